@@ -1,0 +1,148 @@
+/** One processing element: its registers, PSTATE and pending state, and the context engines execute in. */
+import type { Clock } from "../clock.ts";
+import type { EventHub } from "../events.ts";
+import type { HelperName } from "../ir/helpers.ts";
+import type { Access, ExecutionContext } from "../ir/operations.ts";
+import type { GenericTimer } from "../devices/generic_timer.ts";
+import type { PhysicalMemory } from "../memory/physical.ts";
+import type { Exception, ExceptionLevel } from "./exception.ts";
+import { ExclusiveMonitor } from "./exclusive_monitor.ts";
+import { callHelper } from "./helpers.ts";
+import * as memoryAccess from "./memory_access.ts";
+import { CPU_STATE_SIZE, Registers } from "./registers.ts";
+import { Tlb } from "../memory/tlb.ts";
+
+/** What a CPU implements beyond Armv8.0-A, and which levels exist. */
+export interface CpuFeatures {
+  /** Name given to -cpu. */
+  readonly model: string;
+  /** EL2 exists (-M virt,virtualization=on). */
+  readonly el2: boolean;
+  /** EL3 exists (-M virt,secure=on). */
+  readonly el3: boolean;
+}
+
+/** What the machine around a CPU does for it. */
+export interface CpuSurroundings {
+  /** Physical memory and devices. */
+  readonly memory: PhysicalMemory;
+  /** Virtual time. */
+  readonly clock: Clock;
+  /** Where events go. */
+  readonly events: EventHub;
+  /** All CPUs of the machine in order, for broadcasts. */
+  readonly cpus: readonly Cpu[];
+  /** Answers an HVC or SMC as PSCI firmware; false when the instruction is not for it. */
+  firmwareCall(cpu: Cpu, conduit: "hvc" | "smc"): boolean;
+  /** Answers HLT #0xF000 as semihosting; false when semihosting is off. */
+  semihostingCall(cpu: Cpu): boolean;
+}
+
+/** Software at EL2 or EL3 written in TypeScript (design: monitors); it takes the exceptions that target its level. */
+export interface Monitor {
+  /** Handles an exception as part of the step that raised it: must leave PC, PSTATE and registers as after its return. */
+  handle(cpu: Cpu, exception: Exception): void;
+}
+
+/** Why a CPU is not executing. */
+export type Waiting = "none" | "interrupt" | "event";
+
+/** A processing element. */
+export class Cpu implements ExecutionContext {
+  /** Register file in the machine's memory. */
+  readonly registers: Registers;
+  /** Same slots as `registers.slots`, for operations. */
+  readonly slots: BigUint64Array<ArrayBuffer>;
+  /** Same halves as `registers.v`. */
+  readonly v: BigUint64Array<ArrayBuffer>;
+  /** Cached translations. */
+  readonly tlb: Tlb = new Tlb();
+  /** Local exclusive monitor. */
+  readonly monitor: ExclusiveMonitor;
+  /** TypeScript software installed at EL2 and EL3, by level. */
+  readonly monitors: (Monitor | undefined)[] = [undefined, undefined, undefined, undefined];
+
+  /** PSTATE.EL. */
+  el: ExceptionLevel = 1;
+  /** PSTATE.SP: 0 selects SP_EL0. */
+  spSel: 0 | 1 = 1;
+  /** PSTATE.D, A, I, F in bits 3–0. */
+  daif = 15;
+  /** PSTATE.IL. */
+  illegal = false;
+  /** PSTATE.SS. */
+  singleStep = false;
+
+  /** Address of the next instruction; operations change it, the engine commits it. */
+  nextPc = 0n;
+  /** The exception raised by the present step, if any. */
+  pending: Exception | undefined = undefined;
+
+  /** The CPU is powered on. */
+  on = false;
+  /** What it waits for. */
+  waiting: Waiting = "none";
+  /** The event register of WFE. */
+  eventRegister = false;
+  /** YIELD was executed: the turn ends after this step. */
+  yielded = false;
+  /** Interrupt inputs, driven by the interrupt controller. */
+  irqLine = false;
+  /** FIQ input. */
+  fiqLine = false;
+
+  /** Set by anything after which interrupts, the turn or the plan of a burst must be looked at again. */
+  attention = false;
+
+  /** `index` is the CPU's number, its affinity 0 at QEMU's `virt`; the timer is the CPU's own. */
+  constructor(
+    readonly index: number,
+    readonly features: CpuFeatures,
+    readonly surroundings: CpuSurroundings,
+    readonly timer: GenericTimer,
+  ) {
+    this.registers = new Registers(
+      surroundings.memory.memory.buffer as ArrayBuffer,
+      index * CPU_STATE_SIZE,
+    );
+    this.slots = this.registers.slots;
+    this.v = this.registers.v;
+    this.monitor = new ExclusiveMonitor(this);
+  }
+
+  /** Address of the instruction being executed. */
+  get pc(): bigint {
+    return this.registers.pc;
+  }
+
+  /** Makes an exception pending; the first one of a step stays. */
+  raise(exception: Exception): void {
+    this.pending ??= exception;
+  }
+
+  /** Reads memory as the present instruction (see memory_access.ts). */
+  load(address: bigint, size: number, access: Access): bigint {
+    return memoryAccess.load(this, address, size, access);
+  }
+  /** Writes memory as the present instruction. */
+  store(address: bigint, size: number, value: bigint, access: Access): void {
+    memoryAccess.store(this, address, size, value, access);
+  }
+  /** Load-exclusive. */
+  loadExclusive(address: bigint, size: number, access: Access): bigint {
+    return memoryAccess.loadExclusive(this, address, size, access);
+  }
+  /** Store-exclusive: 0n when written. */
+  storeExclusive(address: bigint, size: number, value: bigint, access: Access): bigint {
+    return memoryAccess.storeExclusive(this, address, size, value, access);
+  }
+  /** Calls a helper (see helpers.ts). */
+  helper(
+    name: HelperName,
+    immediates: readonly (number | bigint | string)[],
+    a: bigint,
+    b: bigint,
+  ): bigint {
+    return callHelper(this, name, immediates, a, b);
+  }
+}

@@ -1,0 +1,233 @@
+/** The table of event kinds: everything that happens in the machine, as immutable facts in the past tense. */
+import { z } from "zod";
+import type { Clock } from "./clock.ts";
+import {
+  bytes,
+  type ByteWriter,
+  type FieldKind,
+  flag,
+  listOf,
+  oneOf,
+  record,
+  text,
+  u16,
+  u32,
+  u53,
+  u64,
+  u8,
+  type ValueOf,
+} from "./layout.ts";
+
+/**
+ * What decides whether an event is stored or derived (design: depths of a journal):
+ * inputs are always stored; traps and device accesses at depth `traps`; everything at depth `steps`.
+ * Inputs, traps and device accesses enter the history root at every depth.
+ */
+export type EventClass = "input" | "trap" | "device" | "detail" | "step";
+
+interface EventKindRow<F extends Record<string, unknown>> {
+  readonly class: EventClass;
+  readonly fields: F;
+}
+
+function kind<F extends Record<string, unknown>>(eventClass: EventClass, fields: F): EventKindRow<F> {
+  return { class: eventClass, fields };
+}
+
+const exceptionKind = oneOf("synchronous", "irq", "fiq", "serror");
+const registerEffect = record({ register: u8, value: u64 });
+const memoryEffect = record({ write: flag, address: u64, size: u8, value: bytes(64) });
+
+/**
+ * Every kind of event with its class and its fields in canonical order; the order of rows and fields is part
+ * of the history root, so new rows go to the end. `instant`, `cpu` and `index` are in every event.
+ */
+// deno-fmt-ignore
+export const EVENT_KINDS = {
+  // Inputs: all that comes from outside. `virtualTime` is the time of delivery in nanoseconds.
+  consoleReceived:       kind("input",  { virtualTime: u53, bytes: bytes(65536) }),
+  interruptInjected:     kind("input",  { virtualTime: u53, interrupt: u16 }),
+  cpuSwitchForced:       kind("input",  { virtualTime: u53, target: u8 }),
+  timeScaleChanged:      kind("input",  { virtualTime: u53, numerator: u32, denominator: u32 }),
+  powerCut:              kind("input",  { virtualTime: u53 }),
+  memoryPatched:         kind("input",  { virtualTime: u53, address: u53, bytes: bytes(65536) }),
+  registerPatched:       kind("input",  { virtualTime: u53, target: u8, register: text(32), value: u64 }),
+  // Traps.
+  exceptionTaken:        kind("trap",   { exception: exceptionKind, from: u8, to: u8, syndrome: u64, faultAddress: u64, faultIpa: u64, returnAddress: u64, savedState: u64, vector: u64 }),
+  exceptionReturned:     kind("trap",   { from: u8, to: u8, address: u64, state: u64 }),
+  firmwareCalled:        kind("trap",   { conduit: oneOf("hvc", "smc"), function: u32, arguments: listOf(u64, 8), result: u64 }),
+  semihostingCalled:     kind("trap",   { operation: u32, parameter: u64, result: u64 }),
+  machineReset:          kind("trap",   {}),
+  machinePoweredOff:     kind("trap",   { exitCode: u32 }),
+  // Device accesses by a CPU.
+  deviceRead:            kind("device", { device: text(32), address: u53, size: u8, value: u64 }),
+  deviceWritten:         kind("device", { device: text(32), address: u53, size: u8, value: u64 }),
+  // Details, cheap to derive.
+  timeSkipped:           kind("detail", { from: u53, to: u53 }),
+  cpuSwitched:           kind("detail", { from: u8, to: u8, reason: oneOf("quantum", "yield", "wait", "stop", "forced") }),
+  interruptRaised:       kind("detail", { interrupt: u16, source: text(32) }),
+  interruptAcknowledged: kind("detail", { interrupt: u16 }),
+  systemRegisterWritten: kind("detail", { register: text(32), value: u64 }),
+  translationFaulted:    kind("detail", { address: u64, status: u8, level: u8, stage: u8, write: flag }),
+  tlbInvalidated:        kind("detail", { operation: text(32), operand: u64 }),
+  exclusiveSet:          kind("detail", { address: u53, size: u8 }),
+  exclusiveCleared:      kind("detail", { address: u53, reason: oneOf("exceptionReturn", "storeExclusive", "otherStore", "clearExclusive", "newReservation") }),
+  cpuStarted:            kind("detail", { entry: u64, context: u64 }),
+  cpuStopped:            kind("detail", {}),
+  cpuIdled:              kind("detail", { waiting: oneOf("interrupt", "event") }),
+  cpuWoken:              kind("detail", { reason: oneOf("interrupt", "event", "eventStream", "monitorCleared") }),
+  // One per step; register numbers: 0–30 X, 33 SP, 64 NZCV, 128+n Vn low half, 160+n Vn high half.
+  stepRetired:           kind("step",   { pc: u64, opcode: u32, level: u8, registers: listOf(registerEffect, 64), memory: listOf(memoryEffect, 64) }),
+} as const;
+
+/** The name of an event kind. */
+export type EventKind = keyof typeof EVENT_KINDS;
+
+/** The fields of an event of kind K, beside its address. */
+export type EventFields<K extends EventKind> = ValueOf<(typeof EVENT_KINDS)[K]["fields"]>;
+
+/** Where an event is in a run: instant, CPU, and its index among the events of that instant. */
+export interface EventAddress {
+  /** Steps the whole machine had taken before the step to which the event belongs. */
+  readonly instant: number;
+  /** The CPU concerned. */
+  readonly cpu: number;
+  /** Counts the events of one instant, from 0; the step's own event is its last. */
+  readonly index: number;
+}
+
+/** An event of kind K. */
+export type EventOf<K extends EventKind> = Readonly<{ kind: K } & EventAddress & EventFields<K>>;
+
+/** Any event. */
+export type MachineEvent = { [K in EventKind]: EventOf<K> }[EventKind];
+
+type KindsOfClass<C extends EventClass> = {
+  [K in EventKind]: (typeof EVENT_KINDS)[K]["class"] extends C ? C extends (typeof EVENT_KINDS)[K]["class"] ? K : never
+    : never;
+}[EventKind];
+
+/** The kinds that are inputs. */
+export type InputKind = KindsOfClass<"input">;
+
+/** An input as it stands in the journal. */
+export type InputEvent = { [K in InputKind]: EventOf<K> }[InputKind];
+
+/** An input before it is stamped: what an operator, a terminal or a script asks for. */
+export type Input = {
+  [K in InputKind]: Readonly<{ kind: K } & Omit<EventFields<K>, "virtualTime">>;
+}[InputKind];
+
+/** The names of all event kinds, in table order. */
+export const EVENT_KIND_NAMES: readonly EventKind[] = Object.keys(EVENT_KINDS) as EventKind[];
+
+/** Number of a kind in canonical bytes. */
+const NUMBER_OF_KIND = new Map<string, number>(EVENT_KIND_NAMES.map((name, index) => [name, index]));
+
+const LAYOUTS = new Map<string, FieldKind<Record<string, unknown>>>(
+  EVENT_KIND_NAMES.map((
+    name,
+  ) => [name, record(EVENT_KINDS[name].fields) as unknown as FieldKind<Record<string, unknown>>]),
+);
+
+/** The class of an event kind. */
+export function classOf(name: EventKind): EventClass {
+  return EVENT_KINDS[name].class;
+}
+
+const address = { instant: u53.schema, cpu: u8.schema, index: u32.schema };
+
+function schemaOf(name: EventKind): z.ZodType {
+  const fields = Object.entries(EVENT_KINDS[name].fields as Record<string, FieldKind<unknown>>);
+  return z.strictObject({
+    kind: z.literal(name),
+    ...address,
+    ...Object.fromEntries(fields.map(([field, { schema }]) => [field, schema])),
+  });
+}
+
+/** The zod description of any event: one discriminated union over `kind`. */
+export const eventSchema: z.ZodType<MachineEvent> = z.discriminatedUnion(
+  "kind",
+  EVENT_KIND_NAMES.map(schemaOf) as never,
+) as unknown as z.ZodType<MachineEvent>;
+
+/** The zod description of an input event. */
+export const inputSchema: z.ZodType<InputEvent> = z.discriminatedUnion(
+  "kind",
+  EVENT_KIND_NAMES.filter((name) => classOf(name) === "input").map(schemaOf) as never,
+) as unknown as z.ZodType<InputEvent>;
+
+/** Appends the canonical bytes of an event: number of kind, instant, CPU, index, fields in table order. */
+export function writeEvent(writer: ByteWriter, event: MachineEvent): void {
+  writer.u8(NUMBER_OF_KIND.get(event.kind) as number);
+  writer.u53(event.instant);
+  writer.u8(event.cpu);
+  writer.u32(event.index);
+  LAYOUTS.get(event.kind)?.write(writer, event as unknown as Record<string, unknown>);
+}
+
+/** Something that listens to the machine. */
+export interface EventObserver {
+  /** Only events of these classes are delivered. */
+  readonly classes: readonly EventClass[];
+  /** Called in order, within the step; must not touch the machine. */
+  observe(event: MachineEvent): void;
+}
+
+/** Delivers events to observers and numbers them; the numbering does not depend on who listens. */
+export class EventHub {
+  #observers: EventObserver[] = [];
+  #listening: Record<EventClass, EventObserver[]> = { input: [], trap: [], device: [], detail: [], step: [] };
+  #instant = -1;
+  #index = 0;
+  /** True when an observer takes `stepRetired`; engines then gather the effects of each step. */
+  wantsSteps = false;
+
+  /** Events are stamped with this clock's instant. */
+  constructor(private readonly clock: Clock) {}
+
+  /** Adds an observer, after those already there. */
+  add(observer: EventObserver): void {
+    this.#observers.push(observer);
+    this.#rebuild();
+  }
+
+  /** Removes an observer. */
+  remove(observer: EventObserver): void {
+    this.#observers = this.#observers.filter((other) => other !== observer);
+    this.#rebuild();
+  }
+
+  #rebuild(): void {
+    for (const eventClass of Object.keys(this.#listening) as EventClass[]) {
+      this.#listening[eventClass] = this.#observers.filter(({ classes }) => classes.includes(eventClass));
+    }
+    this.wantsSteps = this.#listening.step.length > 0;
+  }
+
+  /** The number the next event of this instant will get; saved in snapshots taken between steps. */
+  get nextIndex(): number {
+    return this.#instant === this.clock.instant ? this.#index : 0;
+  }
+
+  /** Continues numbering at `index` for the clock's present instant, after a restore. */
+  resumeAt(index: number): void {
+    this.#instant = this.clock.instant;
+    this.#index = index;
+  }
+
+  /** Records that something happened, now, on `cpu`. */
+  emit<K extends EventKind>(name: K, cpu: number, fields: EventFields<K>): void {
+    const instant = this.clock.instant;
+    if (instant !== this.#instant) {
+      this.#instant = instant;
+      this.#index = 0;
+    }
+    const index = this.#index++;
+    const listeners = this.#listening[EVENT_KINDS[name].class];
+    if (listeners.length === 0) return;
+    const event = { kind: name, instant, cpu, index, ...fields } as unknown as MachineEvent;
+    for (const observer of listeners) observer.observe(event);
+  }
+}

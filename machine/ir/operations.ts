@@ -1,0 +1,194 @@
+/** The table of IR operations: each row is an operation's exact meaning; back ends add their form beside it. */
+import { HELPERS, type HelperName } from "./helpers.ts";
+
+/** Widths of values in bits; 0 marks an operation without a result, 4 is NZCV. */
+export type Width = 0 | 1 | 4 | 8 | 16 | 32 | 64 | 128;
+
+/** How a memory access differs from a plain one: LDTR/STTR, ordering, and what alignment it needs. */
+export type Access = "normal" | "unprivileged" | "ordered" | "exclusive" | "atomic";
+
+/** One operation of a lowered instruction: plain data, so that it prints, compares and goes to golden files. */
+export interface IrNode {
+  /** Name in OPERATIONS. */
+  readonly op: OperationName;
+  /** Width of the result in bits. */
+  readonly width: Width;
+  /** Indices of earlier nodes. */
+  readonly args: readonly number[];
+  /** Known at decode: slots, shift amounts, constants, names. */
+  readonly immediates: readonly (number | bigint | string)[];
+}
+
+/** What an engine gives to operations that touch state. Addresses and values are unsigned bigints. */
+export interface ExecutionContext {
+  /** X, SP, PC and flags by slot (machine/cpu/registers.ts). */
+  readonly slots: BigUint64Array;
+  /** Halves of V registers. */
+  readonly v: BigUint64Array;
+  /** Address of the next instruction; a branch replaces it. */
+  nextPc: bigint;
+  /** Reads `size` bytes; on a fault the context's pending exception is set and 0 returned. */
+  load(address: bigint, size: number, access: Access): bigint;
+  /** Writes `size` bytes, or sets the pending exception. */
+  store(address: bigint, size: number, value: bigint, access: Access): void;
+  /** Reads and opens the exclusive monitor. `pair` is the size of one element, so the alignment is 2 × pair or size. */
+  loadExclusive(address: bigint, size: number, access: Access): bigint;
+  /** Writes if the exclusive monitor allows; 0n when written, 1n when not. */
+  storeExclusive(address: bigint, size: number, value: bigint, access: Access): bigint;
+  /** Calls a helper. */
+  helper(name: HelperName, immediates: readonly (number | bigint | string)[], a: bigint, b: bigint): bigint;
+}
+
+/** Meaning of an operation. Missing arguments are 0n. Results are unsigned and within the width. */
+export type Evaluate = (node: IrNode, a: bigint, b: bigint, c: bigint, context: ExecutionContext) => bigint;
+
+interface OperationRow {
+  readonly faults: boolean;
+  readonly effect: boolean;
+  readonly evaluate: Evaluate;
+}
+
+const MASKS: Readonly<Record<number, bigint>> = Object.fromEntries(
+  [0, 1, 4, 8, 16, 32, 64, 128].map((width) => [width, (1n << BigInt(width)) - 1n]),
+);
+
+const mask = (width: number): bigint => MASKS[width] as bigint;
+const wrap = (width: number, value: bigint): bigint => BigInt.asUintN(width, value);
+const signed = (width: number, value: bigint): bigint => BigInt.asIntN(width, value);
+
+function leadingZeros(width: number, value: bigint): bigint {
+  let count = width;
+  for (; value > 0n; value >>= 8n) {
+    if (value < 256n) return BigInt(count - (32 - Math.clz32(Number(value))));
+    count -= 8;
+  }
+  return BigInt(count);
+}
+
+function reverseBits(width: number, value: bigint): bigint {
+  let result = 0n;
+  for (let bit = 0; bit < width; bit++) {
+    result = (result << 1n) | (value & 1n);
+    value >>= 1n;
+  }
+  return result;
+}
+
+function reverseBytes(width: number, container: number, value: bigint): bigint {
+  let result = 0n;
+  for (let base = 0; base < width; base += container) {
+    for (let byte = 0; byte < container; byte += 8) {
+      const moved = (value >> BigInt(base + byte)) & 0xffn;
+      result |= moved << BigInt(base + container - 8 - byte);
+    }
+  }
+  return result;
+}
+
+/** N and Z of a result, with C and V given (Arm ARM: AddWithCarry). */
+function nzcv(width: number, result: bigint, carry: boolean, overflow: boolean): bigint {
+  const negative = (result >> BigInt(width - 1)) & 1n;
+  return (negative << 3n) | (result === 0n ? 4n : 0n) | (carry ? 2n : 0n) | (overflow ? 1n : 0n);
+}
+
+/** Flags of a + b + carry, as AddWithCarry of the Arm ARM computes them. */
+function flagsOfAdd(width: number, a: bigint, b: bigint, carry: bigint): bigint {
+  const unsignedSum = a + b + carry;
+  const result = wrap(width, unsignedSum);
+  const signedSum = signed(width, a) + signed(width, b) + carry;
+  return nzcv(width, result, unsignedSum !== result, signedSum !== signed(width, result));
+}
+
+/** ConditionHolds of the Arm ARM for a condition number and NZCV. */
+export function conditionHolds(condition: number, flags: number): boolean {
+  const n = (flags & 8) !== 0, z = (flags & 4) !== 0, c = (flags & 2) !== 0, v = (flags & 1) !== 0;
+  const base = [z, c, n, v, c && !z, n === v, n === v && !z, true][condition >> 1] as boolean;
+  return (condition & 1) === 1 && condition !== 15 ? !base : base;
+}
+
+/** CRC of `bits` bits of data over a 32-bit accumulator, bit-reflected (Arm ARM: CRC32, CRC32C). */
+function crc(bits: number, polynomial: bigint, accumulator: bigint, data: bigint): bigint {
+  let remainder = accumulator ^ wrap(bits, data);
+  for (let bit = 0; bit < bits; bit++) {
+    remainder = (remainder & 1n) === 1n ? (remainder >> 1n) ^ polynomial : remainder >> 1n;
+  }
+  return wrap(32, remainder);
+}
+
+const pure = (evaluate: Evaluate): OperationRow => ({ faults: false, effect: false, evaluate });
+const effect = (evaluate: Evaluate): OperationRow => ({ faults: false, effect: true, evaluate });
+const faulting = (evaluate: Evaluate): OperationRow => ({ faults: true, effect: true, evaluate });
+const bit = (value: boolean): bigint => (value ? 1n : 0n);
+const int = (node: IrNode, index: number): number => node.immediates[index] as number;
+
+/** Every operation. `n` is the node, a–c its arguments, `x` the execution context. */
+// deno-fmt-ignore
+export const OPERATIONS = {
+  // Constants and arithmetic; arguments have the node's width.
+  constant:     pure((n) => n.immediates[0] as bigint),
+  add:          pure((n, a, b) => wrap(n.width, a + b)),
+  addCarry:     pure((n, a, b, c) => wrap(n.width, a + b + c)),
+  sub:          pure((n, a, b) => wrap(n.width, a - b)),
+  mul:          pure((n, a, b) => wrap(n.width, a * b)),
+  mulHighSigned:   pure((n, a, b) => wrap(n.width, (signed(n.width, a) * signed(n.width, b)) >> BigInt(n.width))),
+  mulHighUnsigned: pure((n, a, b) => (a * b) >> BigInt(n.width)),
+  divUnsigned:  pure((_, a, b) => (b === 0n ? 0n : a / b)),
+  divSigned:    pure((n, a, b) => (b === 0n ? 0n : wrap(n.width, signed(n.width, a) / signed(n.width, b)))),
+  and:          pure((_, a, b) => a & b),
+  or:           pure((_, a, b) => a | b),
+  xor:          pure((_, a, b) => a ^ b),
+  not:          pure((n, a) => a ^ mask(n.width)),
+  // Shifts: the amount is below the width.
+  shiftLeft:    pure((n, a, b) => wrap(n.width, a << b)),
+  shiftRight:   pure((_, a, b) => a >> b),
+  shiftRightSigned: pure((n, a, b) => wrap(n.width, signed(n.width, a) >> b)),
+  rotateRight:  pure((n, a, b) => wrap(n.width, (a >> b) | (a << (BigInt(n.width) - b)))),
+  // Bits and bytes.
+  leadingZeros: pure((n, a) => leadingZeros(n.width, a)),
+  leadingSigns: pure((n, a) => leadingZeros(n.width, wrap(n.width, a ^ (signed(n.width, a) >> 1n))) - 1n),
+  reverseBits:  pure((n, a) => reverseBits(n.width, a)),
+  reverseBytes: pure((n, a) => reverseBytes(n.width, int(n, 0), a)),            // immediate: container bits
+  crc32:        pure((n, a, b) => crc(int(n, 0), n.immediates[1] as bigint, a, b)), // data bits, polynomial; accumulator, data
+  // Width changes; extract's immediate is the lowest bit, signExtend's the source width.
+  zeroExtend:   pure((_, a) => a),
+  signExtend:   pure((n, a) => wrap(n.width, signed(int(n, 0), a))),
+  extract:      pure((n, a) => wrap(n.width, a >> BigInt(int(n, 0)))),
+  concatenate:  pure((n, a, b) => (a << BigInt(n.width / 2)) | b),                // high, low
+  // Comparisons give one bit; the immediate is the width compared.
+  equal:        pure((_, a, b) => bit(a === b)),
+  lessUnsigned: pure((_, a, b) => bit(a < b)),
+  lessSigned:   pure((n, a, b) => bit(signed(int(n, 0), a) < signed(int(n, 0), b))),
+  select:       pure((_, a, b, c) => (a === 0n ? c : b)),                         // condition, if 1, if 0
+  // Flags; the immediate is the width of the operation.
+  flagsOfAdd:   pure((n, a, b, c) => flagsOfAdd(int(n, 0), a, b, c)),
+  flagsOfSub:   pure((n, a, b) => flagsOfAdd(int(n, 0), a, b ^ mask(int(n, 0)), 1n)),
+  flagsOfLogic: pure((n, a) => nzcv(int(n, 0), a, false, false)),
+  condition:    pure((n, a) => bit(conditionHolds(int(n, 0), Number(a)))),        // condition number; flags
+  // State.
+  readX:        pure((n, _a, _b, _c, x) => x.slots[int(n, 0)] as bigint),
+  writeX:       effect((n, a, _b, _c, x) => (x.slots[int(n, 0)] = a)),
+  readV:        pure((n, _a, _b, _c, x) => wrap(n.width, ((x.v[int(n, 0) * 2 + 1] as bigint) << 64n) | (x.v[int(n, 0) * 2] as bigint))),
+  writeV:       effect((n, a, _b, _c, x) => { x.v[int(n, 0) * 2] = wrap(64, a); x.v[int(n, 0) * 2 + 1] = a >> 64n; return 0n; }),
+  readNzcv:     pure((_n, _a, _b, _c, x) => x.slots[35] as bigint),
+  writeNzcv:    effect((_n, a, _b, _c, x) => (x.slots[35] = a)),
+  pc:           pure((_n, _a, _b, _c, x) => x.slots[34] as bigint),
+  // Memory; immediates: bytes, access.
+  load:           faulting((n, a, _b, _c, x) => x.load(a, int(n, 0), n.immediates[1] as Access)),
+  store:          faulting((n, a, b, _c, x) => { x.store(a, int(n, 0), b, n.immediates[1] as Access); return 0n; }),
+  loadExclusive:  faulting((n, a, _b, _c, x) => x.loadExclusive(a, int(n, 0), n.immediates[1] as Access)),
+  storeExclusive: faulting((n, a, b, _c, x) => x.storeExclusive(a, int(n, 0), b, n.immediates[1] as Access)),
+  // Control; a branch's immediate is its kind: jump, call, return.
+  branch:       effect((_n, a, _b, _c, x) => (x.nextPc = a)),
+  branchIf:     effect((_n, a, b, _c, x) => (a === 0n ? 0n : (x.nextPc = b))),
+  // Helper; immediates: name, then the helper's own.
+  helper:       effect((n, a, b, _c, x) => x.helper(n.immediates[0] as HelperName, n.immediates, a, b)),
+} as const satisfies Record<string, OperationRow>;
+
+/** Name of an operation. */
+export type OperationName = keyof typeof OPERATIONS;
+
+/** True when the node can raise an exception. */
+export function canFault(node: IrNode): boolean {
+  if (node.op === "helper") return HELPERS[node.immediates[0] as HelperName].faults;
+  return OPERATIONS[node.op].faults;
+}

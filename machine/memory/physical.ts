@@ -1,0 +1,191 @@
+/** The physical address space: memory in one WebAssembly memory, devices in ranges beside it. */
+import { hex, type PhysicalAddress } from "../address.ts";
+import { ConfigurationError } from "../errors.ts";
+
+/** Size of the pages in which writes are tracked, in bytes. */
+export const PAGE_SIZE = 4096;
+
+/** The page changed since its hash was last taken. */
+export const PAGE_DIRTY = 1;
+/** The page served a translation table walk. */
+export const PAGE_WALKED = 2;
+/** The page holds code that an engine has decoded. */
+export const PAGE_CODE = 4;
+/** An exclusive monitor that outlives its turn watches the page. */
+export const PAGE_MONITORED = 8;
+
+/** Who makes an access: the CPU's number and the security state of the access. */
+export interface AccessContext {
+  /** Number of the CPU; -1 for DMA and the operator. */
+  readonly cpu: number;
+  /** True for Secure accesses. */
+  readonly secure: boolean;
+}
+
+/** What answers at a range of physical addresses that is not memory. Sizes are 1, 2 and 4 bytes; the bus splits 8. */
+export interface MappedDevice {
+  /** Name shown in events and messages. */
+  readonly name: string;
+  /** Reads `size` bytes at `offset` from the range's base, as an unsigned little-endian number. */
+  read(offset: number, size: number, context: AccessContext): number;
+  /** Writes `size` bytes at `offset`. */
+  write(offset: number, size: number, value: number, context: AccessContext): void;
+}
+
+/** A range of memory, RAM or the array of a flash bank. */
+export interface MemoryRegion {
+  /** Unique name, such as `ram`. */
+  readonly name: string;
+  /** First physical address. */
+  readonly base: PhysicalAddress;
+  /** Bytes, a multiple of PAGE_SIZE. */
+  readonly size: number;
+  /** Offset of the first byte in the WebAssembly memory. */
+  readonly hostOffset: number;
+  /** Takes writes and, while `direct` is false, reads; plain RAM has none. */
+  readonly device: MappedDevice | undefined;
+  /** CPU reads and fetches go to the bytes; false while a flash bank answers commands. */
+  direct: boolean;
+}
+
+/** A range of addresses answered by a device. */
+export interface DeviceRange {
+  /** First physical address. */
+  readonly base: PhysicalAddress;
+  /** Bytes. */
+  readonly size: number;
+  /** What answers. */
+  readonly device: MappedDevice;
+}
+
+/** What an access to an address meets; `undefined` is nothing, an external abort for a CPU. */
+export type Target =
+  | { readonly kind: "memory"; readonly region: MemoryRegion; readonly hostOffset: number }
+  | { readonly kind: "device"; readonly device: MappedDevice; readonly offset: number };
+
+/** Told of writes to memory pages that carry more than the dirty mark. */
+export interface WriteWatcher {
+  /** `flags` are the page's marks before the write of `size` bytes at `address`. */
+  written(address: PhysicalAddress, size: number, flags: number, writer: number): void;
+}
+
+/** The machine's physical memory map and its bytes. */
+export class PhysicalMemory {
+  /** The one WebAssembly memory: CPU state first, then every region. */
+  readonly memory: WebAssembly.Memory;
+  /** All bytes of the WebAssembly memory. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Little-endian access to the same bytes. */
+  readonly view: DataView<ArrayBuffer>;
+  /** One byte of PAGE_* marks for each page of the WebAssembly memory. */
+  readonly pageFlags: Uint8Array<ArrayBuffer>;
+  /** Regions in order of mapping. */
+  readonly regions: MemoryRegion[] = [];
+  /** Device ranges in order of mapping. */
+  readonly ranges: DeviceRange[] = [];
+  /** Asked before writes to marked pages; set by the machine. */
+  watcher: WriteWatcher | undefined;
+  /** Called when a region changes between memory and device behaviour, so that cached translations go. */
+  mapChanged: () => void = () => {};
+  #used: number;
+
+  /** `capacity` is the sum of all regions in bytes; `reserved` bytes in front hold CPU state. */
+  constructor(reserved: number, capacity: number) {
+    const pages = Math.ceil((reserved + capacity) / 65536);
+    if (pages > 65536) {
+      throw new ConfigurationError(
+        `Cannot build a machine with ${Math.ceil(capacity / 2 ** 20)} MiB of memory: one WebAssembly memory ` +
+          `holds 4096 MiB; use -m 3G or less`,
+      );
+    }
+    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    this.bytes = new Uint8Array(this.memory.buffer as ArrayBuffer);
+    this.view = new DataView(this.memory.buffer as ArrayBuffer);
+    this.pageFlags = new Uint8Array(pages * (65536 / PAGE_SIZE));
+    this.#used = reserved;
+  }
+
+  #refuseOverlap(name: string, base: number, size: number): void {
+    for (const other of [...this.regions, ...this.ranges]) {
+      if (base < other.base + other.size && other.base < base + size) {
+        const taken = "name" in other ? other.name : other.device.name;
+        throw new RangeError(`Cannot map "${name}" at ${hex(base)}: range overlaps "${taken}"`);
+      }
+    }
+  }
+
+  /** Maps memory; throws RangeError when ranges overlap or the capacity given at construction is used up. */
+  addRegion(name: string, base: PhysicalAddress, size: number, device?: MappedDevice): MemoryRegion {
+    this.#refuseOverlap(name, base, size);
+    if (size % PAGE_SIZE !== 0 || this.#used + size > this.bytes.length) {
+      throw new RangeError(`Cannot map "${name}" at ${hex(base)}: ${size} bytes do not fit`);
+    }
+    const region = { name, base, size, hostOffset: this.#used, device, direct: true };
+    this.#used += size;
+    this.regions.push(region);
+    return region;
+  }
+
+  /** Maps a device; throws RangeError when ranges overlap. */
+  addDevice(base: PhysicalAddress, size: number, device: MappedDevice): void {
+    this.#refuseOverlap(device.name, base, size);
+    this.ranges.push({ base, size, device });
+  }
+
+  /** Switches a region between memory behaviour and its device's. */
+  setDirect(region: MemoryRegion, direct: boolean): void {
+    if (region.direct === direct) return;
+    region.direct = direct;
+    this.mapChanged();
+  }
+
+  /** What answers at an address; memory regions first. */
+  target(address: PhysicalAddress): Target | undefined {
+    for (const region of this.regions) {
+      const offset = address - region.base;
+      if (offset >= 0 && offset < region.size) {
+        return { kind: "memory", region, hostOffset: region.hostOffset + offset };
+      }
+    }
+    for (const { base, size, device } of this.ranges) {
+      const offset = address - base;
+      if (offset >= 0 && offset < size) return { kind: "device", device, offset };
+    }
+    return undefined;
+  }
+
+  /** Offset in the WebAssembly memory of plain bytes at an address, or -1; ignores a region's device. */
+  hostOffset(address: PhysicalAddress, size = 1): number {
+    for (const region of this.regions) {
+      const offset = address - region.base;
+      if (offset >= 0 && offset + size <= region.size) return region.hostOffset + offset;
+    }
+    return -1;
+  }
+
+  /** Marks the pages of a write before it happens, and tells the watcher of pages that carry more marks. */
+  markWritten(hostOffset: number, size: number, address: PhysicalAddress, writer: number): void {
+    const last = (hostOffset + size - 1) >>> 12;
+    for (let page = hostOffset >>> 12; page <= last; page++) {
+      const flags = this.pageFlags[page] as number;
+      if (flags === PAGE_DIRTY) continue;
+      this.pageFlags[page] = flags | PAGE_DIRTY;
+      if ((flags & ~PAGE_DIRTY) !== 0) this.watcher?.written(address, size, flags, writer);
+    }
+  }
+
+  /** Copies bytes out of memory; throws RangeError when the range is not memory throughout. */
+  readBytes(address: PhysicalAddress, size: number): Uint8Array<ArrayBuffer> {
+    const offset = this.hostOffset(address, size);
+    if (offset < 0) throw new RangeError(`Cannot read ${size} bytes at ${hex(address)}: not memory`);
+    return this.bytes.slice(offset, offset + size);
+  }
+
+  /** Writes bytes as DMA, an image loader or the operator does; throws RangeError when the range is not memory. */
+  writeBytes(address: PhysicalAddress, bytes: Uint8Array, writer = -1): void {
+    const offset = this.hostOffset(address, bytes.length);
+    if (offset < 0) throw new RangeError(`Cannot write ${bytes.length} bytes at ${hex(address)}: not memory`);
+    if (bytes.length > 0) this.markWritten(offset, bytes.length, address, writer);
+    this.bytes.set(bytes, offset);
+  }
+}
