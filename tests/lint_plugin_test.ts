@@ -148,6 +148,7 @@ check("value-condition", "machine/a64/add_subtract.ts", [
   ["function f(v: Value, ok: boolean) { return ok ? v : g(v); }"],
   ["function f(vs: Value[]) { return !vs; }"],
   ["function f(ir: Builder, sf: number) { const v = ir.add(1, 2); if (sf && !f) ir.write(v); }"],
+  ["function f(ir: Builder, v: Value) { const width = ir.widthOf(v); return width ? 1 : 2; }"],
   ["function f(ir: Parser) { return !ir.next(); }"],
   ["let a, b; a = b; b = a; if (!a) g();"],
   ["const v: Value = g(); const n: number = v.size; while (n) g();"],

@@ -46,6 +46,9 @@ export const valueCondition: Deno.lint.Rule = {
   },
 };
 
+/** Calls on the builder whose results are known when the IR is built. */
+const DECODE_TIME = new Set(["widthOf"]);
+
 /** Which expressions of one file are Values. */
 class Values {
   readonly scopes: Scopes = new Scopes();
@@ -109,8 +112,11 @@ class Values {
   /** A call on `ir`, or on whatever is declared a `Builder`. */
   #isBuilderCall({ callee }: Deno.lint.CallExpression): boolean {
     const member = unwrap(callee);
-    const object = member.type === "MemberExpression" ? unwrap(member.object) : undefined;
-    if (object?.type !== "Identifier") return false;
+    if (member.type !== "MemberExpression") return false;
+    const object = unwrap(member.object), { property } = member;
+    if (object.type !== "Identifier" || property.type === "Identifier" && DECODE_TIME.has(property.name)) {
+      return false;
+    }
     const annotation = this.scopes.resolve(object)?.annotation;
     return annotation ? isNamed(annotation, "Builder") : object.name === "ir";
   }

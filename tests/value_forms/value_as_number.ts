@@ -1,0 +1,8 @@
+/** A value where a number is needed does not compile. */
+import type { Builder, Value } from "../../machine/ir/builder.ts";
+
+/** The form. */
+export function lower(ir: Builder, v: Value): Value {
+  // @ts-expect-error TS2345
+  return ir.readX(v, 64);
+}
