@@ -187,6 +187,8 @@ const EDGES: [from: string, to: string, value: boolean, type: boolean][] = [
   ["machine/devices/gic.ts",     "../machine.ts",             false, false],
   ["machine/machine.ts",         "./devices/gic.ts",          true,  true],
   ["machine/board_virt.ts",      "./engine/reference.ts",     true,  true],
+  ["machine/cpu/core.ts",        "../board_virt.ts",          false, false],
+  ["machine/clock.ts",           "./scheduler.ts",            false, false],
   ["machine/machine.ts",         "../journal/file.ts",        false, false],
   ["machine/machine.ts",         "../firmware/boot.ts",       false, false],
   ["machine/machine.ts",         "@std/streams",              false, false],
@@ -235,6 +237,6 @@ for (const [from, to, value, type] of EDGES) {
 }
 
 Deno.test("imports-downward reports a file that belongs to no layer", () => {
-  assertEquals(findings("imports-downward", "machine/stray.ts", "f();").length, 1);
+  assertEquals(findings("imports-downward", "machine/stray/file.ts", "f();").length, 1);
   assertEquals(findings("imports-downward", "scripts/build.ts", "f();").length, 1);
 });

@@ -13,14 +13,14 @@ const PRODUCT = [...PARTS, "machine", "journal", "hypervisor", "firmware", "cli"
 // deno-fmt-ignore
 const LAYERS: { name: string; files: RegExp; imports: readonly string[]; types?: readonly string[] }[] = [
   { name: "std",        files: /^std\//,                       imports: [] },
-  { name: "utilities",  files: /^machine\/(address|clock|errors|events|inputs|layout|snapshot)\.ts$/, imports: [] },
+  { name: "utilities",  files: /^machine\/(address|clock|errors|events|layout|snapshot)\.ts$/, imports: [] },
   { name: "ir",         files: /^machine\/ir\//,               imports: ["utilities"] },
   { name: "a64",        files: /^machine\/a64\//,              imports: ["utilities", "ir"] },
   { name: "memory",     files: /^machine\/memory\//,           imports: ["utilities"] },
   { name: "cpu",        files: /^machine\/cpu\//,              imports: ["utilities", "ir", "a64", "memory"] },
   { name: "engine",     files: /^machine\/engine\//,           imports: ["utilities", "ir", "a64", "memory", "cpu"] },
   { name: "devices",    files: /^machine\/devices\//,          imports: ["utilities", "memory"], types: ["cpu"] },
-  { name: "machine",    files: /^machine\/(machine|board|boot)[a-z0-9_]*\.ts$/, imports: PARTS },
+  { name: "machine",    files: /^machine\/[a-z0-9_]+\.ts$/,    imports: PARTS }, // what composes the parts
   { name: "hypervisor", files: /^hypervisor\//,                imports: [...PARTS, "machine"] },
   { name: "firmware",   files: /^firmware\//,                  imports: [...PARTS, "machine"] },
   { name: "journal",    files: /^journal\//,                   imports: [...PARTS, "machine", "std"] },
