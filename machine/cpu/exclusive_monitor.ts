@@ -1,0 +1,69 @@
+/** The local exclusive monitor of a CPU and how others' writes clear it (Arm ARM B2.9). */
+import type { EventFields } from "../events.ts";
+import type { Cpu } from "./cpu.ts";
+import { PAGE_MONITORED } from "../memory/physical.ts";
+
+/** Bytes watched by a monitor: the exclusives reservation granule, CTR_EL0.ERG = 4. */
+export const RESERVATION_GRANULE = 64;
+
+/** Why a monitor was cleared. */
+export type ClearReason = EventFields<"exclusiveCleared">["reason"];
+
+/** One CPU's local monitor. */
+export class ExclusiveMonitor {
+  /** True in the Exclusive Access state. */
+  open = false;
+  /** Physical address of the load-exclusive while open, else 0. */
+  address = 0;
+  /** Bytes of the load-exclusive while open, else 0. */
+  size = 0;
+
+  /** The monitor of `cpu`. */
+  constructor(private readonly cpu: Cpu) {}
+
+  /** A load-exclusive of `size` bytes at a physical address. */
+  set(address: number, size: number): void {
+    this.clear("newReservation");
+    this.open = true;
+    this.address = address;
+    this.size = size;
+    this.cpu.surroundings.events.emit("exclusiveSet", this.cpu.index, { address, size });
+  }
+
+  /** Returns to the Open Access state; nothing happens when it is in that state. */
+  clear(reason: ClearReason): void {
+    if (!this.open) return;
+    const address = this.address;
+    this.restore(false, 0, 0);
+    this.cpu.surroundings.events.emit("exclusiveCleared", this.cpu.index, { address, reason });
+  }
+
+  /** Puts the monitor in a state as reset (closed) and snapshots do, without events. */
+  restore(open: boolean, address: number, size: number): void {
+    this.open = open;
+    this.address = address;
+    this.size = size;
+  }
+
+  /** True when a write of `size` bytes at a physical address touches the watched granule. */
+  watches(address: number, size: number): boolean {
+    if (!this.open) return false;
+    const base = this.address - this.address % RESERVATION_GRANULE;
+    return address < base + RESERVATION_GRANULE && base < address + size;
+  }
+
+  /** Marks the watched page, so that writes by others are noticed. */
+  mark(): void {
+    if (!this.open) return;
+    const { memory } = this.cpu.surroundings;
+    const offset = memory.hostOffset(this.address as never);
+    if (offset >= 0) {
+      memory.pageFlags[offset >>> 12] = (memory.pageFlags[offset >>> 12] as number) | PAGE_MONITORED;
+    }
+  }
+}
+
+/** Marks what the CPU's monitor watches; called at the end of its turn. */
+export function markOpenMonitors(cpu: Cpu): void {
+  cpu.monitor.mark();
+}
