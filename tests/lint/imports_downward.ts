@@ -31,7 +31,7 @@ const LAYERS: { name: string; files: RegExp; imports: readonly string[]; types?:
 ];
 
 /** What may be imported by name; `msgpackr` has an entry that needs no `eval`, so only that one. */
-const PACKAGES = /^(zod|msgpackr\/index-no-eval|node:[a-z0-9_/]+|@std\/(assert|cli|streams))$/;
+const PACKAGES = /^(zod|cel|msgpackr\/index-no-eval|node:[a-z0-9_/]+|@std\/(assert|cli|streams))$/;
 
 /** The rule. */
 export const importsDownward: Deno.lint.Rule = {
