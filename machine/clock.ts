@@ -1,6 +1,6 @@
 /** Virtual time: a function of instants, idle time skipped and time charged; and the alarms set on it. */
 import { ClockOverflowError } from "./errors.ts";
-import { sectionLayout, type Section } from "./snapshot.ts";
+import { type Section, sectionLayout } from "./snapshot.ts";
 import { listOf, u53 } from "./layout.ts";
 
 /** Deadlines of 2^53 ns and more count as none. */

@@ -103,7 +103,8 @@ export type EventOf<K extends EventKind> = Readonly<{ kind: K } & EventAddress &
 export type MachineEvent = { [K in EventKind]: EventOf<K> }[EventKind];
 
 type KindsOfClass<C extends EventClass> = {
-  [K in EventKind]: (typeof EVENT_KINDS)[K]["class"] extends C ? C extends (typeof EVENT_KINDS)[K]["class"] ? K : never
+  [K in EventKind]: (typeof EVENT_KINDS)[K]["class"] extends C
+    ? C extends (typeof EVENT_KINDS)[K]["class"] ? K : never
     : never;
 }[EventKind];
 

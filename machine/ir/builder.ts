@@ -1,6 +1,6 @@
 /** Typed construction of IR: what an instruction's lowering is written against. */
 import { MachineInvariantError } from "../errors.ts";
-import { HELPERS, type HelperName } from "./helpers.ts";
+import { type HelperName, HELPERS } from "./helpers.ts";
 import type { Access, IrNode, OperationName, Width } from "./operations.ts";
 
 declare const brand: unique symbol;

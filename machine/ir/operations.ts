@@ -1,5 +1,5 @@
 /** The table of IR operations: each row is an operation's exact meaning; back ends add their form beside it. */
-import { HELPERS, type HelperName } from "./helpers.ts";
+import { type HelperName, HELPERS } from "./helpers.ts";
 
 /** Widths of values in bits; 0 marks an operation without a result, 4 is NZCV. */
 export type Width = 0 | 1 | 4 | 8 | 16 | 32 | 64 | 128;

@@ -5,7 +5,9 @@ import { canFault, type IrNode, OPERATIONS } from "./operations.ts";
 export function brokenRule(nodes: readonly IrNode[]): string | undefined {
   let written: IrNode | undefined;
   for (const [index, node] of nodes.entries()) {
-    if (node.args.some((argument) => argument >= index)) return `node ${index} (${node.op}) uses a later value`;
+    if (node.args.some((argument) => argument >= index)) {
+      return `node ${index} (${node.op}) uses a later value`;
+    }
     if (canFault(node) && written !== undefined) {
       return `node ${index} (${node.op}) can fault after ${written.op} wrote state`;
     }

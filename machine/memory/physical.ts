@@ -94,7 +94,9 @@ export class PhysicalMemory {
     const pages = Math.ceil((reserved + capacity) / 65536);
     if (pages > 65536) {
       throw new ConfigurationError(
-        `Cannot build a machine with ${Math.ceil(capacity / 2 ** 20)} MiB of memory: one WebAssembly memory ` +
+        `Cannot build a machine with ${
+          Math.ceil(capacity / 2 ** 20)
+        } MiB of memory: one WebAssembly memory ` +
           `holds 4096 MiB; use -m 3G or less`,
       );
     }

@@ -1,0 +1,38 @@
+/** Events as rows of values: the form in which they stand in blocks, checked by zod when read. */
+import { EVENT_KIND_NAMES, EVENT_KINDS, eventSchema, type MachineEvent } from "../machine/events.ts";
+import { z } from "zod";
+
+const FIELD_NAMES = new Map<string, readonly string[]>(
+  EVENT_KIND_NAMES.map((name) => [name, Object.keys(EVENT_KINDS[name].fields)]),
+);
+
+/** An event as stored: name of the kind, instant, cpu, index, then its fields in table order. */
+export type EventRow = readonly unknown[];
+
+/** Lays an event out as a row. */
+export function rowOfEvent(event: MachineEvent): EventRow {
+  const fields = event as unknown as Record<string, unknown>;
+  return [
+    event.kind,
+    event.instant,
+    event.cpu,
+    event.index,
+    ...(FIELD_NAMES.get(event.kind) as readonly string[]).map((name) => fields[name]),
+  ];
+}
+
+const rowSchema = z.array(z.unknown()).min(4).max(32);
+
+/** Reads a row back; throws z.ZodError or RangeError when it is no event. */
+export function eventOfRow(row: unknown): MachineEvent {
+  const [kind, instant, cpu, index, ...values] = rowSchema.parse(row);
+  const names = typeof kind === "string" ? FIELD_NAMES.get(kind) : undefined;
+  if (names === undefined || names.length !== values.length) {
+    throw new RangeError(
+      `Cannot read an event: kind ${String(kind)} with ${values.length} fields is unknown`,
+    );
+  }
+  const event: Record<string, unknown> = { kind, instant, cpu, index };
+  for (const [position, name] of names.entries()) event[name] = values[position];
+  return eventSchema.parse(event);
+}

@@ -1,0 +1,61 @@
+/** The history root: a hash chain over state roots and the events between them. */
+import { createHash, type Hash } from "node:crypto";
+import { type EventObserver, type MachineEvent, writeEvent } from "../machine/events.ts";
+import { ByteWriter } from "../machine/layout.ts";
+import { HASH_LENGTH, sha256 } from "./hash.ts";
+
+/** Bytes gathered before they are hashed. */
+const BATCH = 1 << 16;
+
+/** Digests every input, trap and device event, at every depth, and chains the digests with state roots. */
+export class History implements EventObserver {
+  /** The classes of event that enter the history root. */
+  readonly classes = ["input", "trap", "device"] as const;
+  #writer = new ByteWriter();
+  #hash: Hash = createHash("sha256");
+  #root: Uint8Array = new Uint8Array(HASH_LENGTH);
+
+  /** The last history root: 32 zero bytes before the first. */
+  get root(): Uint8Array {
+    return this.#root;
+  }
+
+  /** Adds one event. */
+  observe(event: MachineEvent): void {
+    writeEvent(this.#writer, event);
+    if (this.#writer.length >= BATCH) this.#flush();
+  }
+
+  #flush(): void {
+    this.#hash.update(this.#writer.view());
+    this.#writer.clear();
+  }
+
+  /** Closes the interval: SHA-256(previous history root ‖ state root ‖ digest of the events since). */
+  close(stateRoot: Uint8Array): Uint8Array {
+    const digest = this.#digest();
+    this.#hash = createHash("sha256");
+    this.#root = sha256(this.#root, stateRoot, digest);
+    return this.#root;
+  }
+
+  /** What `close` would give, without closing: for a look at a run in the middle of an interval. */
+  peek(stateRoot: Uint8Array): Uint8Array {
+    this.#flush();
+    return sha256(this.#root, stateRoot, this.#hash.copy().digest());
+  }
+
+  #digest(): Uint8Array {
+    this.#flush();
+    return this.#hash.digest();
+  }
+
+  /** A copy that goes on independently, for a mark to which a replay returns. */
+  copy(): History {
+    this.#flush();
+    const other = new History();
+    other.#hash = this.#hash.copy();
+    other.#root = this.#root;
+    return other;
+  }
+}

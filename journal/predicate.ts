@@ -1,0 +1,117 @@
+/** Predicates over a machine's state, in the Common Expression Language: parsed and type-checked before anything runs. */
+// cel-js: the only CEL implementation on npm without dependencies that checks types and points into the expression.
+import { Environment, EvaluationError } from "cel";
+import { physicalAddress } from "../machine/address.ts";
+import { type Cpu } from "../machine/cpu/cpu.ts";
+import { isSystemRegister, peekSystemRegister } from "../machine/cpu/system_registers.ts";
+import type { Machine } from "../machine/machine.ts";
+
+/** An expression that cannot be used; the message points into it. */
+export class PredicateError extends Error {
+  override name = "PredicateError";
+}
+
+/** Reads a predicate's value from a machine between two steps. */
+export type Predicate = (machine: Machine) => boolean;
+
+/** The register names of the expression language, for messages. */
+const REGISTERS = "x0–x30, w0–w30, sp, pc, nzcv, el, daif or a system register such as ELR_EL1";
+
+function readRegister(cpu: Cpu, name: string): bigint {
+  const general = /^([xw])([0-9]|[12][0-9]|30)$/.exec(name);
+  if (general !== null) {
+    const value = cpu.registers.x(Number(general[2]));
+    return general[1] === "w" ? BigInt.asUintN(32, value) : value;
+  }
+  switch (name) {
+    case "sp":
+      return cpu.registers.sp;
+    case "pc":
+      return cpu.pc;
+    case "nzcv":
+      return BigInt(cpu.registers.nzcv);
+    case "el":
+      return BigInt(cpu.el);
+    case "daif":
+      return BigInt(cpu.daif);
+  }
+  if (isSystemRegister(name)) return peekSystemRegister(cpu, name);
+  throw new PredicateError(`There is no register "${name}": use ${REGISTERS}`);
+}
+
+function readMemory(machine: Machine, address: bigint, size: bigint): bigint {
+  if (![1n, 2n, 4n, 8n].includes(size)) {
+    throw new PredicateError(`memory() reads 1, 2, 4 or 8 bytes, not ${size}`);
+  }
+  if (address < 0n || address >= 1n << 52n) {
+    throw new PredicateError(`memory() takes a physical address, and 0x${address.toString(16)} is none`);
+  }
+  const { memory } = machine.board;
+  if (memory.hostOffset(physicalAddress(Number(address)), Number(size)) < 0) {
+    throw new PredicateError(`There is no memory at 0x${address.toString(16)}`);
+  }
+  const bytes = memory.readBytes(physicalAddress(Number(address)), Number(size));
+  return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
+}
+
+function cpuOf(machine: Machine, index: bigint): Cpu {
+  const cpu = machine.board.cpus[Number(index)];
+  if (cpu === undefined) {
+    throw new PredicateError(`There is no cpu ${index}: the machine has ${machine.board.cpus.length}`);
+  }
+  return cpu;
+}
+
+/**
+ * Compiles an expression of type bool. In it, `instant`, `time` (ns) and `cpu` (whose turn it is) are variables;
+ * `memory(physicalAddress, bytes)` and `register(name)` or `register(name, cpu)` give unsigned 64-bit values as
+ * integers that do not wrap. Throws PredicateError for what does not parse or is not bool.
+ */
+export function compilePredicate(expression: string): Predicate {
+  let machine: Machine | undefined;
+  const now = (): Machine => {
+    if (machine === undefined) throw new PredicateError("A predicate was read outside a run");
+    return machine;
+  };
+  const environment = new Environment()
+    .registerVariable("instant", "int")
+    .registerVariable("time", "int")
+    .registerVariable("cpu", "int")
+    .registerFunction(
+      "memory(int, int): int",
+      (address: bigint, size: bigint) => readMemory(now(), address, size),
+    )
+    .registerFunction("register(string): int", (name: string) => readRegister(now().currentCpu, name))
+    .registerFunction(
+      "register(string, int): int",
+      (name: string, cpu: bigint) => readRegister(cpuOf(now(), cpu), name),
+    );
+  const program = refusing(() => environment.parse(expression));
+  const checked = program.check();
+  if (!checked.valid) throw new PredicateError(checked.error?.message ?? "The expression is not valid");
+  if (checked.type !== "bool") {
+    throw new PredicateError(
+      `The expression has type ${checked.type}; a predicate needs bool:\n  ${expression}`,
+    );
+  }
+  return (subject) => {
+    machine = subject;
+    return refusing(() =>
+      program({
+        instant: BigInt(subject.instant),
+        time: BigInt(subject.virtualTime),
+        cpu: BigInt(subject.currentCpu.index),
+      }) === true
+    );
+  };
+}
+
+function refusing<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof PredicateError) throw error;
+    if (error instanceof EvaluationError && error.cause instanceof PredicateError) throw error.cause;
+    throw new PredicateError((error as Error).message);
+  }
+}

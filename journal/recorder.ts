@@ -1,0 +1,114 @@
+/** Recording: runs a machine, admits inputs at step boundaries, and appends what happens to a journal. */
+import type { MachineImages } from "../machine/compose.ts";
+import type { EventClass, Input, InputEvent, MachineEvent } from "../machine/events.ts";
+import { Machine, type MachineOptions, type Stop } from "../machine/machine.ts";
+import { type EventRow, rowOfEvent } from "./event_rows.ts";
+import type { JournalWriter } from "./file.ts";
+import { History } from "./history.ts";
+import type { Depth, Manifest, RunEnd, StoredRoot } from "./payloads.ts";
+import { StepColumnsWriter } from "./steps.ts";
+
+/** Stored events are written when this many are gathered, about 1 MiB. */
+const ROWS_PER_BLOCK = 8192;
+
+/** The classes of event stored at each depth, beside steps. */
+export const STORED_CLASSES: Readonly<Record<Depth, readonly EventClass[]>> = {
+  inputs: ["input"],
+  traps: ["input", "trap", "device"],
+  steps: ["input", "trap", "device", "detail"],
+};
+
+/** The present root of a machine, closing the history's interval. */
+export function closeRoot(machine: Machine, history: History): StoredRoot {
+  const { root, parts } = machine.stateRoot();
+  return {
+    instant: machine.instant,
+    virtualTime: machine.virtualTime,
+    stateRoot: root,
+    historyRoot: history.close(root),
+    parts: parts.map(({ name, hash }) => ({ name, hash })),
+  };
+}
+
+/** A recording in progress. */
+export class Recorder {
+  /** The machine that is being recorded. */
+  readonly machine: Machine;
+  readonly #history = new History();
+  readonly #steps: StepColumnsWriter | undefined;
+  #rows: EventRow[] = [];
+  #firstInstant = 0;
+
+  /**
+   * Powers a machine on and writes the journal's first block.
+   * Throws ConfigurationError for a machine that cannot be built, JournalWriteError when writing fails.
+   */
+  constructor(
+    readonly manifest: Manifest,
+    images: MachineImages,
+    private readonly writer: JournalWriter,
+    options: MachineOptions = {},
+  ) {
+    this.machine = new Machine(manifest.configuration, images, options);
+    const { events } = this.machine.board;
+    events.add(this.#history);
+    events.add({ classes: STORED_CLASSES[manifest.depth], observe: (event) => this.#store(event) });
+    if (manifest.depth === "steps") {
+      this.#steps = new StepColumnsWriter(writer);
+      events.add(this.#steps);
+    }
+    writer.append("configuration", manifest);
+  }
+
+  #store(event: MachineEvent): void {
+    if (this.#rows.length === 0) this.#firstInstant = event.instant;
+    this.#rows.push(rowOfEvent(event));
+  }
+
+  /**
+   * Runs to `limit` steps in all, writing root blocks where they are due. `paced` as in `Machine.run`.
+   * Throws JournalWriteError when writing fails; everything up to the last block is safe then.
+   */
+  run(limit: number, paced = false): Stop {
+    const interval = this.manifest.configuration.rootInterval;
+    for (;;) {
+      const nextRoot = (Math.floor(this.machine.instant / interval) + 1) * interval;
+      const stop = this.machine.run(Math.min(limit, nextRoot), paced);
+      if (this.machine.instant === nextRoot && stop.reason === "limit") this.#writeRoot();
+      if (this.#rows.length >= ROWS_PER_BLOCK) this.flush();
+      if (stop.reason !== "limit" || this.machine.instant >= limit) return stop;
+    }
+  }
+
+  #writeRoot(): void {
+    this.flush();
+    const root = closeRoot(this.machine, this.#history);
+    this.writer.append("roots", root, { firstInstant: root.instant, lastInstant: root.instant });
+  }
+
+  /** Delivers an input and writes it at once; throws InputRefusedError when the machine cannot take it. */
+  submit(input: Input, virtualTime?: number): InputEvent {
+    const event = this.machine.submit(input, virtualTime);
+    this.flush();
+    return event;
+  }
+
+  /** Writes what is gathered; call it at the latest a second after the last time. */
+  flush(): void {
+    this.#steps?.flush();
+    if (this.#rows.length === 0) return;
+    const through = this.machine.instant;
+    const span = { firstInstant: this.#firstInstant, lastInstant: through };
+    this.writer.append("events", { through, rows: this.#rows }, span);
+    this.#rows = [];
+  }
+
+  /** Ends the run here: writes what is gathered, the end block with the final root, and the index. */
+  finish(reason: RunEnd["reason"], exitCode = 0, waiting = false): RunEnd {
+    this.flush();
+    const end: RunEnd = { ...closeRoot(this.machine, this.#history), reason, exitCode, waiting };
+    this.writer.append("end", end, { firstInstant: end.instant, lastInstant: end.instant });
+    this.writer.finish();
+    return end;
+  }
+}

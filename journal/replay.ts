@@ -1,0 +1,234 @@
+/** Replay: drives a machine through a recorded run, checking roots and stored events as it goes. */
+import type { MachineImages } from "../machine/compose.ts";
+import {
+  type EventObserver,
+  type Input,
+  type InputEvent,
+  type MachineEvent,
+  writeEvent,
+} from "../machine/events.ts";
+import { ByteWriter } from "../machine/layout.ts";
+import { Machine, type MachineOptions, type Snapshot } from "../machine/machine.ts";
+import { JournalError } from "./errors.ts";
+import { equalBytes } from "./hash.ts";
+import { History } from "./history.ts";
+import type { RunEnd, StoredRoot } from "./payloads.ts";
+import { closeRoot, STORED_CLASSES } from "./recorder.ts";
+import type { RecordedRun } from "./run.ts";
+
+/** The replayed run is not the recorded one; the message names the first instant known to differ, and what differed. */
+export class DivergenceError extends JournalError {
+  override name = "DivergenceError";
+  /** `instant` is the first one known to differ. */
+  constructor(message: string, readonly instant: number) {
+    super(message);
+  }
+}
+
+/** What is checked while replaying; none of it changes the run. */
+export interface ReplayOptions extends MachineOptions {
+  /** Compare stored events with derived ones (default true). */
+  readonly checkEvents?: boolean;
+}
+
+/** Compares each derived event with the next stored one. */
+class StoredEventCheck implements EventObserver {
+  readonly classes;
+  readonly #stored: Iterator<MachineEvent>;
+  #next: MachineEvent | undefined;
+  #left = new ByteWriter();
+  #right = new ByteWriter();
+  /** The first difference, reported between bursts. */
+  divergence: DivergenceError | undefined;
+
+  constructor(run: RecordedRun, private readonly machine: Machine) {
+    this.classes = STORED_CLASSES[run.manifest.depth];
+    this.#stored = run.stored({ from: 0, to: Infinity, classes: this.classes });
+    this.#advance();
+  }
+
+  #advance(): void {
+    const { value, done } = this.#stored.next();
+    this.#next = done ? undefined : value as MachineEvent;
+  }
+
+  observe(event: MachineEvent): void {
+    if (this.#next === undefined || this.divergence !== undefined) return;
+    this.#left.clear();
+    this.#right.clear();
+    writeEvent(this.#left, this.#next);
+    writeEvent(this.#right, event);
+    if (equalBytes(this.#left.view(), this.#right.view())) return this.#advance();
+    const instant = Math.min(event.instant, this.#next.instant);
+    this.divergence = new DivergenceError(
+      `The replay differs at instant ${instant}: the journal has ${describe(this.#next)}, ` +
+        `the replay has ${describe(event)}`,
+      instant,
+    );
+    this.machine.requestStop();
+  }
+}
+
+function describe(event: MachineEvent): string {
+  const fields = Object.entries(event).filter(([name]) => !["kind", "index"].includes(name));
+  return `${event.kind} {${fields.map(([name, value]) => `${name}: ${show(value)}`).join(", ")}}`;
+}
+
+function show(value: unknown): string {
+  if (typeof value === "bigint") return `0x${value.toString(16)}`;
+  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  return Array.isArray(value) ? `[${value.map(show).join(", ")}]` : String(value);
+}
+
+/** The input that a recorded event stands for. */
+function inputOf(event: InputEvent): Input {
+  const { instant: _instant, cpu: _cpu, index: _index, virtualTime: _time, ...input } = event;
+  return input as Input;
+}
+
+/** A point of a replay to which it can return. */
+export interface ReplayMark {
+  /** Its instant. */
+  readonly instant: number;
+  /** State of the machine there. */
+  readonly snapshot: Snapshot;
+  /** History up to there. */
+  readonly history: History;
+  /** Inputs delivered. */
+  readonly nextInput: number;
+  /** Roots checked. */
+  readonly nextRoot: number;
+}
+
+/** A machine following a recorded run. */
+export class Replay {
+  /** The machine; look at it between calls, add observers before running. */
+  readonly machine: Machine;
+  #history = new History();
+  #check: StoredEventCheck | undefined;
+  #nextInput = 0;
+  #nextRoot = 0;
+  /** Roots checked so far, the end's included. */
+  rootsChecked = 0;
+
+  /** Powers the recorded machine on. Throws ConfigurationError when this build cannot. */
+  constructor(readonly run: RecordedRun, images: MachineImages, options: ReplayOptions = {}) {
+    this.machine = new Machine(run.manifest.configuration, images, options);
+    this.machine.board.events.add(this.#history);
+    if (options.checkEvents ?? true) {
+      this.#check = new StoredEventCheck(run, this.machine);
+      this.machine.board.events.add(this.#check);
+    }
+  }
+
+  /** Steps taken. */
+  get instant(): number {
+    return this.machine.instant;
+  }
+
+  /**
+   * Runs to `target`, which must not be before the present instant; the state is the one before the step boundary
+   * there. Throws DivergenceError where the run is not the recorded one, RangeError for a target after its end.
+   */
+  runTo(target: number): void {
+    if (target < this.instant || target > this.run.lastInstant) {
+      throw new RangeError(
+        `Cannot go to instant ${target}: the run is at ${this.instant} and ends at ${this.run.lastInstant}`,
+      );
+    }
+    for (;;) {
+      const root = this.run.roots[this.#nextRoot];
+      if (root !== undefined && root.instant === this.instant) {
+        this.#checkRoot(root);
+        this.#nextRoot++;
+      }
+      if (this.instant === target) return;
+      this.#deliver();
+      const input = this.run.inputs[this.#nextInput];
+      const upcoming = this.run.roots[this.#nextRoot];
+      this.#advance(Math.min(target, input?.instant ?? target, upcoming?.instant ?? target));
+    }
+  }
+
+  #advance(limit: number): void {
+    while (this.instant < limit) {
+      const stop = this.machine.run(limit);
+      if (this.#check?.divergence !== undefined) throw this.#check.divergence;
+      if (stop.reason === "requested" || this.instant >= limit) continue;
+      throw new DivergenceError(
+        `The replay differs at instant ${this.instant}: it is ${stop.reason} there, the recorded run goes on`,
+        this.instant,
+      );
+    }
+  }
+
+  /** Submits the inputs stamped with the present instant. */
+  #deliver(): void {
+    for (;;) {
+      const event = this.run.inputs[this.#nextInput];
+      if (event === undefined || event.instant !== this.instant) return;
+      this.#nextInput++;
+      this.machine.submit(inputOf(event), event.virtualTime);
+      if (this.#check?.divergence !== undefined) throw this.#check.divergence;
+    }
+  }
+
+  #checkRoot(recorded: StoredRoot): void {
+    const replayed = closeRoot(this.machine, this.#history);
+    this.rootsChecked++;
+    if (
+      equalBytes(replayed.stateRoot, recorded.stateRoot) &&
+      equalBytes(replayed.historyRoot, recorded.historyRoot)
+    ) return;
+    const differing = recorded.parts.find(({ name, hash }) => {
+      const other = replayed.parts.find((part) => part.name === name);
+      return other === undefined || !equalBytes(other.hash, hash);
+    });
+    throw new DivergenceError(
+      `The replay differs at or before instant ${recorded.instant}: ` +
+        (differing === undefined
+          ? "the state is equal, its history is not"
+          : `section "${differing.name}" is not equal`),
+      recorded.instant,
+    );
+  }
+
+  /** Runs to the end and checks the final root; for a journal cut off, to the last instant it knows. */
+  runToEnd(): RunEnd | undefined {
+    this.runTo(this.run.lastInstant);
+    const { end } = this.run;
+    this.#deliver();
+    if (end === undefined) return undefined;
+    if (end.waiting) this.machine.wait(end.virtualTime);
+    this.#checkRoot(end);
+    return end;
+  }
+
+  /** History root of everything up to here; two runs with equal ones had equal inputs, traps and device accesses. */
+  historyRoot(): Uint8Array {
+    return this.#history.peek(this.machine.stateRoot().root);
+  }
+
+  /** Remembers this point; stored events are not compared any more by a replay that went back. */
+  mark(): ReplayMark {
+    return {
+      instant: this.instant,
+      snapshot: this.machine.snapshot(),
+      history: this.#history.copy(),
+      nextInput: this.#nextInput,
+      nextRoot: this.#nextRoot,
+    };
+  }
+
+  /** Goes back, or on, to a mark of this run. */
+  returnTo(mark: ReplayMark): void {
+    if (this.#check !== undefined) this.machine.board.events.remove(this.#check);
+    this.#check = undefined;
+    this.machine.restore(mark.snapshot);
+    this.machine.board.events.remove(this.#history);
+    this.#history = mark.history.copy();
+    this.machine.board.events.add(this.#history);
+    this.#nextInput = mark.nextInput;
+    this.#nextRoot = mark.nextRoot;
+  }
+}

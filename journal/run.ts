@@ -1,0 +1,158 @@
+/** A recorded run as it stands in a journal: its manifest, inputs, roots, stored events and end, checked by zod. */
+import { classOf, type EventClass, type InputEvent, type MachineEvent } from "../machine/events.ts";
+import type { z } from "zod";
+import type { BlockInfo } from "./block.ts";
+import { JournalError, JournalFormatError } from "./errors.ts";
+import { eventOfRow } from "./event_rows.ts";
+import type { JournalReader } from "./file.ts";
+import {
+  endSchema,
+  eventsSchema,
+  type Manifest,
+  manifestSchema,
+  rootSchema,
+  type RunEnd,
+  type StoredRoot,
+} from "./payloads.ts";
+import { decodeSteps } from "./steps.ts";
+
+/** An interval of stored events: instants `from` ≤ i < `to`, of some classes. */
+export interface StoredRange {
+  /** First instant, inclusive. */
+  readonly from: number;
+  /** Last instant, exclusive; may be Infinity. */
+  readonly to: number;
+  /** Classes of event wanted. */
+  readonly classes: readonly EventClass[];
+}
+
+/** Everything a journal says of a run, with stored events decoded block by block. */
+export class RecordedRun {
+  /** What the run is a function of, beside its inputs. */
+  readonly manifest: Manifest;
+  /** Inputs in order. */
+  readonly inputs: readonly InputEvent[];
+  /** Roots in order, without the end's. */
+  readonly roots: readonly StoredRoot[];
+  /** How the run ended; absent when the recording was cut off. */
+  readonly end: RunEnd | undefined;
+  /** The last instant of which the journal knows: the end's, or where a recording was cut off. */
+  readonly lastInstant: number;
+  readonly #eventBlocks: readonly BlockInfo[];
+  readonly #stepBlocks: readonly BlockInfo[];
+
+  /** Throws JournalFormatError naming the block when a payload is not what its kind promises. */
+  constructor(readonly reader: JournalReader) {
+    const of = (kind: BlockInfo["kind"]) => reader.blocks.filter((block) => block.kind === kind);
+    this.manifest = this.#parse(manifestSchema, reader.blocks[0] as BlockInfo);
+    this.#eventBlocks = of("events");
+    this.roots = of("roots").map((block) => this.#parse(rootSchema, block));
+    this.end = of("end").map((block) => this.#parse(endSchema, block)).at(-1);
+    const inputs: InputEvent[] = [];
+    let last = this.roots.at(-1)?.instant ?? 0;
+    for (const block of this.#eventBlocks) {
+      const { through, events } = this.#decode(block);
+      last = Math.max(last, through);
+      for (const event of events) {
+        if (classOf(event.kind) === "input") inputs.push(event as InputEvent);
+      }
+    }
+    this.inputs = inputs;
+    this.#stepBlocks = of("steps");
+    for (const block of this.#stepBlocks) last = Math.max(last, block.lastInstant + 1);
+    this.lastInstant = this.end?.instant ?? last;
+    this.#checkOrder();
+  }
+
+  #refuse(block: BlockInfo, what: string): JournalFormatError {
+    return new JournalFormatError(
+      `Cannot read the journal: block ${block.number} at offset ${block.offset} (${block.kind}) ${what}`,
+    );
+  }
+
+  #parse<T>(schema: z.ZodType<T>, block: BlockInfo): T {
+    const parsed = schema.safeParse(this.reader.payload(block.number));
+    if (parsed.success) return parsed.data;
+    const issue = parsed.error.issues[0];
+    throw this.#refuse(block, `is not valid: ${issue?.path.join(".")}: ${issue?.message}`);
+  }
+
+  #decode(block: BlockInfo): { through: number; events: MachineEvent[] } {
+    const { through, rows } = this.#parse(eventsSchema, block);
+    try {
+      return { through, events: rows.map(eventOfRow) };
+    } catch (error) {
+      throw this.#refuse(block, `holds what is no event: ${(error as Error).message.slice(0, 200)}`);
+    }
+  }
+
+  /** What replay relies on: instants and times never go back. */
+  #checkOrder(): void {
+    let instant = 0, time = 0;
+    for (const input of this.inputs) {
+      if (input.instant < instant || input.virtualTime < time || input.instant > this.lastInstant) {
+        throw new JournalFormatError(
+          `Cannot read the journal: input ${input.kind} at instant ${input.instant} is out of order`,
+        );
+      }
+      instant = input.instant;
+      time = input.virtualTime;
+    }
+    let previous = -1;
+    for (const root of this.roots) {
+      if (root.instant <= previous || root.instant > this.lastInstant) {
+        throw new JournalFormatError(
+          `Cannot read the journal: root at instant ${root.instant} is out of order`,
+        );
+      }
+      previous = root.instant;
+    }
+  }
+
+  /**
+   * Stored events of an interval in order, decoded block by block as they are asked for; stored steps are merged in
+   * by instant and index when their class is wanted.
+   */
+  *stored(range: StoredRange): Generator<MachineEvent> {
+    const wanted = new Set(range.classes);
+    const events = this.#storedRows(range, wanted);
+    if (!wanted.has("step")) return yield* events;
+    const steps = this.#storedSteps(range);
+    let event = events.next(), step = steps.next();
+    while (!event.done || !step.done) {
+      const eventFirst = !event.done &&
+        (step.done || event.value.instant < step.value.instant ||
+          (event.value.instant === step.value.instant && event.value.index < step.value.index));
+      if (eventFirst) {
+        yield event.value as MachineEvent;
+        event = events.next();
+      } else {
+        yield step.value as MachineEvent;
+        step = steps.next();
+      }
+    }
+  }
+
+  *#storedRows({ from, to }: StoredRange, wanted: ReadonlySet<EventClass>): Generator<MachineEvent> {
+    for (const block of this.#eventBlocks) {
+      if (block.lastInstant < from || block.firstInstant >= to) continue;
+      for (const event of this.#decode(block).events) {
+        if (event.instant >= from && event.instant < to && wanted.has(classOf(event.kind))) yield event;
+      }
+    }
+  }
+
+  *#storedSteps({ from, to }: StoredRange): Generator<MachineEvent> {
+    for (const block of this.#stepBlocks) {
+      if (block.lastInstant < from || block.firstInstant >= to) continue;
+      try {
+        for (const step of decodeSteps(this.reader.payload(block.number))) {
+          if (step.instant >= from && step.instant < to) yield step;
+        }
+      } catch (error) {
+        if (error instanceof JournalError) throw error;
+        throw this.#refuse(block, `holds what are no steps: ${(error as Error).message.slice(0, 200)}`);
+      }
+    }
+  }
+}

@@ -1,0 +1,301 @@
+/** The machine: advances to an instant, takes inputs at step boundaries, saves and restores, and gives its root. */
+import type { MachineConfiguration } from "./configuration.ts";
+import { composeBoard, type MachineImages, type VirtBoard } from "./compose.ts";
+import type { Cpu } from "./cpu/cpu.ts";
+import { pendingInterrupt } from "./cpu/interrupts.ts";
+import { markOpenMonitors } from "./cpu/memory_access.ts";
+import { takeException } from "./cpu/take_exception.ts";
+import { NO_DEADLINE } from "./clock.ts";
+import type { Engine } from "./engine/engine.ts";
+import { ReferenceEngine } from "./engine/reference.ts";
+import { ConfigurationError, InputRefusedError } from "./errors.ts";
+import type { Input, InputEvent } from "./events.ts";
+import { type InputTarget, prepareInput } from "./inputs.ts";
+import { flag, oneOf, u32 } from "./layout.ts";
+import { Scheduler } from "./scheduler.ts";
+import { type Section, sectionLayout } from "./snapshot.ts";
+import { PAGE_DIRTY, PAGE_SIZE } from "./memory/physical.ts";
+import { type StateRoot, StateRootTree } from "./state_root.ts";
+
+/** The engines by name. */
+// deno-fmt-ignore
+export const ENGINES: Readonly<Record<string, () => Engine>> = {
+  reference: () => new ReferenceEngine(),
+};
+
+/** Why `run` came back. */
+export type Stop =
+  /** The instant asked for is reached. */
+  | { readonly reason: "limit" }
+  /** An observer asked for a stop after the step it saw. */
+  | { readonly reason: "requested" }
+  /** No CPU can run until `deadline` (nanoseconds), and the caller paces time itself. */
+  | { readonly reason: "waiting"; readonly deadline: number }
+  /** No CPU can run and nothing is due: only an input can go on. */
+  | { readonly reason: "resting" }
+  /** The guest, or a power cut, ended the run. */
+  | { readonly reason: "poweredOff"; readonly exitCode: number; readonly cut: boolean };
+
+/** How a machine is run; none of this may change a result. */
+export interface MachineOptions {
+  /** Name in ENGINES; the default is the fastest. */
+  readonly engine?: string;
+}
+
+/** The whole state between two steps. */
+export interface Snapshot {
+  /** Named sections in the machine's order. */
+  readonly sections: readonly Section[];
+  /** Pages of memory that are not all zero, by page number in the machine's memory. */
+  readonly pages: ReadonlyMap<number, Uint8Array>;
+}
+
+const powerLayout = sectionLayout("power", 1, {
+  state: oneOf("on", "off", "cut"),
+  exitCode: u32,
+  resetRequested: flag,
+});
+
+/** A deterministic machine: its state at instant N depends on configuration, images and inputs alone. */
+export class Machine {
+  /** Devices, CPUs, memory, clock and events. */
+  readonly board: VirtBoard;
+  /** What runs the CPUs. */
+  readonly engine: Engine;
+  #scheduler: Scheduler;
+  #roots: StateRootTree;
+  #power: "on" | "off" | "cut" = "on";
+  #exitCode = 0;
+  #resetRequested = false;
+  #stopRequested = false;
+
+  /**
+   * Builds the machine and puts it in its power-on state.
+   * Throws ConfigurationError when the configuration cannot be built or an image does not fit.
+   */
+  constructor(
+    readonly configuration: MachineConfiguration,
+    images: MachineImages,
+    options: MachineOptions = {},
+  ) {
+    const name = options.engine ?? "reference";
+    const engine = Object.hasOwn(ENGINES, name) ? ENGINES[name] : undefined;
+    if (engine === undefined) {
+      throw new ConfigurationError(`There is no engine "${name}": use ${Object.keys(ENGINES).join(" or ")}`);
+    }
+    this.engine = engine();
+    this.board = composeBoard(configuration, images, {
+      powerOff: (exitCode) => this.#powerOff("off", exitCode),
+      reset: () => {
+        this.#resetRequested = true;
+        this.#interrupt();
+      },
+    });
+    this.#roots = new StateRootTree(this.board.memory);
+    this.#scheduler = new Scheduler(this.board.cpus, this.board.clock, this.board.events, configuration);
+    this.board.powerOn();
+  }
+
+  /** Steps taken since power-on. */
+  get instant(): number {
+    return this.board.clock.instant;
+  }
+
+  /** Virtual time in nanoseconds. */
+  get virtualTime(): number {
+    return this.board.clock.now;
+  }
+
+  /** The CPU whose turn it is. */
+  get currentCpu(): Cpu {
+    return this.#scheduler.current;
+  }
+
+  /** Ends `run` after the present step; for observers of the console and of events. */
+  requestStop(): void {
+    this.#stopRequested = true;
+    this.#interrupt();
+  }
+
+  #interrupt(): void {
+    for (const cpu of this.board.cpus) cpu.attention = true;
+  }
+
+  #powerOff(state: "off" | "cut", exitCode: number): void {
+    this.#power = state;
+    this.#exitCode = exitCode >>> 0;
+    this.board.events.emit("machinePoweredOff", this.#scheduler.current.index, { exitCode: exitCode >>> 0 });
+    this.#interrupt();
+  }
+
+  #reset(): void {
+    this.#resetRequested = false;
+    this.board.events.emit("machineReset", this.#scheduler.current.index, {});
+    this.board.powerOn();
+    this.#scheduler.reset();
+  }
+
+  /**
+   * Runs until `limit` steps have been taken in all, or something in `Stop` comes first. The state at the limit is
+   * the one before its step boundary: alarms due then are served by the next call. With `paced`, time is not skipped:
+   * the caller decides how far to `wait`.
+   */
+  run(limit: number, paced = false): Stop {
+    const { clock } = this.board;
+    for (;;) {
+      if (this.#power !== "on") {
+        return { reason: "poweredOff", exitCode: this.#exitCode, cut: this.#power === "cut" };
+      }
+      if (this.#stopRequested) {
+        this.#stopRequested = false;
+        return { reason: "requested" };
+      }
+      if (clock.instant >= limit) return { reason: "limit" };
+      const cpu = this.#boundary();
+      if (cpu === undefined) {
+        const deadline = clock.earliestDeadline;
+        if (deadline === NO_DEADLINE) return { reason: "resting" };
+        if (paced) return { reason: "waiting", deadline };
+        this.#skipTo(deadline);
+        continue;
+      }
+      this.#advance(cpu, limit);
+    }
+  }
+
+  /** Resets if asked, serves alarms, ends turns; the CPU for the next step, if any can run. */
+  #boundary(): Cpu | undefined {
+    if (this.#resetRequested) this.#reset();
+    this.board.clock.serveAlarms();
+    return this.#scheduler.next(markOpenMonitors);
+  }
+
+  /** An interrupt taken, or a burst of instructions up to whatever is planned next. */
+  #advance(cpu: Cpu, limit: number): void {
+    const { clock } = this.board;
+    cpu.attention = false;
+    clock.changed = false;
+    const interrupt = pendingInterrupt(cpu);
+    if (interrupt !== undefined) {
+      takeException(cpu, interrupt);
+      clock.instant++;
+      return;
+    }
+    const end = Math.min(limit, this.#scheduler.turnEnds, clock.earliestAlarmInstant);
+    this.engine.run(cpu, Math.max(1, end - clock.instant));
+  }
+
+  #skipTo(time: number): void {
+    const { clock, events } = this.board;
+    events.emit("timeSkipped", this.#scheduler.current.index, { from: clock.now, to: time });
+    clock.skipTo(time);
+  }
+
+  /**
+   * While no CPU can run, moves virtual time on to `time` (nanoseconds), through every deadline on the way; returns
+   * false when a CPU became able to run before that, with the time where it did.
+   */
+  wait(time: number): boolean {
+    const { clock } = this.board;
+    for (;;) {
+      if (this.#power !== "on" || this.#boundary() !== undefined) return clock.now >= time;
+      if (clock.now >= time) return true;
+      this.#skipTo(Math.min(time, clock.earliestDeadline));
+    }
+  }
+
+  /**
+   * Delivers an input at the present step boundary. `virtualTime` (nanoseconds), when later than now, is the time of
+   * an input that arrived while no CPU could run. Returns the event as it happened; throws InputRefusedError when the
+   * machine cannot take it.
+   */
+  submit(input: Input, virtualTime?: number): InputEvent {
+    const { clock, events } = this.board;
+    if (this.#power !== "on") throw new InputRefusedError("The machine is powered off");
+    if (virtualTime !== undefined && virtualTime !== clock.now) {
+      if (virtualTime < clock.now || !this.wait(virtualTime) || clock.now !== virtualTime) {
+        throw new InputRefusedError(
+          `An input stamped ${virtualTime} ns cannot arrive at instant ${clock.instant}: it is ${clock.now} ns there`,
+        );
+      }
+    }
+    clock.serveAlarms();
+    const apply = prepareInput(this.#inputTarget(), input);
+    const { kind, ...given } = input;
+    const fields = { ...given, virtualTime: clock.now };
+    const cpu = this.#scheduler.current.index;
+    const event = { kind, instant: clock.instant, cpu, index: events.nextIndex, ...fields } as InputEvent;
+    events.emit(kind, cpu, fields as never);
+    apply();
+    return event;
+  }
+
+  #inputTarget(): InputTarget {
+    const { board } = this;
+    return {
+      cpus: board.cpus,
+      memory: board.memory,
+      receive: (bytes) => board.receive(bytes),
+      hasInterrupt: (interrupt) => board.hasInterrupt(interrupt),
+      injectInterrupt: (interrupt) => board.injectInterrupt(interrupt),
+      canRun: (cpu) => this.#scheduler.canRun(cpu),
+      forceSwitch: (cpu) => this.#scheduler.force(cpu),
+      cutPower: () => this.#powerOff("cut", 0),
+    };
+  }
+
+  /** Sections in the order in which they enter the state root. */
+  sections(): Section[] {
+    const power = { state: this.#power, exitCode: this.#exitCode, resetRequested: this.#resetRequested };
+    return [...this.board.save(), this.#scheduler.save(), powerLayout.encode("power", power)];
+  }
+
+  /** The state root now; call it between steps only. */
+  stateRoot(): StateRoot {
+    return this.#roots.compute(this.sections());
+  }
+
+  /** Copies the whole state. */
+  snapshot(): Snapshot {
+    const { memory } = this.board;
+    this.stateRoot();
+    const pages = new Map<number, Uint8Array>();
+    for (const page of this.#roots.nonZeroPages()) {
+      pages.set(page, memory.bytes.slice(page * PAGE_SIZE, (page + 1) * PAGE_SIZE));
+    }
+    return { sections: this.sections(), pages };
+  }
+
+  /** Returns to a snapshot of a machine with the same configuration; throws RangeError when it does not fit. */
+  restore({ sections, pages }: Snapshot): void {
+    const byName = new Map(sections.map((section) => [section.name, section]));
+    const take = (name: string): Section => {
+      const section = byName.get(name);
+      if (section === undefined) throw new RangeError(`Cannot restore: section "${name}" is missing`);
+      return section;
+    };
+    this.#restorePages(pages);
+    this.board.restore(take);
+    this.#scheduler.restore(take("schedule"));
+    const power = powerLayout.decode(take("power"));
+    this.#power = power.state;
+    this.#exitCode = power.exitCode;
+    this.#resetRequested = power.resetRequested;
+    this.#stopRequested = false;
+  }
+
+  #restorePages(pages: ReadonlyMap<number, Uint8Array>): void {
+    const { memory } = this.board;
+    this.stateRoot();
+    for (const page of this.#roots.nonZeroPages()) {
+      if (pages.has(page)) continue;
+      memory.bytes.fill(0, page * PAGE_SIZE, (page + 1) * PAGE_SIZE);
+      memory.pageFlags[page] = PAGE_DIRTY;
+    }
+    for (const [page, bytes] of pages) {
+      memory.bytes.set(bytes, page * PAGE_SIZE);
+      memory.pageFlags[page] = PAGE_DIRTY;
+    }
+    memory.mapChanged();
+  }
+}

@@ -1,0 +1,125 @@
+/** State roots: SHA-256 over named sections and a tree of memory pages, incremental over what is dirty. */
+import { createHash } from "node:crypto";
+import { ByteWriter } from "./layout.ts";
+import { type MemoryRegion, PAGE_DIRTY, PAGE_SIZE, type PhysicalMemory } from "./memory/physical.ts";
+import type { Section } from "./snapshot.ts";
+
+const HASH_SIZE = 32;
+/** Children of one tree node. */
+const FAN_OUT = 64;
+
+function sha256(...parts: Uint8Array[]): Uint8Array {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return new Uint8Array(hash.digest());
+}
+
+const ZERO_PAGE = sha256(new Uint8Array(PAGE_SIZE));
+
+/** Hashes of one region's pages, of groups of 64 pages, and so on up to a single hash. */
+class PageTree {
+  readonly #levels: Uint8Array[] = [];
+
+  constructor(private readonly memory: PhysicalMemory, private readonly region: MemoryRegion) {
+    let count = region.size / PAGE_SIZE;
+    const pages = new Uint8Array(count * HASH_SIZE);
+    for (let page = 0; page < count; page++) pages.set(ZERO_PAGE, page * HASH_SIZE);
+    this.#levels.push(pages);
+    while (count > 1) {
+      count = Math.ceil(count / FAN_OUT);
+      this.#levels.push(new Uint8Array(count * HASH_SIZE));
+      for (let node = 0; node < count; node++) this.#combine(this.#levels.length - 1, node);
+    }
+  }
+
+  /** Recomputes one node from its children. */
+  #combine(level: number, node: number): void {
+    const children = this.#levels[level - 1] as Uint8Array;
+    const span = FAN_OUT * HASH_SIZE;
+    const hash = sha256(children.subarray(node * span, (node + 1) * span));
+    (this.#levels[level] as Uint8Array).set(hash, node * HASH_SIZE);
+  }
+
+  /** Host page numbers of the pages that were not all zero when the root was last computed. */
+  *nonZeroPages(): Generator<number> {
+    const hashes = this.#levels[0] as Uint8Array;
+    const firstPage = this.region.hostOffset / PAGE_SIZE;
+    for (let page = 0; page * HASH_SIZE < hashes.length; page++) {
+      const at = page * HASH_SIZE;
+      if (ZERO_PAGE.some((byte, index) => byte !== hashes[at + index])) yield firstPage + page;
+    }
+  }
+
+  /** Hashes dirty pages, clears their marks, and returns the hash of the whole region. */
+  root(): Uint8Array {
+    const { bytes, pageFlags } = this.memory;
+    const firstPage = this.region.hostOffset / PAGE_SIZE;
+    const count = this.region.size / PAGE_SIZE;
+    let touched = new Set<number>();
+    for (let page = 0; page < count; page++) {
+      const flags = pageFlags[firstPage + page] as number;
+      if ((flags & PAGE_DIRTY) === 0) continue;
+      pageFlags[firstPage + page] = flags & ~PAGE_DIRTY;
+      const start = (firstPage + page) * PAGE_SIZE;
+      (this.#levels[0] as Uint8Array).set(
+        sha256(bytes.subarray(start, start + PAGE_SIZE)),
+        page * HASH_SIZE,
+      );
+      touched.add(Math.floor(page / FAN_OUT));
+    }
+    for (let level = 1; level < this.#levels.length; level++) {
+      const parents = new Set<number>();
+      for (const node of touched) {
+        this.#combine(level, node);
+        parents.add(Math.floor(node / FAN_OUT));
+      }
+      touched = parents;
+    }
+    return (this.#levels[this.#levels.length - 1] as Uint8Array).slice(0, HASH_SIZE);
+  }
+}
+
+/** Named hashes that make up a state root, so that a difference can be told by section. */
+export interface StateRoot {
+  /** SHA-256 over the parts, in order. */
+  readonly root: Uint8Array;
+  /** Hash of each section and memory region by name. */
+  readonly parts: readonly { readonly name: string; readonly hash: Uint8Array }[];
+}
+
+/** Computes state roots of one machine; keeps page hashes between calls. */
+export class StateRootTree {
+  readonly #trees: { readonly region: MemoryRegion; readonly tree: PageTree }[];
+
+  /** Must be made before any byte of memory is written, when all pages are zero. */
+  constructor(memory: PhysicalMemory) {
+    this.#trees = memory.regions.map((region) => ({ region, tree: new PageTree(memory, region) }));
+  }
+
+  /** Host page numbers of all pages that were not all zero when the root was last computed. */
+  *nonZeroPages(): Generator<number> {
+    for (const { tree } of this.#trees) yield* tree.nonZeroPages();
+  }
+
+  /** The root of the given sections and of memory as it is now. */
+  compute(sections: readonly Section[]): StateRoot {
+    const parts = [
+      ...sections.map(({ name, version, bytes }) => ({ name, version, hash: sha256(bytes) })),
+      ...this.#trees.map(({ region, tree }) => ({
+        name: `memory:${region.name}`,
+        version: 1,
+        hash: tree.root(),
+      })),
+    ];
+    const writer = new ByteWriter();
+    const encoder = new TextEncoder();
+    for (const { name, version, hash } of parts) {
+      const encoded = encoder.encode(name);
+      writer.u32(encoded.length);
+      writer.raw(encoded);
+      writer.u32(version);
+      writer.raw(hash);
+    }
+    return { root: sha256(writer.view()), parts: parts.map(({ name, hash }) => ({ name, hash })) };
+  }
+}
