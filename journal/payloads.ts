@@ -1,6 +1,6 @@
 /** What the blocks of a journal hold: one zod description for each kind of payload. */
 import { z } from "zod";
-import { configurationSchema } from "../machine/configuration.ts";
+import { type MachineConfiguration, parseConfiguration } from "../machine/configuration.ts";
 import { HASH_LENGTH } from "./hash.ts";
 
 /** How much of a run is stored; the rest is derived. */
@@ -12,17 +12,27 @@ export type Depth = (typeof DEPTHS)[number];
 const instant = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const hash = z.instanceof(Uint8Array).refine((bytes) => bytes.length === HASH_LENGTH, "not a SHA-256");
 
-/** The first block: all that the run is a function of beside its inputs, and how it was recorded. */
-export const manifestSchema = z.strictObject({
-  /** Version of the machine's behaviour; equal roots are promised within one. */
-  behaviour: z.int().min(1),
+/** All that a run is a function of, but its inputs, and how it was recorded: the first block. */
+export interface Manifest {
   /** What the machine is; images are named in it by content. */
-  configuration: configurationSchema,
+  readonly configuration: MachineConfiguration;
   /** How much is stored. */
-  depth: z.enum(DEPTHS),
+  readonly depth: Depth;
   /** The build that recorded, for people. */
+  readonly recordedBy: string;
+}
+
+/** The first block's schema; the configuration is checked by the machine's own parser, which throws ConfigurationError. */
+export const manifestSchema: z.ZodType<Manifest> = z.strictObject({
+  configuration: z.unknown().transform(parseConfiguration),
+  depth: z.enum(DEPTHS),
   recordedBy: z.string().max(100),
 });
+
+/** A manifest as it is stored: what is absent has no key. */
+export function storedManifest(manifest: Manifest): unknown {
+  return JSON.parse(JSON.stringify(manifest));
+}
 
 /** A block of stored events, or of inputs: complete up to `through`. */
 export const eventsSchema = z.strictObject({
@@ -58,8 +68,6 @@ export const endSchema = rootSchema.extend({
   waiting: z.boolean(),
 });
 
-/** All that a run is a function of, but its inputs. */
-export type Manifest = z.infer<typeof manifestSchema>;
 /** A root as stored. */
 export type StoredRoot = z.infer<typeof rootSchema>;
 /** How a run ended. */

@@ -5,7 +5,7 @@ import { Machine, type MachineOptions, type Stop } from "../machine/machine.ts";
 import { type EventRow, rowOfEvent } from "./event_rows.ts";
 import type { JournalWriter } from "./file.ts";
 import { History } from "./history.ts";
-import type { Depth, Manifest, RunEnd, StoredRoot } from "./payloads.ts";
+import { type Depth, type Manifest, type RunEnd, storedManifest, type StoredRoot } from "./payloads.ts";
 import { StepColumnsWriter } from "./steps.ts";
 
 /** Stored events are written when this many are gathered, about 1 MiB. */
@@ -57,7 +57,7 @@ export class Recorder {
       this.#steps = new StepColumnsWriter(writer);
       events.add(this.#steps);
     }
-    writer.append("configuration", manifest);
+    writer.append("configuration", storedManifest(manifest));
   }
 
   #store(event: MachineEvent): void {
