@@ -25,12 +25,15 @@ import {
  */
 export type EventClass = "input" | "trap" | "device" | "detail" | "step";
 
-interface EventKindRow<F extends Record<string, unknown>> {
-  readonly class: EventClass;
+interface EventKindRow<C extends EventClass, F extends Record<string, unknown>> {
+  readonly class: C;
   readonly fields: F;
 }
 
-function kind<F extends Record<string, unknown>>(eventClass: EventClass, fields: F): EventKindRow<F> {
+function kind<C extends EventClass, F extends Record<string, unknown>>(
+  eventClass: C,
+  fields: F,
+): EventKindRow<C, F> {
   return { class: eventClass, fields };
 }
 
@@ -103,9 +106,7 @@ export type EventOf<K extends EventKind> = Readonly<{ kind: K } & EventAddress &
 export type MachineEvent = { [K in EventKind]: EventOf<K> }[EventKind];
 
 type KindsOfClass<C extends EventClass> = {
-  [K in EventKind]: (typeof EVENT_KINDS)[K]["class"] extends C
-    ? C extends (typeof EVENT_KINDS)[K]["class"] ? K : never
-    : never;
+  [K in EventKind]: (typeof EVENT_KINDS)[K]["class"] extends C ? K : never;
 }[EventKind];
 
 /** The kinds that are inputs. */
