@@ -1,5 +1,6 @@
 /** Assembly text of single instructions to words, and words to text: both from the rows. */
 import { type AssemblyContext, AssemblyError, LineParser } from "./line_parser.ts";
+import { neverPrinted } from "./instruction.ts";
 import { AssemblyText } from "./operands.ts";
 import type { AnyFields, Pattern } from "./pattern.ts";
 import { type Alias, ALIASES, decode, type Instruction, ROWS } from "./rows.ts";
@@ -12,7 +13,7 @@ interface Form {
   readonly preferred: ((fields: AnyFields) => boolean) | undefined;
 }
 
-/** The forms a mnemonic may have, in the order of the tables; and each instruction's, aliases first. */
+/** The forms of a mnemonic and of an instruction: aliases, then instructions, then what is only read. */
 interface Forms {
   readonly byMnemonic: ReadonlyMap<string, readonly Form[]>;
   readonly byInstruction: ReadonlyMap<Instruction, readonly Form[]>;
@@ -30,8 +31,10 @@ function allForms(): Forms {
     append(byMnemonic, text.mnemonic, form);
     append(byInstruction, instruction, form);
   };
-  for (const row of ALIASES) add(row, row.assembly, instructionOf(row));
+  const isPrinted = (row: Alias): boolean => row.preferred !== neverPrinted;
+  for (const row of ALIASES.filter(isPrinted)) add(row, row.assembly, instructionOf(row));
   for (const row of ROWS) if (row.assembly !== undefined) add(row, row.assembly, row);
+  for (const row of ALIASES.filter((row) => !isPrinted(row))) add(row, row.assembly, instructionOf(row));
   forms = { byMnemonic, byInstruction };
   return forms;
 }
@@ -45,7 +48,7 @@ function append<Key>(map: Map<Key, Form[]>, key: Key, form: Form): void {
 /** The instruction whose encodings include all of an alias. */
 export function instructionOf(row: Alias): Instruction {
   const found = ROWS.filter(({ pattern }) =>
-    (pattern.mask & row.pattern.mask) === pattern.mask && pattern.matches(row.pattern.value)
+    (pattern.mask & ~row.pattern.mask) === 0 && pattern.matches(row.pattern.value)
   );
   if (found.length === 1) return found[0] as Instruction;
   throw new RangeError(`Alias ${row.name} belongs to ${found.length} instructions`);

@@ -11,9 +11,9 @@ const unsigned = numberKind((width) => ({
   parse: (line) => line.immediateBetween(0, 2 ** width - 1),
 }));
 
-/** A plain unsigned immediate that prints in hexadecimal. */
+/** A plain unsigned immediate that prints in hexadecimal, except zero. */
 const hexadecimal = numberKind((width) => ({
-  print: hex,
+  print: (value) => (value === 0 ? "0" : hex(value)),
   parse: (line) => line.immediateBetween(0, 2 ** width - 1),
 }));
 
@@ -80,11 +80,16 @@ function takeShift(line: LineParser, step: number, most: number): number {
   return line.immediateBetween(0, step * most, step) / step;
 }
 
-/** A bitmask immediate in fields N, immr, imms; the argument `inverted` is for BIC and its like. */
+/** Why MOV cannot take a value. */
+const NOT_MOVABLE =
+  "is neither 16 bits at a multiple of 16, nor the complement of such, nor a bitmask immediate";
+
+/** A bitmask immediate in fields N, immr, imms; the argument is `inverted` for BIC and its like, `move` for MOV. */
 const bitmask: KindFactory = (_fields, argument) => ({
   print([N, immr, imms], { fields }) {
     const width = fields.sf === 1 ? 64 : 32;
-    return hex(decodeBitmask({ N: N as number, immr: immr as number, imms: imms as number }, width) ?? 0n);
+    const value = decodeBitmask({ N: N as number, immr: immr as number, imms: imms as number }, width) ?? 0n;
+    return argument === "move" ? BigInt.asIntN(width, value).toString() : hex(value);
   },
   parse(line) {
     const width = line.fields.sf === 1 ? 64 : 32;
@@ -93,9 +98,11 @@ const bitmask: KindFactory = (_fields, argument) => ({
       line.fail(`${value} does not fit in ${width} bits`, column);
     }
     const wanted = BigInt.asUintN(width, argument === "inverted" ? ~value : value);
-    const { N, immr, imms } = encodeBitmask(wanted, width) ??
-      line.fail(`${hex(BigInt.asUintN(width, value))} is not a bitmask immediate of ${width} bits`, column);
-    return [N, immr, imms];
+    const encoded = encodeBitmask(wanted, width);
+    if (encoded !== undefined) return [encoded.N, encoded.immr, encoded.imms];
+    const shown = hex(BigInt.asUintN(width, value));
+    const reason = argument === "move" ? NOT_MOVABLE : `is not a bitmask immediate of ${width} bits`;
+    return line.fail(`${shown} ${reason}`, column);
   },
 });
 

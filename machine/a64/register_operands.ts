@@ -179,6 +179,16 @@ const index: KindFactory = (_fields, argument) => {
   };
 };
 
+/** The register of TBZ: 32-bit names are for bits below 32, 64-bit names are read for all (see `bitNumber`). */
+const tested: KindFactory = () => ({
+  print: ([n], { fields }) => registerName(fields.b5 === 1 ? "x" : "w", n as number, "zr"),
+  parse(line) {
+    const { letter, number } = takeRegister(line, "xw", "zr");
+    line.fields.isX = letter === "x" ? 1 : 0;
+    return [number];
+  },
+});
+
 /** `, x3` of SYS and its like, left out when register 31. */
 const optionalX: KindFactory = () => ({
   print: ([n]) => (n === 31 ? "" : `, ${registerName("x", n as number, "zr")}`),
@@ -203,6 +213,7 @@ export const REGISTER_KINDS: Readonly<Record<string, KindFactory>> = {
   shift,
   extended,
   index,
+  tested,
   optionalX,
   returnX,
 };

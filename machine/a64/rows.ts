@@ -1,12 +1,28 @@
 /** All instruction tables together: decoding and lowering of any word. */
 import { type Alias, type Decoded, DecodeIndex, type Instruction, isAlias, type Row } from "./instruction.ts";
 import { rows as addSubtract } from "./add_subtract.ts";
+import { rows as branch } from "./branch.ts";
+import { rows as conditional } from "./conditional.ts";
+import { rows as exclusive } from "./exclusive.ts";
+import { rows as loadStore } from "./load_store.ts";
+import { rows as loadStorePair } from "./load_store_pair.ts";
+import { rows as logicalBitfield } from "./logical_bitfield.ts";
+import { rows as multiplyDivide } from "./multiply_divide.ts";
+import { rows as system } from "./system.ts";
 
 export { lower } from "./instruction.ts";
 export type { Alias, Decoded, Instruction } from "./instruction.ts";
 
 const TABLES: readonly (readonly Row[])[] = [
+  logicalBitfield,
   addSubtract,
+  multiplyDivide,
+  conditional,
+  branch,
+  system,
+  loadStore,
+  loadStorePair,
+  exclusive,
 ];
 
 /** Every instruction, those not implemented yet included. */
