@@ -57,7 +57,15 @@ export const rootSchema = z.strictObject({
 });
 
 /** Why a run ended. */
-export const END_REASONS = ["poweredOff", "powerCut", "resting", "console", "instant", "operator"] as const;
+export const END_REASONS = [
+  "poweredOff",
+  "powerCut",
+  "reset",
+  "resting",
+  "console",
+  "instant",
+  "operator",
+] as const;
 
 /** The end block: a root, and how the run ended. */
 export const endSchema = rootSchema.extend({

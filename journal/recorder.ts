@@ -74,7 +74,8 @@ export class Recorder {
     for (;;) {
       const nextRoot = (Math.floor(this.machine.instant / interval) + 1) * interval;
       const stop = this.machine.run(Math.min(limit, nextRoot), paced);
-      if (this.machine.instant === nextRoot && stop.reason === "limit") this.#writeRoot();
+      // Also when an observer asked for a stop just there: who listens must not change the chain of roots.
+      if (this.machine.instant === nextRoot && stop.reason !== "poweredOff") this.#writeRoot();
       if (this.#rows.length >= ROWS_PER_BLOCK) this.flush();
       if (stop.reason !== "limit" || this.machine.instant >= limit) return stop;
     }

@@ -9,6 +9,7 @@ import {
 } from "../machine/events.ts";
 import { ByteWriter } from "../machine/layout.ts";
 import { Machine, type MachineOptions, type Snapshot } from "../machine/machine.ts";
+import { InputRefusedError } from "../machine/errors.ts";
 import { JournalError } from "./errors.ts";
 import { equalBytes } from "./hash.ts";
 import { History } from "./history.ts";
@@ -168,7 +169,15 @@ export class Replay {
       const event = this.run.inputs[this.#nextInput];
       if (event === undefined || event.instant !== this.instant) return;
       this.#nextInput++;
-      this.machine.submit(inputOf(event), event.virtualTime);
+      try {
+        this.machine.submit(inputOf(event), event.virtualTime);
+      } catch (error) {
+        if (!(error instanceof InputRefusedError)) throw error;
+        throw new DivergenceError(
+          `The replay differs at instant ${event.instant}: it does not take the input ${event.kind} there: ${error.message}`,
+          event.instant,
+        );
+      }
       if (this.#check?.divergence !== undefined) throw this.#check.divergence;
     }
   }

@@ -26,6 +26,9 @@ export interface InputTarget {
   cutPower(): void;
 }
 
+/** No memory is there, and inputs may name addresses beyond it. */
+const HIGHEST_ADDRESS = 2 ** 52 - 1;
+
 function cpuOf(target: InputTarget, index: number): Cpu {
   const cpu = target.cpus[index];
   if (cpu === undefined) {
@@ -74,7 +77,7 @@ export function prepareInput(target: InputTarget, input: Input): () => void {
     case "powerCut":
       return () => target.cutPower();
     case "memoryPatched": {
-      const address = physicalAddress(input.address);
+      const address = physicalAddress(Math.min(input.address, HIGHEST_ADDRESS));
       if (target.memory.hostOffset(address, input.bytes.length) < 0) {
         throw new InputRefusedError(`Cannot patch ${hex(input.address)}: there is no memory`);
       }

@@ -27,7 +27,7 @@ export const ENGINES: Readonly<Record<string, () => Engine>> = {
 export type Stop =
   /** The instant asked for is reached. */
   | { readonly reason: "limit" }
-  /** An observer asked for a stop after the step it saw. */
+  /** An observer asked for a stop after the step it saw, or the guest for a reset (`resetPending`). */
   | { readonly reason: "requested" }
   /** No CPU can run until `deadline` (nanoseconds), and the caller paces time itself. */
   | { readonly reason: "waiting"; readonly deadline: number }
@@ -88,7 +88,7 @@ export class Machine {
       powerOff: (exitCode) => this.#powerOff("off", exitCode),
       reset: () => {
         this.#resetRequested = true;
-        this.#interrupt();
+        this.requestStop();
       },
     });
     this.#roots = new StateRootTree(this.board.memory);
@@ -109,6 +109,11 @@ export class Machine {
   /** The CPU whose turn it is. */
   get currentCpu(): Cpu {
     return this.#scheduler.current;
+  }
+
+  /** The guest asked for a reset, which happens at the present step boundary; `run` stops before it. */
+  get resetPending(): boolean {
+    return this.#resetRequested;
   }
 
   /** Ends `run` after the present step; for observers of the console and of events. */
