@@ -1,0 +1,170 @@
+/** The board `virt`: one table of memories and devices, from which bus, interrupt lines and device tree follow. */
+import { hex, type PhysicalAddress, physicalAddress } from "./address.ts";
+import type { MachineConfiguration } from "./configuration.ts";
+import { ConfigurationError } from "./errors.ts";
+
+const KIB = 2 ** 10;
+const MIB = 2 ** 20;
+
+/** What stands in a row: decides which model answers and which nodes the device tree gets. */
+export type BoardKind =
+  | "flash"
+  | "interruptController"
+  | "memory"
+  | "uart"
+  | "realTimeClock"
+  | "virtioTransport"
+  | "firmwareConfiguration";
+
+/** One memory or device of a built board. */
+export interface BoardRow {
+  /** Unique: the region's or device's name in events, sections and messages. */
+  readonly name: string;
+  /** What it is. */
+  readonly kind: BoardKind;
+  /** First physical address. */
+  readonly base: PhysicalAddress;
+  /** Bytes. */
+  readonly size: number;
+  /** Shared peripheral interrupt that its line drives; interrupt number SPI_BASE + this. */
+  readonly spi: number | undefined;
+  /** Answers Secure accesses only; others meet nothing there, an external abort. */
+  readonly secureOnly: boolean;
+}
+
+/** The machine options on which rows depend. */
+type BoardOption = "secure" | "virtualization";
+
+interface TableRow extends Omit<BoardRow, "base" | "secureOnly"> {
+  readonly base: number;
+  readonly secureOnly: boolean | BoardOption;
+  readonly when: BoardOption | undefined;
+}
+
+/** Virtio transports of the board. */
+export const VIRTIO_TRANSPORTS = 32;
+
+/** First address of RAM. */
+export const RAM_BASE: PhysicalAddress = physicalAddress(0x4000_0000);
+
+/** Number of shared peripheral interrupt 0. */
+export const SPI_BASE = 32;
+
+/** Number of private peripheral interrupt 0. */
+export const PPI_BASE = 16;
+
+/** Shared peripheral interrupts wired to the controller, as QEMU has them: GICD_TYPER.ITLinesNumber is 8. */
+export const SPI_COUNT = 256;
+
+/** Private peripheral interrupts by what drives them (Arm BSA, section 3.6; QEMU 7.2 hw/arm/virt). */
+// deno-fmt-ignore
+export const PPI = {
+  performanceMonitor:   7,
+  virtualMaintenance:   9,
+  hypervisorTimer:     10,
+  virtualTimer:        11,
+  securePhysicalTimer: 13,
+  physicalTimer:       14,
+} as const;
+
+const ALWAYS = undefined;
+const NO_SPI = undefined;
+
+/**
+ * QEMU 7.2's map, in the order in which QEMU describes it in the device tree. Not built, and so neither on the bus
+ * nor in the tree: GICv2m (0x08020000) and the PCIe host (0x10000000, 0x3eff0000, 0x3f000000, 0x4010000000, SPI 3–6),
+ * PL061 (0x09030000, SPI 7; Secure 0x090b0000, SPI 0), ACPI event device (0x09080000) and NVDIMM (0x09090000), PCDIMM
+ * (0x09070000), SMMU (0x09050000), platform bus (0x0c000000, SPI 112–175).
+ */
+// deno-fmt-ignore
+const TABLE: readonly TableRow[] = [
+  // name               kind                      base         size        SPI      Secure only          only with
+  row("flash0",        "flash",                  0x0000_0000, 64 * MIB,   NO_SPI,  "secure",            ALWAYS),
+  row("flash1",        "flash",                  0x0400_0000, 64 * MIB,   NO_SPI,  false,               ALWAYS),
+  row("gicd",          "interruptController",    0x0800_0000, 64 * KIB,   NO_SPI,  false,               ALWAYS),
+  row("gicc",          "interruptController",    0x0801_0000, 64 * KIB,   NO_SPI,  false,               ALWAYS),
+  row("gich",          "interruptController",    0x0803_0000, 64 * KIB,   NO_SPI,  false,               "virtualization"),
+  row("gicv",          "interruptController",    0x0804_0000, 64 * KIB,   NO_SPI,  false,               "virtualization"),
+  row("uart0",         "uart",                   0x0900_0000,  4 * KIB,   1,       false,               ALWAYS),
+  row("secureRam",     "memory",                 0x0e00_0000, 16 * MIB,   NO_SPI,  true,                "secure"),
+  row("uart1",         "uart",                   0x0904_0000,  4 * KIB,   8,       true,                "secure"),
+  row("rtc",           "realTimeClock",          0x0901_0000,  4 * KIB,   2,       false,               ALWAYS),
+  ...Array.from({ length: VIRTIO_TRANSPORTS }, (_, n) =>
+  row(`virtio${n}`,    "virtioTransport",        0x0a00_0000 + n * 0x200, 0x200,  16 + n,  false,      ALWAYS)),
+  row("fwCfg",         "firmwareConfiguration",  0x0902_0000, 0x18,       NO_SPI,  false,               ALWAYS),
+  row("ram",           "memory",                 RAM_BASE,    0,          NO_SPI,  false,               ALWAYS), // size: -m
+];
+
+function row(
+  name: string,
+  kind: BoardKind,
+  base: number,
+  size: number,
+  spi: number | undefined,
+  secureOnly: boolean | BoardOption,
+  when: BoardOption | undefined,
+): TableRow {
+  return { name, kind, base, size, spi, secureOnly, when };
+}
+
+/** A board as a configuration makes it. */
+export interface Board {
+  /** Every memory and device, in the table's order. */
+  readonly rows: readonly BoardRow[];
+  /** Configuration that made it. */
+  readonly configuration: MachineConfiguration;
+  /** Bytes of all memories, for the capacity of PhysicalMemory. */
+  readonly memorySize: number;
+  /** Highest exception level that exists. */
+  readonly highestLevel: 1 | 2 | 3;
+}
+
+/** Whether a row's bytes are memory in the one WebAssembly memory; flash is, with a device beside it. */
+export function isMemory({ kind }: BoardRow): boolean {
+  return kind === "memory" || kind === "flash";
+}
+
+/** The rows that exist with these options; throws ConfigurationError when two overlap. */
+export function buildBoard(configuration: MachineConfiguration): Board {
+  const rows = TABLE
+    .filter(({ when }) => when === undefined || configuration[when])
+    .map(({ when: _, ...row }): BoardRow => ({
+      ...row,
+      base: physicalAddress(row.base),
+      size: row.name === "ram" ? configuration.memoryMiB * MIB : row.size,
+      secureOnly: typeof row.secureOnly === "string" ? configuration[row.secureOnly] : row.secureOnly,
+    }));
+  refuseOverlap(rows);
+  return {
+    rows,
+    configuration,
+    memorySize: rows.filter(isMemory).reduce((sum, { size }) => sum + size, 0),
+    highestLevel: configuration.secure ? 3 : configuration.virtualization ? 2 : 1,
+  };
+}
+
+function refuseOverlap(rows: readonly BoardRow[]): void {
+  const sorted = [...rows].sort((a, b) => a.base - b.base);
+  for (const [index, { name, base, size }] of sorted.entries()) {
+    const next = sorted[index + 1];
+    if (next !== undefined && base + size > next.base) {
+      throw new ConfigurationError(
+        `Cannot build the board: "${name}" at ${hex(base)} overlaps "${next.name}" at ${hex(next.base)}`,
+      );
+    }
+  }
+}
+
+/** The row of that name; throws RangeError when the board has none. */
+export function boardRow(board: Board, name: string): BoardRow {
+  const found = board.rows.find((row) => row.name === name);
+  if (found === undefined) throw new RangeError(`Cannot find "${name}" on the board`);
+  return found;
+}
+
+/** The memory that holds a whole range, or undefined; an empty range belongs to the memory at its address. */
+export function memoryAt(board: Board, address: number, size: number): BoardRow | undefined {
+  return board.rows.find((row) =>
+    isMemory(row) && address >= row.base && address + Math.max(size, 1) <= row.base + row.size
+  );
+}

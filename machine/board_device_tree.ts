@@ -1,0 +1,268 @@
+/** The device tree of a board, generated from its table; and what a boot adds to that tree or to a user's. */
+import { createHash } from "node:crypto";
+import { type Board, type BoardKind, type BoardRow, boardRow, PPI, RAM_BASE } from "./board.ts";
+import type { AddressRange } from "./boot_images.ts";
+import { cells, type DeviceTree, DeviceTreeNode, EMPTY, sizedCells, strings } from "./device_tree.ts";
+import { ConfigurationError } from "./errors.ts";
+import { FUNCTION, type PsciConduit } from "./psci.ts";
+
+// Interrupt specifiers of the GIC binding.
+const SHARED = 0;
+const PRIVATE = 1;
+const EDGE_RISING = 1;
+const LEVEL_HIGH = 4;
+
+/** First phandle, as QEMU numbers them; the clock, CPUs from the last to the first, the interrupt controller. */
+const CLOCK_PHANDLE = 0x8000;
+
+const ADDRESS_CELLS = 2;
+
+interface Generation {
+  readonly board: Board;
+  readonly root: DeviceTreeNode;
+  readonly chosen: DeviceTreeNode;
+  /** Absent when there is no Secure world. */
+  readonly secureChosen: DeviceTreeNode | undefined;
+}
+
+/** `<type number flags>` of a private interrupt, in the flags the mask of CPUs that have it. */
+function privateInterrupt({ configuration: { cpus } }: Board, number: number): number[] {
+  return [PRIVATE, number, (2 ** cpus - 1) << 8 | LEVEL_HIGH];
+}
+
+function reg(...rows: readonly BoardRow[]): Uint8Array {
+  return sizedCells(ADDRESS_CELLS, ...rows.flatMap(({ base, size }) => [base, size]));
+}
+
+function nodeFor(root: DeviceTreeNode, name: string, { base }: BoardRow): DeviceTreeNode {
+  return root.add(`${name}@${base.toString(16)}`);
+}
+
+/** Marks what only the Secure world sees. */
+function secured(node: DeviceTreeNode, { secureOnly }: BoardRow): DeviceTreeNode {
+  if (secureOnly) node.set("status", strings("disabled")).set("secure-status", strings("okay"));
+  return node;
+}
+
+/** An Arm PrimeCell behind the 24 MHz clock. */
+function primeCell(
+  root: DeviceTreeNode,
+  row: BoardRow,
+  part: string,
+  clocks: readonly string[],
+): DeviceTreeNode {
+  return secured(
+    nodeFor(root, part, row)
+      .set("compatible", strings(`arm,${part}`, "arm,primecell"))
+      .set("reg", reg(row))
+      .set("interrupts", cells(SHARED, row.spi ?? 0, LEVEL_HIGH))
+      .set("clocks", cells(...clocks.map(() => CLOCK_PHANDLE)))
+      .set("clock-names", strings(...clocks)),
+    row,
+  );
+}
+
+function cpuPhandle({ configuration: { cpus } }: Board, index: number): number {
+  return CLOCK_PHANDLE + cpus - index;
+}
+
+/** CPUs and their topology: one socket with one cluster. */
+function addCpus({ board, root }: Generation, usesPsci: boolean): void {
+  const { cpus, cpuModel } = board.configuration;
+  const node = root.add("cpus").set("#address-cells", cells(1)).set("#size-cells", cells(0));
+  for (let index = cpus - 1; index >= 0; index--) {
+    const cpu = node.add(`cpu@${index.toString(16)}`)
+      .set("device_type", strings("cpu"))
+      .set("compatible", strings(`arm,${cpuModel}`));
+    if (usesPsci && cpus > 1) cpu.set("enable-method", strings("psci"));
+    cpu.set("reg", cells(index)).set("phandle", cells(cpuPhandle(board, index)));
+  }
+  const cluster = node.add("cpu-map").add("socket0").add("cluster0");
+  for (let index = cpus - 1; index >= 0; index--) {
+    cluster.add(`core${index}`).set("cpu", cells(cpuPhandle(board, index)));
+  }
+}
+
+function addFlash({ root }: Generation, rows: readonly BoardRow[]): void {
+  const groups = rows.some(({ secureOnly }) => secureOnly) ? rows.map((row) => [row]) : [rows];
+  for (const group of groups) {
+    const first = group[0] as BoardRow;
+    const node = nodeFor(root, first.secureOnly ? "secflash" : "flash", first)
+      .set("compatible", strings("cfi-flash"))
+      .set("reg", reg(...group))
+      .set("bank-width", cells(4));
+    secured(node, first);
+  }
+}
+
+function addInterruptController({ board, root }: Generation, rows: readonly BoardRow[]): void {
+  const phandle = cpuPhandle(board, 0) + 1;
+  root.set("interrupt-parent", cells(phandle));
+  const node = nodeFor(root, "intc", rows[0] as BoardRow)
+    .set("#interrupt-cells", cells(3))
+    .set("interrupt-controller", EMPTY)
+    .set("#address-cells", cells(2))
+    .set("#size-cells", cells(2))
+    .set("ranges", EMPTY)
+    .set("compatible", strings("arm,cortex-a15-gic"))
+    .set("reg", reg(...rows));
+  // QEMU gives no mask of CPUs here.
+  if (board.configuration.virtualization) {
+    node.set("interrupts", cells(PRIVATE, PPI.virtualMaintenance, LEVEL_HIGH));
+  }
+  node.set("phandle", cells(phandle));
+  root.add("pmu")
+    .set("compatible", strings("arm,armv8-pmuv3"))
+    .set("interrupts", cells(...privateInterrupt(board, PPI.performanceMonitor)));
+}
+
+/** RAM is described last, by `describeBoot`, since that also does it for a user's tree. */
+function addMemory({ root }: Generation, rows: readonly BoardRow[]): void {
+  for (const row of rows.filter(({ secureOnly }) => secureOnly)) {
+    secured(nodeFor(root, "secram", row).set("device_type", strings("memory")).set("reg", reg(row)), row);
+  }
+}
+
+function addUarts({ root, chosen, secureChosen }: Generation, rows: readonly BoardRow[]): void {
+  for (const row of rows) {
+    const node = primeCell(root, row, "pl011", ["uartclk", "apb_pclk"]);
+    (row.secureOnly ? secureChosen : chosen)?.set("stdout-path", strings(`/${node.name}`));
+  }
+}
+
+function addRealTimeClock({ root }: Generation, rows: readonly BoardRow[]): void {
+  for (const row of rows) primeCell(root, row, "pl031", ["apb_pclk"]);
+}
+
+/** Last to first, so that they stand in the order of their addresses. */
+function addVirtioTransports({ root }: Generation, rows: readonly BoardRow[]): void {
+  for (const row of rows.toReversed()) {
+    nodeFor(root, "virtio_mmio", row)
+      .set("compatible", strings("virtio,mmio"))
+      .set("reg", reg(row))
+      .set("interrupts", cells(SHARED, row.spi ?? 0, EDGE_RISING))
+      .set("dma-coherent", EMPTY);
+  }
+}
+
+function addFirmwareConfiguration({ root }: Generation, rows: readonly BoardRow[]): void {
+  for (const row of rows) {
+    nodeFor(root, "fw-cfg", row)
+      .set("compatible", strings("qemu,fw-cfg-mmio"))
+      .set("reg", reg(row))
+      .set("dma-coherent", EMPTY);
+  }
+}
+
+/** What each kind of row becomes in the tree. */
+// deno-fmt-ignore
+const DESCRIPTIONS: Readonly<Record<BoardKind, (generation: Generation, rows: readonly BoardRow[]) => void>> = {
+  flash:                 addFlash,
+  interruptController:   addInterruptController,
+  memory:                addMemory,
+  uart:                  addUarts,
+  realTimeClock:         addRealTimeClock,
+  virtioTransport:       addVirtioTransports,
+  firmwareConfiguration: addFirmwareConfiguration,
+};
+
+/** Neighbours of one kind together, since banks of flash and frames of one controller share a node. */
+function runsOfKind(rows: readonly BoardRow[]): BoardRow[][] {
+  const runs: BoardRow[][] = [];
+  for (const row of rows) {
+    const last = runs.at(-1);
+    if (last?.[0]?.kind === row.kind) last.push(row);
+    else runs.push([row]);
+  }
+  return runs;
+}
+
+/** Bytes of a random-looking property, from the configuration's seed. */
+function seedBytes({ configuration: { seed } }: Board, purpose: string, count: number): Uint8Array {
+  const digest = createHash("sha256").update(`device tree ${purpose} ${seed}`).digest();
+  return new Uint8Array(digest.subarray(0, count));
+}
+
+function addChosen(board: Board, root: DeviceTreeNode, name: string): DeviceTreeNode {
+  return root.add(name)
+    .set("kaslr-seed", seedBytes(board, `${name} kaslr-seed`, 8))
+    .set("rng-seed", seedBytes(board, `${name} rng-seed`, 32));
+}
+
+/**
+ * The board's device tree as QEMU 7.2 makes it, property for property, but for what the board has not (see the table
+ * in board.ts) and for seeds. `usesPsci` says whether the board has a PSCI conduit, before the boot has its say.
+ */
+export function boardDeviceTree(board: Board, usesPsci: boolean): DeviceTree {
+  const root = new DeviceTreeNode("")
+    .set("compatible", strings("linux,dummy-virt"))
+    .set("#address-cells", cells(ADDRESS_CELLS))
+    .set("#size-cells", cells(ADDRESS_CELLS))
+    .set("model", strings("linux,dummy-virt"));
+  const chosen = addChosen(board, root, "chosen");
+  const secureChosen = board.configuration.secure ? addChosen(board, root, "secure-chosen") : undefined;
+  const generation = { board, root, chosen, secureChosen };
+  root.add("apb-pclk")
+    .set("compatible", strings("fixed-clock"))
+    .set("#clock-cells", cells(0))
+    .set("clock-frequency", cells(24_000_000))
+    .set("clock-output-names", strings("clk24mhz"))
+    .set("phandle", cells(CLOCK_PHANDLE));
+  const timers = [PPI.securePhysicalTimer, PPI.physicalTimer, PPI.virtualTimer, PPI.hypervisorTimer];
+  root.add("timer")
+    .set("compatible", strings("arm,armv8-timer", "arm,armv7-timer"))
+    .set("always-on", EMPTY)
+    .set("interrupts", cells(...timers.flatMap((number) => privateInterrupt(board, number))));
+  addCpus(generation, usesPsci);
+  for (const rows of runsOfKind(board.rows)) DESCRIPTIONS[(rows[0] as BoardRow).kind](generation, rows);
+  return { root, reservations: [], bootCpu: 0 };
+}
+
+/** What a boot tells its guest through the tree. */
+export interface BootDescription {
+  /** `-append`; not written when absent or empty. */
+  readonly append: string | undefined;
+  /** Where the initrd is, when a kernel is entered directly. */
+  readonly initrd: AddressRange | undefined;
+  /** How PSCI is called; with `none` no node is written. */
+  readonly conduit: PsciConduit;
+}
+
+/** A root property of one cell that must be there. */
+function rootCell(root: DeviceTreeNode, name: string, what: string): number {
+  const value = root.get(name);
+  const cell = value?.length === 4 ? new DataView(value.buffer, value.byteOffset).getUint32(0) : 0;
+  if (cell < 1 || cell > 4) {
+    throw new ConfigurationError(`Cannot load ${what}: its root has no ${name} between 1 and 4`);
+  }
+  return cell;
+}
+
+/**
+ * Adds RAM, the command line, the initrd and PSCI to a tree, as QEMU 7.2 does before it hands one over, be it the
+ * board's own or a user's; `what` names it in messages. Throws ConfigurationError when a user's tree cannot take them.
+ */
+export function describeBoot(board: Board, { root }: DeviceTree, boot: BootDescription, what: string): void {
+  const addressCells = rootCell(root, "#address-cells", what);
+  const sizeCells = rootCell(root, "#size-cells", what);
+  const { size } = boardRow(board, "ram");
+  root.remove(({ name }) => name === "memory" || name.startsWith("memory@"));
+  root.add(`memory@${RAM_BASE.toString(16)}`)
+    .set("device_type", strings("memory"))
+    .set("reg", new Uint8Array([...sizedCells(addressCells, RAM_BASE), ...sizedCells(sizeCells, size)]));
+  const chosen = root.require("chosen");
+  if (boot.append !== undefined && boot.append !== "") chosen.set("bootargs", strings(boot.append));
+  if (boot.initrd !== undefined) {
+    chosen.set("linux,initrd-start", cells(boot.initrd.base));
+    chosen.set("linux,initrd-end", cells(boot.initrd.limit));
+  }
+  if (boot.conduit === "none") return;
+  root.remove(({ name }) => name === "psci");
+  root.add("psci")
+    .set("compatible", strings("arm,psci-1.0", "arm,psci-0.2", "arm,psci"))
+    .set("method", strings(boot.conduit))
+    .set("cpu_suspend", cells(FUNCTION.CPU_SUSPEND_64))
+    .set("cpu_off", cells(FUNCTION.CPU_OFF))
+    .set("cpu_on", cells(FUNCTION.CPU_ON_64))
+    .set("migrate", cells(FUNCTION.MIGRATE_64));
+}

@@ -1,0 +1,242 @@
+/** What is in memory and registers when the machine comes out of reset, as data, as QEMU's `virt` arranges it. */
+import { hex } from "./address.ts";
+import { type Board, memoryAt } from "./board.ts";
+import { boardDeviceTree, describeBoot } from "./board_device_tree.ts";
+import { type Boot, type Entry, planEntry, ramRange } from "./boot_entry.ts";
+import {
+  type AddressRange,
+  type BootImages,
+  type BootWrite,
+  imageBytes,
+  imageName,
+  largestGap,
+  Placement,
+} from "./boot_images.ts";
+import type { BootConfiguration, LoaderEntry } from "./configuration.ts";
+import { writeDeviceTree } from "./device_tree.ts";
+import { parseDeviceTree } from "./device_tree_reader.ts";
+import { isElf, parseElf } from "./elf.ts";
+import { ConfigurationError } from "./errors.ts";
+import { refusePacked } from "./kernel_image.ts";
+import { boardConduit, conduitFrom, type PsciConduit } from "./psci.ts";
+
+/** How a CPU comes out of reset. */
+export interface CpuStart {
+  /** False when it waits for PSCI CPU_ON. */
+  readonly on: boolean;
+  /** First instruction. */
+  readonly pc: bigint;
+  /** Exception level, with its own stack pointer selected and D, A, I and F masked. */
+  readonly level: 1 | 2 | 3;
+  /** System registers that differ from their reset values, as firmware would have left them. */
+  readonly registers: Readonly<Record<string, bigint>>;
+}
+
+/** A value of QEMU's fw_cfg. */
+export interface FirmwareItem {
+  /** Selector (QEMU docs/specs/fw_cfg). */
+  readonly selector: number;
+  /** Contents. */
+  readonly bytes: Uint8Array;
+}
+
+/** Reset of the machine as data. */
+export interface BootPlan {
+  /** In order: a later one wins. Put in place by `applyWrites`. */
+  readonly writes: readonly BootWrite[];
+  /** One for each CPU. */
+  readonly cpus: readonly CpuStart[];
+  /** How PSCI is called, if it is. */
+  readonly conduit: PsciConduit;
+  /** The interrupt controller resets as Secure firmware hands it on: all in group 1, priorities and mask at 0x80. */
+  readonly resetsNonSecure: boolean;
+  /** What carries a kernel past firmware. */
+  readonly firmwareItems: readonly FirmwareItem[];
+  /** The largest part of RAM that no image takes, for SYS_HEAPINFO. */
+  readonly heap: AddressRange;
+}
+
+/** The board's own tree is a blob of this size, which leaves firmware room to edit. */
+const DEVICE_TREE_SIZE = 2 ** 20;
+
+/** SCR_EL3 where EL3 exists and the machine starts below it: RES1 bits, NS, RW; and HCE where EL2 exists. */
+const SCR_NON_SECURE = 0x431n;
+const SCR_HCE = 0x100n;
+/** HCR_EL2.RW. */
+const HCR_RW = 0x8000_0000n;
+
+// deno-fmt-ignore
+const FW_CFG = {
+  KERNEL_SIZE:  0x08, KERNEL_DATA:  0x11,
+  INITRD_SIZE:  0x0b, INITRD_DATA:  0x12,
+  CMDLINE_SIZE: 0x14, CMDLINE_DATA: 0x15,
+} as const;
+
+/** The board's tree or the user's, with what this boot has to say, as a blob with room to edit. */
+function deviceTreeBlob({ board, images }: Boot, entry: Entry, conduit: PsciConduit): Uint8Array {
+  const { boot: { append, dtb, bios }, secure, virtualization } = board.configuration;
+  const description = { append, initrd: entry.initrd, conduit };
+  if (dtb === undefined) {
+    const usesPsci = boardConduit(secure, virtualization, bios !== undefined) !== "none";
+    const tree = boardDeviceTree(board, usesPsci);
+    describeBoot(board, tree, description, "the device tree");
+    return writeDeviceTree(tree, DEVICE_TREE_SIZE);
+  }
+  const bytes = imageBytes(images, "dtb", dtb);
+  const what = imageName("dtb", dtb);
+  const tree = parseDeviceTree(bytes, what);
+  describeBoot(board, tree, description, what);
+  const room = (bytes.length + 10_000) * 2;
+  const needed = writeDeviceTree(tree).length;
+  if (needed > room) {
+    throw new ConfigurationError(
+      `Cannot load ${what}: with what the boot adds it has ${needed} bytes, of ${room} at most`,
+    );
+  }
+  return writeDeviceTree(tree, room);
+}
+
+/** How a CPU starts where Secure firmware, if there were any, has handed over: at EL2 if that exists, else at EL1. */
+function nonSecureStart(
+  { configuration: { secure, virtualization } }: Board,
+  pc: bigint,
+  on: boolean,
+): CpuStart {
+  const registers: Record<string, bigint> = {};
+  if (secure) registers["SCR_EL3"] = virtualization ? SCR_NON_SECURE | SCR_HCE : SCR_NON_SECURE;
+  return { on, pc, level: virtualization ? 2 : 1, registers };
+}
+
+/** A kernel is entered in the same state, but that HCR_EL2.RW is set with EL3 and EL2. */
+function kernelStart(board: Board, pc: bigint, on: boolean): CpuStart {
+  const start = nonSecureStart(board, pc, on);
+  const { secure, virtualization } = board.configuration;
+  if (!secure || !virtualization) return start;
+  return { ...start, registers: { ...start.registers, HCR_EL2: HCR_RW } };
+}
+
+/** How a CPU starts that PSCI CPU_ON turns on; its context goes to X0. */
+export function cpuOnStart(board: Board, entry: bigint): CpuStart {
+  return nonSecureStart(board, entry, true);
+}
+
+/** How a CPU starts at the highest level, as after a plain reset. */
+function plainStart(board: Board, pc: bigint, on: boolean): CpuStart {
+  return { on, pc, level: board.highestLevel, registers: {} };
+}
+
+/** Puts a loader's file in place; returns its address or, for ELF, its entry. */
+function loadImage({ images, placement }: Boot, entry: LoaderEntry & { kind: "image" }): number {
+  const bytes = imageBytes(images, "loader file", entry.image);
+  const what = imageName("loader file", entry.image);
+  if (!entry.forceRaw && isElf(bytes)) {
+    const elf = parseElf(bytes, `${what} (force-raw=on takes it as it is)`);
+    for (const { address, bytes, memorySize } of elf.segments) {
+      placement.add(what, address, bytes, memorySize - bytes.length);
+    }
+    return elf.entry;
+  }
+  placement.add(what, entry.address, bytes);
+  return entry.address;
+}
+
+/** Bytes of a data loader, in RAM; an image at the same place wins. */
+function dataWrite({ board }: Boot, { address, bytes }: LoaderEntry & { kind: "data" }): BootWrite {
+  const contents = Uint8Array.from(bytes.match(/../g) ?? [], (digits) => parseInt(digits, 16));
+  if (memoryAt(board, address, contents.length)?.kind !== "memory") {
+    throw new ConfigurationError(`Cannot load data at ${hex(address)}: there is no RAM`);
+  }
+  return { what: "loader data", address, bytes: contents, zeros: 0 };
+}
+
+/**
+ * Bytes in memory order for `-device loader,data=,data-len=,data-be=`, as hexadecimal digits. As in QEMU, the number
+ * is laid out in 8 bytes first, and `length` of those are taken from the lowest address. Throws ConfigurationError
+ * when the length is not 1–8 or the number has more than 64 bits.
+ */
+export function loaderData(data: bigint, length: number, bigEndian: boolean): string {
+  if (!(Number.isInteger(length) && length >= 1 && length <= 8)) {
+    throw new ConfigurationError(`Cannot load data: data-len is ${length}, not between 1 and 8`);
+  }
+  if (data < 0n || data >= 1n << 64n) {
+    throw new ConfigurationError(`Cannot load data: ${data} has more than 64 bits`);
+  }
+  const bytes = data.toString(16).padStart(16, "0").match(/../g) ?? [];
+  return (bigEndian ? bytes : bytes.toReversed()).slice(0, length).join("");
+}
+
+/** Puts loaders' files in place and changes where they start CPUs; returns the data to write before all images. */
+function applyLoaders(boot: Boot, cpus: CpuStart[]): BootWrite[] {
+  const data: BootWrite[] = [];
+  for (const entry of boot.board.configuration.boot.loaders) {
+    if (entry.kind === "data") {
+      data.push(dataWrite(boot, entry));
+      continue;
+    }
+    const pc = entry.kind === "image" ? loadImage(boot, entry) : entry.address;
+    if (entry.cpu === undefined) continue;
+    const cpu = cpus[entry.cpu];
+    if (cpu === undefined) {
+      throw new ConfigurationError(`Cannot start cpu-num=${entry.cpu}: the machine has ${cpus.length} CPUs`);
+    }
+    cpus[entry.cpu] = plainStart(boot.board, BigInt(pc), cpu.on);
+  }
+  return data;
+}
+
+/** With firmware, the kernel, its initrd and its command line go to fw_cfg, for the firmware to fetch. */
+function firmwareItems({ board, images }: Boot): FirmwareItem[] {
+  const { bios, kernel, initrd, append } = board.configuration.boot;
+  if (bios === undefined || kernel === undefined) return [];
+  const items: FirmwareItem[] = [];
+  const add = (sizeSelector: number, selector: number, bytes: Uint8Array): void => {
+    const size = new Uint8Array(4);
+    new DataView(size.buffer).setUint32(0, bytes.length, true);
+    items.push({ selector: sizeSelector, bytes: size }, { selector, bytes });
+  };
+  const contents = imageBytes(images, "kernel", kernel);
+  refusePacked(contents, imageName("kernel", kernel));
+  add(FW_CFG.KERNEL_SIZE, FW_CFG.KERNEL_DATA, contents);
+  if (initrd !== undefined) add(FW_CFG.INITRD_SIZE, FW_CFG.INITRD_DATA, imageBytes(images, "initrd", initrd));
+  if (append !== undefined) {
+    add(FW_CFG.CMDLINE_SIZE, FW_CFG.CMDLINE_DATA, new TextEncoder().encode(`${append}\0`));
+  }
+  return items;
+}
+
+function refuseWithoutKernel({ kernel, initrd, append }: BootConfiguration): void {
+  if (kernel !== undefined) return;
+  if (append !== undefined) throw new ConfigurationError("Cannot use -append without -kernel");
+  if (initrd !== undefined) throw new ConfigurationError("Cannot use -initrd without -kernel");
+}
+
+/**
+ * Plans the reset of a board; throws ConfigurationError when an image is missing, empty, cut, packed or does not fit,
+ * when two overlap, or when options contradict each other.
+ */
+export function planBoot(board: Board, images: BootImages): BootPlan {
+  const { secure, virtualization, cpus: count, boot: options } = board.configuration;
+  refuseWithoutKernel(options);
+  const boot = { board, images, placement: new Placement(board) };
+  const entry = planEntry(boot);
+  const start = entry.direct ? kernelStart : plainStart;
+  const offered = boardConduit(secure, virtualization, options.bios !== undefined);
+  const conduit = conduitFrom(offered, start(board, 0n, true).level);
+  const cpus = Array.from(
+    { length: count },
+    (_, index) => start(board, BigInt(entry.pc), index === 0 || conduit === "none"),
+  );
+  const data = applyLoaders(boot, cpus);
+  const tree = deviceTreeBlob(boot, entry, conduit);
+  if (entry.deviceTreeAt !== undefined && tree.length <= entry.deviceTreeLimit) {
+    boot.placement.add("device tree", entry.deviceTreeAt, tree);
+  }
+  return {
+    writes: [...data, ...boot.placement.writes],
+    cpus,
+    conduit,
+    resetsNonSecure: secure && entry.direct,
+    firmwareItems: firmwareItems(boot),
+    heap: largestGap(boot.placement.writes, ramRange(board)),
+  };
+}

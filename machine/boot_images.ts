@@ -1,0 +1,116 @@
+/** Images that a boot is made from, by content, and where they are put: in memory that exists, none over another. */
+import { hex, physicalAddress } from "./address.ts";
+import { type Board, memoryAt } from "./board.ts";
+import type { ImageReference } from "./configuration.ts";
+import { ConfigurationError } from "./errors.ts";
+import type { PhysicalMemory } from "./memory/physical.ts";
+
+/** Images by the SHA-256 of their contents, as the configuration names them. */
+export type BootImages = ReadonlyMap<string, Uint8Array>;
+
+/** An image's name in messages, such as `kernel "Image"`; `role` is what it is for. */
+export function imageName(role: string, { name }: ImageReference): string {
+  return name === "" ? role : `${role} "${name}"`;
+}
+
+/** An image's bytes; throws ConfigurationError when they are missing, none, or not as many as the reference says. */
+export function imageBytes(images: BootImages, role: string, reference: ImageReference): Uint8Array {
+  const bytes = images.get(reference.sha256);
+  const what = imageName(role, reference);
+  if (bytes === undefined) throw new ConfigurationError(`Cannot load ${what}: the file is missing`);
+  if (bytes.length === 0) throw new ConfigurationError(`Cannot load ${what}: the file is empty`);
+  if (bytes.length !== reference.size) {
+    throw new ConfigurationError(`Cannot load ${what}: it has ${bytes.length} bytes, not ${reference.size}`);
+  }
+  return bytes;
+}
+
+/** Bytes put in memory at power-on and at every reset. */
+export interface BootWrite {
+  /** What it is, for messages. */
+  readonly what: string;
+  /** First physical address. */
+  readonly address: number;
+  /** The bytes. */
+  readonly bytes: Uint8Array;
+  /** Number of zero bytes after them. */
+  readonly zeros: number;
+}
+
+function endOf({ address, bytes, zeros }: BootWrite): number {
+  return address + bytes.length + zeros;
+}
+
+function rangeOf(write: BootWrite): string {
+  return `${hex(write.address)}–${hex(endOf(write))}`;
+}
+
+/** Collects writes. */
+export class Placement {
+  /** In the order in which they were added. */
+  readonly writes: BootWrite[] = [];
+
+  /** Images go to this board's memories, Secure ones included (QEMU drops what is meant for those). */
+  constructor(private readonly board: Board) {}
+
+  /**
+   * Adds an image with `zeros` zero bytes behind it; throws ConfigurationError when it is not in one memory, or lies on
+   * another image.
+   */
+  add(what: string, address: number, bytes: Uint8Array, zeros = 0): void {
+    const write = { what, address, bytes, zeros };
+    const end = endOf(write);
+    if (memoryAt(this.board, address, end - address) === undefined) {
+      throw new ConfigurationError(`Cannot load ${what} at ${rangeOf(write)}: ${this.#memoryNear(address)}`);
+    }
+    const other = this.writes.find((other) => address < endOf(other) && other.address < end);
+    if (other !== undefined) {
+      throw new ConfigurationError(
+        `Cannot load ${what} at ${rangeOf(write)}: ${other.what} is at ${rangeOf(other)}`,
+      );
+    }
+    this.writes.push(write);
+  }
+
+  #memoryNear(address: number): string {
+    const row = memoryAt(this.board, address, 1);
+    if (row === undefined) return "there is no memory";
+    const end = hex(row.base + row.size);
+    return row.name === "ram" ? `RAM ends at ${end}; use a larger -m` : `"${row.name}" ends at ${end}`;
+  }
+}
+
+/** A half-open range of physical addresses. */
+export interface AddressRange {
+  /** First address. */
+  readonly base: number;
+  /** First address past it. */
+  readonly limit: number;
+}
+
+/** The largest part of a range that no write touches, the first of equals. */
+export function largestGap(writes: readonly BootWrite[], { base, limit }: AddressRange): AddressRange {
+  let largest = { base, limit: base };
+  let free = base;
+  const taken = writes.map((write) => ({ base: write.address, limit: endOf(write) }));
+  taken.sort((a, b) => a.base - b.base);
+  for (const next of [...taken, { base: limit, limit }]) {
+    const end = Math.min(next.base, limit);
+    if (end - free > largest.limit - largest.base) largest = { base: free, limit: end };
+    free = Math.max(free, next.limit);
+  }
+  return largest;
+}
+
+const ZEROS = new Uint8Array(65536);
+
+/** Puts writes in memory, in order. */
+export function applyWrites(writes: readonly BootWrite[], memory: PhysicalMemory): void {
+  for (const write of writes) {
+    memory.writeBytes(physicalAddress(write.address), write.bytes);
+    const end = endOf(write);
+    for (let at = write.address + write.bytes.length; at < end; at += ZEROS.length) {
+      memory.writeBytes(physicalAddress(at), ZEROS.subarray(0, end - at));
+    }
+  }
+}

@@ -1,0 +1,215 @@
+/** The machine's configuration: with the images it names and the inputs, all that a run is a function of. */
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { ConfigurationError } from "./errors.ts";
+
+/**
+ * Version of the machine's behaviour: raised by every change after which a committed journal has another root
+ * (design: versions). Equality on replay is promised within one version.
+ */
+export const BEHAVIOUR_VERSION = 1;
+
+/** Most RAM in MiB: it shares one WebAssembly memory of 4 GiB with flash and CPU state. */
+export const MAXIMUM_MEMORY_MIB = 3072;
+
+/** Default power-on time of the real-time clock, 2026-01-01T00:00:00Z, in seconds since 1970. */
+export const DEFAULT_RTC_BASE = 1767225600;
+
+/** An image by content. */
+export interface ImageReference {
+  /** SHA-256 of the bytes, 64 lower-case hexadecimal digits. */
+  readonly sha256: string;
+  /** Number of bytes. */
+  readonly size: number;
+  /** Where the user found it: a hint for messages, never part of the configuration's hash. */
+  readonly name: string;
+}
+
+/** What one `-device loader` option asks for. */
+export type LoaderEntry =
+  /** A file: ELF by its headers, anything else (or with `forceRaw`) as raw bytes at `address`; `cpu` starts there. */
+  | {
+    readonly kind: "image";
+    readonly image: ImageReference;
+    readonly address: number;
+    readonly forceRaw: boolean;
+    readonly cpu: number | undefined;
+  }
+  /** Bytes, as hexadecimal digits in memory order, at most 8 (see `loaderData` in boot.ts). */
+  | { readonly kind: "data"; readonly address: number; readonly bytes: string }
+  /** The address where a CPU starts. */
+  | { readonly kind: "entry"; readonly address: number; readonly cpu: number };
+
+/** What is in memory at power-on, and where CPUs start. */
+export interface BootConfiguration {
+  /** `-bios`: contents of the first flash bank. */
+  readonly bios: ImageReference | undefined;
+  /** `-kernel`: a flat image, an arm64 Image or an ELF file. */
+  readonly kernel: ImageReference | undefined;
+  /** `-initrd`. */
+  readonly initrd: ImageReference | undefined;
+  /** `-append`: the kernel's command line. */
+  readonly append: string | undefined;
+  /** `-dtb`: a device tree that takes the place of the machine's own. */
+  readonly dtb: ImageReference | undefined;
+  /** `-device loader` in the order given. */
+  readonly loaders: readonly LoaderEntry[];
+}
+
+/** Everything but images and inputs that decides a run. */
+export interface MachineConfiguration {
+  /** BEHAVIOUR_VERSION of the build that made it. */
+  readonly behaviour: number;
+  /** `-M`; only `virt`. */
+  readonly machine: "virt";
+  /** `-M virt,secure=on`: EL3 and the Secure devices exist. */
+  readonly secure: boolean;
+  /** `-M virt,virtualization=on`: EL2 and the interrupt controller's virtual interfaces exist. */
+  readonly virtualization: boolean;
+  /** `-M virt,gic-version=`; only 2. */
+  readonly gicVersion: 2;
+  /** `-M virt,highmem=`; moves PCIe windows only, so nothing depends on it yet. */
+  readonly highmem: boolean;
+  /** `-cpu`; only `cortex-a57`. */
+  readonly cpuModel: "cortex-a57";
+  /** `-smp`: 1–8 CPUs. */
+  readonly cpus: number;
+  /** `-m` in MiB: 1–MAXIMUM_MEMORY_MIB. */
+  readonly memoryMiB: number;
+  /** Virtual nanoseconds of a step. */
+  readonly nanosecondsPerStep: number;
+  /** Steps of a turn, at least 64. */
+  readonly quantum: number;
+  /** When given, quanta and order of turns are drawn from it. */
+  readonly scheduleSeed: number | undefined;
+  /** `-rtc base=`: the real-time clock at power-on, in seconds since 1970. */
+  readonly rtcBase: number;
+  /** `-seed`: device-tree seeds and the like derive from it. */
+  readonly seed: number;
+  /** Steps between two root blocks. */
+  readonly rootInterval: number;
+  /** HLT #0xF000 is a semihosting call. */
+  readonly semihosting: boolean;
+  /** `--strict`: what is modelled as the architecture allows instead of as it usually behaves; none yet. */
+  readonly strictModels: readonly never[];
+  /** Images, command line and entry. */
+  readonly boot: BootConfiguration;
+}
+
+const address = z.int().min(0).max(2 ** 48 - 1);
+const cpuIndex = z.int().min(0).max(7);
+const u32 = z.int().min(0).max(2 ** 32 - 1);
+const positive = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
+
+const image = z.strictObject({
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, "not 64 lower-case hexadecimal digits"),
+  size: z.int().min(0).max(2 ** 32),
+  name: z.string().max(4096).default(""),
+});
+
+const loader = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("image"),
+    image,
+    address: address.default(0),
+    forceRaw: z.boolean().default(false),
+    cpu: cpuIndex.optional(),
+  }),
+  z.strictObject({ kind: z.literal("data"), address, bytes: z.string().regex(/^([0-9a-f]{2}){1,8}$/) }),
+  z.strictObject({ kind: z.literal("entry"), address, cpu: cpuIndex }),
+]);
+
+const boot = z.strictObject({
+  bios: image.optional(),
+  kernel: image.optional(),
+  initrd: image.optional(),
+  append: z.string().max(65536).regex(/^[^\0]*$/, "holds a zero byte").optional(),
+  dtb: image.optional(),
+  loaders: z.array(loader).max(256).default([]),
+});
+
+/** Only one value is possible; `why` says what there is and what not. */
+function only<const T extends string | number>(value: T, why: string): z.ZodDefault<z.ZodLiteral<T>> {
+  return z.literal(value, { error: why }).default(value as never) as never;
+}
+
+/** One line for each option: its range and its default. */
+// deno-fmt-ignore
+const schema = z.strictObject({
+  behaviour:          u32.default(BEHAVIOUR_VERSION),
+  machine:            only("virt", "only -M virt can be built"),
+  secure:             z.boolean().default(false),
+  virtualization:     z.boolean().default(false),
+  gicVersion:         only(2, "only gic-version=2 is built so far"),
+  highmem:            z.boolean().default(true),
+  cpuModel:           only("cortex-a57", "only -cpu cortex-a57 is built so far, which is also the default"),
+  cpus:               z.int().min(1).max(8, "at most 8 CPUs fit a GICv2").default(1),
+  memoryMiB:          z.int().min(1).max(MAXIMUM_MEMORY_MIB,
+    "at most 3 GiB of RAM fit beside flash in one WebAssembly memory of 4 GiB; use -m 3G or less").default(128),
+  nanosecondsPerStep: z.int().min(1).max(1_000_000_000).default(8),
+  quantum:            z.int().min(64, "a turn has at least 64 steps").max(2 ** 32 - 1).default(10_000),
+  scheduleSeed:       u32.optional(),
+  rtcBase:            u32.default(DEFAULT_RTC_BASE),
+  seed:               z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  rootInterval:       positive.default(2 ** 25),
+  semihosting:        z.boolean().default(false),
+  strictModels:       z.array(z.never({ error: "strict models are not built yet" })).max(0).default([]),
+  boot:               boot.default({ loaders: [] }),
+});
+
+/** A configuration as given: everything that has a default may be left out. */
+export type ConfigurationInput =
+  & Partial<Omit<MachineConfiguration, "boot">>
+  & { readonly boot?: Partial<BootConfiguration> };
+
+/** Puts `undefined` where an optional value is absent, so that every key is there. */
+function complete(parsed: z.output<typeof schema>): MachineConfiguration {
+  const { bios, kernel, initrd, append, dtb, loaders } = parsed.boot;
+  return {
+    ...parsed,
+    scheduleSeed: parsed.scheduleSeed,
+    boot: {
+      bios,
+      kernel,
+      initrd,
+      append,
+      dtb,
+      loaders: loaders.map((entry) => entry.kind === "image" ? { ...entry, cpu: entry.cpu } : entry),
+    },
+  };
+}
+
+/**
+ * Checks an untrusted configuration and fills in defaults; throws ConfigurationError naming each wrong option, what
+ * it is and what is possible. That the combination can be built and its images fit is checked by the board and `planBoot`.
+ */
+export function parseConfiguration(value: ConfigurationInput | unknown): MachineConfiguration {
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map(({ path, message }) => `${path.join(".") || "it"}: ${message}`);
+    throw new ConfigurationError(`Cannot use the machine configuration: ${issues.join("; ")}`);
+  }
+  return complete(parsed.data);
+}
+
+/** JSON with sorted keys, without absent values and without the names of images. */
+function canonical(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(canonical);
+  if (typeof value !== "object" || value === null) return value;
+  const isImage = "sha256" in value;
+  const entries = Object.entries(value)
+    .filter(([key, inner]) => inner !== undefined && !(isImage && key === "name"))
+    .sort(([a], [b]) => a < b ? -1 : 1)
+    .map(([key, inner]) => [key, canonical(inner)]);
+  return Object.fromEntries(entries);
+}
+
+/** The bytes that stand for a configuration: the same for configurations that give the same runs. */
+export function configurationBytes(configuration: MachineConfiguration): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(canonical(configuration)));
+}
+
+/** SHA-256 of `configurationBytes`, as 64 hexadecimal digits. */
+export function configurationHash(configuration: MachineConfiguration): string {
+  return createHash("sha256").update(configurationBytes(configuration)).digest("hex");
+}
