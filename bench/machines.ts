@@ -1,0 +1,68 @@
+/** The machines that benchmarks compare: ours with recording on, and the peer. */
+import { createHash } from "node:crypto";
+import { JournalReader, JournalWriter } from "../journal/file.ts";
+import type { Depth } from "../journal/payloads.ts";
+import { Recorder } from "../journal/recorder.ts";
+import { RecordedRun } from "../journal/run.ts";
+import { MemoryFile } from "../journal/storage.ts";
+import type { MachineImages } from "../machine/compose.ts";
+import { type ConfigurationInput, parseConfiguration } from "../machine/configuration.ts";
+
+/** A finished recording and what it took. */
+export interface Measured {
+  /** The journal. */
+  readonly file: MemoryFile;
+  /** The run in it. */
+  readonly run: RecordedRun;
+  /** Images of the run. */
+  readonly images: MachineImages;
+  /** Steps taken. */
+  readonly steps: number;
+  /** Seconds from power-on to the end. */
+  readonly seconds: number;
+}
+
+/** Records a flat kernel to its power-off, or an image in flash for a number of steps. */
+export function recordFlat(
+  bytes: Uint8Array,
+  options: {
+    readonly depth?: Depth;
+    readonly as?: "kernel" | "bios";
+    readonly limit?: number;
+    readonly machine?: ConfigurationInput;
+  } = {},
+): Measured {
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  const images: MachineImages = new Map([[sha256, bytes]]);
+  const image = { sha256, size: bytes.length, name: "benchmark" };
+  const configuration = parseConfiguration({ ...options.machine, boot: { [options.as ?? "kernel"]: image } });
+  const file = new MemoryFile();
+  const manifest = { configuration, depth: options.depth ?? "traps", recordedBy: "bench" } as const;
+  const recorder = new Recorder(manifest, images, new JournalWriter(file));
+  const started = performance.now();
+  const stop = recorder.run(options.limit ?? 2 ** 40);
+  const seconds = (performance.now() - started) / 1000;
+  const { instant } = recorder.finish(stop.reason === "poweredOff" ? "poweredOff" : "instant");
+  return { file, run: new RecordedRun(JournalReader.open(file)), images, steps: instant, seconds };
+}
+
+/** Seconds that QEMU takes for a flat kernel to power off, or undefined where QEMU is not installed. */
+export async function secondsOfQemu(
+  bytes: Uint8Array,
+  more: readonly string[] = [],
+): Promise<number | undefined> {
+  const kernel = await Deno.makeTempFile();
+  await Deno.writeFile(kernel, bytes);
+  const machine = ["-M", "virt", "-cpu", "cortex-a57", "-nodefaults", "-display", "none"];
+  try {
+    const started = performance.now();
+    await new Deno.Command("qemu-system-aarch64", { args: [...machine, "-kernel", kernel, ...more] })
+      .output();
+    return (performance.now() - started) / 1000;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  } finally {
+    await Deno.remove(kernel);
+  }
+}
