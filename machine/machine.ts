@@ -209,6 +209,12 @@ export class Machine {
     }
   }
 
+  /** Throws InputRefusedError when the machine cannot take an input now; changes nothing. */
+  checkInput(input: Input): void {
+    if (this.#power !== "on") throw new InputRefusedError("The machine is powered off");
+    prepareInput(this.#inputTarget(), input);
+  }
+
   /**
    * Delivers an input at the present step boundary. `virtualTime` (nanoseconds), when later than now, is the time of
    * an input that arrived while no CPU could run. Returns the event as it happened; throws InputRefusedError when the
