@@ -44,6 +44,8 @@ export interface MemoryRegion {
   readonly hostOffset: number;
   /** Takes writes and, while `direct` is false, reads; plain RAM has none. */
   readonly device: MappedDevice | undefined;
+  /** Answers Secure accesses only; to others there is nothing. */
+  readonly secureOnly: boolean;
   /** CPU reads and fetches go to the bytes; false while a flash bank answers commands. */
   direct: boolean;
 }
@@ -56,6 +58,8 @@ export interface DeviceRange {
   readonly size: number;
   /** What answers. */
   readonly device: MappedDevice;
+  /** Answers Secure accesses only; to others there is nothing. */
+  readonly secureOnly: boolean;
 }
 
 /** What an access to an address meets; `undefined` is nothing, an external abort for a CPU. */
@@ -117,21 +121,27 @@ export class PhysicalMemory {
   }
 
   /** Maps memory; throws RangeError when ranges overlap or the capacity given at construction is used up. */
-  addRegion(name: string, base: PhysicalAddress, size: number, device?: MappedDevice): MemoryRegion {
+  addRegion(
+    name: string,
+    base: PhysicalAddress,
+    size: number,
+    options: { readonly device?: MappedDevice; readonly secureOnly?: boolean } = {},
+  ): MemoryRegion {
     this.#refuseOverlap(name, base, size);
     if (size % PAGE_SIZE !== 0 || this.#used + size > this.bytes.length) {
       throw new RangeError(`Cannot map "${name}" at ${hex(base)}: ${size} bytes do not fit`);
     }
-    const region = { name, base, size, hostOffset: this.#used, device, direct: true };
+    const { device, secureOnly = false } = options;
+    const region = { name, base, size, hostOffset: this.#used, device, secureOnly, direct: true };
     this.#used += size;
     this.regions.push(region);
     return region;
   }
 
   /** Maps a device; throws RangeError when ranges overlap. */
-  addDevice(base: PhysicalAddress, size: number, device: MappedDevice): void {
+  addDevice(base: PhysicalAddress, size: number, device: MappedDevice, secureOnly = false): void {
     this.#refuseOverlap(device.name, base, size);
-    this.ranges.push({ base, size, device });
+    this.ranges.push({ base, size, device, secureOnly });
   }
 
   /** Switches a region between memory behaviour and its device's. */
@@ -141,17 +151,20 @@ export class PhysicalMemory {
     this.mapChanged();
   }
 
-  /** What answers at an address; memory regions first. */
-  target(address: PhysicalAddress): Target | undefined {
+  /** What answers an access to an address; memory regions first. */
+  target(address: PhysicalAddress, secure = true): Target | undefined {
     for (const region of this.regions) {
       const offset = address - region.base;
       if (offset >= 0 && offset < region.size) {
+        if (region.secureOnly && !secure) return undefined;
         return { kind: "memory", region, hostOffset: region.hostOffset + offset };
       }
     }
-    for (const { base, size, device } of this.ranges) {
+    for (const { base, size, device, secureOnly } of this.ranges) {
       const offset = address - base;
-      if (offset >= 0 && offset < size) return { kind: "device", device, offset };
+      if (offset >= 0 && offset < size) {
+        return secureOnly && !secure ? undefined : { kind: "device", device, offset };
+      }
     }
     return undefined;
   }

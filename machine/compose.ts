@@ -1,0 +1,349 @@
+/** Composition: from the board table to memory, devices, CPUs and wires, and their reset. */
+import { type Board, type BoardRow, buildBoard, PPI, PPI_BASE, SPI_BASE } from "./board.ts";
+import { type BootPlan, cpuOnStart, type CpuStart, planBoot } from "./boot.ts";
+import { applyWrites, type BootImages } from "./boot_images.ts";
+import { Clock } from "./clock.ts";
+import type { MachineConfiguration } from "./configuration.ts";
+import { Cpu } from "./cpu/cpu.ts";
+import { restoreCpu, saveCpu } from "./cpu/cpu_section.ts";
+import { dropTranslations, watchWrites } from "./cpu/memory_access.ts";
+import { CPU_STATE_SIZE } from "./cpu/registers.ts";
+import { resetCpu } from "./cpu/reset.ts";
+import { patchSystemRegister } from "./cpu/system_registers.ts";
+import type { Device, InterruptLine } from "./devices/device.ts";
+import { FlashCfi } from "./devices/flash_cfi.ts";
+import { FwCfg } from "./devices/fw_cfg.ts";
+import { GenericTimer, type TimerName } from "./devices/generic_timer.ts";
+import { GicV2 } from "./devices/gic_v2.ts";
+import { RtcPl031 } from "./devices/rtc_pl031.ts";
+import { UartPl011 } from "./devices/uart_pl011.ts";
+import { VirtioMmio } from "./devices/virtio_mmio.ts";
+import { EventHub } from "./events.ts";
+import { type MappedDevice, PhysicalMemory } from "./memory/physical.ts";
+import { MachineInvariantError } from "./errors.ts";
+import { type PowerController, Psci } from "./psci.ts";
+import { Semihosting, type SemihostingMemory } from "./semihosting.ts";
+import type { Section } from "./snapshot.ts";
+
+/** The bytes of images by SHA-256, 64 lower-case hexadecimal digits. */
+export type MachineImages = BootImages;
+
+/** What the board asks of the machine around it. */
+export interface BoardPower {
+  /** The guest ended the run. */
+  powerOff(exitCode: number): void;
+  /** The guest asked for a reset, after the present step. */
+  reset(): void;
+}
+
+/** The UART that people type at. */
+const CONSOLE = "uart0";
+const UARTDR = 0x00;
+const UARTFR = 0x18;
+const UARTFR_RXFE = 1 << 4;
+/** The operator's and the debugger's accesses. */
+const OUTSIDE = { cpu: -1, secure: true };
+
+/** Interrupts of the generic timer by timer. */
+// deno-fmt-ignore
+const TIMER_PPI: Readonly<Partial<Record<TimerName, number>>> = {
+  physical:       PPI.physicalTimer,
+  virtual:        PPI.virtualTimer,
+  hypervisor:     PPI.hypervisorTimer,
+  securePhysical: PPI.securePhysicalTimer,
+};
+
+/** A built board: everything of the machine but its schedule and power. */
+export class VirtBoard {
+  /** Virtual time. */
+  readonly clock: Clock;
+  /** Where events go. */
+  readonly events: EventHub;
+  /** Physical memory and the bus. */
+  readonly memory: PhysicalMemory;
+  /** CPUs in order. */
+  readonly cpus: readonly Cpu[];
+  /** Takes each byte that the console transmits; set by whoever listens. */
+  transmitted: (byte: number) => void = () => {};
+  readonly #board: Board;
+  readonly #plan: BootPlan;
+  readonly #gic: GicV2;
+  readonly #console: UartPl011;
+  readonly #devices: Device[] = [];
+  readonly #psci: Psci;
+  readonly #semihosting: Semihosting | undefined;
+
+  /** Throws ConfigurationError when the board cannot be built or an image does not fit. */
+  constructor(configuration: MachineConfiguration, images: MachineImages, power: BoardPower) {
+    this.#board = buildBoard(configuration);
+    this.#plan = planBoot(this.#board, images);
+    this.clock = new Clock(configuration.nanosecondsPerStep);
+    this.events = new EventHub(this.clock);
+    this.memory = new PhysicalMemory(configuration.cpus * CPU_STATE_SIZE, this.#board.memorySize);
+    const cpus: Cpu[] = [];
+    this.cpus = cpus;
+    this.#gic = this.#buildGic(configuration);
+    this.#psci = new Psci(this.#plan.conduit, this.#powerController(power), this.events);
+    this.#semihosting = configuration.semihosting ? this.#buildSemihosting(configuration, power) : undefined;
+    for (let index = 0; index < configuration.cpus; index++) cpus.push(this.#buildCpu(index, configuration));
+    for (const row of this.#board.rows) this.#build(row, configuration);
+    this.#console = this.#devices.find((device) => device.name === CONSOLE) as UartPl011;
+    watchWrites(this.memory, cpus);
+  }
+
+  #write(byte: number): void {
+    this.transmitted(byte);
+  }
+
+  #buildGic({ cpus, secure }: MachineConfiguration): GicV2 {
+    const line = (drive: (cpu: Cpu, level: boolean) => void, index: number): InterruptLine => ({
+      set: (level) => {
+        const cpu = this.cpus[index];
+        if (cpu === undefined) return;
+        drive(cpu, level);
+        cpu.attention = true;
+      },
+    });
+    return new GicV2({
+      name: "gic",
+      events: this.events,
+      security: secure,
+      frameNames: {
+        distributor: "gicd",
+        cpuInterface: "gicc",
+        virtualControl: "gich",
+        virtualCpuInterface: "gicv",
+      },
+      cpus: Array.from({ length: cpus }, (_, index) => ({
+        irq: line((cpu, level) => (cpu.irqLine = level), index),
+        fiq: line((cpu, level) => (cpu.fiqLine = level), index),
+        virtualIrq: line((cpu, level) => (cpu.virtualIrqLine = level), index),
+        virtualFiq: line((cpu, level) => (cpu.virtualFiqLine = level), index),
+      })),
+    });
+  }
+
+  #buildCpu(index: number, { cpuModel, secure, virtualization }: MachineConfiguration): Cpu {
+    const lines = Object.fromEntries(
+      Object.entries(TIMER_PPI).map(([name, ppi]) => [
+        name,
+        this.#gic.privateLine(index, PPI_BASE + ppi, `timer${index} ${name}`),
+      ]),
+    );
+    const onEvent = () => {
+      const cpu = this.cpus[index];
+      if (cpu !== undefined) cpu.eventRegister = true;
+    };
+    const timer = new GenericTimer({ name: `timer${index}`, clock: this.clock, lines, onEvent });
+    return new Cpu(index, { model: cpuModel, el2: virtualization, el3: secure }, {
+      memory: this.memory,
+      clock: this.clock,
+      events: this.events,
+      cpus: this.cpus,
+      firmwareCall: (cpu, conduit) => this.#firmwareCall(cpu, conduit),
+      semihostingCall: (cpu) => this.#semihostingCall(cpu),
+    }, timer);
+  }
+
+  /** One row of the board table: memory, and what answers beside it or instead of it. */
+  #build(row: BoardRow, { rtcBase }: MachineConfiguration): void {
+    const { name, base, size, secureOnly } = row;
+    const line = row.spi === undefined ? undefined : this.#gic.sharedLine(SPI_BASE + row.spi, name);
+    const place = (device: Device) => {
+      this.#devices.push(device);
+      this.memory.addDevice(base, size, device, secureOnly);
+    };
+    switch (row.kind) {
+      case "memory":
+        this.memory.addRegion(name, base, size, { secureOnly });
+        return;
+      case "flash": {
+        const flash = new FlashCfi({ name, base, memory: this.memory });
+        this.#devices.push(flash);
+        flash.connect(this.memory.addRegion(name, base, size, { device: flash, secureOnly }));
+        return;
+      }
+      case "interruptController":
+        this.memory.addDevice(base, size, this.#gicFrame(name), secureOnly);
+        return;
+      case "uart":
+        return place(
+          new UartPl011({
+            name,
+            line: line as InterruptLine,
+            transmitted: name === CONSOLE ? (byte) => this.#write(byte) : () => {},
+          }),
+        );
+      case "realTimeClock":
+        return place(new RtcPl031({ name, line: line as InterruptLine, clock: this.clock, base: rtcBase }));
+      case "virtioTransport":
+        return place(new VirtioMmio({ name }));
+      case "firmwareConfiguration":
+        return place(new FwCfg({ name, memory: this.memory, items: this.#plan.firmwareItems }));
+    }
+  }
+
+  #gicFrame(name: string): MappedDevice {
+    const frames = [
+      this.#gic.distributor,
+      this.#gic.cpuInterface,
+      this.#gic.virtualControl,
+      this.#gic.virtualCpuInterface,
+    ];
+    const frame = frames.find((device) => device.name === name);
+    if (frame === undefined) {
+      throw new MachineInvariantError(`The interrupt controller has no frame "${name}"`);
+    }
+    return frame;
+  }
+
+  #powerController(power: BoardPower): PowerController {
+    const at = (index: number): Cpu => this.cpus[index] as Cpu;
+    return {
+      cpuCount: this.#board.configuration.cpus,
+      startCpu: (index, entry, context) => {
+        const cpu = at(index);
+        if (cpu.on) return "alreadyOn";
+        this.#start(cpu, cpuOnStart(this.#board, entry));
+        cpu.registers.setX(0, context);
+        this.events.emit("cpuStarted", index, { entry, context });
+        return "ok";
+      },
+      stopCpu: (index) => {
+        at(index).on = false;
+        at(index).attention = true;
+        this.events.emit("cpuStopped", index, {});
+      },
+      isOn: (index) => at(index).on,
+      suspend: (index) => {
+        at(index).waiting = "interrupt";
+        at(index).attention = true;
+        this.events.emit("cpuIdled", index, { waiting: "interrupt" });
+      },
+      powerOff: (exitCode) => power.powerOff(exitCode),
+      reset: () => power.reset(),
+    };
+  }
+
+  #firmwareCall(cpu: Cpu, conduit: "hvc" | "smc"): boolean {
+    const { registers } = cpu;
+    const result = this.#psci.call(cpu.index, conduit, [
+      registers.x(0),
+      registers.x(1),
+      registers.x(2),
+      registers.x(3),
+    ]);
+    if (result === undefined) return false;
+    registers.setX(0, result);
+    return true;
+  }
+
+  #buildSemihosting({ rtcBase, boot: { append } }: MachineConfiguration, power: BoardPower): Semihosting {
+    return new Semihosting({
+      clock: this.clock,
+      events: this.events,
+      rtcBase,
+      heap: this.#plan.heap,
+      commandLine: append ?? "",
+      consoleWrite: (byte) => this.#write(byte),
+      consoleRead: () =>
+        this.#console.read(UARTFR, 4, OUTSIDE) & UARTFR_RXFE
+          ? -1
+          : this.#console.read(UARTDR, 4, OUTSIDE) & 0xff,
+      exit: (code) => power.powerOff(code),
+    });
+  }
+
+  #semihostingCall(cpu: Cpu): boolean {
+    if (this.#semihosting === undefined) return false;
+    const { registers } = cpu;
+    registers.setX(0, this.#semihosting.call(cpu.index, debuggerMemory(cpu), registers.x(0), registers.x(1)));
+    return true;
+  }
+
+  /** Bytes from outside for the console's receiver. */
+  receive(bytes: Uint8Array): void {
+    this.#console.receive(bytes);
+  }
+
+  /** True when the interrupt controller has this interrupt. */
+  hasInterrupt(interrupt: number): boolean {
+    return this.#gic.hasInterrupt(interrupt);
+  }
+
+  /** Makes an interrupt pending as the operator. */
+  injectInterrupt(interrupt: number): void {
+    this.#gic.inject(interrupt);
+  }
+
+  /** The power-on state: devices and CPUs reset, images in place. Memory keeps what no image covers, as in QEMU. */
+  powerOn(): void {
+    this.#gic.reset(this.#plan.resetsNonSecure);
+    for (const device of this.#devices) device.reset();
+    this.#semihosting?.reset();
+    applyWrites(this.#plan.writes, this.memory);
+    for (const cpu of this.cpus) this.#start(cpu, this.#plan.cpus[cpu.index] as CpuStart);
+  }
+
+  #start(cpu: Cpu, start: CpuStart): void {
+    resetCpu(cpu, start);
+    for (const [name, value] of Object.entries(start.registers)) patchSystemRegister(cpu, name, value);
+    cpu.attention = true;
+  }
+
+  /** Sections in the order in which they enter the state root. */
+  save(): Section[] {
+    const cpus = this.cpus.flatMap((cpu) => [...saveCpu(cpu), cpu.timer.save()]);
+    const semihosting = this.#semihosting === undefined ? [] : [this.#semihosting.save()];
+    return [
+      this.clock.save(),
+      ...cpus,
+      this.#gic.save(),
+      ...this.#devices.map((device) => device.save()),
+      ...semihosting,
+    ];
+  }
+
+  /** Restores sections by name; the interrupt controller first, so that lines driven again change nothing. */
+  restore(section: (name: string) => Section): void {
+    this.clock.restore(section("clock"));
+    this.#gic.restore(section("gic"));
+    for (const device of this.#devices) device.restore(section(device.name));
+    for (const cpu of this.cpus) {
+      restoreCpu(cpu, section);
+      cpu.timer.restore(section(`timer${cpu.index}`));
+    }
+    this.#semihosting?.restore(section("semihosting"));
+    this.clock.restore(section("clock"));
+  }
+}
+
+/** A CPU's memory as a debugger at its exception level sees it: what would fault is not there. */
+function debuggerMemory(cpu: Cpu): SemihostingMemory {
+  const withoutFault = <T>(access: () => T): T | undefined => {
+    const value = access();
+    if (cpu.pending === undefined) return value;
+    cpu.pending = undefined;
+    return undefined;
+  };
+  return {
+    read: (address, size) =>
+      withoutFault(() =>
+        Uint8Array.from({ length: size }, (_, at) => Number(cpu.load(address + BigInt(at), 1, "normal")))
+      ),
+    write: (address, bytes) =>
+      withoutFault(() => {
+        for (const [at, byte] of bytes.entries()) cpu.store(address + BigInt(at), 1, BigInt(byte), "normal");
+        return true;
+      }) ?? false,
+  };
+}
+
+/** Builds a board. */
+export function composeBoard(
+  configuration: MachineConfiguration,
+  images: MachineImages,
+  power: BoardPower,
+): VirtBoard {
+  return new VirtBoard(configuration, images, power);
+}
