@@ -1,10 +1,176 @@
 /** What AT, TLBI, DC and IC instructions do once they are allowed; who may execute them is decided before. */
+import { SYSTEM_INSTRUCTIONS } from "../a64/system_names.ts";
+import { isDevice, type MemoryAttributes } from "../memory/attributes.ts";
+import { type Fault, statusOf } from "../memory/fault.ts";
+import type { PhysicalAddress } from "../address.ts";
+import {
+  translate,
+  translateStage1,
+  type Translation,
+  type TranslationRequest,
+} from "../memory/translation.ts";
+import type { Regime } from "../memory/translation_controls.ts";
+import { raiseDataAbort } from "./abort.ts";
 import type { Cpu } from "./cpu.ts";
+import { writeDevice } from "./device_access.ts";
+import { locate, splitAddress } from "./slow_access.ts";
+import { INDEX } from "./system_register_index.ts";
+import { accessControls, controlsOf } from "./translation_regime.ts";
+
+/** What an instruction does with the value of Xt. */
+type Meaning = (cpu: Cpu, operand: bigint) => void;
+
+interface AddressTranslation {
+  readonly name: string;
+  readonly regime: Regime;
+  readonly stages: 1 | 2;
+  readonly kind: "read" | "write";
+  readonly privileged: boolean;
+}
+
+function at(
+  name: string,
+  regime: Regime,
+  stages: 1 | 2,
+  kind: "read" | "write",
+  privileged: boolean,
+): AddressTranslation {
+  return { name, regime, stages, kind, privileged };
+}
+
+/** AT instructions (Arm ARM C5.4). */
+// deno-fmt-ignore
+const TRANSLATIONS: readonly AddressTranslation[] = [
+  at("s1e1r",  "EL1&0", 1, "read",  true),  at("s1e1w",  "EL1&0", 1, "write", true),
+  at("s1e0r",  "EL1&0", 1, "read",  false), at("s1e0w",  "EL1&0", 1, "write", false),
+  at("s12e1r", "EL1&0", 2, "read",  true),  at("s12e1w", "EL1&0", 2, "write", true),
+  at("s12e0r", "EL1&0", 2, "read",  false), at("s12e0w", "EL1&0", 2, "write", false),
+  at("s1e2r",  "EL2",   1, "read",  true),  at("s1e2w",  "EL2",   1, "write", true),
+  at("s1e3r",  "EL3",   1, "read",  true),  at("s1e3w",  "EL3",   1, "write", true),
+];
+
+/** TLBI instructions of Armv8.0-A; each has an inner-shareable form with `is` at the end (Arm ARM C5.5). */
+const INVALIDATIONS = [
+  ...["vmalle1", "vae1", "aside1", "vaae1", "vale1", "vaale1"],
+  ...["ipas2e1", "ipas2le1", "alle2", "vae2", "alle1", "vale2", "vmalls12e1"],
+  ...["alle3", "vae3", "vale3"],
+];
+
+const PAR_FAULT = 1n, PAR_RES1 = 1n << 11n, PAR_STAGE2 = 1n << 9n, PAR_WALK = 1n << 8n, PAR_NS = 1n << 9n;
+const OUTPUT = (1n << 48n) - 4096n;
+
+/** Device memory and Normal non-cacheable memory are reported as outer shareable (Arm ARM PAR_EL1.SH). */
+function reportedShareability({ attribute, shareability }: MemoryAttributes): number {
+  return isDevice(attribute) || attribute === 0x44 ? 2 : shareability;
+}
+
+function parOfSuccess(result: Translation<number>): bigint {
+  return (BigInt(result.attribute) << 56n) | (BigInt(result.address) & OUTPUT) | PAR_RES1 |
+    (result.secure ? 0n : PAR_NS) | (BigInt(reportedShareability(result)) << 7n);
+}
+
+function parOfFault(fault: Fault): bigint {
+  return (BigInt(statusOf(fault)) << 1n) | PAR_FAULT | PAR_RES1 | (fault.stage === 2 ? PAR_STAGE2 : 0n) |
+    (fault.onWalk ? PAR_WALK : 0n);
+}
+
+/** Some faults of a walk are exceptions and leave PAR_EL1 alone (Arm ARM D8.2: address translation instructions). */
+function isException(cpu: Cpu, { stages }: AddressTranslation, fault: Fault): boolean {
+  return fault.kind === "externalOnWalk" || (fault.onWalk && stages === 1 && cpu.el === 1);
+}
+
+function translateAddress(row: AddressTranslation): Meaning {
+  const request: TranslationRequest = { kind: row.kind, privileged: row.privileged, aligned: true };
+  return (cpu, address) => {
+    const { memory } = cpu.surroundings;
+    const controls = controlsOf(cpu, row.regime);
+    const through = row.stages === 1 ? translateStage1 : translate;
+    const result: Translation<number> | Fault = through(memory, controls, splitAddress(address), request);
+    if (result.faulted && isException(cpu, row, result)) {
+      raiseDataAbort(cpu, result, { address, write: true, maintenance: true });
+      return;
+    }
+    cpu.registers.system[INDEX.PAR_EL1] = result.faulted ? parOfFault(result) : parOfSuccess(result);
+  };
+}
+
+/** TLBs are invisible, so only the event remains (see machine/memory/README.md). */
+function invalidate(operation: string): Meaning {
+  return (cpu, operand) => cpu.surroundings.events.emit("tlbInvalidated", cpu.index, { operation, operand });
+}
+
+/** Bytes of a DC ZVA block: DCZID_EL0.BS = 4. */
+const ZERO_BLOCK = 64;
+
+/** DC ZVA: a store of zeros, never to Device memory; FAR gets the address as given. */
+function zeroBlock(cpu: Cpu, address: bigint): void {
+  const start = address & ~BigInt(ZERO_BLOCK - 1);
+  const place = locate(cpu, accessControls(cpu, cpu.el), start, "write", false);
+  if (place.faulted) return raiseDataAbort(cpu, place, { address, write: true });
+  const { hostOffset, physical, secure } = place;
+  if (hostOffset < 0) {
+    const fault = writeDevice(cpu, physical, ZERO_BLOCK, 0n, secure);
+    if (fault !== undefined) raiseDataAbort(cpu, fault, { address, write: true });
+    return;
+  }
+  const { memory } = cpu.surroundings;
+  memory.markWritten(hostOffset, ZERO_BLOCK, physical as PhysicalAddress, cpu.index);
+  memory.bytes.fill(0, hostOffset, hostOffset + ZERO_BLOCK);
+}
+
+/**
+ * Cache maintenance by address: caches are invisible, its faults are not. At EL0 DC needs permission to read; DC
+ * IVAC needs permission to write; nothing else needs any (Arm ARM D7.5.8).
+ */
+function maintain(needs: "read" | "write" | "none"): Meaning {
+  return (cpu, address) => {
+    const { translation, privileged } = accessControls(cpu, cpu.el);
+    const kind = needs === "write" ? "write" : needs === "read" && cpu.el === 0 ? "read" : "maintain";
+    const request: TranslationRequest = { kind, privileged, aligned: true };
+    const result = translate(cpu.surroundings.memory, translation, splitAddress(address), request);
+    if (result.faulted) raiseDataAbort(cpu, result, { address, write: true, maintenance: true });
+  };
+}
+
+const nothing: Meaning = () => {};
+
+/** Cache instructions; those by set and way, and of whole caches, have nothing to do. */
+// deno-fmt-ignore
+const CACHES: Readonly<Record<string, Meaning>> = {
+  "dc zva":   zeroBlock,
+  "dc ivac":  maintain("write"),
+  "dc cvac":  maintain("read"), "dc cvau": maintain("read"), "dc civac": maintain("read"),
+  "ic ivau":  maintain("none"),
+  "dc isw":   nothing, "dc csw": nothing, "dc cisw": nothing,
+  "ic iallu": nothing, "ic ialluis": nothing,
+};
+
+function byEncoding(): ReadonlyMap<number, Meaning> {
+  const named: [string, Meaning][] = [
+    ...TRANSLATIONS.map((row): [string, Meaning] => [`at ${row.name}`, translateAddress(row)]),
+    ...INVALIDATIONS.flatMap((name) => [name, `${name}is`]).map((name): [string, Meaning] => [
+      `tlbi ${name}`,
+      invalidate(name.toUpperCase()),
+    ]),
+    ...Object.entries(CACHES),
+  ];
+  return new Map(named.map(([name, meaning]) => {
+    const instruction = SYSTEM_INSTRUCTIONS[name];
+    if (instruction === undefined) {
+      throw new RangeError(`Cannot define "${name}": no such system instruction`);
+    }
+    return [instruction.encoding, meaning];
+  }));
+}
+
+const MEANINGS = byEncoding();
 
 /**
  * Performs a system instruction by its encoding (op0 = 1, op1, CRn, CRm, op2 as `systemEncoding` has it) with the
  * value of Xt. Privilege and trap checks are the caller's. False when Armv8.0-A has no such AT, TLBI, DC or IC.
  */
-export function performSystemInstruction(_cpu: Cpu, _encoding: number, _operand: bigint): boolean {
-  return false;
+export function performSystemInstruction(cpu: Cpu, encoding: number, operand: bigint): boolean {
+  const meaning = MEANINGS.get(encoding);
+  meaning?.(cpu, operand);
+  return meaning !== undefined;
 }

@@ -1,7 +1,8 @@
-/** The local exclusive monitor of a CPU and how others' writes clear it (Arm ARM B2.9). */
+/** The local exclusive monitor of a CPU (Arm ARM B2.9); write_watcher.ts clears it for others' writes. */
+import type { PhysicalAddress } from "../address.ts";
 import type { EventFields } from "../events.ts";
-import type { Cpu } from "./cpu.ts";
 import { PAGE_MONITORED } from "../memory/physical.ts";
+import type { Cpu } from "./cpu.ts";
 
 /** Bytes watched by a monitor: the exclusives reservation granule, CTR_EL0.ERG = 4. */
 export const RESERVATION_GRANULE = 64;
@@ -24,9 +25,7 @@ export class ExclusiveMonitor {
   /** A load-exclusive of `size` bytes at a physical address. */
   set(address: number, size: number): void {
     this.clear("newReservation");
-    this.open = true;
-    this.address = address;
-    this.size = size;
+    this.restore(true, address, size);
     this.cpu.surroundings.events.emit("exclusiveSet", this.cpu.index, { address, size });
   }
 
@@ -38,32 +37,43 @@ export class ExclusiveMonitor {
     this.cpu.surroundings.events.emit("exclusiveCleared", this.cpu.index, { address, reason });
   }
 
-  /** Puts the monitor in a state as reset (closed) and snapshots do, without events. */
+  /** Puts the monitor in a state, as reset (closed) and snapshots do, without events. */
   restore(open: boolean, address: number, size: number): void {
     this.open = open;
     this.address = address;
     this.size = size;
+    this.mark();
   }
 
   /** True when a write of `size` bytes at a physical address touches the watched granule. */
   watches(address: number, size: number): boolean {
-    if (!this.open) return false;
     const base = this.address - this.address % RESERVATION_GRANULE;
-    return address < base + RESERVATION_GRANULE && base < address + size;
+    return this.open && address < base + RESERVATION_GRANULE && base < address + size;
   }
 
-  /** Marks the watched page, so that writes by others are noticed. */
+  /**
+   * True when a store-exclusive may write: the address and the size are those of the load-exclusive. Another address
+   * in the granule, or another size, is CONSTRAINED UNPREDICTABLE (Arm ARM B2.9.5); QEMU compares the address too.
+   */
+  allows(address: number, size: number): boolean {
+    return this.open && this.address === address && this.size === size;
+  }
+
+  /**
+   * Marks the watched page, so that writes by others are noticed: other CPUs' and DMA. Every open monitor's page is
+   * marked at all times; the watcher takes the mark away when no open monitor is left there.
+   */
   mark(): void {
     if (!this.open) return;
     const { memory } = this.cpu.surroundings;
-    const offset = memory.hostOffset(this.address as never);
-    if (offset >= 0) {
-      memory.pageFlags[offset >>> 12] = (memory.pageFlags[offset >>> 12] as number) | PAGE_MONITORED;
-    }
+    const offset = memory.hostOffset(this.address as PhysicalAddress);
+    if (offset < 0) return;
+    const page = offset >>> 12;
+    memory.pageFlags[page] = (memory.pageFlags[page] as number) | PAGE_MONITORED;
   }
 }
 
-/** Marks what the CPU's monitor watches; called at the end of its turn. */
+/** Marks what the CPU's monitor watches; harmless when it is marked already. */
 export function markOpenMonitors(cpu: Cpu): void {
   cpu.monitor.mark();
 }

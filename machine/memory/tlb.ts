@@ -1,7 +1,142 @@
 /** The software TLB: finished translations of virtual pages to bytes of the machine's memory. */
+import type { PhysicalMemory } from "./physical.ts";
+import type { TranslationControls } from "./translation_controls.ts";
 
-/** Cached translations of one CPU. */
+/** Entries of each table; a power of two. */
+export const TLB_ENTRIES = 1024;
+
+/** Numbers of contexts are the low 12 bits of a tag; 0 is none. */
+const LARGEST_CONTEXT = 4095;
+
+/** What an access of one exception level depends on, taken apart from system registers. */
+export interface AccessControls {
+  /** Stages of translation. */
+  readonly translation: TranslationControls;
+  /** Accesses have the privilege of the regime's higher level. */
+  readonly privileged: boolean;
+  /** Data is big-endian. */
+  readonly bigEndian: boolean;
+  /** Every misaligned access faults (SCTLR_ELx.A). */
+  readonly alignmentChecked: boolean;
+  /** Context of addresses with bit 55 clear. */
+  readonly lowerContext: number;
+  /** Context of addresses with bit 55 set. */
+  readonly upperContext: number;
+}
+
+/** Direct-mapped entries for one kind of access. */
+export class TlbTable {
+  /** Bits 31–12 of the virtual address, and the context in bits 11–0. */
+  readonly tagLow: Int32Array<ArrayBuffer> = new Int32Array(TLB_ENTRIES);
+  /** Bits 63–32 of the virtual address. */
+  readonly tagHigh: Int32Array<ArrayBuffer> = new Int32Array(TLB_ENTRIES);
+  /** Offset of the page in the machine's memory. */
+  readonly hostPage: Uint32Array<ArrayBuffer> = new Uint32Array(TLB_ENTRIES);
+  /** Physical address of the page. */
+  readonly physicalPage: Float64Array<ArrayBuffer> = new Float64Array(TLB_ENTRIES);
+  /** 1 when the page is Device memory, where misaligned accesses fault. */
+  readonly device: Uint8Array<ArrayBuffer> = new Uint8Array(TLB_ENTRIES);
+
+  /** Index of the entry for an address (bits 31–0) in a context, or −1 when it is another's. */
+  find(high: number, low: number, context: number): number {
+    const index = ((low >>> 12) ^ context) & (TLB_ENTRIES - 1);
+    const hit = this.tagLow[index] === ((low & ~0xfff) | context) && this.tagHigh[index] === (high | 0);
+    return hit && context !== 0 ? index : -1;
+  }
+}
+
+/**
+ * Cached translations of one CPU. Whatever could change one must end in `drop`: writes to walked pages and changes of
+ * the physical map. Controls need no drop: entries belong to a context, which is a number for one set of controls,
+ * and the same controls get the same number again. All fills and drops are here.
+ */
 export class Tlb {
-  /** Forgets everything; results never depend on when. */
-  drop(): void {}
+  /** Pages that reads may use. */
+  readonly read: TlbTable = new TlbTable();
+  /** Pages that writes may use. */
+  readonly write: TlbTable = new TlbTable();
+  /** Pages that fetches may use. */
+  readonly execute: TlbTable = new TlbTable();
+  /**
+   * Context by exception level and bit 55 of the address, at 2 × level + bit 55; 0 while it is not known, or when the
+   * level's data is big-endian, so that quick paths miss.
+   */
+  readonly contexts: Int32Array<ArrayBuffer> = new Int32Array(8);
+  /** Controls by exception level, for slow paths; undefined while not known. */
+  readonly levels: (AccessControls | undefined)[] = [undefined, undefined, undefined, undefined];
+  #numbers = new Map<string, number>();
+  #next = 1;
+
+  /** The contexts of two sets of controls, each described by a text that is equal for equal controls. */
+  contextsOf(lower: string, upper: string): [lower: number, upper: number] {
+    if (this.#next + 1 > LARGEST_CONTEXT) this.#restart();
+    return [this.#contextOf(lower), this.#contextOf(upper)];
+  }
+
+  #contextOf(controls: string): number {
+    const context = this.#numbers.get(controls) ?? this.#next++;
+    this.#numbers.set(controls, context);
+    return context;
+  }
+
+  /** Enters a page; `low` and `high` are the halves of any address in it. */
+  fill(
+    table: TlbTable,
+    high: number,
+    low: number,
+    context: number,
+    hostOffset: number,
+    physical: number,
+    device: boolean,
+  ): void {
+    const index = ((low >>> 12) ^ context) & (TLB_ENTRIES - 1);
+    table.tagLow[index] = (low & ~0xfff) | context;
+    table.tagHigh[index] = high;
+    table.hostPage[index] = hostOffset - hostOffset % 4096;
+    table.physicalPage[index] = physical - physical % 4096;
+    table.device[index] = device ? 1 : 0;
+  }
+
+  /** Forgets which controls are in force; translations stay. */
+  forgetControls(): void {
+    this.contexts.fill(0);
+    this.levels.fill(undefined);
+  }
+
+  /** Forgets everything; results never depend on when. No context number is used again soon, so no entry is touched. */
+  drop(): void {
+    this.forgetControls();
+    this.#numbers.clear();
+  }
+
+  #restart(): void {
+    this.drop();
+    for (const table of [this.read, this.write, this.execute]) table.tagLow.fill(0);
+    this.#next = 1;
+  }
+}
+
+/**
+ * To be called before a write of `size` bytes to a page marked PAGE_WALKED. Only a valid descriptor has anything
+ * cached from it, so filling empty entries drops nothing. True when translations were dropped: then no page serves
+ * anything any more and the caller may clear the page's mark.
+ */
+export function walkedPageWritten(
+  memory: PhysicalMemory,
+  tlbs: Iterable<Tlb>,
+  hostOffset: number,
+  size: number,
+): boolean {
+  if (!holdsValidDescriptor(memory, hostOffset, size)) return false;
+  for (const tlb of tlbs) tlb.drop();
+  return true;
+}
+
+/** True when a range may touch a descriptor with its valid bit set, in either byte order. */
+function holdsValidDescriptor(memory: PhysicalMemory, hostOffset: number, size: number): boolean {
+  const { bytes } = memory;
+  for (let at = hostOffset - hostOffset % 8; at < hostOffset + size; at += 8) {
+    if ((((bytes[at] as number) | (bytes[at + 7] as number)) & 1) !== 0) return true;
+  }
+  return false;
 }

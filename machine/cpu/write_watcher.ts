@@ -1,0 +1,64 @@
+/** What a write to a marked page does to CPUs: cached translations go, exclusive monitors clear. */
+import type { PhysicalAddress } from "../address.ts";
+import {
+  PAGE_MONITORED,
+  PAGE_SIZE,
+  PAGE_WALKED,
+  type PhysicalMemory,
+  type WriteWatcher,
+} from "../memory/physical.ts";
+import { walkedPageWritten } from "../memory/tlb.ts";
+import type { Cpu } from "./cpu.ts";
+
+/** Forgets all cached translations and controls of all CPUs; results never depend on when. */
+export function dropTranslations(cpus: readonly Cpu[]): void {
+  for (const cpu of cpus) cpu.tlb.drop();
+}
+
+/** Clears the monitors of other CPUs on a range; a clear is an event for WFE (Arm ARM B2.9.2, D1.16). */
+function clearMonitors(cpus: readonly Cpu[], address: number, size: number, writer: number): void {
+  for (const cpu of cpus) {
+    if (cpu.index === writer || !cpu.monitor.watches(address, size)) continue;
+    cpu.monitor.clear("otherStore");
+    cpu.eventRegister = true;
+    cpu.attention = true;
+  }
+}
+
+class CpuWriteWatcher implements WriteWatcher {
+  constructor(
+    private readonly memory: PhysicalMemory,
+    private readonly cpus: readonly Cpu[],
+  ) {}
+
+  written(address: PhysicalAddress, size: number, flags: number, writer: number): void {
+    const offset = this.memory.hostOffset(address, size);
+    if ((flags & PAGE_WALKED) !== 0) {
+      const tlbs = this.cpus.map(({ tlb }) => tlb);
+      if (walkedPageWritten(this.memory, tlbs, offset, size)) this.#unmark(offset, size, PAGE_WALKED);
+    }
+    if ((flags & PAGE_MONITORED) !== 0) {
+      clearMonitors(this.cpus, address, size, writer);
+      this.#unmark(offset, size, PAGE_MONITORED);
+      for (const { monitor } of this.cpus) monitor.mark();
+    }
+  }
+
+  #unmark(offset: number, size: number, mark: number): void {
+    const { pageFlags } = this.memory;
+    const last = Math.floor((offset + size - 1) / PAGE_SIZE);
+    for (let page = Math.floor(offset / PAGE_SIZE); page <= last; page++) {
+      pageFlags[page] = (pageFlags[page] as number) & ~mark;
+    }
+  }
+}
+
+/** Makes memory tell the CPUs of writes that concern them, and of changes of the physical map. */
+export function watchWrites(memory: PhysicalMemory, cpus: readonly Cpu[]): void {
+  memory.watcher = new CpuWriteWatcher(memory, cpus);
+  memory.mapChanged = () => {
+    dropTranslations(cpus);
+    // A restore may have replaced the marks of pages.
+    for (const { monitor } of cpus) monitor.mark();
+  };
+}
