@@ -4,10 +4,12 @@ import { rows as addSubtract } from "./add_subtract.ts";
 import { rows as branch } from "./branch.ts";
 import { rows as conditional } from "./conditional.ts";
 import { rows as exclusive } from "./exclusive.ts";
+import { rows as float } from "./float.ts";
 import { rows as loadStore } from "./load_store.ts";
 import { rows as loadStorePair } from "./load_store_pair.ts";
 import { rows as logicalBitfield } from "./logical_bitfield.ts";
 import { rows as multiplyDivide } from "./multiply_divide.ts";
+import { rows as simdMove } from "./simd_move.ts";
 import { rows as system } from "./system.ts";
 
 export { lower } from "./instruction.ts";
@@ -23,6 +25,8 @@ const TABLES: readonly (readonly Row[])[] = [
   loadStore,
   loadStorePair,
   exclusive,
+  float,
+  simdMove,
 ];
 
 /** Every instruction, those not implemented yet included. */
