@@ -2,7 +2,8 @@
 import type { MachineImages } from "../machine/compose.ts";
 import { type EventObserver, type MachineEvent, writeEvent } from "../machine/events.ts";
 import { ByteWriter } from "../machine/layout.ts";
-import { equalBytes } from "./hash.ts";
+import { equalBytes, HASH_LENGTH } from "./hash.ts";
+import { History } from "./history.ts";
 import { ALL_CLASSES } from "./event_stream.ts";
 import { Replay, type ReplayMark, type ReplayOptions } from "./replay.ts";
 import type { RecordedRun } from "./run.ts";
@@ -42,6 +43,14 @@ export type Difference =
     readonly lastInstants: readonly [number, number];
   }
   | {
+    /** All events are equal up to `instant`, the end of the shorter run, yet the states there are not. */
+    readonly kind: "state";
+    /** Where the states were compared. */
+    readonly instant: number;
+    /** Names of the sections and memories that differ. */
+    readonly parts: readonly string[];
+  }
+  | {
     /** The runs differ. */
     readonly kind: "divergent";
     /** Instant of the first divergent event. */
@@ -63,18 +72,25 @@ const EVENT_BY_EVENT = 4096;
 
 /**
  * Finds the first divergent event of two runs. Differences that arise and heal without a trap, a device access or an
- * input are not looked for.
+ * input are not looked for. Runs of different machines, whose states are never equal, are compared by events alone.
  */
 export function diff(left: DiffSide, right: DiffSide, options: DiffOptions = {}): Difference {
   const bounds = boundsFromRoots(left.run, right.run);
-  const replays: Pair<Replay> = [replayOf(left, options), replayOf(right, options)];
   const end = Math.min(left.run.lastInstant, right.run.lastInstant);
-  const upper = Math.min(bounds.firstDiffering ?? end, end);
-  options.progress?.("replaying to the last common root", bounds.lastEqual, upper);
-  for (const replay of replays) replay.runTo(Math.min(bounds.lastEqual, upper));
-  const low = narrow(replays, upper, options);
-  const found = compareFrom(replays, low, Math.min(upper, low + EVENT_BY_EVENT), upper === end, options);
+  if (bounds.areEqual) return { kind: "equal", rootsCompared: bounds.compared };
+  const sides: Pair<Side> = [new Side(left, options), new Side(right, options)];
+  const isOneMachine = haveEqualRoots(left.run, right.run) && equalBytes(sides[0].root(), sides[1].root());
+  const start = isOneMachine ? bounds.lastEqual : 0;
+  const upper = isOneMachine ? Math.min(bounds.firstDiffering ?? end, end) : end;
+  if (!isOneMachine) { for (const side of sides) side.compareEventsOnly(); }
+  options.progress?.("replaying to the last common root", start, upper);
+  for (const { replay } of sides) replay.runTo(Math.min(start, upper));
+  const low = narrow(sides, upper, options);
+  const found = compareFrom(sides, low, Math.min(upper, low + EVENT_BY_EVENT), upper === end, options);
   if (found !== undefined) return found;
+  for (const { replay } of sides) replay.runTo(upper);
+  const parts = differingParts(sides);
+  if (parts.length > 0) return { kind: "state", instant: upper, parts };
   if (left.run.lastInstant !== right.run.lastInstant) {
     return { kind: "length", lastInstants: [left.run.lastInstant, right.run.lastInstant] };
   }
@@ -83,70 +99,135 @@ export function diff(left: DiffSide, right: DiffSide, options: DiffOptions = {})
 
 type Pair<T> = [T, T];
 
-function replayOf({ run, images }: DiffSide, options: DiffOptions): Replay {
-  return new Replay(run, images, { ...options, checkEvents: false });
+/** A point to which one side can return. */
+interface SideMark {
+  readonly replay: ReplayMark;
+  readonly events: History | undefined;
+}
+
+/** One run being compared. */
+class Side {
+  readonly replay: Replay;
+  /** Digests events from the start on, without the states between them. */
+  #events: History | undefined;
+
+  constructor({ run, images }: DiffSide, options: DiffOptions) {
+    this.replay = new Replay(run, images, { ...options, checkEvents: false });
+  }
+
+  root(): Uint8Array {
+    return this.replay.machine.stateRoot().root;
+  }
+
+  /** From power-on on, leaves states out of the fingerprint. */
+  compareEventsOnly(): void {
+    this.#events = new History();
+    this.replay.machine.board.events.add(this.#events);
+  }
+
+  /** Equal for runs that were the same up to here. */
+  fingerprint(): Uint8Array {
+    return this.#events?.peek(NO_STATE) ?? this.replay.historyRoot();
+  }
+
+  mark(): SideMark {
+    return { replay: this.replay.mark(), events: this.#events?.copy() };
+  }
+
+  returnTo(mark: SideMark): void {
+    this.replay.returnTo(mark.replay);
+    if (this.#events === undefined || mark.events === undefined) return;
+    const { events } = this.replay.machine.board;
+    events.remove(this.#events);
+    this.#events = mark.events.copy();
+    events.add(this.#events);
+  }
+}
+
+const NO_STATE = new Uint8Array(HASH_LENGTH);
+
+/** Whether equal runs have roots at equal instants: otherwise their chains of roots cannot be compared. */
+function haveEqualRoots(left: RecordedRun, right: RecordedRun): boolean {
+  return left.manifest.configuration.rootInterval === right.manifest.configuration.rootInterval;
+}
+
+function differingParts([left, right]: Pair<Side>): string[] {
+  const parts = new Map(left.replay.machine.stateRoot().parts.map(({ name, hash }) => [name, hash]));
+  const differing: string[] = [];
+  for (const { name, hash } of right.replay.machine.stateRoot().parts) {
+    const other = parts.get(name);
+    if (other === undefined || !equalBytes(other, hash)) differing.push(name);
+    parts.delete(name);
+  }
+  return [...differing, ...parts.keys()];
 }
 
 /** The last common root with equal histories and the first with different ones. */
 function boundsFromRoots(left: RecordedRun, right: RecordedRun) {
   const ends = [left, right].map(({ roots, end }) => end === undefined ? roots : [...roots, end]);
+  const areEqual = haveEqualRoots(left, right) && left.end?.instant === right.end?.instant &&
+    left.end !== undefined && right.end !== undefined &&
+    equalBytes(left.end.historyRoot, right.end.historyRoot);
   const others = new Map((ends[1] ?? []).map((root) => [root.instant, root.historyRoot]));
   let lastEqual = 0, compared = 0;
   for (const { instant, historyRoot } of ends[0] ?? []) {
     const other = others.get(instant);
     if (other === undefined) continue;
     compared++;
-    if (!equalBytes(other, historyRoot)) return { lastEqual, firstDiffering: instant, compared };
+    if (!equalBytes(other, historyRoot)) {
+      return { lastEqual, firstDiffering: instant, compared, areEqual: false };
+    }
     lastEqual = instant;
   }
-  return { lastEqual, firstDiffering: undefined, compared };
+  return { lastEqual, firstDiffering: undefined, compared, areEqual };
 }
 
 /**
- * Halves the interval on history roots, which never heal, until it is short; both replays then stand at its start,
- * which is returned. When the histories at `upper` are equal, the start is close to `upper`.
+ * Halves the interval on fingerprints, which never heal, until it is short; both sides then stand at its start,
+ * which is returned. When the fingerprints at `upper` are equal, the start is close to `upper`.
  */
-function narrow(replays: Pair<Replay>, upper: number, options: DiffOptions): number {
-  let low = replays[0].instant, high = upper;
-  let marks = replays.map((replay) => replay.mark()) as Pair<ReplayMark>;
+function narrow(sides: Pair<Side>, upper: number, options: DiffOptions): number {
+  let low = sides[0].replay.instant, high = upper;
+  let marks = sides.map((side) => side.mark()) as Pair<SideMark>;
   while (high - low > EVENT_BY_EVENT) {
     const middle = low + Math.ceil((high - low) / 2);
     options.progress?.("bisecting on history roots", low, high);
-    for (const replay of replays) replay.runTo(middle);
-    if (equalBytes(replays[0].historyRoot(), replays[1].historyRoot())) {
+    for (const { replay } of sides) replay.runTo(middle);
+    if (equalBytes(sides[0].fingerprint(), sides[1].fingerprint())) {
       low = middle;
-      marks = replays.map((replay) => replay.mark()) as Pair<ReplayMark>;
+      marks = sides.map((side) => side.mark()) as Pair<SideMark>;
     } else {
       high = middle;
-      for (const [side, replay] of replays.entries()) replay.returnTo(marks[side] as ReplayMark);
+      for (const [index, side] of sides.entries()) side.returnTo(marks[index] as SideMark);
     }
   }
   return low;
 }
 
-/** Compares events of all classes from `low`; leaves both replays at the instant of the first that differs. */
+/**
+ * Compares events of all classes from `low`, and leaves both sides at the instant of the first that differs; without
+ * a difference, at `low`.
+ */
 function compareFrom(
-  replays: Pair<Replay>,
+  sides: Pair<Side>,
   low: number,
   high: number,
   toTheEnd: boolean,
   options: DiffOptions,
 ): Difference | undefined {
   const context = options.context ?? 8;
-  const marks = replays.map((replay) => replay.mark()) as Pair<ReplayMark>;
-  const lasts = replays.map(({ run }) => run.lastInstant) as Pair<number>;
+  const marks = sides.map((side) => side.mark()) as Pair<SideMark>;
+  const lasts = sides.map(({ replay }) => replay.run.lastInstant) as Pair<number>;
   const stop = Math.min(high + context, ...lasts);
   const ends = toTheEnd && lasts[0] === lasts[1];
-  const streams = replays.map((replay) => gather(replay, stop, ends)) as Pair<MachineEvent[]>;
+  const streams = sides.map(({ replay }) => gather(replay, stop, ends)) as Pair<MachineEvent[]>;
   const index = firstDifference(...streams);
+  for (const [at, side] of sides.entries()) side.returnTo(marks[at] as SideMark);
   if (index === undefined) return undefined;
   const instant = Math.min(...streams.map((stream) => stream[index]?.instant ?? Infinity));
-  for (const [side, replay] of replays.entries()) {
-    replay.returnTo(marks[side] as ReplayMark);
+  const found = sides.map(({ replay }, at): DivergentSide => {
     replay.runTo(Math.max(low, Math.min(instant, replay.run.lastInstant)));
-  }
-  const sides = replays.map((replay, side): DivergentSide => {
-    const stream = streams[side] as MachineEvent[];
+    const stream = streams[at] as MachineEvent[];
     return {
       event: stream[index],
       before: stream.slice(Math.max(0, index - context), index),
@@ -154,7 +235,7 @@ function compareFrom(
       replay,
     };
   }) as Pair<DivergentSide>;
-  return { kind: "divergent", instant, sides };
+  return { kind: "divergent", instant, sides: found };
 }
 
 function gather(replay: Replay, stop: number, toTheEnd: boolean): MachineEvent[] {

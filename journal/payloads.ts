@@ -10,7 +10,10 @@ export const DEPTHS = ["inputs", "traps", "steps"] as const;
 export type Depth = (typeof DEPTHS)[number];
 
 const instant = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
-const hash = z.instanceof(Uint8Array).refine((bytes) => bytes.length === HASH_LENGTH, "not a SHA-256");
+const hash: z.ZodType<Uint8Array> = z.instanceof(Uint8Array).refine(
+  (bytes) => bytes.length === HASH_LENGTH,
+  "not a SHA-256",
+);
 
 /** All that a run is a function of, but its inputs, and how it was recorded: the first block. */
 export interface Manifest {
