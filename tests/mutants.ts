@@ -1,0 +1,93 @@
+/** Plants one fault in each of many random lowerings and counts how many the recorded outcomes of QEMU find. */
+import { parseArgs } from "@std/cli";
+import { disassemble } from "../machine/a64/assembly.ts";
+import { type Instruction, lower } from "../machine/a64/rows.ts";
+import { printIr } from "../machine/ir/passes.ts";
+import type { IrNode } from "../machine/ir/operations.ts";
+import { randomNumbers } from "./machine/a64/random_words.ts";
+import { AT_WORDS } from "./oracle/record.ts";
+import { CASES_PER_SEED, type Lowering, lowerWord, makeBatch, runBatch } from "./oracle/cases.ts";
+import {
+  digest,
+  type InstructionFixtures,
+  readFixtures,
+  type SeedDigest,
+} from "./oracle/instruction_fixtures.ts";
+import { comparedRows } from "./oracle/instruction_oracle.ts";
+import { effective, type Mutation, mutationsOf, shapeOf } from "./oracle/mutation.ts";
+
+/** The least share of mutants that the fixtures must find. */
+const REQUIRED = 0.99;
+
+interface Mutant {
+  readonly row: Instruction;
+  readonly word: number;
+  readonly nodes: readonly IrNode[];
+  readonly mutation: Mutation;
+}
+
+/** A random fault in the lowering of a random case; equal IR after dropping what has no effect is no fault. */
+function makeMutant(
+  rows: readonly Instruction[],
+  fixtures: InstructionFixtures,
+  random: () => number,
+): Mutant {
+  for (;;) {
+    const row = rows[random() % rows.length] as Instruction;
+    const [first] = fixtures.get(row.name) as readonly SeedDigest[];
+    const { records } = makeBatch(row, first?.seed as number);
+    const word = Number(BigInt.asUintN(32, records.record(random() % CASES_PER_SEED)[AT_WORDS] as bigint));
+    const nodes = lower(row, row.pattern.decode(word));
+    const mutations = mutationsOf(nodes);
+    const mutation = mutations[random() % mutations.length];
+    if (mutation === undefined) continue;
+    if (printIr(effective(mutation.apply(nodes))) !== printIr(effective(nodes))) {
+      return { row, word, nodes, mutation };
+    }
+  }
+}
+
+/** True when some recorded seed has another outcome under the fault. */
+function isKilled({ row, nodes, mutation }: Mutant, seeds: readonly SeedDigest[]): boolean {
+  const shape = shapeOf(nodes);
+  const lowering: Lowering = (word) => {
+    const nodes = lowerWord(word);
+    return shapeOf(nodes) === shape ? mutation.apply(nodes) : nodes;
+  };
+  return seeds.some(({ seed, digest: recorded }) => {
+    const batch = makeBatch(row, seed);
+    try {
+      return digest(runBatch(batch, lowering)) !== recorded;
+    } catch (error) {
+      if (error instanceof RangeError) return true; // shifted out of all bounds
+      throw error;
+    }
+  });
+}
+
+function describe({ row, word, nodes, mutation }: Mutant): string {
+  const before = printIr(nodes).replace(/^/gm, "    "),
+    after = printIr(mutation.apply(nodes)).replace(/^/gm, "    ");
+  const title = `${row.name} (${disassemble(word)}): ${mutation.kind} at %${mutation.index}`;
+  return `survived: ${title}\n  before\n${before}\n  after\n${after}`;
+}
+
+function main(): void {
+  const options = parseArgs(Deno.args, { string: ["seed", "count"], default: { seed: "1", count: "200" } });
+  const count = Number(options.count), random = randomNumbers(Number(options.seed));
+  const fixtures = readFixtures();
+  const rows = comparedRows().filter(({ name }) => fixtures.has(name));
+  const mutants = Array.from({ length: count }, () => makeMutant(rows, fixtures, random));
+  const survivors = mutants.filter((mutant) => !isKilled(mutant, fixtures.get(mutant.row.name) ?? []));
+  for (const survivor of survivors) console.log(describe(survivor));
+  const kinds = new Map<string, number>();
+  for (const { mutation: { kind } } of mutants) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  for (const [kind, number] of [...kinds].sort()) console.log(`${kind}: ${number}`);
+  const killed = count - survivors.length;
+  console.log(
+    `mutants, seed ${options.seed}: ${killed} of ${count} killed (${(100 * killed / count).toFixed(1)} %)`,
+  );
+  if (killed < REQUIRED * count) Deno.exit(1);
+}
+
+main();

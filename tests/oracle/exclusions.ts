@@ -1,0 +1,37 @@
+/** What is not compared with `qemu-aarch64`, and why. */
+import type { AnyFields } from "../../machine/a64/pattern.ts";
+
+/** Some rows, or some cases of them. */
+export interface Exclusion {
+  /** Names of rows. */
+  readonly rows: readonly string[];
+  /** The cases, by fields; all of them by default. */
+  readonly when?: (fields: AnyFields) => boolean;
+  /** Section of the Arm ARM. */
+  readonly section: string;
+  /** Why an outsider in user mode cannot tell. */
+  readonly reason: string;
+}
+
+/** Every exclusion. */
+// deno-fmt-ignore
+export const EXCLUSIONS: readonly Exclusion[] = [
+  { rows: ["SVC"], section: "D1.10", reason: "Linux serves the call; the system oracle takes the exception" },
+  { rows: ["MRS", "MSR_reg", "MSR_register", "MSR_imm", "SYS", "SYSL"], section: "C5", reason: "tmp" },
+  { rows: ["HLT"], when: ({ imm16 }) => imm16 === 0xf000, section: "C6.2 HLT", reason: "QEMU serves it as semihosting, which Arm assigns this immediate to" },
+];
+
+/** Names of the rows that are excluded as a whole. */
+export function excludedRows(): string[] {
+  return EXCLUSIONS.filter(({ when }) => when === undefined).flatMap(({ rows }) => rows);
+}
+
+/** The exclusion of a whole row, if any. */
+export function rowExclusion(row: string): Exclusion | undefined {
+  return EXCLUSIONS.find(({ rows, when }) => when === undefined && rows.includes(row));
+}
+
+/** The exclusion of a case, if any. */
+export function caseExclusion(row: string, fields: AnyFields): Exclusion | undefined {
+  return EXCLUSIONS.find(({ rows, when }) => when?.(fields) && rows.includes(row));
+}

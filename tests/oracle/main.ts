@@ -1,0 +1,94 @@
+/**
+ * `deno task oracle [--update] [--only NAME] [--quick]`: asks every outsider, and fails on any disagreement or on a
+ * fixture that is not what an outsider says today. `--update` renews the fixtures, `--quick` takes fewer cases,
+ * `--only` one oracle of the table.
+ */
+import { parseArgs } from "@std/cli";
+import { MissingOutsiderError } from "./outsider.ts";
+
+interface Oracle {
+  /** Name for `--only`. */
+  readonly name: string;
+  /** Script beside this one. */
+  readonly script: string;
+  /** Programs it needs, alternatives with `|`, each with the Debian package that has it. */
+  readonly needs: readonly (readonly [program: string, packageName: string])[];
+  /** Arguments for `--update` and `--quick`. */
+  readonly update: readonly string[];
+  readonly quick: readonly string[];
+}
+
+const QEMU_USER = ["qemu-aarch64|qemu-aarch64-static", "qemu-user-static"] as const;
+const QEMU_SYSTEM = ["qemu-system-aarch64", "qemu-system-arm"] as const;
+const LLVM = ["llvm-mc", "llvm"] as const;
+const DTC = ["dtc", "device-tree-compiler"] as const;
+
+// deno-fmt-ignore
+const ORACLES: readonly Oracle[] = [
+  { name: "instructions", script: "instruction_main.ts",   needs: [QEMU_USER],        update: ["--update"], quick: ["--quick"] },
+  { name: "assembly",     script: "llvm_oracle.ts",        needs: [LLVM],             update: [],           quick: ["--cases", "20"] },
+  { name: "programs",     script: "program_oracle.ts",     needs: [LLVM],             update: ["--record"], quick: [] },
+  { name: "device-trees", script: "device_tree_oracle.ts", needs: [QEMU_SYSTEM, DTC], update: ["--record"], quick: [] },
+];
+
+function isInstalled(alternatives: string): boolean {
+  const folders = (Deno.env.get("PATH") ?? "").split(":");
+  return alternatives.split("|").some((program) =>
+    folders.some((folder) => {
+      try {
+        return Deno.statSync(`${folder}/${program}`).isFile;
+      } catch {
+        return false;
+      }
+    })
+  );
+}
+
+interface Outcome {
+  readonly name: string;
+  readonly text: string;
+  readonly isAgreed: boolean;
+  readonly seconds: number;
+}
+
+async function ask({ name, script, needs }: Oracle, args: readonly string[]): Promise<Outcome> {
+  const missing = needs.find(([program]) => !isInstalled(program));
+  if (missing !== undefined) {
+    const [program, packageName] = missing;
+    const { message } = new MissingOutsiderError(program.split("|")[0] as string, packageName);
+    return { name, text: message, isAgreed: false, seconds: 0 };
+  }
+  const start = performance.now();
+  const permissions = ["--allow-read", "--allow-write", "--allow-run", "--allow-env"];
+  const path = new URL(script, import.meta.url).pathname;
+  const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-check", ...permissions, path, ...args],
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  const decoder = new TextDecoder();
+  const text = (decoder.decode(stdout) + decoder.decode(stderr)).trimEnd();
+  return { name, text, isAgreed: success, seconds: (performance.now() - start) / 1000 };
+}
+
+async function main(): Promise<void> {
+  const options = parseArgs(Deno.args, { string: ["only"], boolean: ["update", "quick"] });
+  const oracles = ORACLES.filter(({ name }) => !options.only || name === options.only);
+  if (oracles.length === 0) {
+    console.log(`There is no oracle "${options.only}": use ${ORACLES.map(({ name }) => name).join(", ")}`);
+    Deno.exit(2);
+  }
+  const outcomes = oracles.map((oracle) =>
+    ask(oracle, [...(options.update ? oracle.update : []), ...(options.quick ? oracle.quick : [])])
+  );
+  let failed = 0;
+  for (const outcome of outcomes) {
+    const { name, text, isAgreed, seconds } = await outcome;
+    console.log(`== ${name}, ${seconds.toFixed(0)} s${isAgreed ? "" : ": FAILED"}\n${text}`);
+    if (!isAgreed) failed++;
+  }
+  console.log(`${oracles.length - failed} oracles agreed, ${failed} failed`);
+  if (failed > 0) Deno.exit(1);
+}
+
+await main();
