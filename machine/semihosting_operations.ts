@@ -63,8 +63,8 @@ function open({ table, memory, words: [nameAt = 0n, mode = 0n] }: SemihostingCal
   const name = new TextDecoder("latin1").decode(readString(memory, nameAt));
   if (mode >= OPEN_MODES) fail("EINVAL");
   if (name === ":tt") return table.open(mode < 4n ? "input" : "output");
-  if (name === ":semihosting-features" && mode < 2n) return table.open("features");
-  return fail("EACCES");
+  if (name !== ":semihosting-features") fail("ENOENT");
+  return mode < 2n ? table.open("features") : fail("EACCES");
 }
 
 function close({ table, words: [number = 0n] }: SemihostingCall): bigint {
@@ -158,8 +158,9 @@ function seconds({ services: { clock, rtcBase } }: SemihostingCall): bigint {
   return BigInt(rtcBase + Math.floor(clock.now / NANOSECONDS_PER_SECOND));
 }
 
+/** There are no files of the host to name, and no commands. */
 function refuse(): never {
-  return fail("EACCES");
+  return fail("ENOENT");
 }
 
 function row(name: string, words: number, run: (call: SemihostingCall) => bigint): SemihostingOperation {
