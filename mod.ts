@@ -46,4 +46,4 @@ export * from "./journal/predicate.ts";
 export * from "./journal/recorder.ts";
 export * from "./journal/replay.ts";
 export * from "./journal/run.ts";
-export * from "./journal/storage.ts";
+export { MemoryFile, type Sink, type Source as JournalSource } from "./journal/storage.ts";

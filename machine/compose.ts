@@ -6,7 +6,7 @@ import { Clock } from "./clock.ts";
 import type { MachineConfiguration } from "./configuration.ts";
 import { Cpu } from "./cpu/cpu.ts";
 import { restoreCpu, saveCpu } from "./cpu/cpu_section.ts";
-import { dropTranslations, watchWrites } from "./cpu/memory_access.ts";
+import { watchWrites } from "./cpu/memory_access.ts";
 import { CPU_STATE_SIZE } from "./cpu/registers.ts";
 import { resetCpu } from "./cpu/reset.ts";
 import { patchSystemRegister } from "./cpu/system_registers.ts";
@@ -22,7 +22,8 @@ import { EventHub } from "./events.ts";
 import { type MappedDevice, PhysicalMemory } from "./memory/physical.ts";
 import { MachineInvariantError } from "./errors.ts";
 import { type PowerController, Psci } from "./psci.ts";
-import { Semihosting, type SemihostingMemory } from "./semihosting.ts";
+import { Semihosting } from "./semihosting.ts";
+import type { SemihostingMemory } from "./semihosting_memory.ts";
 import type { Section } from "./snapshot.ts";
 
 /** The bytes of images by SHA-256, 64 lower-case hexadecimal digits. */
