@@ -3,13 +3,13 @@ import type { Clock } from "../clock.ts";
 import type { EventHub } from "../events.ts";
 import type { HelperName } from "../ir/helpers.ts";
 import type { Access, ExecutionContext } from "../ir/operations.ts";
-import type { GenericTimer } from "../devices/generic_timer.ts";
 import type { PhysicalMemory } from "../memory/physical.ts";
 import type { Exception, ExceptionLevel } from "./exception.ts";
 import { ExclusiveMonitor } from "./exclusive_monitor.ts";
 import { callHelper } from "./helpers.ts";
 import * as memoryAccess from "./memory_access.ts";
 import { CPU_STATE_SIZE, Registers } from "./registers.ts";
+import type { CpuTimer } from "./timer.ts";
 import { Tlb } from "../memory/tlb.ts";
 
 /** What a CPU implements beyond Armv8.0-A, and which levels exist. */
@@ -72,6 +72,8 @@ export class Cpu implements ExecutionContext {
   illegal = false;
   /** PSTATE.SS. */
   singleStep = false;
+  /** The instruction being executed is the one of a software step. */
+  stepStarted = false;
 
   /** Address of the next instruction; operations change it, the engine commits it. */
   nextPc = 0n;
@@ -90,6 +92,12 @@ export class Cpu implements ExecutionContext {
   irqLine = false;
   /** FIQ input. */
   fiqLine = false;
+  /** Virtual interrupt inputs, driven by the interrupt controller's virtual CPU interface. */
+  virtualIrqLine = false;
+  /** Virtual FIQ input. */
+  virtualFiqLine = false;
+  /** An asynchronous external abort waits to be taken; nothing on this board makes one yet. */
+  serrorPending = false;
 
   /** Set by anything after which interrupts, the turn or the plan of a burst must be looked at again. */
   attention = false;
@@ -99,7 +107,7 @@ export class Cpu implements ExecutionContext {
     readonly index: number,
     readonly features: CpuFeatures,
     readonly surroundings: CpuSurroundings,
-    readonly timer: GenericTimer,
+    readonly timer: CpuTimer,
   ) {
     this.registers = new Registers(
       surroundings.memory.memory.buffer as ArrayBuffer,

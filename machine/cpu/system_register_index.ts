@@ -34,7 +34,8 @@ const STORED = [
   // AArch32 state that EL2 and EL3 see.
   "DACR32_EL2", "IFSR32_EL2", "FPEXC32_EL2", "SDER32_EL3",
   // Debug.
-  "MDSCR_EL1", "OSLSR_EL1", "OSDLR_EL1",
+  "MDSCR_EL1", "MDCCINT_EL1", "OSLSR_EL1", "OSDLR_EL1", "OSECCR_EL1", "DBGPRCR_EL1", "DBGCLAIM_EL1", "DBGVCR32_EL2",
+  "OSDTRRX_EL1", "OSDTRTX_EL1",
   "DBGBVR0_EL1", "DBGBVR1_EL1", "DBGBVR2_EL1", "DBGBVR3_EL1", "DBGBVR4_EL1", "DBGBVR5_EL1",
   "DBGBCR0_EL1", "DBGBCR1_EL1", "DBGBCR2_EL1", "DBGBCR3_EL1", "DBGBCR4_EL1", "DBGBCR5_EL1",
   "DBGWVR0_EL1", "DBGWVR1_EL1", "DBGWVR2_EL1", "DBGWVR3_EL1",
@@ -44,6 +45,8 @@ const STORED = [
   "PMCCNTR_EL0", "PMCCFILTR_EL0",
   "PMEVCNTR0_EL0", "PMEVCNTR1_EL0", "PMEVCNTR2_EL0", "PMEVCNTR3_EL0", "PMEVCNTR4_EL0", "PMEVCNTR5_EL0",
   "PMEVTYPER0_EL0", "PMEVTYPER1_EL0", "PMEVTYPER2_EL0", "PMEVTYPER3_EL0", "PMEVTYPER4_EL0", "PMEVTYPER5_EL0",
+  // Nanoseconds of virtual time up to which the counters above have counted; no register of the architecture.
+  "PMU_ADVANCED_TO",
 ] as const;
 
 /** Name of a system register that has storage. */

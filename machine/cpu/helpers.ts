@@ -1,0 +1,146 @@
+/** The helpers of machine/ir/helpers.ts: what every engine calls for instructions that IR operations do not cover. */
+import { systemEncoding } from "../a64/system_names.ts";
+import type { HelperName } from "../ir/helpers.ts";
+import { hasBit, HCR, hypervisorBit, monitorBit, SCR } from "./controls.ts";
+import type { Cpu } from "./cpu.ts";
+import { returnFromException } from "./exception_return.ts";
+import { sendEvent, sendEventLocal, waitForEvent, waitForInterrupt, yieldProcessor } from "./hints.ts";
+import { setMasks } from "./pstate.ts";
+import { debugTarget } from "./software_step.ts";
+import { selectStackPointer } from "./stack_pointer.ts";
+import { syndromeOf } from "./syndrome.ts";
+import { executeSystemInstruction, executeSystemInstructionLong } from "./system_instructions.ts";
+import { INDEX, type StoredRegister } from "./system_register_index.ts";
+import type { TrapName } from "./system_register_traps.ts";
+import { isTrapped, readSystemRegister, writeSystemRegister } from "./system_registers.ts";
+import { generalTarget, raiseSpAlignment, raiseSynchronous, raiseUndefined } from "./take_exception.ts";
+import { isSecureBelowEl3 } from "./translation_regime.ts";
+
+/** The immediate of HLT that asks for semihosting. */
+const SEMIHOSTING_CALL = 0xf000;
+
+const nextInstruction = (cpu: Cpu) => ({ returnAddress: BigInt.asUintN(64, cpu.pc + 4n) });
+
+function supervisorCall(cpu: Cpu, imm16: number): void {
+  raiseSynchronous(cpu, generalTarget(cpu), syndromeOf("supervisorCall", imm16), nextInstruction(cpu));
+}
+
+/** HVC is UNDEFINED at EL0, without EL2, at Secure EL1, and where EL3 or, without it, EL2 itself disables it. */
+function isHypervisorCallDefined(cpu: Cpu): boolean {
+  if (!cpu.features.el2 || (cpu.el === 1 && isSecureBelowEl3(cpu))) return false;
+  return cpu.features.el3 ? monitorBit(cpu, SCR.HCE) : !hasBit(cpu, "HCR_EL2", HCR.HCD);
+}
+
+function hypervisorCall(cpu: Cpu, imm16: number): void {
+  if (cpu.el === 0) return raiseUndefined(cpu);
+  if (cpu.surroundings.firmwareCall(cpu, "hvc")) return;
+  if (!isHypervisorCallDefined(cpu)) return raiseUndefined(cpu);
+  const syndrome = syndromeOf("hypervisorCall", imm16);
+  raiseSynchronous(cpu, cpu.el === 3 ? 3 : 2, syndrome, nextInstruction(cpu));
+}
+
+/** SMC: EL2's trap comes before the firmware, the firmware before EL3. */
+function secureMonitorCall(cpu: Cpu, imm16: number): void {
+  if (cpu.el === 0) return raiseUndefined(cpu);
+  const syndrome = syndromeOf("secureMonitorCall", imm16);
+  if (cpu.el === 1 && hypervisorBit(cpu, HCR.TSC)) return raiseSynchronous(cpu, 2, syndrome);
+  if (cpu.surroundings.firmwareCall(cpu, "smc")) return;
+  if (!cpu.features.el3 || monitorBit(cpu, SCR.SMD)) return raiseUndefined(cpu);
+  raiseSynchronous(cpu, 3, syndrome, nextInstruction(cpu));
+}
+
+function breakpoint(cpu: Cpu, imm16: number): void {
+  const target = cpu.el > 1 ? cpu.el as 2 | 3 : debugTarget(cpu);
+  raiseSynchronous(cpu, target, syndromeOf("breakpointInstruction", imm16));
+}
+
+/** HLT: semihosting above EL0 where it is on; otherwise UNDEFINED, since nothing can halt the CPU. */
+function halt(cpu: Cpu, imm16: number): void {
+  const isAnswered = imm16 === SEMIHOSTING_CALL && cpu.el > 0 && cpu.surroundings.semihostingCall(cpu);
+  if (!isAnswered) raiseUndefined(cpu);
+}
+
+function exceptionReturn(cpu: Cpu): void {
+  if (cpu.el === 0) return raiseUndefined(cpu);
+  cpu.nextPc = returnFromException(cpu);
+}
+
+const UMA: readonly TrapName[] = ["UMA"];
+const SPSEL = 0 << 3 | 5, DAIF_SET = 3 << 3 | 6, DAIF_CLEAR = 3 << 3 | 7;
+
+/** MSR (immediate): SPSel, DAIFSet and DAIFClr; `field` is op1 in bits 5–3 and op2 in bits 2–0. */
+function writePstateField(cpu: Cpu, field: number, CRm: number): void {
+  const encoding = systemEncoding(0, field >> 3, 4, CRm, field & 7);
+  if (field === SPSEL && cpu.el > 0) {
+    selectStackPointer(cpu, cpu.el, (CRm & 1) as 0 | 1);
+    return emitWrite(cpu, "SPSel", BigInt(CRm & 1));
+  }
+  if (field !== DAIF_SET && field !== DAIF_CLEAR) return raiseUndefined(cpu);
+  if (isTrapped(cpu, UMA, encoding, 31, false)) return;
+  setMasks(cpu, field === DAIF_SET ? cpu.daif | CRm : cpu.daif & ~CRm);
+  emitWrite(cpu, "DAIF", BigInt(cpu.daif << 6));
+}
+
+function emitWrite(cpu: Cpu, register: string, value: bigint): void {
+  cpu.surroundings.events.emit("systemRegisterWritten", cpu.index, { register, value });
+}
+
+const SCTLR: readonly StoredRegister[] = ["SCTLR_EL1", "SCTLR_EL1", "SCTLR_EL2", "SCTLR_EL3"];
+const SCTLR_SA = 3, SCTLR_SA0 = 4;
+
+/** SP as a base must be a multiple of 16 where SCTLR_ELx.SA or SA0 says so (Arm ARM D1.8.2). */
+function checkSpAlignment(cpu: Cpu): void {
+  if ((cpu.registers.sp & 15n) === 0n) return;
+  const sctlr = SCTLR[cpu.el] as StoredRegister;
+  if (hasBit(cpu, sctlr, cpu.el === 0 ? SCTLR_SA0 : SCTLR_SA)) raiseSpAlignment(cpu);
+}
+
+const FLOATING_POINT: readonly TrapName[] = ["FPEN", "TFP_EL2", "TFP_EL3"];
+
+type Immediates = readonly (number | bigint | string)[];
+type Helper = (cpu: Cpu, immediates: Immediates, a: bigint, b: bigint) => bigint | void;
+
+const imm = (immediates: Immediates, index: number): number => immediates[index] as number;
+
+/** Immediates start at 1, after the helper's name. */
+// deno-fmt-ignore
+const IMPLEMENTATIONS: Readonly<Record<HelperName, Helper>> = {
+  undefinedInstruction:  raiseUndefined,
+  supervisorCall:        (cpu, i) => supervisorCall(cpu, imm(i, 1)),
+  hypervisorCall:        (cpu, i) => hypervisorCall(cpu, imm(i, 1)),
+  secureMonitorCall:     (cpu, i) => secureMonitorCall(cpu, imm(i, 1)),
+  breakpoint:            (cpu, i) => breakpoint(cpu, imm(i, 1)),
+  halt:                  (cpu, i) => halt(cpu, imm(i, 1)),
+  exceptionReturn:       exceptionReturn,
+  readSystemRegister:    (cpu, i) => readSystemRegister(cpu, imm(i, 1), imm(i, 2)),
+  writeSystemRegister:   (cpu, i, a) => writeSystemRegister(cpu, imm(i, 1), imm(i, 2), a),
+  writePstateField:      (cpu, i) => writePstateField(cpu, imm(i, 1) << 3 | imm(i, 2), imm(i, 3)),
+  systemInstruction:     (cpu, i, a) => executeSystemInstruction(cpu, imm(i, 1), imm(i, 2), a),
+  systemInstructionLong: (cpu, i) => executeSystemInstructionLong(cpu, imm(i, 1), imm(i, 2)),
+  waitForInterrupt:      waitForInterrupt,
+  waitForEvent:          waitForEvent,
+  sendEvent:             sendEvent,
+  sendEventLocal:        sendEventLocal,
+  yieldProcessor:        yieldProcessor,
+  clearExclusive:        (cpu) => cpu.monitor.clear("clearExclusive"),
+  // Steps are in program order and nothing is cached, so barriers have nothing to wait for.
+  dataBarrier:           () => {},
+  instructionBarrier:    () => {},
+  checkSpAlignment:      checkSpAlignment,
+  checkFpEnabled:        (cpu) => { isTrapped(cpu, FLOATING_POINT, 0, 0, false); },
+  readFpcr:              (cpu) => cpu.registers.system[INDEX.FPCR] as bigint,
+};
+
+/**
+ * Calls a helper as an IR operation does: `immediates` are those of the node, the helper's own from index 1; `a` and
+ * `b` are its arguments. An exception is left pending; a helper without a result gives 0n.
+ */
+export function callHelper(
+  cpu: Cpu,
+  name: HelperName,
+  immediates: readonly (number | bigint | string)[],
+  a: bigint,
+  b: bigint,
+): bigint {
+  return IMPLEMENTATIONS[name](cpu, immediates, a, b) ?? 0n;
+}

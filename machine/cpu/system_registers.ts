@@ -1,0 +1,141 @@
+/** The table of system registers: who may access each, what traps, what a read gives and a write does. */
+import { highestLevel } from "./controls.ts";
+import type { Cpu } from "./cpu.ts";
+import { systemAccessSyndrome } from "./syndrome.ts";
+import { type AccessLevel, HIGHEST, NEVER, type SystemRegister } from "./system_register_row.ts";
+import { type TrapName, trapOf } from "./system_register_traps.ts";
+import { DEBUG_REGISTERS } from "./system_registers_debug.ts";
+import { EL1_REGISTERS } from "./system_registers_el1.ts";
+import { EL2_REGISTERS, EL3_REGISTERS } from "./system_registers_el2.ts";
+import { ID_REGISTERS } from "./system_registers_id.ts";
+import { PMU_REGISTERS } from "./system_registers_pmu.ts";
+import { TIMER_REGISTERS } from "./system_registers_timer.ts";
+import { raiseSynchronous, raiseUndefined } from "./take_exception.ts";
+
+/** Every system register of the CPU. */
+export const SYSTEM_REGISTER_TABLE: readonly SystemRegister[] = [
+  ...ID_REGISTERS,
+  ...EL1_REGISTERS,
+  ...EL2_REGISTERS,
+  ...EL3_REGISTERS,
+  ...TIMER_REGISTERS,
+  ...DEBUG_REGISTERS,
+  ...PMU_REGISTERS,
+];
+
+const BY_ENCODING: (SystemRegister | undefined)[] = new Array(1 << 16);
+const BY_NAME = new Map<string, SystemRegister>();
+for (const row of SYSTEM_REGISTER_TABLE) {
+  if (BY_ENCODING[row.encoding] !== undefined || BY_NAME.has(row.name)) {
+    throw new RangeError(`Cannot define the system register ${row.name}: its name or encoding is taken`);
+  }
+  BY_ENCODING[row.encoding] = row;
+  BY_NAME.set(row.name, row);
+}
+
+/** Level check of an access at the present level. */
+export function isLevelAllowed(cpu: Cpu, level: AccessLevel): boolean {
+  if (level === HIGHEST) return cpu.el === highestLevel(cpu);
+  return level !== NEVER && cpu.el >= level;
+}
+
+/** Encodings for IMPLEMENTATION DEFINED registers and instructions: CRn 11 and 15 of op0 1 and 3 (Arm ARM D12.3.2). */
+function isImplementationDefined(encoding: number): boolean {
+  const CRn = encoding >> 7 & 15;
+  return (encoding >> 14 & 1) === 1 && (CRn === 11 || CRn === 15);
+}
+
+/** True when a control traps the access; its exception is then pending. */
+export function isTrapped(
+  cpu: Cpu,
+  names: readonly TrapName[],
+  encoding: number,
+  Rt: number,
+  isRead: boolean,
+): boolean {
+  const control = trapOf(cpu, names, isRead);
+  if (control === undefined) return false;
+  raiseSynchronous(cpu, control.to, control.syndrome ?? systemAccessSyndrome(encoding, Rt, isRead));
+  return true;
+}
+
+const TIDCP: readonly TrapName[] = ["TIDCP"];
+
+/** HCR_EL2.TIDCP comes before everything, unallocated encodings included; true when it traps. */
+export function isImplementationDefinedTrapped(
+  cpu: Cpu,
+  encoding: number,
+  Rt: number,
+  isRead: boolean,
+): boolean {
+  return isImplementationDefined(encoding) && isTrapped(cpu, TIDCP, encoding, Rt, isRead);
+}
+
+function exists({ features }: Cpu, { needs }: SystemRegister): boolean {
+  switch (needs) {
+    case "none":
+      return true;
+    case "el3":
+      return features.el3;
+    default:
+      return features.el2 || features.el3;
+  }
+}
+
+/** The row when the access is allowed and not trapped; otherwise the exception is pending. */
+function admit(cpu: Cpu, encoding: number, Rt: number, isRead: boolean): SystemRegister | undefined {
+  if (isImplementationDefinedTrapped(cpu, encoding, Rt, isRead)) return undefined;
+  const row = BY_ENCODING[encoding];
+  const isAllowed = row !== undefined && exists(cpu, row) &&
+    isLevelAllowed(cpu, isRead ? row.access.read : row.access.write) && row.isUndefined?.(cpu) !== true;
+  if (!isAllowed) {
+    raiseUndefined(cpu);
+    return undefined;
+  }
+  return isTrapped(cpu, row.traps, encoding, Rt, isRead) ? undefined : row;
+}
+
+function isWithoutEl2({ features }: Cpu, { needs }: SystemRegister): boolean {
+  return needs === "el2" && !features.el2;
+}
+
+function readRow(cpu: Cpu, row: SystemRegister): bigint {
+  return isWithoutEl2(cpu, row) ? row.withoutEl2?.(cpu) ?? 0n : row.read(cpu);
+}
+
+/** MRS: the register's value, or 0n with an exception pending. `encoding` as `systemEncoding` has it, `Rt` 0–31. */
+export function readSystemRegister(cpu: Cpu, encoding: number, Rt: number): bigint {
+  const row = admit(cpu, encoding, Rt, true);
+  return row === undefined ? 0n : readRow(cpu, row);
+}
+
+/** MSR (register): writes the register, or makes an exception pending. */
+export function writeSystemRegister(cpu: Cpu, encoding: number, Rt: number, value: bigint): void {
+  const row = admit(cpu, encoding, Rt, false);
+  if (row === undefined) return;
+  if (!isWithoutEl2(cpu, row)) row.write(cpu, value);
+  cpu.surroundings.events.emit("systemRegisterWritten", cpu.index, { register: row.name, value });
+}
+
+/** True for the name of a register of the table, in the Arm ARM's spelling. */
+export function isSystemRegister(name: string): boolean {
+  return BY_NAME.has(name);
+}
+
+function rowNamed(name: string): SystemRegister {
+  const row = BY_NAME.get(name);
+  if (row === undefined) throw new RangeError(`There is no system register ${name}`);
+  return row;
+}
+
+/** The value of a register as software at the present level would read it if it could; throws RangeError for a wrong name. */
+export function peekSystemRegister(cpu: Cpu, name: string): bigint {
+  return readRow(cpu, rowNamed(name));
+}
+
+/** Writes a register as the operator does: no checks, no event, what is read-only stays; RangeError for a wrong name. */
+export function patchSystemRegister(cpu: Cpu, name: string, value: bigint): void {
+  const row = rowNamed(name);
+  if (row.access.write !== NEVER && !isWithoutEl2(cpu, row)) row.write(cpu, value);
+  cpu.attention = true;
+}
