@@ -51,6 +51,7 @@ export interface Diagnostic extends SourceLine {
 
 /** A source cannot be assembled. The message has a line `file:line:column: problem; expectation` for each reason. */
 export class ProgramError extends Error {
+  /** Name of the class. */
   override name = "ProgramError";
   /** The reasons, by place; at most `MAXIMUM_DIAGNOSTICS`. */
   readonly diagnostics: readonly Diagnostic[];

@@ -28,6 +28,7 @@ export interface Scope {
 
 /** A name has no value, or an address is not settled: not yet, or not at all. */
 export class UnknownError extends AssemblyError {
+  /** Name of the class. */
   override name = "UnknownError";
 }
 
