@@ -99,7 +99,9 @@ function bestError(errors: readonly AssemblyError[]): AssemblyError {
   const specific = furthest.filter((error) => error.expected === undefined);
   if (specific.length > 0) return new AssemblyError([...new Set(specific.map(messageOf))].join("; "), column);
   const first = furthest[0] as AssemblyError;
-  const expected = [...new Set(furthest.map((error) => error.expected as string))].join(" or ");
+  const kinds = [...new Set(furthest.map((error) => error.expected as string))];
+  const isPart = (kind: string) => kinds.some((other) => other !== kind && other.includes(kind));
+  const expected = kinds.filter((kind) => !isPart(kind)).join(" or ");
   return new AssemblyError(first.message.replace(first.expected as string, () => expected), column, expected);
 }
 

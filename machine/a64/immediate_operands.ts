@@ -126,7 +126,7 @@ const wide: KindFactory = (_fields, argument) => ({
       if (imm16 < 0x10000n && imm16 << BigInt(16 * hw) === wanted) return [Number(imm16), hw];
     }
     return line.fail(
-      `${hex(BigInt.asUintN(width, value))} does not fit one move or bitmask immediate`,
+      `${hex(BigInt.asUintN(width, value))} ${NOT_MOVABLE}`,
       column,
     );
   },
@@ -180,10 +180,7 @@ const insertion: KindFactory = () => ({
 const bitNumber = numberKind(() => ({
   print: String,
   parse(line) {
-    const column = line.column();
-    const bit = line.immediateBetween(0, 63);
-    if (line.fields.isX === 0 && bit > 31) line.fail(`${bit} is out of range 0 to 31`, column);
-    return bit;
+    return line.immediateBetween(0, line.fields.isX === 1 ? 63 : 31);
   },
 }));
 

@@ -21,6 +21,8 @@ export interface Field {
   readonly lowest: number;
   /** Width in bits, 1–31. */
   readonly width: number;
+  /** As many ones. */
+  readonly mask: number;
 }
 
 /**
@@ -50,7 +52,7 @@ export class Pattern {
       if (name !== undefined) {
         position -= Number(width);
         if (fields.some((field) => field.name === name)) throw refuse(`field ${name} appears twice`);
-        fields.push({ name, lowest: position, width: Number(width) });
+        fields.push({ name, lowest: position, width: Number(width), mask: 2 ** Number(width) - 1 });
         continue;
       }
       if (!/^([01x]|\([01]\))+$/.test(token)) throw refuse(`"${token}" is neither a field nor bits`);
@@ -78,7 +80,9 @@ export class Pattern {
   /** The fields of a word. */
   decode(word: number): AnyFields {
     const fields: Record<string, number> = {};
-    for (const { name, lowest, width } of this.fields) fields[name] = (word >>> lowest) & ((1 << width) - 1);
+    for (const { name, lowest, mask } of this.fields) {
+      fields[name] = (word >>> lowest) & mask;
+    }
     return fields;
   }
 

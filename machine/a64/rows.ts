@@ -10,6 +10,12 @@ import { rows as loadStorePair } from "./load_store_pair.ts";
 import { rows as logicalBitfield } from "./logical_bitfield.ts";
 import { rows as multiplyDivide } from "./multiply_divide.ts";
 import { rows as simdMove } from "./simd_move.ts";
+import { rows as simdPermute } from "./simd_permute.ts";
+import { rows as simdShift } from "./simd_shift.ts";
+import { rows as simdStructure } from "./simd_structure.ts";
+import { rows as simdThreeDifferent } from "./simd_three_different.ts";
+import { rows as simdThreeSame } from "./simd_three_same.ts";
+import { rows as simdTwoRegister } from "./simd_two_register.ts";
 import { rows as system } from "./system.ts";
 
 export { lower } from "./instruction.ts";
@@ -27,6 +33,12 @@ const TABLES: readonly (readonly Row[])[] = [
   exclusive,
   float,
   simdMove,
+  simdThreeSame,
+  simdThreeDifferent,
+  simdTwoRegister,
+  simdShift,
+  simdPermute,
+  simdStructure,
 ];
 
 /** Every instruction, those not implemented yet included. */

@@ -147,9 +147,9 @@ const unsignedExists = {
     Q === 1 ? (imm5 & 15) === 8 : (imm5 & 7) !== 0,
 };
 
-const vd = "{Rd:vector(bytes)}",
-  vn = "{Rn:vector(bytes)}",
-  vm = "{Rm:vector(bytes)}",
+const vd = "{Rd:vector(qb)}",
+  vn = "{Rn:vector(qb)}",
+  vm = "{Rm:vector(qb)}",
   imm8 = "#{abc,defgh}";
 
 /** The rows. */
@@ -168,18 +168,18 @@ export const rows: readonly Row[] = [
   instruction("DUP_scalar",  "01 0 11110000 imm5:5 0 0000 1 Rn:5 Rd:5",    "dup {Rd:scalarOfElement}, {Rn,imm5:element}", duplicateScalar, elementExists),
   alias("MOV_scalar",        "01 0 11110000 imm5:5 0 0000 1 Rn:5 Rd:5",    "mov {Rd:scalarOfElement}, {Rn,imm5:element}"),
   // Immediates.
-  instruction("MOVI_32",   "0 Q:1 0 0111100000 abc:3 0 shift:2 0 0 1 defgh:5 Rd:5", `movi {Rd:vector(words)}, ${imm8}{shift:lsl8}`,      immediate("move", 32, byPlaces)),
-  instruction("ORR_32",    "0 Q:1 0 0111100000 abc:3 0 shift:2 1 0 1 defgh:5 Rd:5", `orr {Rd:vector(words)}, ${imm8}{shift:lsl8}`,       immediate("or", 32, byPlaces)),
-  instruction("MOVI_16",   "0 Q:1 0 0111100000 abc:3 10 shift:1 0 0 1 defgh:5 Rd:5", `movi {Rd:vector(halves)}, ${imm8}{shift:lsl8}`,    immediate("move", 16, byPlaces)),
-  instruction("ORR_16",    "0 Q:1 0 0111100000 abc:3 10 shift:1 1 0 1 defgh:5 Rd:5", `orr {Rd:vector(halves)}, ${imm8}{shift:lsl8}`,     immediate("or", 16, byPlaces)),
-  instruction("MOVI_ones", "0 Q:1 0 0111100000 abc:3 110 shift:1 0 1 defgh:5 Rd:5", `movi {Rd:vector(words)}, ${imm8}{shift:msl}`,       immediate("move", 32, withOnes)),
-  instruction("MOVI_8",    "0 Q:1 0 0111100000 abc:3 1110 0 1 defgh:5 Rd:5",        `movi {Rd:vector(bytes)}, ${imm8}`,                  immediate("move", 8, plain)),
-  instruction("FMOV_4S",   "0 Q:1 0 0111100000 abc:3 1111 0 1 defgh:5 Rd:5",        "fmov {Rd:vector(words)}, #{abc,defgh:float8}",      immediate("move", 32, float32)),
-  instruction("MVNI_32",   "0 Q:1 1 0111100000 abc:3 0 shift:2 0 0 1 defgh:5 Rd:5", `mvni {Rd:vector(words)}, ${imm8}{shift:lsl8}`,      immediate("move", 32, invertedByPlaces)),
-  instruction("BIC_32",    "0 Q:1 1 0111100000 abc:3 0 shift:2 1 0 1 defgh:5 Rd:5", `bic {Rd:vector(words)}, ${imm8}{shift:lsl8}`,       immediate("clear", 32, byPlaces)),
-  instruction("MVNI_16",   "0 Q:1 1 0111100000 abc:3 10 shift:1 0 0 1 defgh:5 Rd:5", `mvni {Rd:vector(halves)}, ${imm8}{shift:lsl8}`,    immediate("move", 16, invertedByPlaces)),
-  instruction("BIC_16",    "0 Q:1 1 0111100000 abc:3 10 shift:1 1 0 1 defgh:5 Rd:5", `bic {Rd:vector(halves)}, ${imm8}{shift:lsl8}`,     immediate("clear", 16, byPlaces)),
-  instruction("MVNI_ones", "0 Q:1 1 0111100000 abc:3 110 shift:1 0 1 defgh:5 Rd:5", `mvni {Rd:vector(words)}, ${imm8}{shift:msl}`,       immediate("move", 32, invertedWithOnes)),
+  instruction("MOVI_32",   "0 Q:1 0 0111100000 abc:3 0 shift:2 0 0 1 defgh:5 Rd:5", `movi {Rd:vector(qs)}, ${imm8}{shift:lsl8}`,      immediate("move", 32, byPlaces)),
+  instruction("ORR_32",    "0 Q:1 0 0111100000 abc:3 0 shift:2 1 0 1 defgh:5 Rd:5", `orr {Rd:vector(qs)}, ${imm8}{shift:lsl8}`,       immediate("or", 32, byPlaces)),
+  instruction("MOVI_16",   "0 Q:1 0 0111100000 abc:3 10 shift:1 0 0 1 defgh:5 Rd:5", `movi {Rd:vector(qh)}, ${imm8}{shift:lsl8}`,    immediate("move", 16, byPlaces)),
+  instruction("ORR_16",    "0 Q:1 0 0111100000 abc:3 10 shift:1 1 0 1 defgh:5 Rd:5", `orr {Rd:vector(qh)}, ${imm8}{shift:lsl8}`,     immediate("or", 16, byPlaces)),
+  instruction("MOVI_ones", "0 Q:1 0 0111100000 abc:3 110 shift:1 0 1 defgh:5 Rd:5", `movi {Rd:vector(qs)}, ${imm8}{shift:msl}`,       immediate("move", 32, withOnes)),
+  instruction("MOVI_8",    "0 Q:1 0 0111100000 abc:3 1110 0 1 defgh:5 Rd:5",        `movi {Rd:vector(qb)}, ${imm8}`,                  immediate("move", 8, plain)),
+  instruction("FMOV_4S",   "0 Q:1 0 0111100000 abc:3 1111 0 1 defgh:5 Rd:5",        "fmov {Rd:vector(qs)}, #{abc,defgh:float8}",      immediate("move", 32, float32)),
+  instruction("MVNI_32",   "0 Q:1 1 0111100000 abc:3 0 shift:2 0 0 1 defgh:5 Rd:5", `mvni {Rd:vector(qs)}, ${imm8}{shift:lsl8}`,      immediate("move", 32, invertedByPlaces)),
+  instruction("BIC_32",    "0 Q:1 1 0111100000 abc:3 0 shift:2 1 0 1 defgh:5 Rd:5", `bic {Rd:vector(qs)}, ${imm8}{shift:lsl8}`,       immediate("clear", 32, byPlaces)),
+  instruction("MVNI_16",   "0 Q:1 1 0111100000 abc:3 10 shift:1 0 0 1 defgh:5 Rd:5", `mvni {Rd:vector(qh)}, ${imm8}{shift:lsl8}`,    immediate("move", 16, invertedByPlaces)),
+  instruction("BIC_16",    "0 Q:1 1 0111100000 abc:3 10 shift:1 1 0 1 defgh:5 Rd:5", `bic {Rd:vector(qh)}, ${imm8}{shift:lsl8}`,     immediate("clear", 16, byPlaces)),
+  instruction("MVNI_ones", "0 Q:1 1 0111100000 abc:3 110 shift:1 0 1 defgh:5 Rd:5", `mvni {Rd:vector(qs)}, ${imm8}{shift:msl}`,       immediate("move", 32, invertedWithOnes)),
   instruction("MOVI_D",    "0 0 1 0111100000 abc:3 1110 0 1 defgh:5 Rd:5",          "movi {Rd:scalar(d)}, #{abc,defgh:byteMask}",        (ir, fields) => immediate("move", 64, bytes)(ir, { ...fields, Q: 0 })),
   instruction("MOVI_2D",   "0 1 1 0111100000 abc:3 1110 0 1 defgh:5 Rd:5",          "movi {Rd:vector(2d)}, #{abc,defgh:byteMask}",       (ir, fields) => immediate("move", 64, bytes)(ir, { ...fields, Q: 1 })),
   instruction("FMOV_2D",   "0 1 1 0111100000 abc:3 1111 0 1 defgh:5 Rd:5",          "fmov {Rd:vector(2d)}, #{abc,defgh:float8}",         (ir, fields) => immediate("move", 64, float64)(ir, { ...fields, Q: 1 })),
@@ -192,5 +192,5 @@ export const rows: readonly Row[] = [
   instruction("BSL",        "0 Q:1 1 01110 01 1 Rm:5 00011 1 Rn:5 Rd:5", `bsl ${vd}, ${vn}, ${vm}`, bitwise((ir, w, n, m, d) => choose(ir, w, d(), n, m))),
   instruction("BIT",        "0 Q:1 1 01110 10 1 Rm:5 00011 1 Rn:5 Rd:5", `bit ${vd}, ${vn}, ${vm}`, bitwise((ir, w, n, m, d) => choose(ir, w, m, n, d()))),
   instruction("BIF",        "0 Q:1 1 01110 11 1 Rm:5 00011 1 Rn:5 Rd:5", `bif ${vd}, ${vn}, ${vm}`, bitwise((ir, w, n, m, d) => choose(ir, w, m, d(), n))),
-  alias("MOV_vector",       "0 Q:1 0 01110 10 1 Rm:5 00011 1 Rn:5 Rd:5", `mov ${vd}, {Rn,Rm:vector(bytes)}`, ({ Rn, Rm }) => Rn === Rm),
+  alias("MOV_vector",       "0 Q:1 0 01110 10 1 Rm:5 00011 1 Rn:5 Rd:5", `mov ${vd}, {Rn,Rm:vector(qb)}`, ({ Rn, Rm }) => Rn === Rm),
 ];

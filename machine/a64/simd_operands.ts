@@ -17,20 +17,24 @@ function choice(fields: string, names: string): Choice {
 /** Arrangements and scalar widths by the fields that choose them; any other argument stands for itself. */
 // deno-fmt-ignore
 const CHOICES: Readonly<Record<string, Choice>> = {
-  full:      choice("size:2 Q:1", "8b 16b 4h 8h 2s 4s 1d 2d"),
-  wide:      choice("size:2",     "8h 4s 2d 1q"),
-  pairs:     choice("size:2 Q:1", "4h 8h 2s 4s 1d 2d"),
-  bytes:     choice("Q:1",        "8b 16b"),
-  halves:    choice("Q:1",        "4h 8h"),
-  words:     choice("Q:1",        "2s 4s"),
-  float:     choice("sz:1 Q:1",   "2s 4s - 2d"),
-  floatHalf: choice("sz:1 Q:1",   "4h 8h 2s 4s"),
-  floatWide: choice("sz:1",       "4s 2d"),
-  floatPair: choice("sz:1",       "2s 2d"),
-  bySize:    choice("size:2",     "b h s d"),
-  byWide:    choice("size:2",     "h s d"),
-  bySz:      choice("sz:1",       "s d"),
-  byType:    choice("ftype:2",    "s d"),
+  full:       choice("size:2 Q:1", "8b 16b 4h 8h 2s 4s 1d 2d"),
+  lower:      choice("size:2",     "8b 4h 2s 1d"),
+  upper:      choice("size:2",     "16b 8h 4s 2d"),
+  wide:       choice("size:2",     "8h 4s 2d 1q"),
+  pairs:      choice("size:2 Q:1", "4h 8h 2s 4s 1d 2d"),
+  qb:         choice("Q:1",        "8b 16b"),
+  qh:         choice("Q:1",        "4h 8h"),
+  qs:         choice("Q:1",        "2s 4s"),
+  qd:         choice("Q:1",        "1d 2d"),
+  float:      choice("sz:1 Q:1",   "2s 4s - 2d"),
+  floatLower: choice("sz:1",       "4h 2s"),
+  floatUpper: choice("sz:1",       "8h 4s"),
+  floatWide:  choice("sz:1",       "4s 2d"),
+  floatPair:  choice("sz:1",       "2s 2d"),
+  bySize:     choice("size:2",     "b h s d"),
+  byWide:     choice("size:2",     "h s d"),
+  bySz:       choice("sz:1",       "s d"),
+  byType:     choice("ftype:2",    "s d"),
 };
 
 function chosenName(argument: string, fields: AnyFields): string {
@@ -260,6 +264,16 @@ const rightShift = numberKind((width) => ({
   parse: (line) => 2 ** width - line.immediateBetween(1, 2 ** width),
 }));
 
+/** The width of elements by size, 8 to 32. */
+const elementBits = numberKind(() => ({
+  print: (value) => String(8 << value),
+  parse(line) {
+    const bits = 8 << (line.fields.size ?? 0);
+    line.immediateBetween(bits, bits);
+    return line.fields.size ?? 0;
+  },
+}));
+
 /** Fraction bits of a fixed-point number in a general register, 1 to its width. */
 const fractionBits = numberKind(() => ({
   print: (value) => String(64 - value),
@@ -354,6 +368,7 @@ export const SIMD_KINDS: Readonly<Record<string, KindFactory>> = {
   generalOfElement,
   indexed,
   rightShift,
+  elementBits,
   fractionBits,
   float8,
   byteMask,

@@ -1,28 +1,50 @@
 /** CONSTRAINED UNPREDICTABLE cases of instructions, and what happens here: what QEMU 7.2 does. */
+import type { AnyFields } from "./pattern.ts";
 
 /** A case and its choice. */
 export interface UnpredictableRow {
-  /** Instructions and the condition on their fields. */
+  /** Names of the instruction rows. */
+  readonly rows: RegExp;
+  /** The condition on their fields, in words. */
   readonly name: string;
+  /** True for the fields of which it holds. */
+  readonly when: (fields: AnyFields) => boolean;
   /** Where the Arm ARM leaves the choice. */
   readonly section: string;
   /** What happens here. */
   readonly choice: string;
 }
 
-/** Every such case among the implemented rows. */
+/** Register 31 as base is SP and as operand zero, so the two are not the same. */
+const baseIsOperand = ({ Rn, Rt, Rt2 }: AnyFields): boolean => Rn !== 31 && (Rn === Rt || Rn === Rt2);
+const sameTwice = ({ Rt, Rt2 }: AnyFields): boolean => Rt === Rt2;
+const statusIsValue = ({ Rs, Rt, Rt2 }: AnyFields): boolean => Rs === Rt || Rs === Rt2;
+const statusIsBase = ({ Rs, Rn }: AnyFields): boolean => Rs === Rn && Rn !== 31;
+
+/** Every such case among the implemented rows; bits in parentheses that are not as they should be are ignored (C1.1.3). */
 // deno-fmt-ignore
 export const UNPREDICTABLE: readonly UnpredictableRow[] = [
-  { name: "LDR and its like with writeback, Rn = Rt ≠ 31", section: "C6.2 LDR (immediate)", choice: "Rt is loaded, then the new base is written over it" },
-  { name: "STR and its like with writeback, Rn = Rt ≠ 31", section: "C6.2 STR (immediate)", choice: "the base's old value is stored, then the new base is written" },
-  { name: "LDP, LDNP, LDPSW, Rt = Rt2",                    section: "C6.2 LDP",             choice: "both are loaded; the register keeps the first" },
-  { name: "LDP of SIMD&FP registers, Rt = Rt2",            section: "C7.2 LDP (SIMD&FP)",   choice: "both are loaded; the register keeps the second" },
-  { name: "LDP, LDPSW with writeback, Rn = Rt or Rt2 ≠ 31", section: "C6.2 LDP",            choice: "the registers are loaded, then the new base is written over" },
-  { name: "STP with writeback, Rn = Rt or Rt2 ≠ 31",       section: "C6.2 STP",             choice: "the base's old value is stored, then the new base is written" },
-  { name: "LDXP, LDAXP, Rt = Rt2",                         section: "C6.2 LDXP",            choice: "the register keeps the second" },
-  { name: "STXR, STLXR, Rs = Rt",                          section: "C6.2 STXR",            choice: "the old value is stored, then the status is written" },
-  { name: "STXR, STLXR, Rs = Rn ≠ 31",                     section: "C6.2 STXR",            choice: "the old value is the address, then the status is written" },
-  { name: "STXP, STLXP, Rs = Rt or Rt2",                   section: "C6.2 STXP",            choice: "the old value is stored, then the status is written" },
-  { name: "STXP, STLXP, Rs = Rn ≠ 31",                     section: "C6.2 STXP",            choice: "the old value is the address, then the status is written" },
-  { name: "bits in parentheses that are not as they should be", section: "C1.1.3",          choice: "they are ignored" },
+  { rows: /^LDR(B|H|SB_[WX]|SH_[WX]|SW|_W|_X)_(pre|post)$/, name: "writeback, Rn = Rt",       when: baseIsOperand, section: "C6.2 LDR (immediate)",
+    choice: "Rt is loaded, then the new base is written over it" },
+  { rows: /^STR(B|H|_W|_X)_(pre|post)$/,                    name: "writeback, Rn = Rt",       when: baseIsOperand, section: "C6.2 STR (immediate)",
+    choice: "the base's old value is stored, then the new base is written" },
+  { rows: /^LDN?P(_W|_X|SW)/,                               name: "Rt = Rt2",                 when: sameTwice,     section: "C6.2 LDP",
+    choice: "both are loaded; the register keeps the first" },
+  { rows: /^LDN?P_[SDQ]/,                                   name: "Rt = Rt2",                 when: sameTwice,     section: "C7.2 LDP (SIMD&FP)",
+    choice: "both are loaded; the register keeps the second" },
+  { rows: /^LDP(_W|_X|SW)_(pre|post)$/,                     name: "writeback, Rn = Rt or Rt2", when: baseIsOperand, section: "C6.2 LDP",
+    choice: "the registers are loaded, then the new base is written over" },
+  { rows: /^STP(_W|_X)_(pre|post)$/,                        name: "writeback, Rn = Rt or Rt2", when: baseIsOperand, section: "C6.2 STP",
+    choice: "the base's old value is stored, then the new base is written" },
+  { rows: /^LDA?XP/,                                        name: "Rt = Rt2",                 when: sameTwice,     section: "C6.2 LDXP",
+    choice: "the register keeps the second" },
+  { rows: /^STL?X[RP]/,                                     name: "Rs = Rt or Rt2",           when: statusIsValue, section: "C6.2 STXR, STXP",
+    choice: "the old value is stored, then the status is written" },
+  { rows: /^STL?X[RP]/,                                     name: "Rs = Rn",                  when: statusIsBase,  section: "C6.2 STXR, STXP",
+    choice: "the old value is the address, then the status is written" },
 ];
+
+/** The cases that an instruction with these fields is. */
+export function unpredictableCases(row: string, fields: AnyFields): readonly UnpredictableRow[] {
+  return UNPREDICTABLE.filter(({ rows, when }) => rows.test(row) && when(fields));
+}

@@ -1,5 +1,6 @@
 /** Where LLVM 14 refuses or rewrites what the Arm ARM defines, or warns of: not compared, but counted. */
 import type { AnyFields } from "../../machine/a64/pattern.ts";
+import { unpredictableCases } from "../../machine/a64/unpredictable.ts";
 import {
   SYSTEM_INSTRUCTIONS,
   systemEncoding,
@@ -18,9 +19,11 @@ export interface Exclusion {
   readonly reason: string;
 }
 
-/** The first exclusion of a case, or undefined. */
-export function exclusionOf(row: string, fields: AnyFields): Exclusion | undefined {
-  return EXCLUSIONS.find(({ rows, when }) => rows.test(row) && when(fields));
+/** What comparisons of a case are left out, if any: LLVM prints unpredictable cases but refuses to assemble them. */
+export function exclusionOf(row: string, fields: AnyFields): Exclusion["directions"] | undefined {
+  const exclusion = EXCLUSIONS.find(({ rows, when }) => rows.test(row) && when(fields));
+  if (exclusion !== undefined) return exclusion.directions;
+  return unpredictableCases(row, fields).length > 0 ? "assembly" : undefined;
 }
 
 /** Size of a bitmask immediate's elements. */
@@ -28,7 +31,7 @@ function elementSize({ N, imms }: AnyFields): number {
   return 2 ** (31 - Math.clz32((N as number) << 6 | (~(imms as number) & 63)));
 }
 
-/** All exclusions. */
+/** All exclusions beside those of unpredictable.ts. */
 // deno-fmt-ignore
 export const EXCLUSIONS: readonly Exclusion[] = [
   { rows: /^(AND|ANDS|ORR|EOR)_imm$/, directions: "assembly", when: (fields) => (fields.immr as number) >= elementSize(fields),
@@ -37,12 +40,6 @@ export const EXCLUSIONS: readonly Exclusion[] = [
     reason: "imm5 has bits above its lowest one, which decoders ignore: the text stands for another word too" },
   { rows: /^INS_element$/, directions: "assembly", when: ({ imm4, imm5 }) => ((imm4 as number) & (((imm5 as number) & -(imm5 as number)) - 1)) !== 0,
     reason: "imm4 has bits below the index, which decoders ignore: the text stands for another word too" },
-  { rows: /^(LD|ST)\w*_(pre|post)$/, directions: "assembly", when: ({ Rn, Rt, Rt2 }) => Rn !== 31 && (Rn === Rt || Rn === Rt2),
-    reason: "CONSTRAINED UNPREDICTABLE: writeback to a transferred register; LLVM prints it but refuses to assemble it" },
-  { rows: /^LD(N?P|PSW)/, directions: "assembly", when: ({ Rt, Rt2 }) => Rt === Rt2,
-    reason: "CONSTRAINED UNPREDICTABLE: a pair loaded to one register; LLVM prints it but refuses to assemble it" },
-  { rows: /^STL?X[PR]/, directions: "assembly", when: ({ Rs, Rn, Rt, Rt2 }) => Rs === Rt || Rs === Rt2 || (Rs === Rn && Rn !== 31),
-    reason: "CONSTRAINED UNPREDICTABLE: the status overwrites an operand; LLVM prints it but refuses to assemble it" },
   { rows: /^MSR_imm$/, directions: "both", when: ({ op1, op2, CRm }) => (CRm as number) > 1 && ((op1 as number) << 3 | (op2 as number)) < 0o35 && !(op1 === 0 && op2 === 5),
     reason: "PSTATE fields of one bit take their bit from CRm<0>; LLVM allows CRm 0 and 1 alone" },
   { rows: /^SYS$/, directions: "both", when: (fields) => fields.Rt !== 31 && hasNoRegister(fields),

@@ -1,4 +1,5 @@
 /** Random instruction words of a row, seeded, with the corners more often than chance gives them. */
+import type { Pattern } from "../../../machine/a64/pattern.ts";
 import type { Instruction } from "../../../machine/a64/rows.ts";
 
 /** A generator of unsigned 32-bit numbers (xorshift, 32 bits of state); the same seed gives the same numbers. */
@@ -17,7 +18,7 @@ export function randomWord({ pattern, when }: Instruction, random: () => number)
   for (let attempt = 0; attempt < 1000; attempt++) {
     const fields: Record<string, number> = {};
     for (const { name, width } of pattern.fields) fields[name] = randomField(width, random);
-    if (random() % 8 === 0) makeEqual(fields, random);
+    if (random() % 8 === 0) makeEqual(pattern, fields, random);
     if (when === undefined || when(fields)) return pattern.encode(fields);
   }
   return undefined;
@@ -30,9 +31,9 @@ function randomField(width: number, random: () => number): number {
   return (corners[choice] ?? random()) % 2 ** width;
 }
 
-/** Gives two register fields the same number. */
-function makeEqual(fields: Record<string, number>, random: () => number): void {
-  const registers = Object.keys(fields).filter((name) => /^R/.test(name));
+/** Gives two fields as wide as register numbers the same number. */
+function makeEqual(pattern: Pattern, fields: Record<string, number>, random: () => number): void {
+  const registers = pattern.fields.filter((field) => field.width === 5).map((field) => field.name);
   const [from, to] = [0, 1].map(() => registers[random() % registers.length]);
   if (from !== undefined && to !== undefined) fields[to] = fields[from] as number;
 }

@@ -1,0 +1,144 @@
+/** Advanced SIMD with one source: miscellaneous, across lanes, pairwise (Arm ARM C4.1); missing so far. */
+import { alias, type Instruction, missing, type Row } from "./instruction.ts";
+import {
+  type Bit,
+  hasFloatSize,
+  hasSize,
+  hasVectorSize,
+  operands,
+  scalar,
+  type Sizes,
+  vector,
+} from "./simd_forms.ts";
+
+// Integers: name, U, opcode, vector sizes, scalar sizes, what follows the registers.
+// deno-fmt-ignore
+const INTEGER: readonly (readonly [string, Bit, string, Sizes, Sizes | "", string])[] = [
+  ["REV64",  "0", "00000", "bhs",  "",     ""],     ["REV32",  "1", "00000", "bh",   "",     ""],
+  ["REV16",  "0", "00001", "b",    "",     ""],     ["CNT",    "0", "00101", "b",    "",     ""],
+  ["SUQADD", "0", "00011", "bhsd", "bhsd", ""],     ["USQADD", "1", "00011", "bhsd", "bhsd", ""],
+  ["CLS",    "0", "00100", "bhs",  "",     ""],     ["CLZ",    "1", "00100", "bhs",  "",     ""],
+  ["SQABS",  "0", "00111", "bhsd", "bhsd", ""],     ["SQNEG",  "1", "00111", "bhsd", "bhsd", ""],
+  ["CMGT",   "0", "01000", "bhsd", "d",    ", #0"], ["CMGE",   "1", "01000", "bhsd", "d",    ", #0"],
+  ["CMEQ",   "0", "01001", "bhsd", "d",    ", #0"], ["CMLE",   "1", "01001", "bhsd", "d",    ", #0"],
+  ["CMLT",   "0", "01010", "bhsd", "d",    ", #0"],
+  ["ABS",    "0", "01011", "bhsd", "d",    ""],     ["NEG",    "1", "01011", "bhsd", "d",    ""],
+];
+
+const REGISTERS = ["Rd", "Rn"];
+
+function integerRows([name, U, opcode, sizes, scalarSizes, tail]: typeof INTEGER[number]): Instruction[] {
+  const mnemonic = name.toLowerCase(), suffix = tail === "" ? "" : "_zero";
+  const encoding = `0 Q:1 ${U} 01110 size:2 10000 ${opcode} 10 Rn:5 Rd:5` as const;
+  const text = `${mnemonic} ${operands(vector, "full", REGISTERS)}${tail}`;
+  const row = missing(`${name}_vector${suffix}`, encoding, text, hasVectorSize(sizes));
+  if (scalarSizes === "") return [row];
+  const scalarEncoding = `01 ${U} 11110 size:2 10000 ${opcode} 10 Rn:5 Rd:5` as const;
+  const scalarText = `${mnemonic} ${operands(scalar, "bySize", REGISTERS)}${tail}`;
+  return [row, missing(`${name}_simd_scalar${suffix}`, scalarEncoding, scalarText, hasSize(scalarSizes))];
+}
+
+// Floating point: name, U, top bit of size, opcode, vector form, scalar form, what follows the registers.
+// deno-fmt-ignore
+const FLOAT: readonly (readonly [string, Bit, Bit, string, boolean, boolean, string])[] = [
+  ["FRINTN", "0", "0", "11000", true,  false, ""],       ["FRINTA",  "1", "0", "11000", true, false, ""],
+  ["FRINTP", "0", "1", "11000", true,  false, ""],       ["FRINTM",  "0", "0", "11001", true, false, ""],
+  ["FRINTX", "1", "0", "11001", true,  false, ""],       ["FRINTZ",  "0", "1", "11001", true, false, ""],
+  ["FRINTI", "1", "1", "11001", true,  false, ""],
+  ["FCVTNS", "0", "0", "11010", true,  true,  ""],       ["FCVTNU",  "1", "0", "11010", true, true,  ""],
+  ["FCVTPS", "0", "1", "11010", true,  true,  ""],       ["FCVTPU",  "1", "1", "11010", true, true,  ""],
+  ["FCVTMS", "0", "0", "11011", true,  true,  ""],       ["FCVTMU",  "1", "0", "11011", true, true,  ""],
+  ["FCVTZS", "0", "1", "11011", true,  true,  ""],       ["FCVTZU",  "1", "1", "11011", true, true,  ""],
+  ["FCVTAS", "0", "0", "11100", true,  true,  ""],       ["FCVTAU",  "1", "0", "11100", true, true,  ""],
+  ["SCVTF",  "0", "0", "11101", true,  true,  ""],       ["UCVTF",   "1", "0", "11101", true, true,  ""],
+  ["FCMGT",  "0", "1", "01100", true,  true,  ", #0.0"], ["FCMGE",   "1", "1", "01100", true, true,  ", #0.0"],
+  ["FCMEQ",  "0", "1", "01101", true,  true,  ", #0.0"], ["FCMLE",   "1", "1", "01101", true, true,  ", #0.0"],
+  ["FCMLT",  "0", "1", "01110", true,  true,  ", #0.0"],
+  ["FABS",   "0", "1", "01111", true,  false, ""],       ["FNEG",    "1", "1", "01111", true, false, ""],
+  ["FRECPE", "0", "1", "11101", true,  true,  ""],       ["FRSQRTE", "1", "1", "11101", true, true,  ""],
+  ["FRECPX", "0", "1", "11111", false, true,  ""],       ["FSQRT",   "1", "1", "11111", true, false, ""],
+];
+
+function floatRows([name, U, top, opcode, hasVector, hasScalar, tail]: typeof FLOAT[number]): Instruction[] {
+  const mnemonic = name.toLowerCase(), suffix = tail === "" ? "" : "_zero";
+  const encoding = `0 Q:1 ${U} 01110 ${top} sz:1 10000 ${opcode} 10 Rn:5 Rd:5` as const;
+  const text = `${mnemonic} ${operands(vector, "float", REGISTERS)}${tail}`;
+  const scalarEncoding = `01 ${U} 11110 ${top} sz:1 10000 ${opcode} 10 Rn:5 Rd:5` as const;
+  const scalarText = `${mnemonic} ${operands(scalar, "bySz", REGISTERS)}${tail}`;
+  const vectorRow = missing(`${name}_vector${suffix}`, encoding, text, hasFloatSize);
+  const scalarRow = missing(`${name}_simd_scalar${suffix}`, scalarEncoding, scalarText);
+  return [...(hasVector ? [vectorRow] : []), ...(hasScalar ? [scalarRow] : [])];
+}
+
+// Narrowing, upper half by a mnemonic of its own: name, U, opcode, whether there is a scalar form.
+const NARROW = [
+  ["XTN", "0", "10010", false],
+  ["SQXTUN", "1", "10010", true],
+  ["SQXTN", "0", "10100", true],
+  ["UQXTN", "1", "10100", true],
+] as const;
+
+function narrowRows([name, U, opcode, hasScalar]: typeof NARROW[number]): Row[] {
+  const mnemonic = name.toLowerCase(), n = vector("Rn", "wide");
+  // deno-fmt-ignore
+  const rows: Row[] = [
+    missing(`${name}_vector`, `0 Q:1 ${U} 01110 size:2 10000 ${opcode} 10 Rn:5 Rd:5`, `${mnemonic} ${vector("Rd", "lower")}, ${n}`, hasSize("bhs")),
+    alias(`${name}2_vector`,  `0 1 ${U} 01110 size:2 10000 ${opcode} 10 Rn:5 Rd:5`,   `${mnemonic}2 ${vector("Rd", "upper")}, ${n}`),
+  ];
+  if (!hasScalar) return rows;
+  const text = `${mnemonic} ${scalar("Rd", "bySize")}, ${scalar("Rn", "byWide")}`;
+  const encoding = `01 ${U} 11110 size:2 10000 ${opcode} 10 Rn:5 Rd:5` as const;
+  return [...rows, missing(`${name}_simd_scalar`, encoding, text, hasSize("bhs"))];
+}
+
+const PAIRWISE_LONG = [["SADDLP", "0", "00010"], ["UADDLP", "1", "00010"], ["SADALP", "0", "00110"], [
+  "UADALP",
+  "1",
+  "00110",
+]] as const;
+
+// Across lanes: name, U, opcode, whether the result is wider.
+// deno-fmt-ignore
+const ACROSS = [
+  ["SADDLV", "0", "00011", true],  ["UADDLV", "1", "00011", true],  ["SMAXV", "0", "01010", false], ["UMAXV", "1", "01010", false],
+  ["SMINV",  "0", "11010", false], ["UMINV",  "1", "11010", false], ["ADDV",  "0", "11011", false],
+] as const;
+
+/** Words are added up from a 128-bit vector alone. */
+const acrossExists = {
+  when: ({ size, Q }: { readonly size: number; readonly Q: number }): boolean =>
+    size < 2 || (size === 2 && Q === 1),
+};
+
+/** Floating point across lanes and pairs: name, top bit of size, opcode. */
+// deno-fmt-ignore
+const ACROSS_FLOAT = [["FMAXNM", "0", "01100"], ["FMAX", "0", "01111"], ["FMINNM", "1", "01100"], ["FMIN", "1", "01111"]] as const;
+
+/** The rows; NOT and RBIT use a part of what CNT leaves. */
+// deno-fmt-ignore
+export const rows: readonly Row[] = [
+  ...INTEGER.flatMap(integerRows),
+  missing("NOT_vector",  "0 Q:1 1 01110 00 10000 00101 10 Rn:5 Rd:5", "mvn {Rd:vector(qb)}, {Rn:vector(qb)}"),
+  missing("RBIT_vector", "0 Q:1 1 01110 01 10000 00101 10 Rn:5 Rd:5", "rbit {Rd:vector(qb)}, {Rn:vector(qb)}"),
+  ...FLOAT.flatMap(floatRows),
+  missing("URECPE",  "0 Q:1 0 01110 10 10000 11100 10 Rn:5 Rd:5", "urecpe {Rd:vector(qs)}, {Rn:vector(qs)}"),
+  missing("URSQRTE", "0 Q:1 1 01110 10 10000 11100 10 Rn:5 Rd:5", "ursqrte {Rd:vector(qs)}, {Rn:vector(qs)}"),
+  ...NARROW.flatMap(narrowRows),
+  ...PAIRWISE_LONG.map(([name, U, opcode]) => missing(name, `0 Q:1 ${U} 01110 size:2 10000 ${opcode} 10 Rn:5 Rd:5`, `${name.toLowerCase()} ${vector("Rd", "pairs")}, ${vector("Rn", "full")}`, hasSize("bhs"))),
+  missing("SHLL_vector",    "0 Q:1 1 01110 size:2 10000 10011 10 Rn:5 Rd:5", "shll {Rd:vector(wide)}, {Rn:vector(lower)}, #{size:elementBits}", hasSize("bhs")),
+  alias("SHLL2_vector",     "0 1 1 01110 size:2 10000 10011 10 Rn:5 Rd:5",   "shll2 {Rd:vector(wide)}, {Rn:vector(upper)}, #{size:elementBits}"),
+  missing("FCVTN_vector",   "0 Q:1 0 01110 0 sz:1 10000 10110 10 Rn:5 Rd:5", "fcvtn {Rd:vector(floatLower)}, {Rn:vector(floatWide)}"),
+  alias("FCVTN2_vector",    "0 1 0 01110 0 sz:1 10000 10110 10 Rn:5 Rd:5",   "fcvtn2 {Rd:vector(floatUpper)}, {Rn:vector(floatWide)}"),
+  missing("FCVTL_vector",   "0 Q:1 0 01110 0 sz:1 10000 10111 10 Rn:5 Rd:5", "fcvtl {Rd:vector(floatWide)}, {Rn:vector(floatLower)}"),
+  alias("FCVTL2_vector",    "0 1 0 01110 0 sz:1 10000 10111 10 Rn:5 Rd:5",   "fcvtl2 {Rd:vector(floatWide)}, {Rn:vector(floatUpper)}"),
+  missing("FCVTXN_vector",  "0 Q:1 1 01110 01 10000 10110 10 Rn:5 Rd:5",     "fcvtxn {Rd:vector(2s)}, {Rn:vector(2d)}"),
+  alias("FCVTXN2_vector",   "0 1 1 01110 01 10000 10110 10 Rn:5 Rd:5",       "fcvtxn2 {Rd:vector(4s)}, {Rn:vector(2d)}"),
+  missing("FCVTXN_simd_scalar", "01 1 11110 01 10000 10110 10 Rn:5 Rd:5",    "fcvtxn {Rd:scalar(s)}, {Rn:scalar(d)}"),
+  // Across lanes.
+  ...ACROSS.map(([name, U, opcode, isWide]) => missing(name, `0 Q:1 ${U} 01110 size:2 11000 ${opcode} 10 Rn:5 Rd:5`, `${name.toLowerCase()} ${scalar("Rd", isWide ? "byWide" : "bySize")}, ${vector("Rn", "full")}`, acrossExists)),
+  ...ACROSS_FLOAT.map(([name, top, opcode]) => missing(`${name}V`, `0 1 1 01110 ${top} 0 11000 ${opcode} 10 Rn:5 Rd:5`, `${name.toLowerCase()}v {Rd:scalar(s)}, {Rn:vector(4s)}`)),
+  // Pairs of one vector to a scalar.
+  missing("ADDP_pair",  "01 0 11110 11 11000 11011 10 Rn:5 Rd:5",     "addp {Rd:scalar(d)}, {Rn:vector(2d)}"),
+  missing("FADDP_pair", "01 1 11110 0 sz:1 11000 01101 10 Rn:5 Rd:5", "faddp {Rd:chosenScalar(bySz)}, {Rn:vector(floatPair)}"),
+  ...ACROSS_FLOAT.map(([name, top, opcode]) => missing(`${name}P_pair`, `01 1 11110 ${top} sz:1 11000 ${opcode} 10 Rn:5 Rd:5`, `${name.toLowerCase()}p {Rd:chosenScalar(bySz)}, {Rn:vector(floatPair)}`)),
+];

@@ -1,0 +1,107 @@
+/** Compares assembly and disassembly of random words of every row with LLVM's, both ways. Needs `llvm-mc` 14. */
+import { parseArgs } from "@std/cli";
+import { assembleLine, AssemblyError, disassemble } from "../../machine/a64/assembly.ts";
+import { decode, type Instruction, ROWS } from "../../machine/a64/rows.ts";
+import { randomNumbers, randomWord } from "../machine/a64/random_words.ts";
+import { type Exclusion, exclusionOf } from "./llvm_exclusions.ts";
+import { assembleByLlvm, disassembleByLlvm } from "./llvm_mc.ts";
+
+interface Case {
+  readonly row: string;
+  readonly word: number;
+  readonly text: string;
+  readonly excluded: Exclusion["directions"] | undefined;
+}
+
+function ourWord(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return assembleLine(text, { address: 0n });
+  } catch (error) {
+    if (error instanceof AssemblyError) return undefined;
+    throw error;
+  }
+}
+
+const hex = (word: number | undefined): string =>
+  word === undefined ? "refused" : `0x${word.toString(16).padStart(8, "0")}`;
+
+function randomCases(rows: readonly Instruction[], count: number, seed: number): Case[] {
+  const random = randomNumbers(seed);
+  return rows.flatMap((row) =>
+    Array.from({ length: count }, () => {
+      const word = randomWord(row, random);
+      if (word === undefined) throw new Error(`No word of row ${row.name} found`);
+      const excluded = exclusionOf(row.name, row.pattern.decode(word));
+      return { row: row.name, word, text: disassemble(word), excluded };
+    })
+  );
+}
+
+/** What disagrees about a case: their text and word, ours of their text. */
+function disagreementsOf(
+  entry: Case,
+  theirText: string | undefined,
+  theirWord: number | undefined,
+): string[] {
+  const { row, word, text, excluded } = entry;
+  const found: string[] = [];
+  if (excluded === "both") return found;
+  if (theirText !== text) found.push(`prints ${text}; LLVM prints ${theirText ?? "nothing"}`);
+  if (excluded === undefined) {
+    const again = ourWord(theirText);
+    if (theirWord !== word) found.push(`LLVM assembles ${text} to ${hex(theirWord)}`);
+    if (again !== word) found.push(`assembles LLVM's ${theirText ?? "nothing"} to ${hex(again)}`);
+  }
+  return found.map((what) => `${row} ${hex(word)}: ${what}`);
+}
+
+/** Random words of any kind: whether each is allocated, by Armv8.0-A with the extensions of Cortex-A57. */
+async function allocationDisagreements(count: number, seed: number): Promise<string[]> {
+  const random = randomNumbers(seed);
+  const words = Array.from({ length: count }, random);
+  const theirs = await disassembleByLlvm(words, "+v8a,+crc,+crypto,+neon,+fp-armv8");
+  return words.flatMap((word, index) => {
+    const ours = decode(word)?.row.name, text = theirs[index];
+    const isAgreed = (ours === undefined) === (text === undefined) ||
+      (ours === undefined && isUnnamedMove(text));
+    return isAgreed ? [] : [`${hex(word)}: is ${ours ?? "unallocated"}; LLVM prints ${text ?? "nothing"}`];
+  });
+}
+
+/** LLVM 14 prints what is unallocated where op0 = 0 as MRS or MSR of a register `S0_…`. */
+function isUnnamedMove(text: string | undefined): boolean {
+  return text !== undefined && /\bS0_/.test(text);
+}
+
+async function main(): Promise<void> {
+  const options = parseArgs(Deno.args, {
+    string: ["seed", "cases", "row"],
+    default: { seed: "1", cases: "100" },
+  });
+  const rows = ROWS.filter((row) => row.assembly !== undefined && (!options.row || row.name === options.row));
+  const cases = randomCases(rows, Number(options.cases), Number(options.seed));
+  const theirTexts = await disassembleByLlvm(cases.map(({ word }) => word));
+  const theirWords = await assembleByLlvm(cases.map(({ text }) => text));
+  const found = cases.map((entry, index) => disagreementsOf(entry, theirTexts[index], theirWords[index]));
+  const disagreed = found.filter((lines) => lines.length > 0);
+  const count = (directions: Case["excluded"]) =>
+    cases.filter(({ excluded }) => excluded === directions).length;
+  for (const line of disagreed.flat()) console.log(line);
+  console.log(
+    `llvm-mc, seed ${options.seed}: ${rows.length} rows × ${options.cases} cases: ` +
+      `${cases.length - disagreed.length - count("both")} agreed, ${disagreed.length} disagreed, ` +
+      `${count("both")} excluded, ${count("assembly")} compared in print only`,
+  );
+  const words = Number(options.words);
+  const allocations = await allocationDisagreements(words, Number(options.seed));
+  for (const line of allocations) console.log(line);
+  console.log(
+    `llvm-mc, allocation of random words: ${
+      words - allocations.length
+    } agreed, ${allocations.length} disagreed`,
+  );
+  if (disagreed.length + allocations.length > 0) Deno.exit(1);
+}
+
+await main();
