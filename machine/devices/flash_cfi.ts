@@ -1,6 +1,6 @@
 /** CFI parallel flash with Intel commands (JESD68, CFI publication 100), two 16-bit chips side by side as on QEMU's `virt`. */
 import { type PhysicalAddress, physicalAddress } from "../address.ts";
-import { u16, u8 } from "../layout.ts";
+import { bytes, u16, u32, u8 } from "../layout.ts";
 import type { AccessContext, MemoryRegion, PhysicalMemory } from "../memory/physical.ts";
 import { type Section, sectionLayout } from "../snapshot.ts";
 import type { Device } from "./device.ts";
@@ -19,7 +19,10 @@ export interface FlashCfiOptions {
 const BLOCK_SIZE = 0x4_0000;
 /** Bytes per address step of identification and CFI table: the width of the bank. */
 const BANK_WIDTH = 4;
+/** Bytes that a write to buffer can change, both chips together. */
+const BUFFER_SIZE = 0x1000;
 const READY = 0x80;
+const PROGRAM_ERROR = 0x10;
 
 /** Commands, by the first byte written. */
 const READ_ARRAY = 0x00;
@@ -67,13 +70,24 @@ const layout = sectionLayout("flash", 1, {
   status: u8,
   /** Words that a write to buffer takes after the next one. */
   remaining: u16,
+  /** Where the buffer goes in the array. */
+  bufferOffset: u32,
+  /** What the array is to hold there; empty unless a write to buffer is under way. */
+  buffer: bytes(BUFFER_SIZE),
 });
 
-const INITIAL = { command: READ_ARRAY, cycle: 0, status: READY, remaining: 0 };
+const INITIAL = {
+  command: READ_ARRAY,
+  cycle: 0,
+  status: READY,
+  remaining: 0,
+  bufferOffset: 0,
+  buffer: new Uint8Array(0),
+};
 
 /**
- * A flash bank. As in QEMU 7.2 nothing takes time, programming sets bits as well as it clears them, an erase and a
- * buffered write happen before their confirmation, and locking is accepted without effect.
+ * A flash bank. As in QEMU 7.2 nothing takes time, programming sets bits as well as it clears them, an erase happens
+ * before its confirmation, and locking is accepted without effect.
  */
 export class FlashCfi implements Device {
   /** Name of the device. */
@@ -116,8 +130,8 @@ export class FlashCfi implements Device {
   }
 
   #array(offset: number, size: number): number {
-    const bytes = this.#memory.readBytes(physicalAddress(this.#base + offset), size);
-    return bytes.reduceRight((value, byte) => (value << 8) | byte, 0);
+    const array = this.#memory.readBytes(physicalAddress(this.#base + offset), size);
+    return array.reduceRight((value, byte) => (value << 8) | byte, 0);
   }
 
   /** Writes are commands, or the data that a command asked for. */
@@ -131,11 +145,10 @@ export class FlashCfi implements Device {
         this.#second(byte, offset, size, value, context);
         break;
       case 2:
-        this.#buffered(offset, size, value, context);
+        this.#buffered(offset, size, value);
         break;
       default:
-        if (byte === CONFIRM) this.#finish();
-        else this.#readArray();
+        this.#confirm(byte, context);
     }
     this.#follow();
   }
@@ -175,9 +188,7 @@ export class FlashCfi implements Device {
         this.#program(offset, size, value, context);
         return this.#finish();
       case WRITE_TO_BUFFER:
-        this.#state.remaining = value & 0xffff;
-        this.#state.cycle = 2;
-        return;
+        return this.#startBuffer(value & 0xffff, offset);
       case BLOCK_ERASE:
         return byte === CONFIRM ? this.#finish() : this.#readArray();
       case LOCK:
@@ -187,26 +198,43 @@ export class FlashCfi implements Device {
     }
   }
 
-  #buffered(offset: number, size: number, value: number, context: AccessContext): void {
-    this.#program(offset, size, value, context);
+  #startBuffer(remaining: number, offset: number): void {
+    const bufferOffset = offset - offset % BUFFER_SIZE;
+    const buffer = this.#memory.readBytes(physicalAddress(this.#base + bufferOffset), BUFFER_SIZE);
+    Object.assign(this.#state, { remaining, bufferOffset, buffer, cycle: 2 });
+  }
+
+  #buffered(offset: number, size: number, value: number): void {
+    const at = offset - this.#state.bufferOffset;
+    if (at >= 0 && at + size <= BUFFER_SIZE) this.#state.buffer.set(bytesOf(value, size), at);
+    else this.#state.status |= PROGRAM_ERROR;
     this.#state.status |= READY;
     if (this.#state.remaining === 0) this.#state.cycle = 3;
     else this.#state.remaining--;
   }
 
+  /** Moves the buffer to the array if told to and nothing went wrong. */
+  #confirm(byte: number, { cpu }: AccessContext): void {
+    if (byte !== CONFIRM || this.#state.status & PROGRAM_ERROR) return this.#readArray();
+    const { bufferOffset, buffer } = this.#state;
+    this.#memory.writeBytes(physicalAddress(this.#base + bufferOffset), buffer, cpu);
+    this.#finish();
+  }
+
   #finish(): void {
     this.#state.cycle = 0;
+    this.#state.buffer = INITIAL.buffer;
     this.#state.status |= READY;
   }
 
   #readArray(): void {
     this.#state.cycle = 0;
+    this.#state.buffer = INITIAL.buffer;
     this.#state.command = READ_ARRAY;
   }
 
   #program(offset: number, size: number, value: number, { cpu }: AccessContext): void {
-    const bytes = Uint8Array.from({ length: size }, (_, at) => value >>> (8 * at));
-    this.#memory.writeBytes(physicalAddress(this.#base + offset), bytes, cpu);
+    this.#memory.writeBytes(physicalAddress(this.#base + offset), bytesOf(value, size), cpu);
   }
 
   #erase(offset: number, { cpu }: AccessContext): void {
@@ -236,6 +264,10 @@ export class FlashCfi implements Device {
     this.#state = layout.decode(section);
     this.#follow();
   }
+}
+
+function bytesOf(value: number, size: number): Uint8Array {
+  return Uint8Array.from({ length: size }, (_, at) => value >>> (8 * at));
 }
 
 /** The same from both chips. */

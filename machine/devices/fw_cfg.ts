@@ -128,30 +128,28 @@ export class FwCfg implements Device {
     this.#memory.writeBytes(at, Uint8Array.of(0, 0, 0, isDone ? 0 : DMA_ERROR));
   }
 
-  /** Carries out a request's reading, writing or skipping; false when it fails, with what came before done. */
+  /**
+   * Carries out a request's reading, writing or skipping; false when it fails. The position in the item moves all the
+   * same, as in QEMU; writing always fails, unless it is nothing.
+   */
   #move(control: number, address: number, length: number): boolean {
-    if (control & DMA_READ) return this.#copy(address, length);
-    if (control & DMA_WRITE) return length === 0;
-    if (control & DMA_SKIP) this.#advance(length);
-    return true;
-  }
-
-  #advance(length: number): void {
+    let isDone = true;
+    if (control & DMA_READ) isDone = this.#copy(address, length);
+    else if (control & DMA_WRITE) isDone = length === 0;
+    else if (!(control & DMA_SKIP)) return true;
     this.#state.offset += Math.min(length, this.#item().length - this.#state.offset);
+    return isDone;
   }
 
   /** Copies the item's next bytes to memory, and zeros after its end. */
   #copy(address: number, length: number): boolean {
-    for (let done = 0; done < length;) {
-      const { offset } = this.#state;
-      const left = this.#item().length - offset;
-      const count = Math.min(length - done, DMA_CHUNK, left > 0 ? left : DMA_CHUNK);
-      const target = this.#memoryAt(address + done, count);
+    const item = this.#item().subarray(this.#state.offset);
+    for (let done = 0; done < length; done += DMA_CHUNK) {
+      const chunk = new Uint8Array(Math.min(length - done, DMA_CHUNK));
+      chunk.set(item.subarray(done, done + chunk.length));
+      const target = this.#memoryAt(address + done, chunk.length);
       if (target === undefined) return false;
-      const bytes = left > 0 ? this.#item().subarray(offset, offset + count) : new Uint8Array(count);
-      this.#memory.writeBytes(target, bytes);
-      this.#advance(count);
-      done += count;
+      this.#memory.writeBytes(target, chunk);
     }
     return true;
   }

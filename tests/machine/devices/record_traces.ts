@@ -1,178 +1,98 @@
 /** Records what QEMU answers to random device accesses, for the trace tests: deno run -A tests/machine/devices/record_traces.ts [SEED] */
+import { flashSteps, fwCfgSteps, rtcSteps, uartSteps } from "./device_steps.ts";
+import { gicSteps, virtualGicSteps } from "./gic_steps.ts";
 import { Qtest } from "./qtest.ts";
 import { Random } from "./random.ts";
 
-/** One step of a trace: `r|w SIZE ADDRESS VALUE`, or `i INTERRUPT LEVEL`; numbers in hexadecimal. */
-type Step = ["r" | "w", number, number, number] | ["i", number, number];
+/**
+ * One step of a trace; numbers are hexadecimal in files:
+ * `r|w SIZE ADDRESS VALUE`, `i INTERRUPT LEVEL`, or `s BYTE`, sent to the console.
+ */
+export type Step = ["r" | "w", number, number, number] | ["i", number, number] | ["s", number];
 
-const GICD = 0x0800_0000, GICC = 0x0801_0000, GICH = 0x0803_0000, GICV = 0x0804_0000;
-const INTERRUPTS = [0, 1, 2, 3, 26, 27, 30, 32, 33, 34, 40, 41, 63, 64, 287];
-
-function maskOf(random: Random, word: number): number {
-  const ours = INTERRUPTS.filter((interrupt) => interrupt >>> 5 === word);
-  return ours.reduce((mask, interrupt) => random.below(2) ? mask | 1 << (interrupt & 31) : mask, 0) >>> 0;
+/** Where the steps of a trace come from. */
+export interface Steps {
+  /** Steps to begin with. */
+  readonly first?: readonly Step[];
+  /** The next steps, at least one. */
+  next(): readonly Step[];
+  /** Reads in which QEMU is not followed, left out of the trace. */
+  ignores?(address: number, value: number): boolean;
+  /** Told of each value read. */
+  answered?(address: number, value: number): void;
 }
 
-function interfaceStep(random: Random, base: number, acknowledged: number[]): Step {
-  const write = (offset: number, value: number): Step => ["w", 4, base + offset, value];
-  const read = (offset: number): Step => ["r", 4, base + offset, 0];
-  const ended = random.below(4) ? acknowledged.pop() ?? random.pick(INTERRUPTS) : random.below(1024);
-  switch (random.below(16)) {
-    case 0:
-      return write(
-        0x00,
-        random.below(4) ? (random.below(32) | 3 | random.below(2) << 9) : random.below(2) << 9,
-      );
-    case 1:
-      return write(0x04, random.pick([0xff, 0xff, 0xf0, 0x80, 0xa8, random.below(256)]));
-    case 2:
-      return write(0x08, random.below(8));
-    case 3:
-      // QEMU lets a guest's aliased binary point fall below its minimum.
-      return write(0x1c, base === GICV ? 3 + random.below(5) : random.below(8));
-    case 4:
-    case 5:
-    case 6:
-    case 7:
-      return read(0x0c);
-    case 8:
-    case 9:
-      return write(0x10, ended);
-    case 10:
-      return write(0x1000, ended);
-    case 11:
-      return read(random.pick([0x00, 0x04, 0x08, 0x14, 0x18, 0x1c, 0xfc]));
-    case 12:
-      return read(random.pick([0x14, 0x18]));
-    case 13:
-      return random.below(8)
-        ? read(random.pick([0xd0, 0xd4, 0xd8, 0xdc, 0xe0, 0xe4, 0xe8, 0xec]))
-        : write(0xd0, 0);
-    case 14:
-      return random.below(8)
-        ? read(0x18)
-        : write(random.pick([0xd0, 0xd8, 0xe0, 0xec]), 1 << random.below(32));
-    default:
-      return read(0x14);
-  }
+interface Recording {
+  readonly name: string;
+  readonly count: number;
+  readonly options: readonly string[];
+  readonly stepsOf: (random: Random) => Steps;
 }
 
-function distributorStep(random: Random): Step {
-  const word = random.pick([0, 0, 1, 1, 2, 8]);
-  const interrupt = random.pick(INTERRUPTS);
-  const bits = random.pick([0x80, 0x100, 0x100, 0x180, 0x200, 0x280, 0x300, 0x380]);
-  switch (random.below(12)) {
-    case 0:
-    case 1: {
-      // QEMU keeps the active state of a shared interrupt per CPU, those that do not exist included.
-      const row = bits === 0x300 ? 0 : word;
-      return ["w", 4, GICD + bits + row * 4, maskOf(random, row)];
+const FILES = ["one=hello", "two=0123456789abcdef0123456789abcdef"]
+  .flatMap((file) => ["-fw_cfg", `name=opt/test/${file.replace("=", ",string=")}`]);
+
+// deno-fmt-ignore
+const RECORDINGS: readonly Recording[] = [
+  { name: "gic_v2",         count: 3000, options: ["-M", "virt"],                    stepsOf: gicSteps },
+  { name: "gic_v2_virtual", count: 3000, options: ["-M", "virt,virtualization=on"],  stepsOf: virtualGicSteps },
+  { name: "flash_cfi",      count: 3000, options: ["-M", "virt"],                    stepsOf: flashSteps },
+  { name: "fw_cfg",         count: 1000, options: ["-M", "virt", ...FILES],          stepsOf: fwCfgSteps },
+  { name: "rtc_pl031",      count: 500,  options: ["-M", "virt"],                    stepsOf: rtcSteps },
+  { name: "uart_pl011",     count: 1000, options: ["-M", "virt", "-serial", "unix:/tmp/qtest.sock,server=on,wait=off"], stepsOf: uartSteps },
+];
+
+/** Long enough for QEMU's main loop to have moved a byte from its socket to the UART. */
+const SETTLE_MS = 4;
+
+async function perform(qtest: Qtest, step: Step, serial: Deno.Conn | undefined): Promise<number> {
+  switch (step[0]) {
+    case "i":
+      await qtest.setInterrupt(step[1], step[2] === 1);
+      return step[2];
+    case "s":
+      await serial?.write(Uint8Array.of(step[1]));
+      break;
+    case "w":
+      await qtest.write(step[2], step[1], step[3]);
+      break;
+    case "r": {
+      const value = await qtest.read(step[2], step[1]);
+      if (serial) await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+      return value;
     }
-    case 2:
-      return ["w", 1, GICD + 0x100 + (interrupt >>> 3), 1 << (interrupt & 7)];
-    case 3:
-      return [
-        "r",
-        random.pick([1, 2, 4]),
-        GICD + random.pick([0x80, 0x100, 0x180, 0x200, 0x280, 0x300, 0x380]) + word * 4,
-        0,
-      ];
-    case 4:
-    case 5:
-      return ["w", 1, GICD + 0x400 + interrupt, random.below(256)];
-    case 6:
-      return ["r", random.pick([1, 2, 4]), GICD + random.pick([0x400, 0x800]) + (interrupt & ~3), 0];
-    case 7:
-      return ["w", 4, GICD + 0xc00 + (interrupt >>> 4) * 4, random.next() & 0xaaaa_aaaa];
-    case 8:
-      return ["r", 4, GICD + 0xc00 + (interrupt >>> 4) * 4, 0];
-    case 9:
-      return ["w", 4, GICD + 0xf00, random.below(4) << 24 | random.below(256) << 16 | random.below(4)];
-    case 10:
-      return ["r", random.pick([1, 4]), GICD + random.pick([0xf10, 0xf20]), 0];
-    default:
-      return random.below(2)
-        ? ["w", 1, GICD + random.pick([0xf10, 0xf20]) + random.below(4), 1]
-        : ["w", 4, GICD, random.below(4) ? 3 : 0];
   }
+  if (serial) await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  return step[0] === "w" ? step[3] : 0;
 }
 
-function gicStep(random: Random, acknowledged: number[]): Step {
-  const kind = random.below(10);
-  if (kind < 2) return ["i", random.pick(INTERRUPTS.filter((interrupt) => interrupt >= 16)), random.below(2)];
-  return kind < 6 ? interfaceStep(random, GICC, acknowledged) : distributorStep(random);
+function textOf(step: Step, value: number): string {
+  const numbers = step[0] === "r" || step[0] === "w" ? [step[1], step[2], value] : step.slice(1) as number[];
+  return [step[0], ...numbers.map((number) => (number >>> 0).toString(16))].join(" ");
 }
 
-/** Virtual interrupts of each list register; one in two of them would be UNPREDICTABLE. */
-const VIRTUAL_INTERRUPTS = [[0, 26, 33], [1, 27, 287], [2, 34, 1019], [30, 40]];
-
-function listRegister(random: Random, index: number): number {
-  const interrupt = random.pick(VIRTUAL_INTERRUPTS[index]!);
-  const hardware = random.below(3) === 0 && interrupt >= 16;
-  const middle = hardware
-    ? random.pick([26, 27, 33, 34, 40])
-    : (random.below(2) << 9 | (interrupt < 16 ? random.below(8) : 0));
-  const state = random.pick([0, 1, 1, 1, 2, 3]);
-  return (interrupt | middle << 10 | random.below(32) << 23 | state << 28 | random.below(2) << 30 |
-    (hardware ? 1 << 31 : 0)) >>> 0;
-}
-
-function virtualStep(random: Random, acknowledged: number[]): Step {
-  if (random.below(2)) return interfaceStep(random, GICV, acknowledged);
-  switch (random.below(8)) {
-    case 0:
-      return ["w", 4, GICH, (random.below(4) ? 1 : 0) | random.below(128) << 1];
-    case 1:
-    case 2:
-    case 3: {
-      const index = random.below(4);
-      return ["w", 4, GICH + 0x100 + 4 * index, listRegister(random, index)];
-    }
-    case 4:
-      return ["r", 4, GICH + 0x100 + 4 * random.below(4), 0];
-    case 5:
-      return ["r", 4, GICH + random.pick([0, 4, 8, 0x10, 0x20, 0x30, 0xf0]), 0];
-    case 6:
-      return ["w", 4, GICH + 8, random.next() & ~0x3ff | (random.below(4) ? 3 : 0)];
-    default:
-      return random.below(4) ? gicStep(random, []) : ["w", 4, GICH + 0xf0, 0];
-  }
-}
-
-async function record(
-  name: string,
-  seed: number,
-  count: number,
-  options: string[],
-  first: Step[],
-  stepOf: (random: Random, acknowledged: number[]) => Step,
-): Promise<void> {
-  const random = new Random(seed);
-  const qtest = await Qtest.start(options);
-  const acknowledged: number[] = [];
+async function record({ name, count, options, stepsOf }: Recording, seed: number): Promise<void> {
+  const steps = stepsOf(new Random(seed));
+  const qtest = await Qtest.start([...options]);
+  const serial = options.includes("-serial")
+    ? await Deno.connect({ transport: "unix", path: "/tmp/qtest.sock" })
+    : undefined;
   const lines = [`# QEMU 7.2.22, ${options.join(" ")}; seed ${seed}`];
   let shown = "0000";
+  const queue = [...steps.first ?? []];
   for (let index = 0; index < count; index++) {
-    const step = first[index] ?? stepOf(random, acknowledged);
-    let text: string;
-    if (step[0] === "i") {
-      await qtest.setInterrupt(step[1], step[2] === 1);
-      text = `i ${step[1].toString(16)} ${step[2]}`;
-    } else {
-      const [kind, size, address, value] = step;
-      let result = value >>> 0;
-      if (kind === "r") {
-        result = await qtest.read(address, size);
-        // QEMU leaves the sender of an SGI out of GICC_HPPIR and GICV_HPPIR.
-        if ((address & 0xfff) === 0x18 && address >= GICC && result < 16) continue;
-        if ((address & 0xfff) === 0xc && address >= GICC && result < 1020) acknowledged.push(result);
-      } else await qtest.write(address, size, value);
-      text = `${kind} ${size} ${address.toString(16)} ${result.toString(16)}`;
+    if (queue.length === 0) queue.push(...steps.next());
+    const step = queue.shift() as Step;
+    const value = await perform(qtest, step, serial);
+    if (step[0] === "r") {
+      if (steps.ignores?.(step[2], value)) continue;
+      steps.answered?.(step[2], value);
     }
     const levels = qtest.levels.map((level) => level ? 1 : 0).join("");
-    lines.push(levels === shown ? text : `${text} ${levels}`);
+    lines.push(levels === shown ? textOf(step, value) : `${textOf(step, value)} ${levels}`);
     shown = levels;
   }
+  serial?.close();
   await qtest.stop();
   await Deno.writeTextFile(
     new URL(`../../fixtures/devices/${name}.txt`, import.meta.url),
@@ -181,20 +101,7 @@ async function record(
   console.log(`${name}: ${lines.length - 1} steps`);
 }
 
-const enable: Step[] = [
-  ["w", 4, GICD, 3],
-  ["w", 4, GICC, 3 | 4],
-  ["w", 4, GICC + 4, 0xff],
-  ...[0, 1, 2, 8].map((word): Step => ["w", 4, GICD + 0x100 + 4 * word, 0xffff_ffff]),
-];
-
 if (import.meta.main) {
   const seed = Number(Deno.args[0] ?? 1);
-  await record("gic_v2", seed, 3000, ["-M", "virt"], enable, gicStep);
-  await record("gic_v2_virtual", seed + 1, 3000, ["-M", "virt,virtualization=on"], [
-    ...enable,
-    ["w", 4, GICH, 1],
-    ["w", 4, GICV, 7],
-    ["w", 4, GICV + 4, 0xff],
-  ], virtualStep);
+  for (const recording of RECORDINGS) await record(recording, seed);
 }

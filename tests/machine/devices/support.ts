@@ -52,6 +52,8 @@ export interface TraceTarget {
   readonly frames: readonly Frame[];
   /** Drives an input of the interrupt controller. */
   setInterrupt?(interrupt: number, level: boolean): void;
+  /** Sends a byte to the console. */
+  send?(byte: number): void;
   /** Levels of CPU 0's IRQ, FIQ, virtual IRQ and virtual FIQ as four digits. */
   levels?(): string;
 }
@@ -67,7 +69,8 @@ export async function assertTrace(name: string, target: TraceTarget): Promise<vo
     if (words[0] === "i") {
       target.setInterrupt?.(parseInt(words[1]!, 16), words[2] === "1");
       levels = words[3] ?? levels;
-    } else {
+    } else if (words[0] === "s") target.send?.(parseInt(words[1]!, 16));
+    else {
       const [size, address, value] = words.slice(1, 4).map((word) => parseInt(word, 16)) as [
         number,
         number,
