@@ -94,10 +94,12 @@ function line(event: MachineEvent | undefined): string {
 
 /** Two lanes, one for each CPU, a column for each step. */
 function timeline(window: readonly EventOf<"stepRetired">[], symbols: ReadonlyMap<string, bigint>): string {
-  const marks = new Map([["load", "L"], ["store", "S"], ["tally", "T"]].map(([name, mark]) => [
-    symbols.get(name as string),
-    mark as string,
-  ]));
+  const marks = new Map(
+    [["load0", "L"], ["load1", "L"], ["store0", "S"], ["store1", "S"]].map(([name, mark]) => [
+      symbols.get(name as string),
+      mark as string,
+    ]),
+  );
   const lane = (cpu: number) =>
     window.map((step) => step.cpu !== cpu ? dim("·") : bold(marks.get(step.pc) ?? "-")).join("");
   return [`cpu0 ${lane(0)}`, `cpu1 ${lane(1)}`].map((text) => `     ${text}`).join("\n");
@@ -105,7 +107,7 @@ function timeline(window: readonly EventOf<"stepRetired">[], symbols: ReadonlyMa
 
 /** The instant after cpu1 loads the counter for the 500th time. */
 function afterLoad(recording: Recording, images: MachineImages, program: Program): number {
-  const load = program.symbols.get("load");
+  const load = program.symbols.get("load1");
   let seen = 0;
   for (const step of steps(recording.run, images, 0, recording.end.instant)) {
     if (step.cpu === 1 && step.pc === load && ++seen === 500) return step.instant + 1;
@@ -148,24 +150,19 @@ function showBisect(wrong: Recording, images: MachineImages, program: Program, i
   console.log(`   ${dim("when")} ${expression}`);
   const found = bisect(wrong.run, images, compilePredicate(expression));
   if (found.kind !== "found") throw new Error("The counter never went wrong");
-  const window = steps(wrong.run, images, injected - 4, found.instant + 4);
-  const store = program.symbols.get("store");
-  const culprit = window.filter((step) => step.pc === store && step.instant < found.instant).at(-1);
+  const window = steps(wrong.run, images, injected - 6, found.instant + 6);
   console.log(
     `   after ${found.probes} probes: true from instant ${
       number(found.instant)
     } on; the step that made it so:`,
   );
   console.log(`           ${line(found.events.at(-1))}`);
-  console.log(`   and the store before it, which lost the other CPU's increment:`);
-  console.log(`           ${line(culprit)}`);
   console.log(`\n${timeline(window, program.symbols)}`);
   console.log(
-    dim(
-      `     L loads the counter, S stores it, T adds to the CPU's own tally; from instant ${
-        number(injected - 4)
-      } on`,
-    ),
+    dim(`     L loads the counter, S stores it, - anything else; from instant ${number(injected - 6)} on.`),
+  );
+  console.log(
+    dim(`     cpu1 loaded, was switched away, and stored what it had: cpu0's increment in between is lost.`),
   );
 }
 

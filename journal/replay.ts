@@ -53,6 +53,16 @@ class StoredEventCheck implements EventObserver {
     this.#next = done ? undefined : value as MachineEvent;
   }
 
+  /** At the end of the run: a stored event that never came is a difference too. */
+  finish(): void {
+    if (this.divergence !== undefined || this.#next === undefined) return;
+    const { instant } = this.#next;
+    this.divergence = new DivergenceError(
+      `The replay differs at instant ${instant}: the journal has ${describe(this.#next)}, the replay has nothing more`,
+      instant,
+    );
+  }
+
   observe(event: MachineEvent): void {
     if (this.#next === undefined || this.divergence !== undefined) return;
     this.#left.clear();
@@ -209,6 +219,8 @@ export class Replay {
     this.#deliver();
     if (end === undefined) return undefined;
     if (end.waiting) this.machine.wait(end.virtualTime);
+    this.#check?.finish();
+    if (this.#check?.divergence !== undefined) throw this.#check.divergence;
     this.#checkRoot(end);
     return end;
   }

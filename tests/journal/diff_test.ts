@@ -13,7 +13,7 @@ const symbol = (name: string) => guest.program.symbols.get(name)!;
 
 /** The instant after cpu1's tenth load of the counter. */
 const instant = ([...eventStream(right.run, guest.images, { classes: ["step"] })] as EventOf<"stepRetired">[])
-  .filter(({ cpu, pc }) => cpu === 1 && pc === symbol("load"))[9]!.instant + 1;
+  .filter(({ cpu, pc }) => cpu === 1 && pc === symbol("load1"))[9]!.instant + 1;
 const wrong = recordGuest(guest, { inputs: [{ instant, input: { kind: "cpuSwitchForced", target: 0 } }] });
 const sideOf = ({ run }: typeof right) => ({ run, images: guest.images });
 
@@ -38,13 +38,13 @@ Deno.test("diff says that a run equals itself, and a prefix is only shorter", ()
 });
 
 Deno.test("bisect finds the step from which the books do not balance, and scan finds the same", () => {
-  assert(wrong.console.includes("counter 79, expected 80"));
+  assert(wrong.console.includes("counter 299, expected 300"));
   const at = (name: string) => `memory(0x${symbol(name).toString(16)}, 8)`;
   const predicate = compilePredicate(`${at("counter")} < ${at("tally0")} + ${at("tally1")}`);
   const found = bisect(wrong.run, guest.images, predicate);
   assert(found.kind === "found");
   const step = found.events.at(-1) as EventOf<"stepRetired">;
-  assertEquals([step.kind, step.pc, step.instant], ["stepRetired", symbol("tally"), found.instant - 1]);
+  assertEquals([step.kind, step.pc, step.instant], ["stepRetired", symbol("store1"), found.instant - 1]);
   assertEquals(bisect(right.run, guest.images, predicate), { kind: "never", lastInstant: right.end.instant });
   const scanned = bisect(wrong.run, guest.images, predicate, { scan: true });
   assert(scanned.kind === "found");

@@ -38,7 +38,7 @@ export function flatGuest(source: string): Guest {
 }
 
 /** The demo's guest, with fewer rounds so that tests are quick. */
-export function counterGuest(rounds = 40): Guest {
+export function counterGuest(rounds = 150): Guest {
   return flatGuest(COUNTER_GUEST_SOURCE.replace(/(\.equ\s+ROUNDS,\s*)\d+/, `$1${rounds}`));
 }
 

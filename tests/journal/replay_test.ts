@@ -18,7 +18,7 @@ Deno.test("Recorder ends with the same roots at every depth, and the guest's boo
   for (const { end, console } of Object.values(recordings)) {
     assertEquals(end.stateRoot, traps.end.stateRoot);
     assertEquals(end.historyRoot, traps.end.historyRoot);
-    assertStringIncludes(console, "counter 80, expected 80");
+    assertStringIncludes(console, "counter 300, expected 300");
   }
 });
 
@@ -86,7 +86,7 @@ Deno.test("Replay names the first stored event that differs", () => {
     const payload = traps.run.reader.payload(block.number);
     if (block.kind === "events") {
       const { rows } = payload as { rows: unknown[][] };
-      const read = rows.findIndex(([kind]) => kind === "deviceRead");
+      const read = rows.findIndex(([kind]) => kind === "deviceWritten");
       if (read >= 0) rows[read] = rows[read]!.with(-1, 0x77n);
     }
     writer.append(block.kind, payload, block);
@@ -95,7 +95,7 @@ Deno.test("Replay names the first stored event that differs", () => {
   const replay = new Replay(new RecordedRun(JournalReader.open(file)), guest.images);
   const error = assertThrows(() => replay.runToEnd(), DivergenceError) as DivergenceError;
   assertStringIncludes(error.message, "value: 0x77");
-  assertStringIncludes(error.message, "deviceRead");
+  assertStringIncludes(error.message, "deviceWritten");
 });
 
 Deno.test("Replay names the section when a root differs", () => {
