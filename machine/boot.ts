@@ -177,7 +177,9 @@ function applyLoaders(boot: Boot, cpus: CpuStart[]): BootWrite[] {
     if (entry.cpu === undefined) continue;
     const cpu = cpus[entry.cpu];
     if (cpu === undefined) {
-      throw new ConfigurationError(`Cannot start cpu-num=${entry.cpu}: the machine has ${cpus.length} CPUs`);
+      throw new ConfigurationError(
+        `Cannot start cpu-num=${entry.cpu}: there is no such CPU with -smp ${cpus.length}`,
+      );
     }
     cpus[entry.cpu] = plainStart(boot.board, BigInt(pc), cpu.on);
   }

@@ -1,6 +1,6 @@
 /** Images that a boot is made from, by content, and where they are put: in memory that exists, none over another. */
 import { hex, physicalAddress } from "./address.ts";
-import { type Board, memoryAt } from "./board.ts";
+import { type Board, boardRow, memoryAt } from "./board.ts";
 import type { ImageReference } from "./configuration.ts";
 import { ConfigurationError } from "./errors.ts";
 import type { PhysicalMemory } from "./memory/physical.ts";
@@ -73,10 +73,11 @@ export class Placement {
   }
 
   #memoryNear(address: number): string {
-    const row = memoryAt(this.board, address, 1);
+    const ram = boardRow(this.board, "ram");
+    const row = address >= ram.base ? ram : memoryAt(this.board, address, 1);
     if (row === undefined) return "there is no memory";
     const end = hex(row.base + row.size);
-    return row.name === "ram" ? `RAM ends at ${end}; use a larger -m` : `"${row.name}" ends at ${end}`;
+    return row === ram ? `RAM ends at ${end}; use a larger -m` : `"${row.name}" ends at ${end}`;
   }
 }
 

@@ -153,7 +153,7 @@ const schema = z.strictObject({
   seed:               z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
   rootInterval:       positive.default(2 ** 25),
   semihosting:        z.boolean().default(false),
-  strictModels:       z.array(z.never({ error: "strict models are not built yet" })).max(0).default([]),
+  strictModels:       z.array(z.never()).max(0, "strict models are not built yet").default([]),
   boot:               boot.default({ loaders: [] }),
 });
 
