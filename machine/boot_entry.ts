@@ -44,7 +44,7 @@ export function ramRange(board: Board): AddressRange {
   return { base: RAM_BASE, limit: RAM_BASE + boardRow(board, "ram").size };
 }
 
-/** Puts the images in place that `-bios`, `-kernel` and `-initrd` name; throws ConfigurationError when they do not fit. */
+/** Puts the images of `-bios`, `-kernel` and `-initrd` in place; throws ConfigurationError when they do not fit. */
 export function planEntry(boot: Boot): Entry {
   const { bios, kernel } = boot.board.configuration.boot;
   if (kernel === undefined || bios !== undefined) return planFirmware(boot);

@@ -2,7 +2,7 @@
 
 /** Error numbers that SYS_ERRNO gives, as Linux has them. */
 // deno-fmt-ignore
-const ERROR = { ENOENT: 2, E2BIG: 7, EBADF: 9, EACCES: 13, EFAULT: 14, EINVAL: 22, EMFILE: 24, ESPIPE: 29, ENOSYS: 38 } as const;
+export const ERROR = { ENOENT: 2, E2BIG: 7, EBADF: 9, EACCES: 13, EFAULT: 14, EINVAL: 22, EMFILE: 24, ESPIPE: 29, ENOSYS: 38 } as const;
 
 /** A call fails with an error number; never leaves semihosting. */
 export class SemihostingError extends Error {
