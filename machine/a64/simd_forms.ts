@@ -6,7 +6,9 @@ export type Bit = "0" | "1";
 /** Element sizes an instruction has, of b, h, s and d. */
 export type Sizes = "b" | "bh" | "bhs" | "bhsd" | "hs" | "bd" | "d";
 
-interface SizeField {
+/** The field that gives an element's size: 8 bits shifted left by it. */
+export interface SizeField {
+  /** 0 to 3. */
   readonly size: number;
 }
 

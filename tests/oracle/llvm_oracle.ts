@@ -76,8 +76,8 @@ function isUnnamedMove(text: string | undefined): boolean {
 
 async function main(): Promise<void> {
   const options = parseArgs(Deno.args, {
-    string: ["seed", "cases", "row"],
-    default: { seed: "1", cases: "100" },
+    string: ["seed", "cases", "row", "words"],
+    default: { seed: "1", cases: "100", words: "300000" },
   });
   const rows = ROWS.filter((row) => row.assembly !== undefined && (!options.row || row.name === options.row));
   const cases = randomCases(rows, Number(options.cases), Number(options.seed));
@@ -97,7 +97,7 @@ async function main(): Promise<void> {
   const allocations = await allocationDisagreements(words, Number(options.seed));
   for (const line of allocations) console.log(line);
   console.log(
-    `llvm-mc, allocation of random words: ${
+    `llvm-mc, seed ${options.seed}: allocation of random words: ${
       words - allocations.length
     } agreed, ${allocations.length} disagreed`,
   );
