@@ -1,0 +1,55 @@
+/** What a command is, and the help text made from it. */
+import type { Host } from "./host/host.ts";
+import { type OptionRow, type Options, optionsHelp } from "./options.ts";
+
+/** One command of `hindsight`, in a file of its own. */
+export interface Command {
+  /** The word after `hindsight`. */
+  readonly name: string;
+  /** Its arguments without options, such as `RUN`; their number is checked. */
+  readonly operands: readonly string[];
+  /** What it does, in a line. */
+  readonly summary: string;
+  /** What else is worth knowing: paragraphs. */
+  readonly details: string;
+  /** A command line to try. */
+  readonly example: string;
+  /** Its options, without those that every command has. */
+  readonly options: readonly OptionRow[];
+  /** Carries it out and returns the exit code. Throws what cli/failure.ts knows. */
+  run(options: Options, host: Host): number | Promise<number>;
+}
+
+/** The options of every command. */
+export const COMMON_OPTIONS: readonly OptionRow[] = [
+  { name: "json", help: "one JSON value, or one a line, on standard output" },
+  { name: "help", aliases: ["h"], help: "this text" },
+];
+
+/** How a journal's images are named where they are not found by themselves. */
+export const IMAGE_OPTIONS: readonly OptionRow[] = [
+  {
+    name: "image",
+    value: "FILE",
+    repeats: true,
+    help: "an image of the run, recognized by its content; ROLE=FILE says which (bios, kernel, initrd, dtb)",
+  },
+];
+
+/** The help text of a command. */
+export function commandHelp(command: Command): string {
+  const { name, operands, summary, details, example } = command;
+  return [
+    `hindsight ${[name, ...operands].join(" ")} [options]`,
+    "",
+    `${summary}.`,
+    ...(details === "" ? [] : ["", details]),
+    "",
+    "Options:",
+    optionsHelp([...command.options, ...COMMON_OPTIONS]),
+    "",
+    "Example:",
+    `  ${example}`,
+    "",
+  ].join("\n");
+}

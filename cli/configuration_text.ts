@@ -1,0 +1,43 @@
+/** A machine's configuration as lines for people. */
+import type { ImageReference, MachineConfiguration } from "../machine/configuration.ts";
+
+function imageText({ name, size, sha256 }: ImageReference): string {
+  return `${name === "" ? "" : `"${name}", `}${size} bytes, SHA-256 ${sha256}`;
+}
+
+const onOff = (value: boolean): string => value ? "on" : "off";
+
+/** What the machine is, by the option that says so. */
+export function configurationLines(configuration: MachineConfiguration): Map<string, string> {
+  const { boot, scheduleSeed, rtcBase } = configuration;
+  const loaders = boot.loaders.map((loader, index): [string, string] => {
+    const { kind, ...rest } = loader;
+    const fields = Object.entries(rest).filter(([, value]) => value !== undefined).map(([name, value]) =>
+      typeof value === "object" ? imageText(value) : `${name}=${value}`
+    );
+    return [`loader${index}`, `${kind}: ${fields.join(", ")}`];
+  });
+  const images = (["bios", "kernel", "initrd", "dtb"] as const).flatMap((role): [string, string][] => {
+    const reference = boot[role];
+    return reference === undefined ? [] : [[role, imageText(reference)]];
+  });
+  // deno-fmt-ignore
+  return new Map<string, string>([
+    ["behaviour",          String(configuration.behaviour)],
+    ["machine",            `${configuration.machine}, gic-version=${configuration.gicVersion}, ` +
+                           `secure=${onOff(configuration.secure)}, virtualization=${onOff(configuration.virtualization)}, ` +
+                           `highmem=${onOff(configuration.highmem)}`],
+    ["cpu",                `${configuration.cpus} × ${configuration.cpuModel}`],
+    ["memory",             `${configuration.memoryMiB} MiB`],
+    ["step",               `${configuration.nanosecondsPerStep} ns`],
+    ["schedule",           `quantum ${configuration.quantum} steps` +
+                           (scheduleSeed === undefined ? "" : `, seed ${scheduleSeed}`)],
+    ["clock",              new Date(rtcBase * 1000).toISOString()],
+    ["seed",               String(configuration.seed)],
+    ["roots",              `every ${configuration.rootInterval} steps`],
+    ["semihosting",        onOff(configuration.semihosting)],
+    ...images,
+    ...(boot.append === undefined ? [] : [["append", JSON.stringify(boot.append)] as [string, string]]),
+    ...loaders,
+  ]);
+}

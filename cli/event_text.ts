@@ -1,0 +1,86 @@
+/** Events as lines for people. */
+import { disassemble } from "../machine/a64/assembly.ts";
+import { hex } from "../machine/address.ts";
+import type { EventOf, MachineEvent } from "../machine/events.ts";
+import { grouped, type Palette } from "./text.ts";
+
+/** Exception classes, ESR_ELx.EC (Arm ARM D17.2.37). */
+// deno-fmt-ignore
+const EXCEPTION_CLASSES: Readonly<Record<number, string>> = {
+  0x00: "unknown reason",            0x01: "WFI or WFE",             0x07: "SIMD or floating point",
+  0x0e: "illegal execution state",   0x15: "SVC",                    0x16: "HVC",
+  0x17: "SMC",                       0x18: "MSR, MRS or system",     0x20: "instruction abort, lower EL",
+  0x21: "instruction abort",         0x22: "PC alignment",           0x24: "data abort, lower EL",
+  0x25: "data abort",                0x26: "SP alignment",           0x2c: "floating-point exception",
+  0x2f: "SError",                    0x30: "breakpoint, lower EL",   0x31: "breakpoint",
+  0x32: "software step, lower EL",   0x33: "software step",          0x34: "watchpoint, lower EL",
+  0x35: "watchpoint",                0x3c: "BRK",
+};
+
+/** The name of an ESR_ELx value's exception class. */
+export function exceptionClass(syndrome: bigint): string {
+  const number = Number((syndrome >> 26n) & 0x3fn);
+  return EXCEPTION_CLASSES[number] ?? `class ${hex(number)}`;
+}
+
+/** The name of a register in a step's effects. */
+export function registerName(number: number): string {
+  if (number < 31) return `x${number}`;
+  if (number === 33) return "sp";
+  if (number === 64) return "nzcv";
+  if (number >= 160) return `v${number - 160}.high`;
+  return number >= 128 ? `v${number - 128}.low` : `register ${number}`;
+}
+
+/** A little-endian value of up to 8 bytes, or the bytes in memory order. */
+function bytesValue(bytes: Uint8Array): string {
+  return bytes.length > 8 ? bytes.toHex() : `0x${bytes.slice().reverse().toHex()}`;
+}
+
+/** Bytes as a quoted text where they are one. */
+function textOrDigits(bytes: Uint8Array): string {
+  const text = new TextDecoder().decode(bytes);
+  const isText = !text.includes("\ufffd");
+  return isText ? JSON.stringify(text) : bytes.toHex();
+}
+
+function stepText(step: EventOf<"stepRetired">, palette: Palette): string {
+  const effects = [
+    ...step.registers.map(({ register, value }) => `${registerName(register)}=${hex(value)}`),
+    ...step.memory.map(({ write, address, value }) =>
+      `${write ? "write" : "read"} [${hex(address)}]=${bytesValue(value)}`
+    ),
+  ];
+  const instruction = disassemble(step.opcode, step.pc);
+  const where = `EL${step.level}  ${hex(step.pc, 16)}  ${step.opcode.toString(16).padStart(8, "0")}`;
+  const shown = palette.cyan(effects.length > 0 ? instruction.padEnd(36) : instruction);
+  return `${where}  ${shown}${effects.length > 0 ? `  ${palette.dim(effects.join(" "))}` : ""}`;
+}
+
+/** Fields that are addresses, values or registers, and so read better in hexadecimal. */
+const HEXADECIMAL = new Set(["address", "function", "operation", "value"]);
+
+function fieldText(name: string, value: unknown): string {
+  if (typeof value === "bigint") return hex(value);
+  if (typeof value === "number") return HEXADECIMAL.has(name) ? hex(value) : String(value);
+  if (value instanceof Uint8Array) return textOrDigits(value);
+  return Array.isArray(value) ? `[${value.map((item) => fieldText(name, item)).join(" ")}]` : String(value);
+}
+
+function fieldsText(event: MachineEvent): string {
+  const { kind: _kind, instant: _instant, cpu: _cpu, index: _index, ...fields } = event;
+  return Object.entries(fields).map(([name, value]) => `${name}=${fieldText(name, value)}`).join(" ");
+}
+
+/** What happened, without where. */
+export function whatText(event: MachineEvent, palette: Palette): string {
+  if (event.kind === "stepRetired") return stepText(event, palette);
+  const isSynchronous = event.kind === "exceptionTaken" && event.exception === "synchronous";
+  const note = isSynchronous ? ` (${exceptionClass(event.syndrome)})` : "";
+  return `${palette.yellow(event.kind)}${note} ${fieldsText(event)}`.trimEnd();
+}
+
+/** An event as a line: instant, CPU, what happened. */
+export function eventText(event: MachineEvent, palette: Palette): string {
+  return `${grouped(event.instant).padStart(14)}  cpu${event.cpu}  ${whatText(event, palette)}`;
+}

@@ -1,0 +1,121 @@
+/** `hindsight events`: the events of a run, stored or derived. */
+import {
+  classOf,
+  EVENT_KIND_NAMES,
+  type EventClass,
+  type EventKind,
+  type MachineEvent,
+} from "../machine/events.ts";
+import { eventToJson } from "../journal/event_json.ts";
+import { ALL_CLASSES, type EventRange, eventStream } from "../journal/event_stream.ts";
+import { type Command, IMAGE_OPTIONS } from "./command.ts";
+import { UsageError } from "./errors.ts";
+import { eventText } from "./event_text.ts";
+import type { Host } from "./host/host.ts";
+import { imagesOf, openRun } from "./host/open_run.ts";
+import { Progress } from "./host/progress.ts";
+import type { Options } from "./options.ts";
+import { engineOf } from "./replay.ts";
+import { suggestion } from "./suggest.ts";
+import { paletteFor } from "./text.ts";
+
+/** Shown when nothing is asked for: what enters the history root. */
+const DEFAULT_CLASSES: readonly EventClass[] = ["input", "trap", "device"];
+
+/** Lines written at once. */
+const BATCH = 256;
+
+/** The words of a list; throws UsageError for one that is not among those known. */
+function listOf<T extends string>(
+  options: Options,
+  name: string,
+  known: readonly T[],
+): ReadonlySet<T> | undefined {
+  const words = options.texts(name).flatMap((text) => text.split(",")).filter((word) => word !== "");
+  for (const word of words) {
+    if ((known as readonly string[]).includes(word)) continue;
+    throw new UsageError(
+      `--${name}: there is no "${word}"${suggestion(word, known) || `; there are ${known.join(", ")}`}`,
+    );
+  }
+  return words.length === 0 ? undefined : new Set(words as T[]);
+}
+
+/** Which events are wanted. */
+interface Selection {
+  readonly range: EventRange;
+  readonly isWanted: (event: MachineEvent) => boolean;
+}
+
+function selectionOf(options: Options): Selection {
+  const kinds = listOf<EventKind>(options, "kind", EVENT_KIND_NAMES);
+  const named = listOf<EventClass | "all">(options, "class", [...ALL_CLASSES, "all"]);
+  const cpu = options.number("cpu", 0, 255);
+  const device = options.text("device");
+  const from = options.number("from") ?? 0, to = options.number("to");
+  const chosen = named?.has("all") ? ALL_CLASSES : named && ALL_CLASSES.filter((name) => named.has(name));
+  const ofKinds = kinds && ALL_CLASSES.filter((name) => [...kinds].some((kind) => classOf(kind) === name));
+  const ofDevice = device === undefined ? undefined : ["device"] as const;
+  const classes = chosen ?? ofKinds ?? ofDevice ?? DEFAULT_CLASSES;
+  const isWanted = (event: MachineEvent): boolean =>
+    (kinds?.has(event.kind) ?? true) &&
+    (cpu === undefined || event.cpu === cpu) &&
+    (device === undefined || ("device" in event && event.device === device));
+  return { range: { from, ...(to === undefined ? {} : { to }), classes }, isWanted };
+}
+
+function run(options: Options, host: Host): number {
+  const { range, isWanted } = selectionOf(options);
+  const opened = openRun(options.others[0]!, host);
+  const progress = new Progress(host, "replaying", false);
+  const palette = paletteFor(host.stdout);
+  const toLine = options.isOn("json") ? eventToJson : (event: MachineEvent) => eventText(event, palette);
+  const events = eventStream(opened.run, imagesOf(opened, options), range, {
+    ...engineOf(options),
+    derive: options.isOn("derive"),
+    progress: (instant) => progress.update(instant, range.from ?? 0),
+  });
+  let lines: string[] = [];
+  const write = (): void => {
+    progress.clear();
+    if (lines.length > 0) host.stdout.write(`${lines.join("\n")}\n`);
+    lines = [];
+  };
+  try {
+    for (const event of events) {
+      if (isWanted(event) && lines.push(toLine(event)) >= BATCH) write();
+    }
+  } finally {
+    write();
+  }
+  return 0;
+}
+
+/** The command. */
+export const events: Command = {
+  name: "events",
+  operands: ["RUN"],
+  summary: "Prints the events of a run, in order",
+  details:
+    "What the journal does not store is derived by replaying; the lines are the same either way. Without\n" +
+    "--kind, --class or --device: inputs, traps and device accesses. Steps come with their instruction and\n" +
+    "what it changed: --class step, best with --from and --to.",
+  example: "deno task hindsight events u.hindsight --kind exceptionTaken,exceptionReturned --from 1000000",
+  options: [
+    { name: "kind", value: "A,B…", repeats: true, help: "only these kinds, such as exceptionTaken" },
+    {
+      name: "class",
+      value: "A,B…",
+      repeats: true,
+      help: "only these classes: input, trap, device, detail, step; or all",
+    },
+    { name: "cpu", value: "N", help: "only of this CPU" },
+    { name: "device", value: "NAME", help: "only accesses to this device" },
+    { name: "from", value: "N", help: "from this instant on" },
+    { name: "to", value: "N", help: "before this instant" },
+    { name: "derive", help: "derive also what is stored" },
+    { name: "engine", value: "NAME", help: "what runs the CPUs; changes no result" },
+    ...IMAGE_OPTIONS,
+  ],
+  run,
+};

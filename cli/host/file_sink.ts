@@ -1,0 +1,82 @@
+/** Files that journals are written to. */
+import type { Sink } from "../../journal/storage.ts";
+import { decodeFileHeader, FILE_HEADER_LENGTH } from "../../journal/format.ts";
+import { JournalFormatError } from "../../journal/errors.ts";
+import { reasonOf } from "./file_source.ts";
+
+/** Whether a file begins as a journal does, or is empty. */
+function isJournal(path: string): boolean {
+  const file = Deno.openSync(path);
+  try {
+    const bytes = new Uint8Array(FILE_HEADER_LENGTH);
+    const count = file.readSync(bytes) ?? 0;
+    if (count > 0) decodeFileHeader(bytes.subarray(0, count));
+    return true;
+  } catch (error) {
+    // A journal of a later build, or one cut within its header, is one all the same.
+    return !(error instanceof JournalFormatError) || error.message.includes("no whole block");
+  } finally {
+    file.close();
+  }
+}
+
+/** Moves an earlier journal of that name out of the way, to `name~`, so that nothing is lost. */
+function keepEarlier(path: string): void {
+  let info: Deno.FileInfo;
+  try {
+    info = Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
+  }
+  if (info.isDirectory) throw new Deno.errors.IsADirectory();
+  if (!info.isFile || info.size === 0) return;
+  if (!isJournal(path)) {
+    throw new Error("a file of that name is there and is no journal; give another name");
+  }
+  Deno.renameSync(path, `${path}~`);
+}
+
+/** A file that a journal is written to; opened when the first bytes come, so that what fails before leaves no file. */
+export class FileSink implements Sink {
+  #file: Deno.FsFile | undefined;
+
+  /** Takes the file's path. */
+  constructor(readonly name: string) {}
+
+  #open(): Deno.FsFile {
+    try {
+      keepEarlier(this.name);
+      return Deno.openSync(this.name, { write: true, create: true, truncate: true });
+    } catch (error) {
+      const missing = error instanceof Deno.errors.NotFound;
+      throw new Error(missing ? "there is no such directory" : reasonOf(error));
+    }
+  }
+
+  /** Appends all the bytes, or throws. */
+  write(bytes: Uint8Array): void {
+    this.#file ??= this.#open();
+    try {
+      for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
+    } catch (error) {
+      throw new Error(reasonOf(error));
+    }
+  }
+
+  /** Brings the file to the disk. */
+  sync(): void {
+    try {
+      this.#file?.syncDataSync();
+    } catch (error) {
+      // A pipe or a device has nothing to bring anywhere.
+      if (this.#file?.statSync().isFile) throw error;
+    }
+  }
+
+  /** Closes the file. */
+  close(): void {
+    this.#file?.close();
+    this.#file = undefined;
+  }
+}

@@ -1,0 +1,61 @@
+/** Files as sources of journals and of images. */
+import type { Source } from "../../journal/storage.ts";
+import { CommandError } from "../errors.ts";
+
+/** Why the system could not do what was asked, as a clause for a message. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "there is no such file";
+  if (error instanceof Deno.errors.PermissionDenied) return "permission is denied";
+  if (error instanceof Deno.errors.NotCapable) return "Deno was not given permission";
+  if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
+  if (error instanceof Deno.errors.NotADirectory) return "a part of the path is not a directory";
+  const message = error instanceof Error ? error.message : String(error);
+  const clause = message.replace(/ \(os error \d+\).*$/s, "");
+  return clause.charAt(0).toLowerCase() + clause.slice(1);
+}
+
+/** Reads a whole file; throws CommandError naming it. `what` is what it was to be, such as `kernel`. */
+export function readWholeFile(path: string, what: string): Uint8Array {
+  try {
+    return Deno.readFileSync(path);
+  } catch (error) {
+    throw new CommandError(`Cannot read ${what} "${path}": ${reasonOf(error)}`);
+  }
+}
+
+/** A file opened for reading at any offset. */
+export class FileSource implements Source {
+  readonly #file: Deno.FsFile;
+  /** Length in bytes when it was opened. */
+  readonly size: number;
+
+  /** Opens the file; throws CommandError naming it. */
+  constructor(readonly name: string) {
+    try {
+      this.#file = Deno.openSync(name);
+      const { size, isDirectory } = this.#file.statSync();
+      if (isDirectory) throw new Deno.errors.IsADirectory();
+      this.size = size;
+    } catch (error) {
+      throw new CommandError(`Cannot open journal "${name}": ${reasonOf(error)}`);
+    }
+  }
+
+  /** Reads `length` bytes at `offset`, fewer where the file ends. */
+  read(offset: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    this.#file.seekSync(offset, Deno.SeekMode.Start);
+    let filled = 0;
+    while (filled < length) {
+      const count = this.#file.readSync(bytes.subarray(filled));
+      if (count === null) break;
+      filled += count;
+    }
+    return bytes.subarray(0, filled);
+  }
+
+  /** Closes the file. */
+  close(): void {
+    this.#file.close();
+  }
+}

@@ -1,0 +1,275 @@
+/** Drives a recording: runs it in slices, and between them sees to keys, scripts, signals, pacing and the disk. */
+import type { Stop } from "../../machine/machine.ts";
+import { InputRefusedError } from "../../machine/errors.ts";
+import type { Input } from "../../machine/events.ts";
+import type { RunEnd } from "../../journal/payloads.ts";
+import type { Recorder } from "../../journal/recorder.ts";
+import type { ScriptRun } from "../script_run.ts";
+import { BrokenPipeError, type Host } from "./host.ts";
+import { OperatorKeys } from "./operator_keys.ts";
+import { Pace } from "./pace.ts";
+
+/** How a recording is driven; nothing here changes what a given stamp of an input leads to. */
+export interface DriveOptions {
+  /** What is recorded. */
+  readonly recorder: Recorder;
+  /** What is typed and waited for. */
+  readonly script: ScriptRun;
+  /** The process around. */
+  readonly host: Host;
+  /** Takes what the console writes, once a slice. */
+  readonly show: (bytes: Uint8Array) => void;
+  /** End at this instant. */
+  readonly until: number | undefined;
+  /** Standard input is the console's: a terminal's keys, or bytes from a pipe. */
+  readonly readsInput: boolean;
+  /** Idle time passes at the speed of the wall clock. */
+  readonly isPaced: boolean;
+  /** A reset ends the recording. */
+  readonly endsAtReset: boolean;
+}
+
+/** How a recording went. */
+export interface Driven {
+  /** Its end, as the journal has it. */
+  readonly end: RunEnd;
+  /** What the script did not come to, if anything: the journal is whole all the same. */
+  readonly failure: string | undefined;
+}
+
+/** Longest slice in milliseconds of host time: keys and signals are seen only between slices. */
+const SLICE = 15;
+/** Steps of the first slice, of the shortest and of the longest. */
+const STEPS = { first: 10_000, least: 64, most: 1 << 26 };
+/** What was gathered is written after this many milliseconds. */
+const FLUSH = 900;
+
+type EndReason = RunEnd["reason"];
+
+/** One recording on its way. */
+class Drive {
+  readonly #console: number[] = [];
+  readonly #pending: Input[] = [];
+  readonly #keys: OperatorKeys;
+  readonly #pace: Pace;
+  #steps = STEPS.first;
+  #flushedAt: number;
+  #breathedAt: number;
+  #wantsEnd = false;
+  #inputEnded: boolean;
+  /** The machine stands at a boundary where it looked for a CPU in vain. */
+  #isWaiting = false;
+  #failure: string | undefined;
+  /** Aborted, and replaced, when a key or a signal comes. */
+  #wake = new AbortController();
+
+  constructor(private readonly options: DriveOptions) {
+    const { recorder, host, script } = options;
+    this.#keys = new OperatorKeys((text) => host.stderr.write(text));
+    this.#pace = new Pace(host);
+    this.#flushedAt = this.#breathedAt = host.now();
+    this.#inputEnded = !options.readsInput;
+    recorder.machine.board.transmitted = (byte) => {
+      this.#console.push(byte);
+      if (script.consoleByte(byte)) recorder.machine.requestStop();
+    };
+  }
+
+  /** A key, a piped byte or a signal has come. */
+  #interrupt(): void {
+    this.#wake.abort();
+    this.#wake = new AbortController();
+  }
+
+  /** Takes in keys as they come, until the end of the recording. */
+  listen(): () => void {
+    const { host, readsInput } = this.options;
+    const isRaw = readsInput && host.stdin.isTerminal;
+    if (isRaw) host.stdin.setRaw(true);
+    if (readsInput) {
+      host.stdin.start((bytes) => this.#received(bytes, isRaw), () => {
+        this.#inputEnded = true;
+        this.#interrupt();
+      });
+    }
+    const unlisten = host.onInterrupt(() => {
+      this.#wantsEnd = true;
+      this.#interrupt();
+    });
+    return () => {
+      unlisten();
+      if (isRaw) host.stdin.setRaw(false);
+    };
+  }
+
+  #received(bytes: Uint8Array, isRaw: boolean): void {
+    if (!isRaw) this.#pending.push({ kind: "consoleReceived", bytes });
+    else {
+      for (const wish of this.#keys.push(bytes)) {
+        if (wish.kind === "end") this.#wantsEnd = true;
+        else this.#pending.push(wish.input);
+      }
+    }
+    this.#interrupt();
+  }
+
+  /** Runs to the end of the recording, and says why it ended. */
+  async run(): Promise<{ reason: EndReason; exitCode: number; isWaiting: boolean }> {
+    for (;;) {
+      this.#deliverDue();
+      this.#deliverPending();
+      const reason = this.#endReason();
+      if (reason !== undefined) return { reason, exitCode: 0, isWaiting: this.#isWaiting };
+      const stop = this.#slice();
+      if (stop.reason === "poweredOff") {
+        return { reason: stop.cut ? "powerCut" : "poweredOff", exitCode: stop.exitCode, isWaiting: false };
+      }
+      if (stop.reason === "waiting") await this.#idle(stop.deadline);
+      else if (stop.reason === "resting" && !await this.#rest()) {
+        return { reason: "resting", exitCode: 0, isWaiting: this.#isWaiting };
+      }
+      await this.#breathe();
+    }
+  }
+
+  #endReason(): EndReason | undefined {
+    const { recorder: { machine }, script, until, endsAtReset } = this.options;
+    if (script.isEnded) return "console";
+    if (until !== undefined && machine.instant >= until) return "instant";
+    if (endsAtReset && machine.resetPending) return "reset";
+    return this.#wantsEnd || this.#failure !== undefined ? "operator" : undefined;
+  }
+
+  /** Hands over what the script has for the present instant. */
+  #deliverDue(): void {
+    const { recorder: { machine }, script } = this.options;
+    for (const { input, place } of script.takeDue(machine.instant)) {
+      const refusal = this.#submit(input);
+      if (refusal === undefined) continue;
+      this.#failure = `${place}: ${refusal}`;
+      return;
+    }
+  }
+
+  /** Hands over what came from outside, stamped now or, where the machine waits, `time`. */
+  #deliverPending(time?: number): void {
+    for (const input of this.#pending.splice(0)) {
+      const refusal = this.#submit(input, time);
+      if (refusal !== undefined) this.options.host.stderr.write(`${refusal}\r\n`);
+    }
+  }
+
+  /** Submits an input; the reason when the machine does not take it. */
+  #submit(input: Input, time?: number): string | undefined {
+    const { recorder } = this.options;
+    try {
+      // First, since a refusal must not have moved time or served an alarm.
+      recorder.machine.checkInput(input);
+      recorder.submit(input, time);
+    } catch (error) {
+      if (!(error instanceof InputRefusedError)) throw error;
+      return error.message;
+    }
+    this.#isWaiting = false;
+    this.#flushedAt = this.options.host.now();
+    return undefined;
+  }
+
+  /** Runs one slice, and makes the next as long as fits. */
+  #slice(): Stop {
+    const { recorder, host, script, until, isPaced } = this.options;
+    const { instant } = recorder.machine;
+    const limit = Math.min(instant + this.#steps, script.nextInstant, until ?? Infinity);
+    const started = host.now();
+    const stop = recorder.run(limit, isPaced);
+    this.#isWaiting = stop.reason === "waiting" || stop.reason === "resting";
+    const took = host.now() - started;
+    const taken = recorder.machine.instant - instant;
+    if (taken >= this.#steps || took > SLICE) {
+      const factor = Math.min(2, Math.max(0.25, SLICE / Math.max(took, 1)));
+      this.#steps = Math.min(STEPS.most, Math.max(STEPS.least, Math.floor(this.#steps * factor)));
+    }
+    this.#showConsole();
+    if (host.now() - this.#flushedAt > FLUSH) this.#flush();
+    return stop;
+  }
+
+  #flush(): void {
+    this.options.recorder.flush();
+    this.#flushedAt = this.options.host.now();
+  }
+
+  #showConsole(): void {
+    if (this.#console.length > 0) this.options.show(Uint8Array.from(this.#console.splice(0)));
+  }
+
+  /** Lets idle time pass; a key cuts it at its own time. */
+  async #idle(deadline: number): Promise<void> {
+    const { machine } = this.options.recorder;
+    const from = machine.virtualTime;
+    if (this.#pace.isWorthWaiting(deadline - from)) {
+      this.#flush();
+      const time = from + await this.#pace.wait(deadline - from, this.#wake.signal);
+      if (this.#wantsEnd) return;
+      if (time < deadline && this.#pending.length > 0) return this.#deliverPending(time);
+      if (time < deadline) return;
+    }
+    machine.wait(deadline);
+  }
+
+  /** Nothing is due: waits for a key, if one can come; false when none can. */
+  async #rest(): Promise<boolean> {
+    const { host, recorder: { machine } } = this.options;
+    this.#flush();
+    const from = machine.virtualTime, started = host.now();
+    while (this.#pending.length === 0 && !this.#inputEnded && !this.#wantsEnd) {
+      await host.sleep(60_000, this.#wake.signal);
+    }
+    if (this.#pending.length === 0) return this.#wantsEnd;
+    const elapsed = this.options.isPaced ? Math.floor((host.now() - started) * 1e6) : 0;
+    this.#deliverPending(from + elapsed);
+    return true;
+  }
+
+  /** Lets signals and keys be seen, and stands still while the operator types a command. */
+  async #breathe(): Promise<void> {
+    const { host } = this.options;
+    if (host.now() - this.#breathedAt >= SLICE / 2) {
+      await host.breathe();
+      this.#breathedAt = host.now();
+    }
+    while (this.#keys.isPrompting && !this.#wantsEnd && !this.#inputEnded) {
+      await host.sleep(60_000, this.#wake.signal);
+    }
+  }
+
+  /** Writes the end of the journal. */
+  finish({ reason, exitCode, isWaiting }: Awaited<ReturnType<Drive["run"]>>): Driven {
+    this.#showConsole();
+    const unfinished = this.#wantsEnd ? undefined : this.options.script.unfinished;
+    const end = this.options.recorder.finish(reason, exitCode, isWaiting);
+    return { end, failure: this.#failure ?? unfinished };
+  }
+
+  /** Ends the journal when nobody reads the console any more. */
+  abandon(): void {
+    this.options.recorder.finish("operator", 0, this.#isWaiting);
+  }
+}
+
+/**
+ * Records to the end: power-off, a text or an instant asked for, rest, or the operator's word. Throws JournalWriteError
+ * when the disk fails, and BrokenPipeError, with the journal ended properly, when the console's reader is gone.
+ */
+export async function drive(options: DriveOptions): Promise<Driven> {
+  const drive = new Drive(options);
+  const unlisten = drive.listen();
+  try {
+    return drive.finish(await drive.run());
+  } catch (error) {
+    if (error instanceof BrokenPipeError) drive.abandon();
+    throw error;
+  } finally {
+    unlisten();
+  }
+}

@@ -1,0 +1,78 @@
+/** The command line: finds the command, reads its options, carries it out, and reports what went wrong. */
+import { type Command, commandHelp, COMMON_OPTIONS } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
+import { UsageError } from "./errors.ts";
+import { failureOf } from "./failure.ts";
+import { BrokenPipeError, type Host, processHost } from "./host/host.ts";
+import { readOptions } from "./options.ts";
+import { suggestion } from "./suggest.ts";
+
+/** The help text of `hindsight` itself. */
+function overview(): string {
+  const width = Math.max(...COMMANDS.map(({ name }) => name.length));
+  return [
+    "Hindsight records the whole run of an AArch64 machine, and answers questions about it afterwards.",
+    "",
+    "hindsight COMMAND [options]",
+    "",
+    "Commands:",
+    ...COMMANDS.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
+    "",
+    "hindsight COMMAND --help tells more. Exit codes: 0 yes or done, 1 no or failed, 2 misused.",
+    "",
+  ].join("\n");
+}
+
+function commandNamed(name: string): Command {
+  const found = COMMANDS.find((command) => command.name === name);
+  if (found !== undefined) return found;
+  const names = COMMANDS.map((command) => command.name);
+  throw new UsageError(
+    name.startsWith("-")
+      ? `A command comes before options: ${names.join(", ")}`
+      : `There is no command "${name}"${suggestion(name, names)}`,
+  );
+}
+
+/** Whether help is asked for: before anything that is wrong is complained of. */
+function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return args.slice(0, end < 0 ? args.length : end).some((word) => ["-h", "-help", "--help"].includes(word));
+}
+
+async function carryOut([name, ...args]: readonly string[], host: Host): Promise<number> {
+  if (name === undefined || asksForHelp([name]) || name === "help") {
+    host.stdout.write(overview());
+    return name === undefined ? 2 : 0;
+  }
+  const command = commandNamed(name);
+  if (asksForHelp(args)) {
+    host.stdout.write(commandHelp(command));
+    return 0;
+  }
+  const options = readOptions(args, [...command.options, ...COMMON_OPTIONS]);
+  if (options.others.length !== command.operands.length) {
+    const wanted = command.operands.length === 0 ? "no arguments" : command.operands.join(" and ");
+    throw new UsageError(`${name} takes ${wanted} besides options, not "${options.others.join(" ")}"`);
+  }
+  return await command.run(options, host);
+}
+
+/** Carries out a command line and returns the exit code; errors are reported, not thrown. */
+export async function main(args: readonly string[], host: Host): Promise<number> {
+  try {
+    return await carryOut(args, host);
+  } catch (error) {
+    if (error instanceof BrokenPipeError) return 0;
+    const { message, exitCode } = failureOf(error);
+    try {
+      host.stderr.write(`hindsight: ${message}\n`);
+      if (exitCode === 2) host.stderr.write(`Try: hindsight ${args[0] ?? ""} --help\n`.replace("  ", " "));
+    } catch (failure) {
+      if (!(failure instanceof BrokenPipeError)) throw failure;
+    }
+    return exitCode;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args, processHost));

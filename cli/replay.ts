@@ -1,0 +1,102 @@
+/** `hindsight replay`: runs a recorded run again and checks that it is the same. */
+import { Replay } from "../journal/replay.ts";
+import type { Command } from "./command.ts";
+import { IMAGE_OPTIONS } from "./command.ts";
+import { imagesOf, openRun } from "./host/open_run.ts";
+import { Progress } from "./host/progress.ts";
+import type { Options } from "./options.ts";
+import type { Host } from "./host/host.ts";
+import { counted, paletteFor, secondsText } from "./text.ts";
+
+/** Steps between two looks at the clock. */
+export const REPLAY_SLICE: number = 1 << 17;
+
+/** Runs a replay to `target`, telling how far it is. */
+export function replayTo(replay: Replay, target: number, progress: Progress): void {
+  while (replay.instant < target) {
+    replay.runTo(Math.min(target, replay.instant + REPLAY_SLICE));
+    progress.update(replay.instant, target);
+  }
+}
+
+function run(options: Options, host: Host): number {
+  const opened = openRun(options.others[0]!, host);
+  const showsConsole = options.isOn("console");
+  const replay = new Replay(opened.run, imagesOf(opened, options), engineOf(options));
+  const progress = new Progress(host, "replaying", showsConsole);
+  let written: number[] = [];
+  const show = (): void => {
+    if (written.length > 0) host.stdout.write(Uint8Array.from(written));
+    written = [];
+  };
+  if (showsConsole) {
+    replay.machine.board.transmitted = (byte) => {
+      written.push(byte);
+      if (written.length >= 4096) show();
+    };
+  }
+  try {
+    replayTo(replay, opened.run.lastInstant, progress);
+    replay.runToEnd();
+  } finally {
+    progress.clear();
+    show();
+  }
+  report(replay, options, host);
+  return 0;
+}
+
+/** The engine that a command was told to use. */
+export function engineOf(options: Options): { engine?: string } {
+  const engine = options.text("engine");
+  return engine === undefined ? {} : { engine };
+}
+
+function report(replay: Replay, options: Options, host: Host): void {
+  const { end, lastInstant } = replay.run;
+  const stateRoot = replay.machine.stateRoot().root.toHex();
+  const historyRoot = (end?.historyRoot ?? replay.historyRoot()).toHex();
+  const { rootsChecked, machine: { virtualTime } } = replay;
+  if (options.isOn("json")) {
+    const value = {
+      equal: true,
+      complete: end !== undefined,
+      instant: lastInstant,
+      virtualTime,
+      rootsChecked,
+      stateRoot,
+      historyRoot,
+    };
+    host.stdout.write(`${JSON.stringify(value)}\n`);
+    return;
+  }
+  const output = options.isOn("console") ? host.stderr : host.stdout;
+  const { green } = paletteFor(output);
+  const up = end === undefined ? " up to where the recording was cut off" : "";
+  output.write(
+    `${green("Equal")}${up}: ${counted(lastInstant, "step")}, ${secondsText(virtualTime)} of virtual time, ` +
+      `${counted(rootsChecked, "root")} checked.\n` +
+      `state root    ${stateRoot}\n` +
+      `history root  ${historyRoot}\n`,
+  );
+}
+
+/** The command. */
+export const replay: Command = {
+  name: "replay",
+  operands: ["RUN"],
+  summary: "Replays a recorded run and checks its roots and stored events",
+  details:
+    "Exits with 0 when the replay is the recorded run, with 1 naming the first instant known to differ\n" +
+    "when it is not.",
+  example: "deno task hindsight replay u.hindsight --console",
+  options: [
+    {
+      name: "console",
+      help: "what the guest wrote, on standard output; the result then goes to standard error",
+    },
+    { name: "engine", value: "NAME", help: "what runs the CPUs; changes no result" },
+    ...IMAGE_OPTIONS,
+  ],
+  run,
+};

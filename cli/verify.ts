@@ -1,0 +1,119 @@
+/** `hindsight verify`: checks a journal block by block, and everything stored in it against a replay. */
+import { classOf, type EventClass, type MachineEvent, writeEvent } from "../machine/events.ts";
+import { ByteWriter } from "../machine/layout.ts";
+import { eventStream, storedClasses } from "../journal/event_stream.ts";
+import { equalBytes } from "../journal/hash.ts";
+import { DivergenceError } from "../journal/replay.ts";
+import { type Command, IMAGE_OPTIONS } from "./command.ts";
+import { eventText } from "./event_text.ts";
+import type { Host } from "./host/host.ts";
+import { imagesOf, type OpenedRun, openRun } from "./host/open_run.ts";
+import { Progress } from "./host/progress.ts";
+import type { Options } from "./options.ts";
+import { engineOf } from "./replay.ts";
+import { counted, type Palette, paletteFor } from "./text.ts";
+
+/** Compares events by their canonical bytes. */
+class EventComparison {
+  readonly #writers = [new ByteWriter(), new ByteWriter()] as const;
+
+  /** Whether the two are the same event. */
+  areEqual(left: MachineEvent, right: MachineEvent): boolean {
+    for (const [writer, event] of [[this.#writers[0], left], [this.#writers[1], right]] as const) {
+      writer.clear();
+      writeEvent(writer, event);
+    }
+    return equalBytes(this.#writers[0].view(), this.#writers[1].view());
+  }
+}
+
+function refusal(
+  stored: MachineEvent | undefined,
+  derived: MachineEvent | undefined,
+  palette: Palette,
+): DivergenceError {
+  const text = (event: MachineEvent | undefined) =>
+    event === undefined ? "nothing more" : eventText(event, palette);
+  const instant = Math.min(stored?.instant ?? Infinity, derived?.instant ?? Infinity);
+  return new DivergenceError(
+    `The journal's events differ from the replay's at instant ${instant}:\n` +
+      `  stored:  ${text(stored)}\n  derived: ${text(derived)}`,
+    instant,
+  );
+}
+
+/** Compares all stored events, steps included, with derived ones; returns their numbers by class. */
+function compareEvents(opened: OpenedRun, options: Options, host: Host): Map<EventClass, number> {
+  const { run } = opened;
+  const classes = storedClasses(run);
+  const progress = new Progress(host, "verifying");
+  const stored = run.stored({ from: 0, to: Infinity, classes });
+  const derived = eventStream(run, imagesOf(opened, options), { classes }, {
+    ...engineOf(options),
+    derive: true,
+    checkEvents: false,
+  });
+  const counts = new Map<EventClass, number>(classes.map((name) => [name, 0]));
+  const comparison = new EventComparison();
+  const palette = paletteFor(host.stderr);
+  for (const event of derived) {
+    const { value: other, done } = stored.next();
+    // A recording that was cut off may have lost the last events that it had seen.
+    if (done && run.end === undefined) continue;
+    if (done || !comparison.areEqual(other, event)) {
+      progress.clear();
+      throw refusal(done ? undefined : other, event, palette);
+    }
+    const name = classOf(event.kind);
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+    progress.update(event.instant, run.lastInstant);
+  }
+  progress.clear();
+  const { value: left, done } = stored.next();
+  if (!done) throw refusal(left, undefined, palette);
+  return counts;
+}
+
+function run(options: Options, host: Host): number {
+  const opened = openRun(options.others[0]!, host);
+  const { reader, run } = opened;
+  for (const { number } of reader.blocks) reader.payload(number);
+  const counts = compareEvents(opened, options, host);
+  const roots = run.roots.length + (run.end === undefined ? 0 : 1);
+  if (options.isOn("json")) {
+    const value = {
+      blocks: reader.blocks.length,
+      bytes: opened.size,
+      torn: reader.torn ?? null,
+      complete: run.end !== undefined,
+      roots,
+      events: Object.fromEntries(counts),
+    };
+    host.stdout.write(`${JSON.stringify(value)}\n`);
+    return 0;
+  }
+  const { green } = paletteFor(host.stdout);
+  const events = [...counts].map(([name, count]) => `${count} ${name}`).join(", ");
+  host.stdout.write(
+    `${green("Sound")}: ${counted(reader.blocks.length, "block")} hashed, chained and decoded; ` +
+      `${counted(roots, "root")} and ${
+        counted([...counts.values()].reduce((sum, n) => sum + n, 0), "stored event")
+      } ` +
+      `(${events}) equal on replay.\n`,
+  );
+  return 0;
+}
+
+/** The command. */
+export const verify: Command = {
+  name: "verify",
+  operands: ["RUN"],
+  summary: "Checks a journal's file block by block, and all that is stored in it against a replay",
+  details: "More than `replay`: every block is decoded, and every stored event is compared, steps included.",
+  example: "deno task hindsight verify u.hindsight",
+  options: [
+    { name: "engine", value: "NAME", help: "what runs the CPUs; changes no result" },
+    ...IMAGE_OPTIONS,
+  ],
+  run,
+};
