@@ -35,7 +35,8 @@ start:  adr     x0, banner
         hvc     #0
         bl      work0
 wait:   ldr     x1, tally1                      // until cpu1 is done too
-        cmp     x1, #ROUNDS
+        ldr     x2, =ROUNDS
+        cmp     x1, x2
         b.eq    report
         yield
         b       wait
@@ -48,7 +49,7 @@ idle:   wfi
 
 // Increments the counter and the CPU's own tally ROUNDS times; the three lie in a row, tally1 first.
 work0:  adr     x21, counter
-        mov     x22, #ROUNDS
+        ldr     x22, =ROUNDS
 1:
 load0:  ldp     x1, x2, [x21]
         add     x1, x1, #1
@@ -60,7 +61,7 @@ store0: stp     x1, x2, [x21]
         ret
 
 work1:  adr     x21, tally1
-        mov     x22, #ROUNDS
+        ldr     x22, =ROUNDS
 1:
 load1:  ldp     x1, x2, [x21]
         add     x1, x1, #1
@@ -78,7 +79,7 @@ report: msr     daifset, #2
         bl      print_decimal
         adr     x0, text_expected
         bl      print
-        mov     x0, #(2 * ROUNDS)
+        ldr     x0, =(2 * ROUNDS)
         bl      print_decimal
         adr     x0, text_ticks
         bl      print
