@@ -1,8 +1,7 @@
 /** The reference engine: evaluates the IR of each instruction exactly; slow, legible, the specification. */
 import { decode, lower } from "../a64/rows.ts";
 import type { Cpu } from "../cpu/cpu.ts";
-import { raiseUndefined } from "../cpu/take_exception.ts";
-import { takeException } from "../cpu/take_exception.ts";
+import { raiseIllegalState, raiseUndefined, takeException } from "../cpu/take_exception.ts";
 import { fetch } from "../cpu/memory_access.ts";
 import { SLOT_PC, SLOT_TRASH } from "../cpu/registers.ts";
 import type { EventFields } from "../events.ts";
@@ -50,6 +49,8 @@ function prepare(nodes: readonly IrNode[]): DecodedInstruction {
 }
 
 const UNDEFINED: DecodedInstruction = { operations: [], endsBurst: true };
+/** Any instruction while PSTATE.IL is 1. */
+const ILLEGAL: DecodedInstruction = { operations: [], endsBurst: true };
 
 /** Evaluates IR operation by operation. */
 export class ReferenceEngine implements Engine {
@@ -80,7 +81,7 @@ export class ReferenceEngine implements Engine {
   #step(cpu: Cpu, traced: boolean): boolean {
     const word = fetch(cpu);
     if (cpu.pending !== undefined) return this.#except(cpu);
-    const instruction = this.#decoded.get(word) ?? this.#decode(word);
+    const instruction = cpu.illegal ? ILLEGAL : this.#decoded.get(word) ?? this.#decode(word);
     const pc = cpu.slots[SLOT_PC] as bigint;
     cpu.nextPc = BigInt.asUintN(64, pc + 4n);
     const level = cpu.el;
@@ -88,6 +89,7 @@ export class ReferenceEngine implements Engine {
     const operations = instruction.operations;
     let done = 0;
     if (instruction === UNDEFINED) raiseUndefined(cpu);
+    else if (instruction === ILLEGAL) raiseIllegalState(cpu);
     for (; done < operations.length; done++) {
       const { evaluate, node, a, b, c, faults } = operations[done] as Operation;
       values[done + 1] = evaluate(node, values[a] as bigint, values[b] as bigint, values[c] as bigint, cpu);
