@@ -3,7 +3,7 @@
 /** Everything of Armv8.6-A whose system registers and hints have names in our tables. */
 const FEATURES =
   "v8.6a crc crypto ras rand lor ssbs pan mte spe fgt ecv am amvs el2vmsa el3 ccidx vh dit uaops " +
-  "flagm tlb-rmi bti predres sel2 nv mpam pan-rwv perfmon ccpp ccdp tracev8.4 specrestrict pauth";
+  "flagm tlb-rmi bti predres sel2 nv mpam pan-rwv perfmon ccpp ccdp tracev8.4 specrestrict pauth sve";
 
 const ATTRIBUTES = FEATURES.split(" ").map((feature) => `+${feature}`).join(",");
 

@@ -26,14 +26,27 @@ function ourWord(text: string | undefined): number | undefined {
 const hex = (word: number | undefined): string =>
   word === undefined ? "refused" : `0x${word.toString(16).padStart(8, "0")}`;
 
+function caseOf(row: Instruction, word: number): Case {
+  const excluded = exclusionOf(row.name, row.pattern.decode(word));
+  return { row: row.name, word, text: disassemble(word), excluded };
+}
+
+/** Every system register and operation, named or not: MRS and MSR of X0, SYS and SYSL of X0 and XZR. */
+function systemCases(): Case[] {
+  const bases = [0xd5300000, 0xd5100000, 0xd5080000, 0xd508001f, 0xd5280000].map((base) => base >>> 0);
+  const words = bases.flatMap((base, index) =>
+    Array.from({ length: index < 2 ? 0x8000 : 0x4000 }, (_, encoding) => base + encoding * 32)
+  );
+  return words.map((word) => caseOf(decode(word)?.row as Instruction, word));
+}
+
 function randomCases(rows: readonly Instruction[], count: number, seed: number): Case[] {
   const random = randomNumbers(seed);
   return rows.flatMap((row) =>
     Array.from({ length: count }, () => {
       const word = randomWord(row, random);
       if (word === undefined) throw new Error(`No word of row ${row.name} found`);
-      const excluded = exclusionOf(row.name, row.pattern.decode(word));
-      return { row: row.name, word, text: disassemble(word), excluded };
+      return caseOf(row, word);
     })
   );
 }
@@ -80,7 +93,7 @@ async function main(): Promise<void> {
     default: { seed: "1", cases: "100", words: "300000" },
   });
   const rows = ROWS.filter((row) => row.assembly !== undefined && (!options.row || row.name === options.row));
-  const cases = randomCases(rows, Number(options.cases), Number(options.seed));
+  const cases = [...randomCases(rows, Number(options.cases), Number(options.seed)), ...systemCases()];
   const theirTexts = await disassembleByLlvm(cases.map(({ word }) => word));
   const theirWords = await assembleByLlvm(cases.map(({ text }) => text));
   const found = cases.map((entry, index) => disagreementsOf(entry, theirTexts[index], theirWords[index]));
@@ -89,7 +102,7 @@ async function main(): Promise<void> {
     cases.filter(({ excluded }) => excluded === directions).length;
   for (const line of disagreed.flat()) console.log(line);
   console.log(
-    `llvm-mc, seed ${options.seed}: ${rows.length} rows × ${options.cases} cases: ` +
+    `llvm-mc, seed ${options.seed}: ${rows.length} rows × ${options.cases} cases, and all system registers and operations: ` +
       `${cases.length - disagreed.length - count("both")} agreed, ${disagreed.length} disagreed, ` +
       `${count("both")} excluded, ${count("assembly")} compared in print only`,
   );
