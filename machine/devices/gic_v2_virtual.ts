@@ -30,6 +30,7 @@ const LR_ACTIVE = 1 << 29;
 const LR_PENDING = 1 << 28;
 const LR_STATE = LR_ACTIVE | LR_PENDING;
 const LR_EOI = 1 << 19;
+const LR_RESERVED = 7 << 20;
 const virtualId = (entry: number): number => entry & 0x3ff;
 const physicalId = (entry: number): number => (entry >>> 10) & 0x3ff;
 const senderOf = (entry: number): number => (entry >>> 10) & 7;
@@ -131,7 +132,7 @@ export class GicV2VirtualInterface implements InterruptSource {
   }
 
   #writeListRegister(index: number, value: number): void {
-    this.state.listRegisters[index] = value;
+    this.state.listRegisters[index] = value & ~LR_RESERVED;
     this.#options.changed();
   }
 
