@@ -1,7 +1,7 @@
 /** Events as lines for people. */
 import { disassemble } from "../machine/a64/assembly.ts";
 import { hex } from "../machine/address.ts";
-import type { EventOf, MachineEvent } from "../machine/events.ts";
+import { EVENT_KINDS, type EventOf, type MachineEvent } from "../machine/events.ts";
 import { grouped, type Palette } from "./text.ts";
 
 /** Exception classes, ESR_ELx.EC (Arm ARM D17.2.37). */
@@ -68,8 +68,9 @@ function fieldText(name: string, value: unknown): string {
 }
 
 function fieldsText(event: MachineEvent): string {
-  const { kind: _kind, instant: _instant, cpu: _cpu, index: _index, ...fields } = event;
-  return Object.entries(fields).map(([name, value]) => `${name}=${fieldText(name, value)}`).join(" ");
+  const fields = event as unknown as Record<string, unknown>;
+  const names = Object.keys(EVENT_KINDS[event.kind].fields);
+  return names.map((name) => `${name}=${fieldText(name, fields[name])}`).join(" ");
 }
 
 /** What happened, without where. */

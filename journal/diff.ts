@@ -86,7 +86,8 @@ export function diff(left: DiffSide, right: DiffSide, options: DiffOptions = {})
   options.progress?.("replaying to the last common root", start, upper);
   for (const { replay } of sides) replay.runTo(Math.min(start, upper));
   const low = narrow(sides, upper, options);
-  const found = compareFrom(sides, low, Math.min(upper, low + EVENT_BY_EVENT), upper === end, options);
+  const high = Math.min(upper, low + EVENT_BY_EVENT);
+  const found = compareFrom(sides, low, high, high === end, options);
   if (found !== undefined) return found;
   for (const { replay } of sides) replay.runTo(upper);
   const parts = differingParts(sides);
