@@ -1,0 +1,146 @@
+/** Records what QEMU does at every access to a system register: deno run -A tests/machine/cpu/record_system_access.ts */
+import { assembleProgram } from "../../../machine/a64/program.ts";
+import { systemAccessSyndrome } from "../../../machine/cpu/syndrome.ts";
+import {
+  accessName,
+  type Configuration,
+  CONFIGURATIONS,
+  encodingOf,
+  FIRST_ENCODING,
+  LAST_ENCODING,
+  outcomeOf,
+  type Outcomes,
+  printOutcomes,
+  referenceOf,
+  spsrOf,
+  usualOutcome,
+} from "./system_access.ts";
+
+const BASE = 0x4010_0000n, PARAMETERS = 0x4020_0000n, EXCLUDED = 0x4020_4000n;
+const RESULTS = 0x4100_0000n, VALUES = 0x4300_0000n, SCRATCH = 0x4400_0000n;
+const WORDS = 5;
+
+const probe = assembleProgram(Deno.readTextFileSync(new URL("probe.s", import.meta.url)), {
+  name: "probe.s",
+  base: BASE,
+  symbols: { PARAMETERS, EXCLUDED, RESULTS, VALUES, SCRATCH },
+});
+/** LDR X0, #8; BR X0; the address: at 0 as firmware, so that QEMU's own PSCI stays away from EL3. */
+const BOOT = new Uint8Array(16);
+new DataView(BOOT.buffer).setUint32(0, 0x5800_0040, true);
+new DataView(BOOT.buffer).setUint32(4, 0xd61f_0000, true);
+new DataView(BOOT.buffer).setBigUint64(8, BASE, true);
+
+function words(...values: bigint[]): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(BigUint64Array.from(values).buffer);
+}
+
+/** Registers of the probe's own level that must not be written with ones. */
+function excluded({ level }: Configuration): bigint[] {
+  if (level === 0) return [];
+  return ["SPSel", `SCTLR_EL${level}`, ...(level === 3 ? ["SCR_EL3"] : [])].map((name) =>
+    BigInt(encodingOf(name))
+  );
+}
+
+function parameters(configuration: Configuration): Uint8Array<ArrayBuffer> {
+  const { el2, el3, level, scr, controls } = configuration;
+  const features = (el2 ? 1n : 0n) | (el3 ? 2n : 0n);
+  const masks = isMasked(configuration) ? 1n : 0n;
+  const sets = Object.entries(controls).flatMap(([name, value]) => [
+    BigInt(0xd500_0000 | encodingOf(name) << 5),
+    value,
+  ]);
+  // SCR_EL3 last: EL2's registers are set while they can be.
+  const security = el3 ? [BigInt(0xd500_0000 | encodingOf("SCR_EL3") << 5), scr] : [];
+  return words(features, spsrOf(level), scr | 1n, masks, ...sets, ...security, 0n, 0n);
+}
+
+/** Masks are taken where nothing is in the way: with plain features at the highest level. */
+function isMasked({ name, el2, el3, level }: Configuration): boolean {
+  return name.startsWith("with") && level === (el3 ? 3 : el2 ? 2 : 1);
+}
+
+async function run(configuration: Configuration): Promise<BigUint64Array> {
+  const { el2, el3 } = configuration;
+  const directory = Deno.makeTempDirSync({ prefix: "hindsight-probe-" });
+  const load = (name: string, bytes: Uint8Array, address: bigint) => {
+    Deno.writeFileSync(`${directory}/${name}`, bytes);
+    const options = `loader,file=${directory}/${name},addr=0x${address.toString(16)},force-raw=on`;
+    return ["-device", options];
+  };
+  try {
+    Deno.writeFileSync(`${directory}/boot`, BOOT);
+    const machine = `virt${el2 ? ",virtualization=on" : ""}${el3 ? ",secure=on" : ""}`;
+    const args = [
+      "-M",
+      machine,
+      ..."-cpu cortex-a57 -m 256 -display none -nodefaults -semihosting".split(" "),
+    ];
+    args.push("-bios", `${directory}/boot`, ...load("probe", probe.bytes, BASE));
+    args.push(...load("parameters", parameters(configuration), PARAMETERS));
+    args.push(...load("excluded", words(...excluded(configuration), 0n), EXCLUDED));
+    const command = new Deno.Command("qemu-system-aarch64", { args, signal: AbortSignal.timeout(60_000) });
+    const { stdout, stderr } = await command.output();
+    if (stdout.length !== (LAST_ENCODING - FIRST_ENCODING) * WORDS * 8) {
+      const message = new TextDecoder().decode(stderr);
+      throw new Error(`"${configuration.name}" left ${stdout.length} bytes: ${message}`);
+    }
+    return new BigUint64Array(stdout.slice().buffer);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
+
+function outcomes(configuration: Configuration, results: BigUint64Array): Outcomes {
+  const all: Outcomes = new Map();
+  const usual = usualOutcome(configuration);
+  for (let encoding = FIRST_ENCODING; encoding < LAST_ENCODING; encoding++) {
+    for (const isRead of [true, false]) {
+      const word = results[(encoding - FIRST_ENCODING) * WORDS + (isRead ? 0 : 2)] as bigint;
+      const expected = systemAccessSyndrome(encoding, 0, isRead);
+      const outcome = outcomeOf(Number(word >> 32n), Number(word & 0xffff_ffffn), expected);
+      if (outcome !== usual) all.set(accessName(encoding, isRead), outcome);
+    }
+  }
+  return all;
+}
+
+/** What differs from the configuration that everything else of the level is compared with. */
+function differences(all: Outcomes, reference: Outcomes, usual: string): Outcomes {
+  const result: Outcomes = new Map();
+  for (const [access, outcome] of all) if (reference.get(access) !== outcome) result.set(access, outcome);
+  for (const access of reference.keys()) if (!all.has(access)) result.set(access, usual);
+  return result;
+}
+
+/** Encoding, value after reset, and the values after writes of ones and zeros; numbers in hexadecimal. */
+function values(results: BigUint64Array): string[] {
+  const lines: string[] = [];
+  for (let encoding = 0x8000; encoding < LAST_ENCODING; encoding++) {
+    const at = (encoding - FIRST_ENCODING) * WORDS;
+    const [read, value, write, ones, zeros] = results.subarray(at, at + WORDS) as unknown as bigint[];
+    if (read !== 0n) continue;
+    const numbers = write === 0n ? [value, ones, zeros] : [value];
+    lines.push(
+      [encoding.toString(16), ...numbers.map((number) => (number as bigint).toString(16))].join(" "),
+    );
+  }
+  return lines;
+}
+
+const header = "# QEMU 7.2.22, virt, cortex-a57; record_system_access.ts";
+const accessLines = [header], valueLines = [header];
+const known = new Map<string, Outcomes>();
+for (const configuration of CONFIGURATIONS) {
+  const results = await run(configuration);
+  const all = outcomes(configuration, results);
+  known.set(configuration.name, all);
+  const reference = known.get(referenceOf(configuration) ?? "") ?? new Map();
+  accessLines.push(`[${configuration.name}]`);
+  accessLines.push(...printOutcomes(differences(all, reference, usualOutcome(configuration))));
+  if (isMasked(configuration)) valueLines.push(`[${configuration.name}]`, ...values(results));
+}
+const folder = new URL("../../fixtures/cpu/", import.meta.url);
+Deno.writeTextFileSync(new URL("system_access.txt", folder), accessLines.join("\n") + "\n");
+Deno.writeTextFileSync(new URL("system_values.txt", folder), valueLines.join("\n") + "\n");
