@@ -79,8 +79,12 @@ async function consoleOfQemu(boot: Boot): Promise<string> {
   return text;
 }
 
-/** Runs a command of ours; its output, or an error with all of it. */
+/** Runs a command of ours; its output, or an error with all of it when it does not exit as expected. */
 async function hindsight(...args: string[]): Promise<string> {
+  return await hindsightExits(0, ...args);
+}
+
+async function hindsightExits(expected: number, ...args: string[]): Promise<string> {
   const process = new Deno.Command(Deno.execPath(), {
     args: ["run", "-q", "--allow-read", "--allow-write", "cli/main.ts", ...args],
     stdin: "null",
@@ -92,7 +96,7 @@ async function hindsight(...args: string[]): Promise<string> {
     toText(process.stderr),
     process.status,
   ]);
-  if (code !== 0) throw new Error(`hindsight ${args.join(" ")} exited ${code}:\n${text}${errors}`);
+  if (code !== expected) throw new Error(`hindsight ${args.join(" ")} exited ${code}:\n${text}${errors}`);
   return text;
 }
 
@@ -143,7 +147,66 @@ async function run(boot: Boot, folder: string): Promise<void> {
   const before = performance.now();
   console.log(indent(await hindsight("replay", journal)));
   console.log(`${boot.name}: replayed in ${seconds(performance.now() - before)}`);
-  console.log(indent(await hindsight("info", journal)));
+  console.log(indent(await hindsight("verify", journal)));
+  await compareDepths(boot, folder);
+  await diffKeystroke(boot, journal, folder);
+}
+
+/** The first steps of a boot and windows in them, in instants. */
+const DEPTH_STEPS = 1_500_000;
+const DEPTH_WINDOWS = [[0, 10_000], [700_000, 710_000], [1_480_000, 1_490_000]] as const;
+
+/** Windows of events are the same bytes whether every step was stored or all must be derived. */
+async function compareDepths(boot: Boot, folder: string): Promise<void> {
+  const record = async (depth: string) => {
+    const journal = `${folder}/${boot.name}-${depth}.hindsight`;
+    await hindsight(
+      "record",
+      ...boot.options,
+      "--until",
+      String(DEPTH_STEPS),
+      "--depth",
+      depth,
+      "-o",
+      journal,
+    );
+    return journal;
+  };
+  const [stored, derived] = [await record("steps"), await record("traps")];
+  for (const [from, to] of DEPTH_WINDOWS) {
+    const window = (journal: string) =>
+      hindsight("events", journal, "--class", "all", "--from", String(from), "--to", String(to), "--json");
+    const [left, right] = [await window(stored), await window(derived)];
+    const count = left.split("\n").length - 1;
+    if (left !== right || count < to - from) {
+      throw new Error(`events ${from}–${to} differ by depth (${count} lines)`);
+    }
+    console.log(`${boot.name}: ${count} events of instants ${from}–${to} equal, stored and derived`);
+  }
+}
+
+/** Records the same inputs again with the second one an instant later; diff names that input. */
+async function diffKeystroke(boot: Boot, journal: string, folder: string): Promise<void> {
+  const lines = (await hindsight("events", journal, "--kind", "consoleReceived", "--json")).trim().split(
+    "\n",
+  );
+  const inputs = lines.map((line) => JSON.parse(line) as { instant: number; bytes: string });
+  const delayed = inputs[1];
+  if (delayed === undefined) throw new Error("the boot has no second input");
+  const script = inputs.map(({ instant, bytes }) => {
+    const text = new TextDecoder().decode(Uint8Array.fromHex(bytes));
+    return `at ${instant === delayed.instant ? instant + 1 : instant} send ${JSON.stringify(text)}\n`;
+  });
+  const file = `${folder}/${boot.name}-later.script`;
+  await Deno.writeTextFile(file, script.join(""));
+  const other = `${folder}/${boot.name}-later.hindsight`;
+  await hindsight("record", ...boot.options, "--script", file, "-o", other);
+  const found = await hindsightExits(1, "diff", journal, other);
+  if (!found.includes("consoleReceived") || !found.includes(delayed.instant.toLocaleString("en"))) {
+    throw new Error(`diff does not name the input at instant ${delayed.instant}:\n${found}`);
+  }
+  console.log(`${boot.name}: diff names the keystroke that came an instant later`);
+  console.log(indent(found));
 }
 
 const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(1)} s`;
