@@ -160,12 +160,17 @@ export class LineParser {
     return this.text.charAt(this.column() - 1) === "#";
   }
 
-  /** Text up to the comma or bracket that ends an expression. */
+  /** Text up to the comma or bracket that ends an expression, but for those in parentheses or character constants. */
   #takeExpression(): string {
-    const rest = this.text.slice(this.position);
-    const expression = /^(?:'(?:\\.|[^'])'|\((?:[^()]|\([^()]*\))*\)|[^,\]}()])*/.exec(rest)?.[0] ?? "";
-    this.position += expression.length;
-    return expression.trim();
+    const start = this.position, token = /'(?:\\.|[^'])'|[^]/y;
+    for (let depth = 0; this.position < this.text.length;) {
+      token.lastIndex = this.position;
+      const part = token.exec(this.text)?.[0] ?? "";
+      if (depth === 0 && /^[,\]})]$/.test(part)) break;
+      depth += part === "(" ? 1 : part === ")" ? -1 : 0;
+      this.position += part.length;
+    }
+    return this.text.slice(start, this.position).trim();
   }
 
   /** An immediate between two bounds, as a number. */

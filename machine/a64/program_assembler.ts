@@ -10,7 +10,7 @@ import {
   type Scope,
 } from "./program_expression.ts";
 import { Preprocessor, type Surroundings } from "./program_macros.ts";
-import { NAME, Reader } from "./program_reader.ts";
+import { NAME, Reader, shorten } from "./program_reader.ts";
 import { LITERAL, takeLiteral } from "./program_literals.ts";
 import { type Emit, layOut, Section, SECTION_KINDS } from "./program_sections.ts";
 import { type Place, type Source, splitStatements, type Statement } from "./program_source.ts";
@@ -108,7 +108,7 @@ export class Assembler implements Surroundings {
     if (act) return act(this, reader);
     if (word.startsWith(".")) {
       reader.fail(
-        `unknown directive "${word}"`,
+        `unknown directive "${shorten(word)}"`,
         "one that firmware/README.md lists",
         reader.position - word.length + 1,
       );

@@ -67,12 +67,12 @@ function words(assembler: Assembler, reader: Reader): void {
 
 function strings(ending: readonly number[]): Directive {
   return (assembler, reader) => {
-    const bytes = reader.list(() => {
-      const text = reader.string();
+    const bytes: number[] = [];
+    reader.list(() => {
       // Strings with only blanks between them are one string.
-      while (reader.take(/(?=")/y) !== undefined) text.push(...reader.string());
-      return [...text, ...ending];
-    }).flat();
+      do reader.string(bytes); while (reader.take(/(?=")/y) !== undefined);
+      bytes.push(...ending);
+    });
     assembler.reserve(bytes.length, (view, at) => new Uint8Array(view.buffer).set(bytes, at));
   };
 }

@@ -1,7 +1,15 @@
 /** Expands `.macro`, `.rept`, `.irp` and `.if` of a program: statements in, fewer kinds of statements out. */
 import { AssemblyError } from "./line_parser.ts";
-import { NAME, Reader, shorten } from "./program_reader.ts";
-import { type Place, sourceColumn, splitStatements, type Statement } from "./program_source.ts";
+import {
+  type Parameter,
+  readArgument,
+  readArguments,
+  readParameter,
+  replaceNames,
+  rest,
+} from "./program_macro_text.ts";
+import { NAME, Reader } from "./program_reader.ts";
+import { type Place, splitStatements, type Statement } from "./program_source.ts";
 
 /** What expansion needs to know of the program so far. */
 export interface Surroundings {
@@ -13,13 +21,6 @@ export interface Surroundings {
   report(place: Place, error: AssemblyError): void;
 }
 
-interface Parameter {
-  readonly name: string;
-  readonly fallback: string;
-  readonly isRequired: boolean;
-  readonly takesRest: boolean;
-}
-
 interface Macro {
   readonly name: string;
   readonly parameters: readonly Parameter[];
@@ -28,6 +29,7 @@ interface Macro {
 
 interface Condition {
   readonly opening: Statement;
+  /** Whether statements are kept; never inside one that is not active. */
   isActive: boolean;
   /** A branch was taken, so that no other is. */
   isDecided: boolean;
@@ -37,17 +39,20 @@ interface Condition {
 /** Statements, repetitions and calls of one program: guards against sources that never end. */
 const MAXIMUM_EXPANSION = 1_000_000;
 const MAXIMUM_DEPTH = 100;
-const MAXIMUM_TEXT = 65_536;
 
-const BLOCK_ENDS: Record<string, string> = { ".macro": ".endm", ".rept": ".endr", ".irp": ".endr" };
+const BLOCK_ENDS = new Map([[".macro", ".endm"], [".rept", ".endr"], [".irp", ".endr"]]);
 
-const CONDITIONS: Record<string, (reader: Reader, around: Surroundings) => boolean> = {
-  ".if": (reader, around) => around.evaluate(reader) !== 0n,
-  ".ifdef": (reader, around) => around.isDefined(reader.expect(NAME, "a name")),
-  ".ifndef": (reader, around) => !around.isDefined(reader.expect(NAME, "a name")),
-  ".ifb": (reader) => rest(reader) === "",
-  ".ifnb": (reader) => rest(reader) !== "",
-};
+type Test = (reader: Reader, around: Surroundings) => boolean;
+
+const isNotZero: Test = (reader, around) => around.evaluate(reader) !== 0n;
+
+const CONDITIONS = new Map<string, Test>([
+  [".if", isNotZero],
+  [".ifdef", (reader, around) => around.isDefined(reader.expect(NAME, "a name"))],
+  [".ifndef", (reader, around) => !around.isDefined(reader.expect(NAME, "a name"))],
+  [".ifb", (reader) => rest(reader) === ""],
+  [".ifnb", (reader) => rest(reader) !== ""],
+]);
 
 /** The directive or mnemonic of a statement, in lower case; labels in front of it, even unfinished ones, are skipped. */
 const WORD = /^\s*(?:[\w.$\\@()]+\s*:\s*)*([\w.$]+)(?![\w.$]|\s*:)/;
@@ -72,8 +77,8 @@ export class Preprocessor {
       if (!statement || !this.#spend(statement)) return;
       const word = wordOf(statement);
       if (this.#condition(word, statement, conditions)) continue;
-      if (conditions.some(({ isActive }) => !isActive)) continue;
-      const end = BLOCK_ENDS[word];
+      if (conditions.at(-1)?.isActive === false) continue;
+      const end = BLOCK_ENDS.get(word);
       if (end !== undefined) {
         const last = findEnd(statements, index, end);
         if (last === undefined) this.#report(statement, `${word} has no ${end}; expected one below it`);
@@ -118,12 +123,12 @@ export class Preprocessor {
 
   /** Deals with a directive of conditional assembly; false if the statement is none. */
   #condition(word: string, statement: Statement, conditions: Condition[]): boolean {
-    const isTrue = CONDITIONS[word];
+    const isTrue = CONDITIONS.get(word);
     const last = conditions.at(-1);
     const isEnd = word === ".else" || word === ".endif";
     if (isEnd) this.#attempt(statement, () => afterWord(statement).end());
     if (isTrue) {
-      const isSkipped = conditions.some(({ isActive }) => !isActive);
+      const isSkipped = last?.isActive === false;
       const isActive = !isSkipped && this.#decide(isTrue, statement);
       conditions.push({ opening: statement, isActive, isDecided: isSkipped || isActive, hasElse: false });
     } else if (word === ".else" || word === ".elseif") {
@@ -132,7 +137,7 @@ export class Preprocessor {
         return true;
       }
       last.hasElse = word === ".else";
-      last.isActive = !last.isDecided && (last.hasElse || this.#decide(CONDITIONS[".if"], statement));
+      last.isActive = !last.isDecided && (last.hasElse || this.#decide(isNotZero, statement));
       last.isDecided ||= last.isActive;
     } else if (word === ".endif") {
       if (!conditions.pop()) this.#report(statement, ".endif belongs to no .if; expected .if before it");
@@ -140,10 +145,10 @@ export class Preprocessor {
     return true;
   }
 
-  #decide(isTrue: (typeof CONDITIONS)[string] | undefined, statement: Statement): boolean {
+  #decide(isTrue: Test, statement: Statement): boolean {
     return this.#attempt(statement, () => {
       const reader = afterWord(statement);
-      const result = isTrue?.(reader, this.#around) ?? false;
+      const result = isTrue(reader, this.#around);
       reader.end();
       return result;
     }) ?? false;
@@ -209,7 +214,7 @@ export class Preprocessor {
 
   *#call(macro: Macro, statement: Statement, depth: number): Generator<Statement, void> {
     const expanded = this.#attempt(statement, () => {
-      const values = readArguments(macro, afterWord(statement));
+      const values = readArguments(macro.name, macro.parameters, afterWord(statement));
       values.set("@", String(this.#calls++));
       return this.#substitute(macro.body, values, { macro: macro.name, statement });
     });
@@ -236,26 +241,15 @@ function afterWord({ text }: Statement): Reader {
   return new Reader(text, WORD.exec(text)?.[0].length ?? 0);
 }
 
-function rest(reader: Reader): string {
-  return reader.expect(/[^]*/y, "text").trim();
-}
-
 /** Index of the statement that ends the block opened at `start`. */
 function findEnd(statements: readonly Statement[], start: number, end: string): number | undefined {
   let depth = 0;
   for (let index = start; index < statements.length; index++) {
     const word = wordOf(statements[index] as Statement);
-    if (BLOCK_ENDS[word] === end) depth++;
+    if (BLOCK_ENDS.get(word) === end) depth++;
     else if (word === end && --depth === 0) return index;
   }
   return undefined;
-}
-
-function readParameter(reader: Reader): Parameter {
-  const name = reader.expect(NAME, "a parameter's name");
-  const qualifier = reader.take(/:\s*(?:req|vararg)\b/y) ?? "";
-  const fallback = reader.take(/=/y) === undefined ? "" : readArgument(reader);
-  return { name, fallback, isRequired: qualifier.endsWith("req"), takesRest: qualifier.endsWith("vararg") };
 }
 
 function irpHeader(reader: Reader): [name: string, values: string[]] {
@@ -263,93 +257,4 @@ function irpHeader(reader: Reader): [name: string, values: string[]] {
   const values: string[] = [];
   for (reader.take(/,/y); !reader.atEnd; reader.take(/,/y)) values.push(readArgument(reader));
   return [name, values.length === 0 ? [""] : values];
-}
-
-function readArguments({ name, parameters }: Macro, reader: Reader): Map<string, string> {
-  const values = new Map<string, string>();
-  for (let position = 0; !reader.atEnd; reader.take(/,/y)) {
-    const { column } = reader, keyword = reader.take(/[A-Za-z_.$][\w.$]*\s*=(?!=)/y);
-    const key = keyword?.slice(0, -1).trim();
-    let parameter = parameters.find((candidate) => candidate.name === key);
-    if (!parameter) {
-      reader.position -= keyword?.length ?? 0;
-      parameter = parameters[position++];
-    }
-    if (!parameter) {
-      reader.fail(`too many arguments for macro "${name}"`, `at most ${parameters.length}`, column);
-    }
-    if (values.has(parameter.name)) {
-      reader.fail(`argument "${parameter.name}" is given twice`, "each once", column);
-    }
-    values.set(parameter.name, parameter.takesRest ? rest(reader) : readArgument(reader));
-  }
-  for (const parameter of parameters) {
-    const value = values.get(parameter.name) ?? "";
-    if (value === "" && parameter.isRequired) {
-      reader.fail(`macro "${name}" lacks its argument "${parameter.name}"`, "a value");
-    }
-    values.set(parameter.name, value === "" ? parameter.fallback : value);
-  }
-  return values;
-}
-
-const QUOTED = /"((?:\\.|[^"\\])*)"/y;
-const ARGUMENT_PART = /"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])'|[^\s,()"']+|\s+|[^]/y;
-const OPERATOR = /[-+*/%<>=&|^!~:]/;
-
-/** One argument: text up to a comma, or to a blank with no operator beside it; quotes around all of it are taken off. */
-function readArgument(reader: Reader): string {
-  const quoted = reader.take(QUOTED);
-  if (quoted !== undefined) return quoted.slice(1, -1);
-  let text = "";
-  for (let depth = 0; !reader.atEnd;) {
-    const start = reader.position;
-    ARGUMENT_PART.lastIndex = start;
-    const part = ARGUMENT_PART.exec(reader.text)?.[0] ?? "";
-    if (part === "," && depth === 0) break;
-    depth += part === "(" ? 1 : part === ")" ? -1 : 0;
-    text += part;
-    reader.position += part.length;
-    const blanks = /\s*/y;
-    blanks.lastIndex = reader.position;
-    const gap = blanks.exec(reader.text)?.[0] ?? "";
-    const next = reader.text.charAt(reader.position + gap.length);
-    if (gap === "") continue;
-    if (depth <= 0 && !OPERATOR.test(next) && !OPERATOR.test(text.slice(-1))) break;
-    text += gap;
-    reader.position += gap.length;
-  }
-  return text.trim();
-}
-
-const SUBSTITUTION = /\\(@|\(\)|[A-Za-z_.$][\w.$]*)/g;
-
-/** Puts arguments into one statement of a body; the columns of what was put in are those of its name. */
-function replaceNames(
-  statement: Statement,
-  values: Map<string, string>,
-): { text: string; columns: number[] } {
-  let text = "", end = 0;
-  const columns: number[] = [];
-  const add = (piece: string, from: number, step: 0 | 1): void => {
-    text += piece;
-    if (text.length > MAXIMUM_TEXT) {
-      throw new AssemblyError(
-        `"${shorten(text)}" grows too long; expected at most ${MAXIMUM_TEXT} characters`,
-        1,
-      );
-    }
-    for (let index = 0; index < piece.length; index++) {
-      columns.push(sourceColumn(statement, from + index * step + 1));
-    }
-  };
-  for (const { 0: match, 1: name = "", index } of statement.text.matchAll(SUBSTITUTION)) {
-    const value = name === "()" ? "" : values.get(name);
-    if (value === undefined) continue;
-    add(statement.text.slice(end, index), end, 1);
-    add(value, index, 0);
-    end = index + match.length;
-  }
-  add(statement.text.slice(end), end, 1);
-  return { text, columns };
 }

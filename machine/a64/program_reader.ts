@@ -80,20 +80,19 @@ export class Reader {
     return this.take(/,/y) === undefined ? undefined : item();
   }
 
-  /** The bytes of a string in double quotes: UTF-8, with C escapes. */
-  string(): number[] {
+  /** The bytes of a string in double quotes, UTF-8 with C escapes; added to `bytes`. */
+  string(bytes: number[] = []): number[] {
     const start = this.column;
     this.expect(/"/y, "a string in double quotes");
-    const bytes: number[] = [];
     for (;;) {
       const character = this.text.codePointAt(this.position);
       if (character === undefined) this.fail("the string does not end", 'a closing "', start);
       if (character === 0x22) break;
       if (character === 0x5c) bytes.push(this.escape());
       else {
-        const text = String.fromCodePoint(character);
-        bytes.push(...new TextEncoder().encode(text));
-        this.position += text.length;
+        if (character < 0x80) bytes.push(character);
+        else bytes.push(...new TextEncoder().encode(String.fromCodePoint(character)));
+        this.position += character < 0x1_0000 ? 1 : 2;
       }
     }
     this.position++;

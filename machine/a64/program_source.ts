@@ -39,7 +39,7 @@ export interface Statement extends Place {
 
 const TOKEN = new RegExp(
   [
-    /"(?:\\.|[^"\\\n])*"?/, // a string; the parser reports one that does not end
+    /"(?:[^"\\\n]+|\\.)*"?/, // a string; the parser reports one that does not end
     /'(?:\\[0-7x][0-9a-fA-F]{0,2}|\\.|[^'\\\n])'/, // a character
     /\/\/[^\n]*/,
     /\/\*[^]*?(?:\*\/|$)/,

@@ -1,6 +1,7 @@
 /** Names of a program: labels, local labels, and equates that may be set again; each lookup knows where it stands. */
 import { AssemblyError } from "./line_parser.ts";
 import { constant, type Expression, type Quantity, UnknownError } from "./program_expression.ts";
+import { shorten } from "./program_reader.ts";
 import type { Place } from "./program_source.ts";
 
 interface Definition {
@@ -101,8 +102,11 @@ export class SymbolTable {
 
   #unknown(name: string, column: number): UnknownError {
     return this.isComplete
-      ? new UnknownError(`undefined symbol "${name}"; expected a label or an equate of this program`, column)
-      : new UnknownError(`"${name}" is not known yet; expected a value defined above`, column);
+      ? new UnknownError(
+        `undefined symbol "${shorten(name)}"; expected a label or an equate of this program`,
+        column,
+      )
+      : new UnknownError(`"${shorten(name)}" is not known yet; expected a value defined above`, column);
   }
 
   #lookupLocal({ digits, isBackward }: LocalLabel, sequence: number, column: number): Quantity {
@@ -121,7 +125,9 @@ export class SymbolTable {
   #resolve(name: string, { expression }: Definition, column: number): Quantity {
     if (this.#chain === MAXIMUM_CHAIN || !expression) {
       throw new AssemblyError(
-        `"${name}" is defined through itself or through more than ${MAXIMUM_CHAIN} other names; expected fewer`,
+        `"${
+          shorten(name)
+        }" is defined through itself or through more than ${MAXIMUM_CHAIN} other names; expected fewer`,
         column,
       );
     }
@@ -154,7 +160,7 @@ export class SymbolTable {
 function twice(name: string, other: Definition, column: number): AssemblyError {
   const where = other.place ? `${other.place.file}:${other.place.line}` : "the symbols given from outside";
   return new AssemblyError(
-    `"${name}" is defined twice; expected one definition, but ${where} has one`,
+    `"${shorten(name)}" is defined twice; expected one definition, but ${where} has one`,
     column,
   );
 }

@@ -5,7 +5,7 @@ import { Reader } from "./program_reader.ts";
 
 /** Checks and cuts for `:name:` in front of an expression (ELF for the Arm 64-bit Architecture, 5.7.5 and 5.7.6). */
 // deno-fmt-ignore
-const PARTS: Record<string, { lowest: bigint; bits: bigint; limit: bigint }> = {
+const PARTS = new Map<string, { lowest: bigint; bits: bigint; limit: bigint }>(Object.entries({
   lo12:       { lowest: 0n,  bits: 12n, limit: 64n },
   pg_hi21:    { lowest: 0n,  bits: 64n, limit: 64n },
   pg_hi21_nc: { lowest: 0n,  bits: 64n, limit: 64n },
@@ -16,7 +16,7 @@ const PARTS: Record<string, { lowest: bigint; bits: bigint; limit: bigint }> = {
   abs_g2:     { lowest: 32n, bits: 16n, limit: 48n },
   abs_g2_nc:  { lowest: 32n, bits: 16n, limit: 64n },
   abs_g3:     { lowest: 48n, bits: 16n, limit: 64n },
-};
+}));
 
 /** Writes the expression's value as a little-endian integer; throws `AssemblyError` if `size` bytes cannot hold it. */
 export function storeInteger(view: DataView, at: number, size: number, expression: Expression): void {
@@ -37,9 +37,9 @@ export function storeInteger(view: DataView, at: number, size: number, expressio
 export function evaluateOperand(text: string, scope: Scope): bigint {
   const reader = new Reader(text);
   const part = reader.take(/:\w+:/y)?.slice(1, -1);
-  const cut = part === undefined ? undefined : PARTS[part.toLowerCase()];
+  const cut = part === undefined ? undefined : PARTS.get(part.toLowerCase());
   if (part !== undefined && !cut) {
-    reader.fail(`unknown part :${part}:`, Object.keys(PARTS).map((name) => `:${name}:`).join(" "), 1);
+    reader.fail(`unknown part :${part}:`, [...PARTS.keys()].map((name) => `:${name}:`).join(" "), 1);
   }
   const expression = parseExpression(reader, scope);
   reader.end("an operator or the end of the operand");

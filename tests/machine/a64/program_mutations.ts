@@ -10,7 +10,7 @@ const CHARACTERS = "\n\n;,:.#=()[]\"'\\@/*+-<>&|~!%$ 019xbfaXr\u00b5\u0000";
 const WORDS = [
   ".macro m a", ".endm", ".rept 3", ".endr", ".irp r, x0, x1", ".if 1", ".else", ".endif", ".ltorg", ".org . + 4", "/*", "*/",
   "1b", "1f", ".", "\\@", "\\a", "\\()", "=", ":lo12:", "0xffffffffffffffff", "-1", "1 << 63", "start", "m", ".text", ".bss",
-  "ldr x0, =", "\"", "'", "(((((", ".set q, q + 1", ".equ r, q", ".quad r", ".balign 4096", ".space", "nop", "b .",
+  "ldr x0, =", "\"", "'", "(((((", ".set q, q + 1", ".equ r, q", ".quad r", ".balign 4096", ".space", "nop", "b .", "constructor", "__proto__", ".rept 2; nop; .endr",
 ];
 
 /** How many sources were assembled, and how many refused. */

@@ -105,6 +105,12 @@ Deno.test("assembleProgram reports each kind of mistake at its line and column",
     [' .incbin "x"',                    'a.s:1:10: no bytes are named "x"; expected bytes handed over with the source'],
     [" nop /* open",                    "a.s:1:6: the comment does not end; expected */"],
     [" .fill 1, 8, 1 << 32",            "a.s:1:14: 4294967296 does not fit; expected an unsigned number of at most 32 bits, or .rept and .quad"],
+    [" constructor 1",                  'a.s:1:2: unknown instruction "constructor"'],
+    [" .constructor 1",                 'a.s:1:2: unknown directive ".constructor"; expected one that firmware/README.md lists'],
+    [" add x0, x0, :constructor:s",     "a.s:1:14: unknown part :constructor:; expected :lo12: :pg_hi21: :pg_hi21_nc: :abs_g0: :abs_g0_nc: :abs_g1: :abs_g1_nc: :abs_g2: :abs_g2_nc: :abs_g3:"],
+    [" .quad toString",                 'a.s:1:8: undefined symbol "toString"; expected a label or an equate of this program'],
+    [" .incbin \"toString\"",           'a.s:1:10: no bytes are named "toString"; expected bytes handed over with the source'],
+    [" .if 1\n .endif x",               'a.s:2:9: unexpected "x"; expected the end of the statement'],
     [" $ 5",                            'a.s:1:2: unknown instruction "$"'],
     [" , 5",                            'a.s:1:2: unexpected ", 5"; expected a label, a directive or an instruction'],
   ];
@@ -212,6 +218,18 @@ Deno.test("assembleProgram settles what is known by the first pass where GNU as 
   assertEquals(
     assemble(" .quad 0x40000000 - 0xffff000000000000 + high", { symbols: { high: 0xffff000000000010n } }),
     "1000004000000000",
+  );
+});
+
+Deno.test("assembleProgram takes any expression as an operand", () => {
+  assertEquals(assemble(" add x0, x0, #((1 + (2 * (3 + (4)))) << 2)"), assemble(" add x0, x0, #60"));
+  assertEquals(
+    assemble(" mov w0, #','; mov w1, #'('; ldr x0, [x1, (8)]"),
+    assemble(" mov w0, #44; mov w1, #40; ldr x0, [x1, #8]"),
+  );
+  assertEquals(
+    messageOf(" add x0, x0, #(1 + 2"),
+    'a.s:1:21: the statement ends too early; expected an operator or ")"',
   );
 });
 
