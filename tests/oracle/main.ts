@@ -28,6 +28,7 @@ const ORACLES: readonly Oracle[] = [
   { name: "instructions", script: "instruction_main.ts",   needs: [QEMU_USER],        update: ["--update"], quick: ["--quick"] },
   { name: "assembly",     script: "llvm_oracle.ts",        needs: [LLVM],             update: [],           quick: ["--cases", "20"] },
   { name: "programs",     script: "program_oracle.ts",     needs: [LLVM],             update: ["--record"], quick: [] },
+  { name: "firmware",     script: "firmware_oracle.ts",    needs: [QEMU_USER, QEMU_SYSTEM, LLVM], update: [], quick: [] },
   { name: "device-trees", script: "device_tree_oracle.ts", needs: [QEMU_SYSTEM, DTC], update: ["--record"], quick: [] },
 ];
 
