@@ -1,4 +1,4 @@
-/** Exception classes and the syndromes that this folder builds (Arm ARM D13.2.37, ESR_ELx). */
+/** Exception classes and the syndromes that this folder builds (Arm ARM D13.2, ESR_ELx). */
 
 /** ESR_ELx.EC by exception class. */
 // deno-fmt-ignore

@@ -31,11 +31,6 @@ function breakpointControl(value: bigint): bigint {
   return copied | bit(value, 5n) << 6n | bit(value, 7n) << 8n;
 }
 
-/** DBGWVRn_EL1: bits 63–49 copy bit 48, bits 1–0 are RES0. */
-function watchpointValue(value: bigint): bigint {
-  return BigInt.asUintN(64, BigInt.asIntN(49, value)) & ~3n;
-}
-
 function numbered(
   prefix: "DBGBVR" | "DBGBCR" | "DBGWVR" | "DBGWCR",
   count: number,
@@ -66,7 +61,7 @@ function changeClaim(set: boolean): SystemRegister["write"] {
 export const DEBUG_REGISTERS: readonly SystemRegister[] = [
   ...numbered("DBGBVR", BREAKPOINTS, (value) => value),
   ...numbered("DBGBCR", BREAKPOINTS, breakpointControl),
-  ...numbered("DBGWVR", WATCHPOINTS, watchpointValue),
+  ...numbered("DBGWVR", WATCHPOINTS, (value) => value & ~3n),
   ...numbered("DBGWCR", WATCHPOINTS, (value) => value),
   stored("MDSCR_EL1", "EL1_RW", DEBUG),
   stored("MDCCINT_EL1", "EL1_RW", DEBUG),

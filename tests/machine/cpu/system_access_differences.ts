@@ -42,12 +42,12 @@ const has = ({ configuration }: AccessDifference, register: string, bit: number)
 // deno-fmt-ignore
 const ROWS: readonly Row[] = [
   { reason: "D13.3: a debug register that QEMU does not have", holds: ({ name }) => MISSING_IN_QEMU.has(name) },
-  { reason: "D13.3.17: MDSCR_EL1.TDCC traps the debug communications channel", holds: (d) => d.name === "MDCCSR_EL0" && has(d, "MDSCR_EL1", 12) && d.ours === "trap 1" },
-  { reason: "D13.2.48: HCR_EL2.TIDCP traps all IMPLEMENTATION DEFINED encodings", holds: (d) => has(d, "HCR_EL2", 20) && d.ours === "trap 2" && [11, 15].includes(d.encoding >> 7 & 15) },
-  { reason: "D13.4.1: MDCR_EL2.TPMCR traps PMCR_EL0", holds: (d) => d.name === "PMCR_EL0" && has(d, "MDCR_EL2", 5) && d.ours === "trap 2" },
+  { reason: "D13.3, MDSCR_EL1.TDCC traps the debug communications channel", holds: (d) => d.name === "MDCCSR_EL0" && has(d, "MDSCR_EL1", 12) && d.ours === "trap 1" },
+  { reason: "D13.2, HCR_EL2.TIDCP traps all IMPLEMENTATION DEFINED encodings", holds: (d) => has(d, "HCR_EL2", 20) && d.ours === "trap 2" && [11, 15].includes(d.encoding >> 7 & 15) },
+  { reason: "D13.4, MDCR_EL2.TPMCR traps PMCR_EL0", holds: (d) => d.name === "PMCR_EL0" && has(d, "MDCR_EL2", 5) && d.ours === "trap 2" },
   { reason: "D13.4: TPM traps counters that PMUSERENR_EL0 lets EL0 use", holds: (d) => isCounter(d.name) && (has(d, "MDCR_EL2", 6) || has(d, "MDCR_EL3", 6)) && d.ours.startsWith("trap") },
-  { reason: "D13.8.19: CNTHCTL_EL2.EL1PCTEN, not EL1PCEN, traps CNTPCT_EL0 at EL0", holds: (d) => d.name === "CNTPCT_EL0" && d.configuration.level === 0 && d.configuration.controls["CNTHCTL_EL2"] !== 3n },
-  { reason: "C5.3.8: with the MMU off memory is Device, where DC ZVA faults", holds: (d) => d.encoding === SYSTEM_INSTRUCTIONS["dc zva"]?.encoding && /^[1-3]:9[26]000061$/.test(d.ours) },
+  { reason: "D13.8, CNTHCTL_EL2.EL1PCTEN, not EL1PCEN, traps CNTPCT_EL0 at EL0", holds: (d) => d.name === "CNTPCT_EL0" && d.configuration.level === 0 && d.configuration.controls["CNTHCTL_EL2"] !== 3n },
+  { reason: "C5.3: with the MMU off memory is Device, where DC ZVA faults", holds: (d) => d.encoding === SYSTEM_INSTRUCTIONS["dc zva"]?.encoding && /^[1-3]:9[26]000061$/.test(d.ours) },
   { reason: "D13.3: MDCR_EL3.TDA traps MDCR_EL2", holds: (d) => d.name === "MDCR_EL2" && has(d, "MDCR_EL3", 9) && d.ours === "trap 3" },
 ];
 
@@ -60,10 +60,10 @@ export function differenceIn(difference: AccessDifference): string | undefined {
 // deno-fmt-ignore
 const VALUES: Readonly<Record<string, string>> = {
   ID_AA64PFR0_EL1: "AArch64 alone: fields are 1 where QEMU has 2",
-  HCR_EL2:         "D13.2.48: RW is RAO/WI without AArch32",
-  SCR_EL3:         "D13.2.118: RW is RAO/WI without AArch32; QEMU's own is not probed",
-  MDCCINT_EL1:     "D13.3.18: readable; QEMU leaves Rt alone",
-  DBGVCR32_EL2:    "D13.3.9: readable; QEMU leaves Rt alone",
+  HCR_EL2:         "D13.2, RW is RAO/WI without AArch32",
+  SCR_EL3:         "D13.2: RW is RAO/WI without AArch32; QEMU's own is not probed",
+  MDCCINT_EL1:     "D13.3: readable; QEMU leaves Rt alone",
+  DBGVCR32_EL2:    "D13.3: readable; QEMU leaves Rt alone",
   OSLSR_EL1:       "the probe unlocks it before",
   SPSel:           "the probe needs its own",
 };

@@ -1,0 +1,81 @@
+/** The table of choices: what the Arm ARM (DDI 0487, sections as in issue F) leaves to a CPU, what this one does, and what QEMU 7.2 does. */
+
+/** One choice. */
+export interface ArchitectureChoice {
+  /** What is chosen. */
+  readonly topic: string;
+  /** Section of the Arm ARM that leaves it open, or that decides it where QEMU differs. */
+  readonly section: string;
+  /** How open it is; `decided` is not open at all, but QEMU 7.2 does something else. */
+  readonly kind: "IMPLEMENTATION DEFINED" | "CONSTRAINED UNPREDICTABLE" | "UNKNOWN" | "decided";
+  /** What this CPU does. */
+  readonly choice: string;
+  /** What QEMU 7.2's cortex-a57 does; `same` when it is that. */
+  readonly qemu: string;
+}
+
+type Kind = ArchitectureChoice["kind"];
+
+function choice(topic: string, section: string, kind: Kind, what: string, qemu = "same"): ArchitectureChoice {
+  return { topic, section, kind, choice: what, qemu };
+}
+
+const DEFINED = "IMPLEMENTATION DEFINED", UNPREDICTABLE = "CONSTRAINED UNPREDICTABLE", UNKNOWN = "UNKNOWN";
+
+/** Every choice of the folder machine/cpu/ but those of memory accesses, which machine/memory/README.md lists. */
+// deno-fmt-ignore
+export const ARCHITECTURE_CHOICES: readonly ArchitectureChoice[] = [
+  // What exists.
+  choice("AArch32", "D1.6", DEFINED, "at no level: HCR_EL2.RW and SCR_EL3.RW are RAO/WI, returns to AArch32 are illegal", "at every level"),
+  choice("values of AArch32 ID registers", "D13.2, ID_PFR0_EL1", UNKNOWN, "QEMU's"),
+  choice("DACR32_EL2, IFSR32_EL2, FPEXC32_EL2, DBGVCR32_EL2, SDER32_EL3, SPSR_abt/fiq/irq/und", "D13.2", UNKNOWN, "storage without effect, since firmware saves them without asking"),
+  choice("RMR_ELx", "D13.2, RMR_EL1", DEFINED, "not there: accesses are UNDEFINED"),
+  choice("ACTLR, AFSR, AMAIR of any level, HACR_EL2", "D13.2", DEFINED, "zero, writes ignored"),
+  choice("registers of the Cortex-A57 (S3_1_C11_*, S3_1_C15_*)", "D12.3", DEFINED, "those of QEMU: read as QEMU's constants, writes ignored"),
+  choice("registers that QEMU lacks: DBGCLAIM*, DBGAUTHSTATUS_EL1, DBGPRCR_EL1, OSECCR_EL1, OSDTR*_EL1, DBGDTR*_EL0", "D13.3", "decided", "there", "UNDEFINED"),
+  choice("DBGAUTHSTATUS_EL1", "D13.3, DBGAUTHSTATUS_EL1", DEFINED, "debug of each state is implemented and disabled", "UNDEFINED"),
+  // Fields and reset values.
+  choice("RES0 and RES1 bits that can be written", "Glossary", DEFINED, "QEMU's: storage unless the row in the table has a mask"),
+  choice("registers whose reset value is UNKNOWN", "D1.9", UNKNOWN, "zero, or QEMU's value"),
+  choice("CNTFRQ_EL0 at reset", "D13.8, CNTFRQ_EL0", UNKNOWN, "62.5 MHz"),
+  choice("MPIDR_EL1", "D13.2, MPIDR_EL1", DEFINED, "affinity 0 is the CPU's number, bits 31 set and U clear"),
+  choice("DBGBCRn_EL1.BAS", "D13.3, DBGBCRn_EL1", UNPREDICTABLE, "bits 3 and 1 copy bits 2 and 0"),
+  choice("DBGWVRn_EL1 bits 63–49", "D13.3, DBGWVRn_EL1", DEFINED, "storage"),
+  choice("VBAR_ELx bits 10–5", "D13.2, VBAR_EL1", UNKNOWN, "storage; vectors are at bits 63–11", "storage that moves the vectors"),
+  choice("RVBAR_ELx", "D13.2, RVBAR_EL1", DEFINED, "zero; the board chooses where a CPU starts"),
+  choice("L1 and L2 caches (CTR_EL0, CLIDR_EL1, CCSIDR_EL1)", "D13.2, CTR_EL0", DEFINED, "QEMU's values; CCSIDR_EL1 of a level that is not there is zero"),
+  // Traps and UNDEFINED accesses.
+  choice("IMPLEMENTATION DEFINED encodings at EL0 with HCR_EL2.TIDCP", "D13.2, HCR_EL2", DEFINED, "UNDEFINED"),
+  choice("IMPLEMENTATION DEFINED encodings at EL1 with HCR_EL2.TIDCP", "D13.2, HCR_EL2", "decided", "trap to EL2, unallocated ones too", "no trap of the A57's own"),
+  choice("reserved ID registers with HCR_EL2.TID3", "D13.2, HCR_EL2", DEFINED, "trap to EL2"),
+  choice("MDSCR_EL1.TDCC", "D13.3, MDSCR_EL1", "decided", "traps MDCCSR_EL0 and DBGDTR*_EL0 at EL0", "no effect"),
+  choice("MDCR_EL2.TPMCR", "D13.3, MDCR_EL2", "decided", "traps PMCR_EL0", "no effect"),
+  choice("MDCR_EL2.TPM and MDCR_EL3.TPM with PMUSERENR_EL0.{ER,CR,SW}", "D13.3, MDCR_EL2", "decided", "trap what PMUSERENR_EL0 allows", "no trap"),
+  choice("MDCR_EL3.TDA", "D13.3, MDCR_EL3", "decided", "traps MDCR_EL2 too", "does not"),
+  choice("CNTHCTL_EL2 at EL0", "D13.8, CNTHCTL_EL2", "decided", "EL1PCTEN traps CNTPCT_EL0", "EL1PCEN does"),
+  choice("OSDLR_EL1 with TDOSA", "D13.3, MDCR_EL2", DEFINED, "traps"),
+  choice("HCR_EL2.TSC without EL3", "D13.2, HCR_EL2", DEFINED, "traps SMC to EL2, before built-in firmware answers it"),
+  choice("AT S1E2* at EL3 with SCR_EL3.NS = 0", "C5.4", "decided", "UNDEFINED"),
+  choice("TLBI of EL2 at EL3 with SCR_EL3.NS = 0", "C5.5", UNPREDICTABLE, "executed"),
+  choice("HVC at EL3", "C6.2, HVC", "decided", "taken to EL3", "taken to EL2"),
+  choice("HVC at Secure EL1", "C6.2, HVC", "decided", "UNDEFINED", "taken to EL2"),
+  choice("syndrome of MSR DAIFSet and DAIFClr trapped by SCTLR_EL1.UMA", "D13.2, ESR_EL1", "decided", "Op1 and Op2 in their places", "exchanged"),
+  choice("event counters at or above MDCR_EL2.HPMN, at EL1 and EL0", "D13.4", UNPREDICTABLE, "PMEVCNTRn_EL0 and PMEVTYPERn_EL0 are accessible"),
+  choice("PMSELR_EL0.SEL beyond the counters", "D13.4, PMSELR_EL0", UNPREDICTABLE, "PMXEVTYPER_EL0 and PMXEVCNTR_EL0 are RAZ/WI"),
+  // Exceptions.
+  choice("priority of interrupts", "D1.13", DEFINED, "FIQ, IRQ, SError, then virtual IRQ, FIQ, SError; software step after all of them"),
+  choice("FAR_ELx for exceptions that do not define it", "D13.2, FAR_EL1", UNKNOWN, "unchanged"),
+  choice("ISS of an SError", "D13.2, ESR_EL1", DEFINED, "IDS = 1, the rest zero"),
+  choice("SP alignment checks", "D1.8", "decided", "done", "not done"),
+  choice("WFI", "D1.17", DEFINED, "waits for a pending interrupt, masked or not; traps only when it would wait"),
+  choice("WFE", "D1.17", DEFINED, "waits for an event or an unmasked interrupt; traps only when it would wait", "ends the turn, never traps"),
+  choice("HLT", "C6.2, HLT", "decided", "#0xF000 above EL0 is semihosting when it is on; otherwise UNDEFINED"),
+  choice("SMC and HVC as the board's PSCI conduit", "D1.16", DEFINED, "answered as QEMU's firmware does, before HCD, HCE or SMD make them UNDEFINED"),
+  // Debug.
+  choice("software step while the OS lock is set", "D2.12", "decided", "inactive", "active"),
+  choice("breakpoints, watchpoints, vector catch", "D2.9", "decided", "registers only; they never match", "breakpoints and watchpoints match"),
+  choice("debug communications channel", "H4.1", DEFINED, "empty: MDCCSR_EL0 is zero, what is sent is gone"),
+  // Performance monitors.
+  choice("events", "D7.11", DEFINED, "SW_INCR and CPU_CYCLES, at one cycle per nanosecond of virtual time"),
+  choice("overflow interrupt of the counters", "D7.5", "decided", "never; PMOVSSET_EL0 is set when the counters are next looked at", "PPI 7"),
+];
