@@ -25,25 +25,51 @@
  * @module
  */
 export * from "./machine/address.ts";
-export { assembleLine, AssemblyError, disassemble } from "./machine/a64/assembly.ts";
+export { assembleLine, type AssemblyContext, AssemblyError, disassemble } from "./machine/a64/assembly.ts";
 export * from "./machine/a64/program.ts";
 export * from "./machine/configuration.ts";
 export { type MachineImages, VirtBoard } from "./machine/compose.ts";
+export { type Alarm, Clock } from "./machine/clock.ts";
+export * from "./machine/cpu/cpu.ts";
+export type { Exception, ExceptionLevel } from "./machine/cpu/exception.ts";
+export type { ClearReason, ExclusiveMonitor } from "./machine/cpu/exclusive_monitor.ts";
+export * from "./machine/cpu/timer.ts";
+export type { Registers } from "./machine/cpu/registers.ts";
+export { type HelperName, HELPERS } from "./machine/ir/helpers.ts";
+export type { Access, ExecutionContext } from "./machine/ir/operations.ts";
+export type { FaultKind } from "./machine/memory/fault.ts";
+export * from "./machine/memory/tlb.ts";
+export * from "./machine/memory/translation_controls.ts";
+export type { Engine } from "./machine/engine/engine.ts";
 export * from "./machine/errors.ts";
 export * from "./machine/events.ts";
+export {
+  ByteReader,
+  ByteWriter,
+  type FieldKind,
+  type Schema,
+  type SchemaError,
+  type ValueOf,
+} from "./machine/layout.ts";
 export * from "./machine/machine.ts";
-export * from "./machine/snapshot.ts";
+export * from "./machine/memory/physical.ts";
+export type { Section } from "./machine/snapshot.ts";
+export type { StateRoot } from "./machine/state_root.ts";
 export * from "./journal/bisect.ts";
+export * from "./journal/block.ts";
+export { BLOCK_KINDS, type BlockKind } from "./journal/block_kinds.ts";
 export * from "./journal/diff.ts";
 export * from "./journal/errors.ts";
 export * from "./journal/event_json.ts";
 export * from "./journal/event_stream.ts";
 export * from "./journal/file.ts";
 export * from "./journal/hash.ts";
+export * from "./journal/history.ts";
 export * from "./journal/images.ts";
 export * from "./journal/payloads.ts";
 export * from "./journal/predicate.ts";
 export * from "./journal/recorder.ts";
 export * from "./journal/replay.ts";
 export * from "./journal/run.ts";
+export type { TornTail } from "./journal/scan.ts";
 export { MemoryFile, type Sink, type Source as JournalSource } from "./journal/storage.ts";

@@ -1,6 +1,7 @@
 /** What the blocks of a journal hold: one zod description for each kind of payload. */
 import { z } from "zod";
 import { type MachineConfiguration, parseConfiguration } from "../machine/configuration.ts";
+import type { Schema } from "../machine/layout.ts";
 import { HASH_LENGTH } from "./hash.ts";
 
 /** How much of a run is stored; the rest is derived. */
@@ -26,7 +27,7 @@ export interface Manifest {
 }
 
 /** The first block's schema; the configuration is checked by the machine's own parser, which throws ConfigurationError. */
-export const manifestSchema: z.ZodType<Manifest> = z.strictObject({
+export const manifestSchema: Schema<Manifest> = z.strictObject({
   configuration: z.unknown().transform(parseConfiguration),
   depth: z.enum(DEPTHS),
   recordedBy: z.string().max(100),
@@ -37,27 +38,44 @@ export function storedManifest(manifest: Manifest): unknown {
   return JSON.parse(JSON.stringify(manifest));
 }
 
-/** A block of stored events, or of inputs: complete up to `through`. */
-export const eventsSchema = z.strictObject({
+/** A block of stored events, inputs among them. */
+export interface StoredEvents {
   /** Every stored event of an instant below this one is in this block or before it. */
-  through: instant,
+  readonly through: number;
   /** Rows of journal/event_rows.ts, in order. */
+  readonly rows: readonly (readonly unknown[])[];
+}
+
+/** Schema of a block of events. */
+export const eventsSchema: Schema<StoredEvents> = z.strictObject({
+  through: instant,
   rows: z.array(z.array(z.unknown())).max(1 << 20),
 });
 
-/** A root block. */
-export const rootSchema = z.strictObject({
+/** A root as stored. */
+export interface StoredRoot {
   /** The state after this many steps, before that step boundary. */
-  instant,
+  readonly instant: number;
   /** Virtual time there, in nanoseconds. */
-  virtualTime: instant,
+  readonly virtualTime: number;
   /** Root of the whole state. */
-  stateRoot: hash,
+  readonly stateRoot: Uint8Array;
   /** History root: of everything up to here. */
-  historyRoot: hash,
+  readonly historyRoot: Uint8Array;
   /** The hashes that make up the state root, to name what differs. */
+  readonly parts: readonly { readonly name: string; readonly hash: Uint8Array }[];
+}
+
+const root = z.strictObject({
+  instant,
+  virtualTime: instant,
+  stateRoot: hash,
+  historyRoot: hash,
   parts: z.array(z.strictObject({ name: z.string().max(64), hash })).max(1024),
 });
+
+/** Schema of a root block. */
+export const rootSchema: Schema<StoredRoot> = root;
 
 /** Why a run ended. */
 export const END_REASONS = [
@@ -70,16 +88,19 @@ export const END_REASONS = [
   "operator",
 ] as const;
 
-/** The end block: a root, and how the run ended. */
-export const endSchema = rootSchema.extend({
-  reason: z.enum(END_REASONS),
+/** How a run ended, with its last root. */
+export interface RunEnd extends StoredRoot {
+  /** Why it ended. */
+  readonly reason: (typeof END_REASONS)[number];
   /** Exit code of the guest, 0 when it gave none. */
-  exitCode: z.int().min(0).max(0xffffffff),
+  readonly exitCode: number;
   /** The machine was waiting, with virtual time moved on to `virtualTime` at the end. */
+  readonly waiting: boolean;
+}
+
+/** Schema of the end block. */
+export const endSchema: Schema<RunEnd> = root.extend({
+  reason: z.enum(END_REASONS),
+  exitCode: z.int().min(0).max(0xffffffff),
   waiting: z.boolean(),
 });
-
-/** A root as stored. */
-export type StoredRoot = z.infer<typeof rootSchema>;
-/** How a run ended. */
-export type RunEnd = z.infer<typeof endSchema>;

@@ -8,6 +8,7 @@ import type { Machine } from "../machine/machine.ts";
 
 /** An expression that cannot be used; the message points into it. */
 export class PredicateError extends Error {
+  /** Name of the class. */
   override name = "PredicateError";
 }
 

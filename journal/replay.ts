@@ -19,6 +19,7 @@ import type { RecordedRun } from "./run.ts";
 
 /** The replayed run is not the recorded one; the message names the first instant known to differ, and what differed. */
 export class DivergenceError extends JournalError {
+  /** Name of the class. */
   override name = "DivergenceError";
   /** `instant` is the first one known to differ. */
   constructor(message: string, readonly instant: number) {
@@ -58,7 +59,9 @@ class StoredEventCheck implements EventObserver {
     if (this.divergence !== undefined || this.#next === undefined) return;
     const { instant } = this.#next;
     this.divergence = new DivergenceError(
-      `The replay differs at instant ${instant}: the journal has ${describe(this.#next)}, the replay has nothing more`,
+      `The replay differs at instant ${instant}: the journal has ${
+        describe(this.#next)
+      }, the replay has nothing more`,
       instant,
     );
   }

@@ -1,6 +1,6 @@
 /** A recorded run as it stands in a journal: its manifest, inputs, roots, stored events and end, checked by zod. */
 import { classOf, type EventClass, type InputEvent, type MachineEvent } from "../machine/events.ts";
-import type { z } from "zod";
+import type { Schema } from "../machine/layout.ts";
 import type { BlockInfo } from "./block.ts";
 import { JournalError, JournalFormatError } from "./errors.ts";
 import { eventOfRow } from "./event_rows.ts";
@@ -70,7 +70,7 @@ export class RecordedRun {
     );
   }
 
-  #parse<T>(schema: z.ZodType<T>, block: BlockInfo): T {
+  #parse<T>(schema: Schema<T>, block: BlockInfo): T {
     const parsed = schema.safeParse(this.reader.payload(block.number));
     if (parsed.success) return parsed.data;
     const issue = parsed.error.issues[0];

@@ -1,6 +1,7 @@
 /** Branded addresses: the three address spaces of the architecture cannot be mixed up. */
 
-declare const space: unique symbol;
+/** Marks an address with its space; exists in types only. */
+export declare const space: unique symbol;
 
 /** A virtual address: 64 bits, before stage 1 (Arm ARM D8.1). */
 export type VirtualAddress = bigint & { readonly [space]?: "virtual" };

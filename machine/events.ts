@@ -9,6 +9,7 @@ import {
   listOf,
   oneOf,
   record,
+  type Schema,
   text,
   u16,
   u32,
@@ -105,7 +106,8 @@ export type EventOf<K extends EventKind> = Readonly<{ kind: K } & EventAddress &
 /** Any event. */
 export type MachineEvent = { [K in EventKind]: EventOf<K> }[EventKind];
 
-type KindsOfClass<C extends EventClass> = {
+/** The kinds of a class. */
+export type KindsOfClass<C extends EventClass> = {
   [K in EventKind]: (typeof EVENT_KINDS)[K]["class"] extends C ? K : never;
 }[EventKind];
 
@@ -137,28 +139,32 @@ export function classOf(name: EventKind): EventClass {
   return EVENT_KINDS[name].class;
 }
 
-const address = { instant: u53.schema, cpu: u8.schema, index: u32.schema };
+const address = {
+  instant: u53.schema as z.ZodType,
+  cpu: u8.schema as z.ZodType,
+  index: u32.schema as z.ZodType,
+};
 
 function schemaOf(name: EventKind): z.ZodType {
   const fields = Object.entries(EVENT_KINDS[name].fields as Record<string, FieldKind<unknown>>);
   return z.strictObject({
     kind: z.literal(name),
     ...address,
-    ...Object.fromEntries(fields.map(([field, { schema }]) => [field, schema])),
+    ...Object.fromEntries(fields.map(([field, { schema }]) => [field, schema as z.ZodType])),
   });
 }
 
 /** The zod description of any event: one discriminated union over `kind`. */
-export const eventSchema: z.ZodType<MachineEvent> = z.discriminatedUnion(
+export const eventSchema: Schema<MachineEvent> = z.discriminatedUnion(
   "kind",
   EVENT_KIND_NAMES.map(schemaOf) as never,
-) as unknown as z.ZodType<MachineEvent>;
+) as unknown as Schema<MachineEvent>;
 
 /** The zod description of an input event. */
-export const inputSchema: z.ZodType<InputEvent> = z.discriminatedUnion(
+export const inputSchema: Schema<InputEvent> = z.discriminatedUnion(
   "kind",
   EVENT_KIND_NAMES.filter((name) => classOf(name) === "input").map(schemaOf) as never,
-) as unknown as z.ZodType<InputEvent>;
+) as unknown as Schema<InputEvent>;
 
 /** Appends the canonical bytes of an event: number of kind, instant, CPU, index, fields in table order. */
 export function writeEvent(writer: ByteWriter, event: MachineEvent): void {

@@ -121,10 +121,26 @@ export class ByteReader {
   }
 }
 
+/** A zod schema, as those see it who only check values with it. */
+export interface Schema<T> {
+  /** The value, checked; throws zod's error when it is not what the schema says. */
+  parse(value: unknown): T;
+  /** The same without throwing. */
+  safeParse(value: unknown): { success: true; data: T } | { success: false; error: SchemaError };
+}
+
+/** What is wrong with a value. */
+export interface SchemaError {
+  /** All of it. */
+  readonly message: string;
+  /** One by one, each with the way to it. */
+  readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[];
+}
+
 /** How one field is checked, written and read. */
 export interface FieldKind<T> {
   /** The zod schema of the field's value. */
-  readonly schema: z.ZodType<T>;
+  readonly schema: Schema<T>;
   /** Writes the value in its fixed layout. */
   write(writer: ByteWriter, value: T): void;
   /** Reads the value back. */
@@ -203,7 +219,7 @@ export function text(max: number): FieldKind<string> {
 /** One of a fixed list of names, stored as its index (at most 256 names, order is part of the format). */
 export function oneOf<const N extends readonly string[]>(...names: N): FieldKind<N[number]> {
   return {
-    schema: z.enum(names as unknown as [string, ...string[]]) as unknown as z.ZodType<N[number]>,
+    schema: z.enum(names as unknown as [string, ...string[]]) as unknown as Schema<N[number]>,
     write: (writer, value) => writer.u8(names.indexOf(value)),
     read: (reader) => {
       const index = reader.u8();
@@ -217,7 +233,7 @@ export function oneOf<const N extends readonly string[]>(...names: N): FieldKind
 /** A list of at most `max` values with a 32-bit count in front. */
 export function listOf<T>(kind: FieldKind<T>, max: number): FieldKind<T[]> {
   return {
-    schema: z.array(kind.schema).max(max),
+    schema: z.array(kind.schema as z.ZodType<T>).max(max),
     write: (writer, values) => {
       writer.u32(values.length);
       for (const value of values) kind.write(writer, value);
@@ -240,8 +256,8 @@ export function record<F extends Record<string, unknown>>(fields: F): FieldKind<
   const entries = Object.entries(fields) as [string, FieldKind<unknown>][];
   return {
     schema: z.strictObject(
-      Object.fromEntries(entries.map(([name, kind]) => [name, kind.schema])),
-    ) as unknown as z.ZodType<ValueOf<F>>,
+      Object.fromEntries(entries.map(([name, kind]) => [name, kind.schema as z.ZodType])),
+    ) as unknown as Schema<ValueOf<F>>,
     write: (writer, value) => {
       for (const [name, kind] of entries) kind.write(writer, (value as Record<string, unknown>)[name]);
     },
