@@ -27,6 +27,9 @@
 export * from "./machine/address.ts";
 export { assembleLine, type AssemblyContext, AssemblyError, disassemble } from "./machine/a64/assembly.ts";
 export * from "./machine/a64/program.ts";
+export * from "./machine/a64/program_parts.ts";
+export * from "./firmware/elf.ts";
+export * from "./firmware/image.ts";
 export * from "./machine/configuration.ts";
 export { type MachineImages, VirtBoard } from "./machine/compose.ts";
 export { type Alarm, Clock } from "./machine/clock.ts";
@@ -56,7 +59,7 @@ export * from "./machine/memory/physical.ts";
 export type { Section } from "./machine/snapshot.ts";
 export type { StateRoot } from "./machine/state_root.ts";
 export * from "./journal/bisect.ts";
-export * from "./journal/block.ts";
+export type { BlockInfo, BlockSpan } from "./journal/block.ts";
 export { BLOCK_KINDS, type BlockKind } from "./journal/block_kinds.ts";
 export * from "./journal/diff.ts";
 export * from "./journal/errors.ts";

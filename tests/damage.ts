@@ -16,7 +16,7 @@ import type { MachineImages } from "../machine/compose.ts";
 import { ConfigurationError } from "../machine/errors.ts";
 import { imageReferences } from "../journal/images.ts";
 import { counterGuest, recordGuest } from "./journal/guest.ts";
-import { Random } from "./machine/devices/random.ts";
+import { Random } from "./oracle/devices/random.ts";
 
 const U_BOOT = ".guests/u-boot/u-boot.bin";
 const U_BOOT_KILLS = 5;
