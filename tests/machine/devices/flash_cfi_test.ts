@@ -1,9 +1,9 @@
-/** The flash bank against QEMU's, and its array as memory. */
+/** The flash bank: its commands as QEMU has them, and its array as memory. */
 import { assertEquals } from "@std/assert";
 import { physicalAddress } from "../../../machine/address.ts";
 import { FlashCfi } from "../../../machine/devices/flash_cfi.ts";
 import { PAGE_DIRTY, PhysicalMemory } from "../../../machine/memory/physical.ts";
-import { assertRoundTrip, assertTrace, by, registersOf } from "./support.ts";
+import { assertRoundTrip, by, registersOf } from "./support.ts";
 
 const BASE = physicalAddress(0x0400_0000);
 const SIZE = 0x10_0000;
@@ -15,20 +15,6 @@ function build() {
   flash.connect(region);
   return { flash, memory, region, ...registersOf(flash) };
 }
-
-Deno.test("FlashCfi answers 3000 random accesses as QEMU does", () => {
-  const { flash, memory, region } = build();
-  const bank = {
-    name: "flash1",
-    write: flash.write.bind(flash),
-    read: (offset: number, size: number) => {
-      if (!region.direct) return flash.read(offset, size);
-      const bytes = memory.readBytes(physicalAddress(BASE + offset), size);
-      return bytes.reduceRight((value, byte) => value * 256 + byte, 0);
-    },
-  };
-  return assertTrace("flash_cfi", { frames: [{ base: BASE, size: SIZE, device: bank }] });
-});
 
 Deno.test("FlashCfi describes 64 MiB to a CFI query with both chips at once", () => {
   const { read, write } = build();

@@ -1,20 +1,12 @@
-/** fw_cfg against QEMU's, DMA included. */
+/** The fw_cfg device: items, selectors and what is refused. */
 import { assertEquals, assertThrows } from "@std/assert";
 import { physicalAddress } from "../../../machine/address.ts";
 import { FwCfg, type FwCfgItem } from "../../../machine/devices/fw_cfg.ts";
 import { PhysicalMemory } from "../../../machine/memory/physical.ts";
-import { assertRoundTrip, assertTrace, registersOf } from "./support.ts";
+import { assertRoundTrip, registersOf } from "./support.ts";
 
-const BASE = 0x0902_0000;
 const RAM = physicalAddress(0x4100_0000);
 const RAM_SIZE = 0x1_0000;
-
-/** Names and sizes of QEMU's own files when the trace was recorded. */
-// deno-fmt-ignore
-const QEMU_FILES: readonly [string, number][] = [
-  ["bios-geometry", 0], ["bootorder", 0], ["etc/acpi/rsdp", 36], ["etc/acpi/tables", 131072], ["etc/boot-fail-wait", 4],
-  ["etc/smbios/smbios-anchor", 24], ["etc/smbios/smbios-tables", 266], ["etc/table-loader", 3072], ["etc/tpm/log", 0],
-];
 
 const file = (name: string, text: string): FwCfgItem => ({
   file: name,
@@ -27,29 +19,6 @@ function build(items: readonly FwCfgItem[] = []) {
   const device = new FwCfg({ name: "fwCfg", memory, items });
   return { device, memory, ...registersOf(device) };
 }
-
-Deno.test("FwCfg answers 1000 random accesses and DMA requests as QEMU does", () => {
-  const { device, memory } = build([
-    file("opt/test/two", "0123456789abcdef0123456789abcdef"),
-    ...QEMU_FILES.map(([name, size]) => ({ file: name, bytes: new Uint8Array(size) })),
-    file("opt/test/one", "hello"),
-  ]);
-  const ram = {
-    name: "ram",
-    read: (offset: number, size: number) =>
-      memory.readBytes(physicalAddress(RAM + offset), size).reduceRight(
-        (value, byte) => value * 256 + byte,
-        0,
-      ),
-    write: (offset: number, size: number, value: number) =>
-      memory.writeBytes(
-        physicalAddress(RAM + offset),
-        Uint8Array.from({ length: size }, (_, at) => value >>> (8 * at)),
-      ),
-  };
-  const frames = [{ base: BASE, size: 0x18, device }, { base: RAM, size: RAM_SIZE, device: ram }];
-  return assertTrace("fw_cfg", { frames });
-});
 
 Deno.test("FwCfg serves items by selector, the first byte at the lowest address, zeros after the end", () => {
   const { read, write } = build([{ selector: 5, bytes: Uint8Array.of(4, 0, 9) }]);

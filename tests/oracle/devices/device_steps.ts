@@ -1,6 +1,6 @@
 /** Random accesses to the devices other than the interrupt controller. */
 import type { Random } from "./random.ts";
-import type { Step, Steps } from "./record_traces.ts";
+import type { Step, Steps } from "./trace_recorder.ts";
 
 const FLASH = 0x0400_0000, UART = 0x0900_0000, RTC = 0x0901_0000, FW_CFG = 0x0902_0000, RAM = 0x4100_0000;
 

@@ -1,13 +1,10 @@
-/** Records what QEMU answers to random device accesses, for the trace tests: deno run -A tests/machine/devices/record_traces.ts [SEED] */
+/** Records what QEMU answers to random accesses of one CPU to a device. */
 import { flashSteps, fwCfgSteps, rtcSteps, uartSteps } from "./device_steps.ts";
 import { gicSteps, virtualGicSteps } from "./gic_steps.ts";
 import { Qtest } from "./qtest.ts";
 import { Random } from "./random.ts";
 
-/**
- * One step of a trace; numbers are hexadecimal in files:
- * `r|w SIZE ADDRESS VALUE`, `i INTERRUPT LEVEL`, or `s BYTE`, sent to the console.
- */
+/** A step of a trace: size, address and value of an access, input and level, or a byte for the console. */
 export type Step = ["r" | "w", number, number, number] | ["i", number, number] | ["s", number];
 
 /** Where the steps of a trace come from. */
@@ -23,27 +20,30 @@ export interface Steps {
 }
 
 interface Recording {
-  readonly name: string;
   readonly count: number;
   readonly options: readonly string[];
   readonly stepsOf: (random: Random) => Steps;
+  /** The console is a socket, to send bytes to. */
+  readonly serial?: boolean;
 }
 
 const FILES = ["one=hello", "two=0123456789abcdef0123456789abcdef"]
   .flatMap((file) => ["-fw_cfg", `name=opt/test/${file.replace("=", ",string=")}`]);
 
 // deno-fmt-ignore
-const RECORDINGS: readonly Recording[] = [
-  { name: "gic_v2",         count: 3000, options: ["-M", "virt"],                    stepsOf: gicSteps },
-  { name: "gic_v2_virtual", count: 3000, options: ["-M", "virt,virtualization=on"],  stepsOf: virtualGicSteps },
-  { name: "flash_cfi",      count: 3000, options: ["-M", "virt"],                    stepsOf: flashSteps },
-  { name: "fw_cfg",         count: 1000, options: ["-M", "virt", ...FILES],          stepsOf: fwCfgSteps },
-  { name: "rtc_pl031",      count: 500,  options: ["-M", "virt"],                    stepsOf: rtcSteps },
-  { name: "uart_pl011",     count: 1000, options: ["-M", "virt", "-serial", "unix:/tmp/qtest.sock,server=on,wait=off"], stepsOf: uartSteps },
-];
+const RECORDINGS = {
+  gic_v2:         { count: 3000, options: ["-M", "virt"],                    stepsOf: gicSteps },
+  gic_v2_virtual: { count: 3000, options: ["-M", "virt,virtualization=on"],  stepsOf: virtualGicSteps },
+  flash_cfi:      { count: 3000, options: ["-M", "virt"],                    stepsOf: flashSteps },
+  fw_cfg:         { count: 1000, options: ["-M", "virt", ...FILES],          stepsOf: fwCfgSteps },
+  rtc_pl031:      { count: 500,  options: ["-M", "virt"],                    stepsOf: rtcSteps },
+  uart_pl011:     { count: 1000, options: ["-M", "virt"],                    stepsOf: uartSteps, serial: true },
+} as const satisfies Record<string, Recording>;
 
-/** Long enough for QEMU's main loop to have moved a byte from its socket to the UART. */
-const SETTLE_MS = 4;
+/** Lets QEMU's main loop turn a few times, so that it moves what it can from its socket to the UART. */
+async function settle(qtest: Qtest): Promise<void> {
+  for (let turn = 0; turn < 4; turn++) await qtest.read(0x0900_0fe0, 4);
+}
 
 async function perform(qtest: Qtest, step: Step, serial: Deno.Conn | undefined): Promise<number> {
   switch (step[0]) {
@@ -58,11 +58,11 @@ async function perform(qtest: Qtest, step: Step, serial: Deno.Conn | undefined):
       break;
     case "r": {
       const value = await qtest.read(step[2], step[1]);
-      if (serial) await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+      if (serial) await settle(qtest);
       return value;
     }
   }
-  if (serial) await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  if (serial) await settle(qtest);
   return step[0] === "w" ? step[3] : 0;
 }
 
@@ -71,12 +71,17 @@ function textOf(step: Step, value: number): string {
   return [step[0], ...numbers.map((number) => (number >>> 0).toString(16))].join(" ");
 }
 
-async function record({ name, count, options, stepsOf }: Recording, seed: number): Promise<void> {
+/** Records the trace of a name with a seed; the same seed gives the same accesses. */
+export async function recordTrace(name: keyof typeof RECORDINGS, seed: number): Promise<string[]> {
+  const { count, options, stepsOf, serial: hasSerial = false }: Recording = RECORDINGS[name];
   const steps = stepsOf(new Random(seed));
-  const qtest = await Qtest.start([...options]);
-  const serial = options.includes("-serial")
-    ? await Deno.connect({ transport: "unix", path: "/tmp/qtest.sock" })
-    : undefined;
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/serial`;
+  const qtest = await Qtest.start([
+    ...options,
+    ...hasSerial ? ["-serial", `unix:${path},server=on,wait=off`] : [],
+  ]);
+  const serial = hasSerial ? await Deno.connect({ transport: "unix", path }) : undefined;
   const lines = [`# QEMU 7.2.22, ${options.join(" ")}; seed ${seed}`];
   let shown = "0000";
   const queue = [...steps.first ?? []];
@@ -94,14 +99,6 @@ async function record({ name, count, options, stepsOf }: Recording, seed: number
   }
   serial?.close();
   await qtest.stop();
-  await Deno.writeTextFile(
-    new URL(`../../fixtures/devices/${name}.txt`, import.meta.url),
-    lines.join("\n") + "\n",
-  );
-  console.log(`${name}: ${lines.length - 1} steps`);
-}
-
-if (import.meta.main) {
-  const seed = Number(Deno.args[0] ?? 1);
-  for (const recording of RECORDINGS) await record(recording, seed);
+  await Deno.remove(folder, { recursive: true });
+  return lines;
 }

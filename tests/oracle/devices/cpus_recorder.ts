@@ -1,7 +1,7 @@
-/** Records a trace of several CPUs, Secure and Non-secure, at QEMU's GICv2: deno run -A tests/machine/devices/record_cpus_trace.ts [SEED] */
-import { buildGic } from "./gic_support.ts";
+/** Records what QEMU answers to random accesses of several CPUs, Secure and Non-secure, to its GICv2. */
+import { buildGic } from "../../machine/devices/gic_support.ts";
+import { by } from "../../machine/devices/support.ts";
 import { Random } from "./random.ts";
-import { by } from "./support.ts";
 
 /** One access, or with `level` a look at ISR_EL1. */
 interface Access {
@@ -170,7 +170,9 @@ async function onQemu(accesses: readonly Access[]): Promise<Uint32Array> {
   await Deno.writeFile(`${folder}/table.bin`, tableOf(accesses));
   await run(
     "qemu-system-aarch64",
-    ..."-M virt,secure=on -cpu cortex-a57 -m 128 -nodefaults -display none".split(" "),
+    ..."-M virt,secure=on -accel tcg,thread=single -cpu cortex-a57 -m 128 -nodefaults -display none".split(
+      " ",
+    ),
     ...`-smp ${CPUS} -serial file:${folder}/values.bin -semihosting-config enable=on,target=native`.split(
       " ",
     ),
@@ -188,16 +190,13 @@ async function onQemu(accesses: readonly Access[]): Promise<Uint32Array> {
 function lineOf({ kind, cpu, secure, size, address }: Access, value: number): string {
   if (kind === "level") return `l ${cpu} ${(value >>> 6 & 3).toString(2).padStart(2, "0")}`;
   const masked = size === 4 ? value : value & 2 ** (8 * size) - 1;
-  return [kind[0], size, address.toString(16), masked.toString(16), cpu, secure ? "s" : "n"].join(" ");
+  return [kind[0], size, address.toString(16), masked.toString(16), `${cpu}${secure ? "s" : "n"}`].join(" ");
 }
 
-if (import.meta.main) {
-  const seed = Number(Deno.args[0] ?? 1);
+/** Records a trace with a seed. */
+export async function recordCpusTrace(seed: number): Promise<string[]> {
   const accesses = generate(new Random(seed), 4000);
   const values = await onQemu(accesses);
   const lines = accesses.map((access, index) => lineOf(access, values[index] as number));
-  const head = `# QEMU 7.2.22, -M virt,secure=on -smp ${CPUS}; seed ${seed}; l CPU IRQ and FIQ`;
-  const file = new URL("../../fixtures/devices/gic_v2_cpus.txt", import.meta.url);
-  await Deno.writeTextFile(file, [head, ...lines].join("\n") + "\n");
-  console.log(`gic_v2_cpus: ${lines.length} steps`);
+  return [`# QEMU 7.2.22, -M virt,secure=on -smp ${CPUS}; seed ${seed}`, ...lines];
 }

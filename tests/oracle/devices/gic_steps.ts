@@ -1,6 +1,6 @@
 /** Random accesses to a GICv2 as the single CPU of a board makes them, and levels of its inputs. */
 import type { Random } from "./random.ts";
-import type { Step, Steps } from "./record_traces.ts";
+import type { Step, Steps } from "./trace_recorder.ts";
 
 const GICD = 0x0800_0000, GICC = 0x0801_0000, GICH = 0x0803_0000, GICV = 0x0804_0000;
 const INTERRUPTS = [0, 1, 2, 3, 26, 27, 30, 32, 33, 34, 40, 41, 63, 64, 287];

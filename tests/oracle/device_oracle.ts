@@ -1,0 +1,32 @@
+/** Compares the device models with QEMU's, live: traces with the seed of the fixtures and with another one. */
+import { replayTrace, tracePath } from "../machine/devices/trace.ts";
+import { TRACE_NAMES, TRACE_TARGETS, type TraceName } from "../machine/devices/trace_targets.ts";
+import { recordCpusTrace } from "./devices/cpus_recorder.ts";
+import { recordTrace } from "./devices/trace_recorder.ts";
+
+/** Seed of the recorded fixtures. */
+const FIXTURE_SEED = 1;
+
+function record(name: TraceName, seed: number): Promise<string[]> {
+  return name === "gic_v2_cpus" ? recordCpusTrace(seed) : recordTrace(name, seed);
+}
+
+if (import.meta.main) {
+  const otherSeed = crypto.getRandomValues(new Uint32Array(1))[0] as number;
+  let steps = 0;
+  for (const seed of [FIXTURE_SEED, otherSeed]) {
+    for (const name of TRACE_NAMES) {
+      const lines = await record(name, seed);
+      steps += replayTrace(`${name} with seed ${seed}`, lines, TRACE_TARGETS[name]());
+      if (seed !== FIXTURE_SEED) continue;
+      const text = lines.join("\n") + "\n";
+      if (Deno.args.includes("--record")) await Deno.writeTextFile(tracePath(name), text);
+      else if (text !== await Deno.readTextFile(tracePath(name))) {
+        throw new Error(`${name}: QEMU answers otherwise than the fixture says; renew it with --record`);
+      }
+    }
+  }
+  console.log(
+    `devices: ${steps} accesses agreed in ${TRACE_NAMES.length} traces, seeds ${FIXTURE_SEED} and ${otherSeed}`,
+  );
+}
