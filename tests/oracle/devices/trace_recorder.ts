@@ -23,7 +23,7 @@ interface Recording {
   readonly count: number;
   readonly options: readonly string[];
   readonly stepsOf: (random: Random) => Steps;
-  /** The console is a socket, to send bytes to. */
+  /** The console is a pipe, to send bytes to. */
   readonly serial?: boolean;
 }
 
@@ -40,12 +40,12 @@ const RECORDINGS = {
   uart_pl011:     { count: 1000, options: ["-M", "virt"],                    stepsOf: uartSteps, serial: true },
 } as const satisfies Record<string, Recording>;
 
-/** Lets QEMU's main loop turn a few times, so that it moves what it can from its socket to the UART. */
+/** Lets QEMU's main loop turn a few times, so that it moves what it can from its pipe to the UART. */
 async function settle(qtest: Qtest): Promise<void> {
   for (let turn = 0; turn < 4; turn++) await qtest.read(0x0900_0fe0, 4);
 }
 
-async function perform(qtest: Qtest, step: Step, serial: Deno.Conn | undefined): Promise<number> {
+async function perform(qtest: Qtest, step: Step, serial: Deno.FsFile | undefined): Promise<number> {
   switch (step[0]) {
     case "i":
       await qtest.setInterrupt(step[1], step[2] === 1);
@@ -77,11 +77,9 @@ export async function recordTrace(name: keyof typeof RECORDINGS, seed: number): 
   const steps = stepsOf(new Random(seed));
   const folder = await Deno.makeTempDir();
   const path = `${folder}/serial`;
-  const qtest = await Qtest.start([
-    ...options,
-    ...hasSerial ? ["-serial", `unix:${path},server=on,wait=off`] : [],
-  ]);
-  const serial = hasSerial ? await Deno.connect({ transport: "unix", path }) : undefined;
+  if (hasSerial) await new Deno.Command("mkfifo", { args: [`${path}.in`, `${path}.out`] }).output();
+  const qtest = await Qtest.start([...options, ...hasSerial ? ["-serial", `pipe:${path}`] : []]);
+  const serial = hasSerial ? await Deno.open(`${path}.in`, { write: true }) : undefined;
   const lines = [`# QEMU 7.2.22, ${options.join(" ")}; seed ${seed}`];
   let shown = "0000";
   const queue = [...steps.first ?? []];
