@@ -1,4 +1,4 @@
-/** What does a journal cost at each depth, and how fast are record and replay? */
+/** What a journal costs at each depth, and how fast record and replay are. */
 import { COUNTER_GUEST_BASE, COUNTER_GUEST_SOURCE } from "../firmware/counter_guest.ts";
 import { DEPTHS } from "../journal/payloads.ts";
 import { Replay } from "../journal/replay.ts";

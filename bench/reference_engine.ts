@@ -1,4 +1,4 @@
-/** How fast is the reference engine, with recording on, beside QEMU's TCG with no recording? */
+/** How fast the reference engine is with recording on, beside QEMU TCG with no recording. */
 import { recordFlat, secondsOfQemu } from "./machines.ts";
 import { buildWorkload, WORKLOADS } from "./workloads.ts";
 
