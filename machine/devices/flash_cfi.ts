@@ -1,4 +1,4 @@
-/** CFI parallel flash with Intel commands (JESD68, CFI publication 100), two 16-bit chips side by side as on QEMU's `virt`. */
+/** CFI parallel flash with Intel commands (JEDEC JESD68.01), two 16-bit chips side by side as on QEMU's `virt`. */
 import { type PhysicalAddress, physicalAddress } from "../address.ts";
 import { bytes, u16, u32, u8 } from "../layout.ts";
 import type { AccessContext, MemoryRegion, PhysicalMemory } from "../memory/physical.ts";

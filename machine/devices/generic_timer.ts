@@ -9,7 +9,7 @@ export const COUNTER_FREQUENCY = 62_500_000;
 /** Nanoseconds of virtual time per count. */
 export const NANOSECONDS_PER_COUNT = 16;
 
-/** The timers of a CPU, by the Arm ARM's names: EL1 physical, EL1 virtual, EL2 physical, EL3 (secure) physical, EL2 virtual. */
+/** The timers of a CPU: EL1 physical, EL1 virtual, EL2 physical, Secure (EL3) physical, EL2 virtual. */
 export type TimerName = "physical" | "virtual" | "hypervisor" | "securePhysical" | "hypervisorVirtual";
 
 /** The timers in the order of their sections and alarms. */

@@ -1,4 +1,4 @@
-/** The interrupts of a GICv2: enabled, pending, active, priority, target and group of each (Arm IHI 0048B, chapter 3). */
+/** The interrupts of a GICv2: enabled, pending, active, priority, target, group (Arm IHI 0048B, chapter 3). */
 import { u8, type ValueOf } from "../layout.ts";
 import { octets, words } from "./fixed_arrays.ts";
 
@@ -109,7 +109,7 @@ export class GicV2Interrupts {
     return this.test(this.state.group, cpu, interrupt) ? 1 : 0;
   }
 
-  /** The most urgent interrupt forwarded to a CPU: pending, enabled, not active, its group enabled, the CPU its target. */
+  /** The most urgent interrupt forwarded to a CPU: pending, enabled, not active, its group enabled, targeted there. */
   highest(cpu: number): Candidate | undefined {
     const { control, enabled, active, group, priority, targets } = this.state;
     if (control === 0) return undefined;

@@ -1,4 +1,4 @@
-/** Virtualization Extensions of a GICv2: list registers in front of a virtual CPU interface (Arm IHI 0048B, chapter 5). */
+/** Virtualization Extensions of a GICv2: list registers and a virtual CPU interface (Arm IHI 0048B, chapter 5). */
 import { u32, type ValueOf } from "../layout.ts";
 import { words } from "./fixed_arrays.ts";
 import { GicV2CpuInterface, type InterruptSource } from "./gic_v2_cpu_interface.ts";
