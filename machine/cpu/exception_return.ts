@@ -16,7 +16,7 @@ const BANKS: Readonly<Record<1 | 2 | 3, { readonly elr: number; readonly spsr: n
   3: { elr: INDEX.ELR_EL3, spsr: INDEX.SPSR_EL3 },
 };
 
-/** Illegal exception returns from AArch64 (Arm ARM D1.11.3); AArch32 is not there, so every return to it is one. */
+/** Illegal exception returns from AArch64 (Arm ARM D1.11); AArch32 is not there, so every return to it is one. */
 function isIllegalReturn(cpu: Cpu, spsr: bigint): boolean {
   const mode = Number(spsr & 15n);
   const level = mode >> 2;

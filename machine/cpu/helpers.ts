@@ -88,7 +88,7 @@ function emitWrite(cpu: Cpu, register: string, value: bigint): void {
 const SCTLR: readonly StoredRegister[] = ["SCTLR_EL1", "SCTLR_EL1", "SCTLR_EL2", "SCTLR_EL3"];
 const SCTLR_SA = 3, SCTLR_SA0 = 4;
 
-/** SP as a base must be a multiple of 16 where SCTLR_ELx.SA or SA0 says so (Arm ARM D1.8.2). */
+/** SP as a base must be a multiple of 16 where SCTLR_ELx.SA or SA0 says so (Arm ARM D1.8). */
 function checkSpAlignment(cpu: Cpu): void {
   if ((cpu.registers.sp & 15n) === 0n) return;
   const sctlr = SCTLR[cpu.el] as StoredRegister;

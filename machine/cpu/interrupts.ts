@@ -47,7 +47,7 @@ const SERROR: InterruptRow = {
 const PHYSICAL: readonly InterruptRow[] = [FIQ, IRQ, SERROR];
 const VIRTUAL: readonly InterruptRow[] = [IRQ, FIQ, SERROR];
 
-/** The level that a physical interrupt is taken to from the present state (Arm ARM D1.13.1). */
+/** The level that a physical interrupt is taken to from the present state (Arm ARM D1.13). */
 function physicalTarget(cpu: Cpu, { scr, route }: InterruptRow): 1 | 2 | 3 {
   if (monitorBit(cpu, scr)) return 3;
   return hypervisorBit(cpu, route) || hypervisorBit(cpu, HCR.TGE) ? 2 : 1;
@@ -113,7 +113,7 @@ export function pendingInterrupt(cpu: Cpu): Exception | undefined {
   return { ...exception, returnAddress: cpu.pc };
 }
 
-/** An interrupt is pending, masked or not: what ends WFI (Arm ARM D1.17.2). */
+/** An interrupt is pending, masked or not: what ends WFI (Arm ARM D1.17). */
 export function isInterruptPending(cpu: Cpu): boolean {
   return PHYSICAL.some((row) => row.physicalLine(cpu) || isVirtualPending(cpu, row));
 }

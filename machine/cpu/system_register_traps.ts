@@ -9,7 +9,7 @@ import { isEl2Enabled } from "./translation_regime.ts";
 export interface TrapControl {
   /** Levels whose accesses it traps, one bit each. */
   readonly from: number;
-  /** Level that takes the trap; controls of a lower level come first (Arm ARM D1.12.4). */
+  /** Level that takes the trap; controls of a lower level come first (Arm ARM D1.12). */
   readonly to: 1 | 2 | 3;
   /** Direction of the accesses it traps; SYS instructions are writes. */
   readonly access: "read" | "write" | "both";

@@ -39,7 +39,7 @@ export function isLevelAllowed(cpu: Cpu, level: AccessLevel): boolean {
   return level !== NEVER && cpu.el >= level;
 }
 
-/** Encodings for IMPLEMENTATION DEFINED registers and instructions: CRn 11 and 15 of op0 1 and 3 (Arm ARM D12.3.2). */
+/** Encodings for IMPLEMENTATION DEFINED registers and instructions: CRn 11 and 15 of op0 1 and 3 (Arm ARM D12.3). */
 function isImplementationDefined(encoding: number): boolean {
   const CRn = encoding >> 7 & 15;
   return (encoding >> 14 & 1) === 1 && (CRn === 11 || CRn === 15);

@@ -49,7 +49,7 @@ export interface SynchronousDetails {
 
 /**
  * Makes a synchronous exception pending for `target`, or for EL2 where HCR_EL2.TGE takes what is for EL1; there the
- * trap of floating point has the syndrome of an unknown reason (Arm ARM D1.10.4).
+ * trap of floating point has the syndrome of an unknown reason (Arm ARM D1.10).
  */
 export function raiseSynchronous(
   cpu: Cpu,
@@ -97,7 +97,7 @@ function acknowledgeSerror(cpu: Cpu, target: number): void {
   }
 }
 
-/** A stepped instruction that is not to be executed again, such as SVC, leaves no step to do (Arm ARM D2.12.5). */
+/** A stepped instruction that is not to be executed again, such as SVC, leaves no step to do (Arm ARM D2.12). */
 function isStepConsumed(cpu: Cpu, { kind, returnAddress }: Exception): boolean {
   return cpu.stepStarted && kind === "synchronous" && returnAddress !== cpu.pc;
 }
