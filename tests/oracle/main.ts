@@ -30,6 +30,7 @@ const ORACLES: readonly Oracle[] = [
   { name: "programs",     script: "program_oracle.ts",     needs: [LLVM],             update: ["--record"], quick: [] },
   { name: "firmware",     script: "firmware_oracle.ts",    needs: [QEMU_USER, QEMU_SYSTEM, LLVM], update: [], quick: [] },
   { name: "device-trees", script: "device_tree_oracle.ts", needs: [QEMU_SYSTEM, DTC], update: ["--record"], quick: [] },
+  { name: "translation",  script: "translation_oracle.ts", needs: [QEMU_SYSTEM, LLVM], update: ["--record"], quick: ["--cases", "2000"] },
   { name: "devices",      script: "device_oracle.ts",      needs: [QEMU_SYSTEM, LLVM], update: ["--record"], quick: [] },
 ];
 
