@@ -58,8 +58,6 @@ function compareEvents(opened: OpenedRun, options: Options, host: Host): Map<Eve
   const palette = paletteFor(host.stderr);
   for (const event of derived) {
     const { value: other, done } = stored.next();
-    // A recording that was cut off may have lost the last events that it had seen.
-    if (done && run.end === undefined) continue;
     if (done || !comparison.areEqual(other, event)) {
       progress.clear();
       throw refusal(done ? undefined : other, event, palette);

@@ -77,6 +77,6 @@ function* derivedEvents(
   }
   if (range.to === undefined || range.to > run.lastInstant) {
     replay.runToEnd();
-    yield* gathered;
+    yield* gathered.filter((event) => event.instant >= (range.from ?? 0) && run.isKnown(event));
   }
 }

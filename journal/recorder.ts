@@ -54,7 +54,8 @@ export class Recorder {
     events.add(this.#history);
     events.add({ classes: STORED_CLASSES[manifest.depth], observe: (event) => this.#store(event) });
     if (manifest.depth === "steps") {
-      this.#steps = new StepColumnsWriter(writer);
+      // The events that belong to a block of steps follow it at once; readers rely on `through`.
+      this.#steps = new StepColumnsWriter(writer, (through) => this.#writeRows(through));
       events.add(this.#steps);
     }
     writer.append("configuration", storedManifest(manifest));
@@ -97,9 +98,14 @@ export class Recorder {
   /** Writes what is gathered; call it at the latest a second after the last time. */
   flush(): void {
     this.#steps?.flush();
-    if (this.#rows.length === 0) return;
-    const through = this.machine.instant;
-    const span = { firstInstant: this.#firstInstant, lastInstant: through };
+    if (this.#rows.length > 0) this.#writeRows(this.machine.instant);
+  }
+
+  #writeRows(through: number): void {
+    const span = {
+      firstInstant: this.#rows.length === 0 ? through : this.#firstInstant,
+      lastInstant: through,
+    };
     this.writer.append("events", { through, rows: this.#rows }, span);
     this.#rows = [];
   }

@@ -59,9 +59,16 @@ export class RecordedRun {
     }
     this.inputs = inputs;
     this.#stepBlocks = of("steps");
-    for (const block of this.#stepBlocks) last = Math.max(last, block.lastInstant + 1);
     this.lastInstant = this.end?.instant ?? last;
     this.#checkOrder();
+  }
+
+  /**
+   * Whether an event is one that this journal is sure of: where a recording was cut off, what had begun at its last
+   * instant is not, but for inputs.
+   */
+  isKnown({ instant, kind }: MachineEvent): boolean {
+    return this.end !== undefined || instant < this.lastInstant || classOf(kind) === "input";
   }
 
   #refuse(block: BlockInfo, what: string): JournalFormatError {
@@ -137,7 +144,8 @@ export class RecordedRun {
     for (const block of this.#eventBlocks) {
       if (block.lastInstant < from || block.firstInstant >= to) continue;
       for (const event of this.#decode(block).events) {
-        if (event.instant >= from && event.instant < to && wanted.has(classOf(event.kind))) yield event;
+        const isWanted = event.instant >= from && event.instant < to && wanted.has(classOf(event.kind));
+        if (isWanted && this.isKnown(event)) yield event;
       }
     }
   }
@@ -147,7 +155,7 @@ export class RecordedRun {
       if (block.lastInstant < from || block.firstInstant >= to) continue;
       try {
         for (const step of decodeSteps(this.reader.payload(block.number))) {
-          if (step.instant >= from && step.instant < to) yield step;
+          if (step.instant >= from && step.instant < to && this.isKnown(step)) yield step;
         }
       } catch (error) {
         if (error instanceof JournalError) throw error;

@@ -48,8 +48,11 @@ export class StepColumnsWriter implements EventObserver {
   #lastInstant = 0;
   #nextPc = 0n;
 
-  /** Blocks go to this journal. */
-  constructor(private readonly writer: JournalWriter) {}
+  /** Blocks go to this journal; `written` is called after each, with the instant up to which steps are there. */
+  constructor(
+    private readonly writer: JournalWriter,
+    private readonly written: (through: number) => void = () => {},
+  ) {}
 
   /** Adds one step. */
   observe(event: MachineEvent): void {
@@ -94,6 +97,7 @@ export class StepColumnsWriter implements EventObserver {
     for (const name of COLUMNS) this.#columns[name].clear();
     this.#count = 0;
     this.writer.append("steps", payload, span);
+    this.written(this.#lastInstant + 1);
   }
 }
 

@@ -1,0 +1,93 @@
+/** Tests of what users get wrong: one clear message, the right exit code, nothing lost. */
+import { assertEquals, assertMatch } from "@std/assert";
+import { hindsight, TestFolder } from "./support.ts";
+
+// In arguments, $F is the folder and $RUN a good recording; in messages "F" stands for the folder.
+// deno-fmt-ignore
+const CASES: readonly (readonly [line: string, code: number, message: RegExp])[] = [
+  // Commands and options.
+  ["",                                        2, /^$/],
+  ["recrod",                                  2, /There is no command "recrod"\. Did you mean "record"\?/],
+  ["-o x record",                             2, /A command comes before options/],
+  ["record",                                  2, /record needs a journal to write: -o FILE/],
+  ["record -o $F/x -nografic",                2, /There is no option -nografic\. Did you mean "nographic"\?/],
+  ["record -o $F/x stray",                    2, /record takes no arguments besides options, not "stray"/],
+  ["record -o $F/x -M raspi3b",               2, /There is no machine "raspi3b": use -M virt/],
+  ["record -o $F/x -smp 9",                   2, /-smp takes a whole number from 1 to 8/],
+  ["record -o $F/x -m 4G",                    2, /at most 3 GiB of RAM/],
+  ["record -o $F/x --depth all",              2, /--depth is inputs or traps or steps, not "all"/],
+  ["record -o $F/x --engine warp",            2, /There is no engine "warp": use /],
+  ["record -o $F/x --quantum 5",              2, /--quantum takes a whole number from 64/],
+  ["record -o $F/x --until-console",          2, /-until-console needs a value/],
+  ["record -o $F/x --until-console \\z",      2, /escapes are those of JSON/],
+  ["record -o $F/x -drive file=d",            2, /-drive is not possible here/],
+  ["record -o $F/x -append a",                2, /-append without -kernel/],
+  // Images.
+  ["record -o $F/x -bios $F/none",            1, /Cannot read bios "F\/none": there is no such file/],
+  ["record -o $F/x -bios $F",                 1, /Cannot read bios "F": it is a directory/],
+  ["record -o $F/x -kernel $F/empty",         2, /Cannot load kernel "F\/empty": the file is empty/],
+  ["record -o $F/x -m 8 -kernel $F/large",    2, /Cannot load kernel "F\/large": .* -m/],
+  ["record -o $F/x -kernel $F/cut.elf",       2, /Cannot load kernel "F\/cut.elf": /],
+  // Scripts.
+  ["record -o $F/x --script $F/none",         1, /Cannot read script "F\/none": there is no such file/],
+  ["record -o $F/x --script $F/bad.script",   2, /bad\.script:2:1: there is no "sned".*Did you mean "send"\?/],
+  // Outputs.
+  ["record -o $F/no/x -m 8 --until 1",        1, /Cannot write journal "F\/no\/x": there is no such directory/],
+  ["record -o $F -m 8 --until 1",             1, /Cannot write journal "F": it is a directory/],
+  ["record -o $F/notes.txt -m 8 --until 1",   1, /is there and is no journal; give another name/],
+  ["pack $RUN -o $F/notes.txt",               1, /is there and is no journal; give another name/],
+  ["pack $RUN",                               2, /pack needs a file to write: -o OUT/],
+  // Journals.
+  ["replay",                                  2, /replay takes RUN besides options/],
+  ["replay $F/none",                          1, /Cannot open journal "F\/none": there is no such file/],
+  ["replay $F/notes.txt",                     1, /notes\.txt": it is not a Hindsight journal/],
+  ["replay $F/flipped",                       1, /block [0-9]+ at offset [0-9]+ is damaged/],
+  ["replay $F/later",                         1, /it has format 99 and this build knows formats up to/],
+  // Questions.
+  ["events $RUN --kind exceptionTake",        2, /there is no "exceptionTake"\. Did you mean "exceptionTaken"\?/],
+  ["events $RUN --class trap,foo",            2, /--class: there is no "foo"/],
+  ["events $RUN --from x",                    2, /--from takes a whole number/],
+  ["state $RUN",                              2, /state needs an instant: --at N/],
+  ["state $RUN --at 99999",                   2, /--at 99999: the run ends at instant 40/],
+  ["state $RUN --at 1 --memory 0x100000000000", 2, /the machine has no memory there/],
+  ["bisect $RUN",                             2, /bisect needs an expression: --when EXPR/],
+  ["bisect $RUN --when instant",              2, /has type int; a predicate needs bool/],
+  ["bisect $RUN --when memory(",              2, /memory\(/],
+  ["bisect $RUN --when memory(134217728,8)==1", 2, /There is no memory at 0x8000000/],
+  ["bisect $RUN --when register(\"x99\")==1", 2, /There is no register "x99"/],
+  ["diff $RUN",                               2, /diff takes A and B besides options/],
+];
+
+/** A folder with files that are wrong in their ways. */
+async function badFolder(): Promise<TestFolder> {
+  const folder = new TestFolder();
+  const { code, err } = await hindsight(folder.record("run", "--until", "40", "--root-interval", "16"), {
+    typed: [[0, "abc"]],
+  });
+  assertEquals(code, 0, err);
+  const run = Deno.readFileSync(folder.path("run"));
+  folder.write("empty", "");
+  folder.write("large", new Uint8Array(16 << 20));
+  folder.write("cut.elf", Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0));
+  folder.write("bad.script", '# typed\nsned "x"\n');
+  folder.write("notes.txt", "not a journal, and dear to somebody");
+  folder.write("flipped", run.with(200, run[200]! ^ 1));
+  folder.write("later", run.with(14, 99));
+  return folder;
+}
+
+Deno.test("bad input gets one clear message and the right exit code", async () => {
+  using folder = await badFolder();
+  const root = folder.path("").slice(0, -1);
+  for (const [line, code, message] of CASES) {
+    const args = line.split(" ").filter((word) => word !== "").map((word) =>
+      word.replace("$RUN", folder.path("run")).replace("$F", root)
+    );
+    const outcome = await hindsight(args);
+    const err = outcome.err.replaceAll(root, "F");
+    assertEquals(outcome.code, code, `${line}: ${err}`);
+    assertMatch(err, message, line);
+    assertEquals(/^ +at |defect/m.test(err), false, `${line}: ${err}`);
+  }
+  assertEquals(Deno.readTextFileSync(folder.path("notes.txt")), "not a journal, and dear to somebody");
+});
