@@ -45,6 +45,17 @@ const UARTFR_RXFE = 1 << 4;
 /** The operator's and the debugger's accesses. */
 const OUTSIDE = { cpu: -1, secure: true };
 
+/** Bytes of the interrupt controller's frames that answer; the rest of each 64 KiB meets nothing, as in QEMU 7.2. */
+const GIC_FRAME_SIZE: Readonly<Record<string, number>> = {
+  gicd: 0x1000,
+  gicc: 0x2000,
+  gich: 0x1000,
+  gicv: 0x2000,
+};
+
+/** fw_cfg's selector of the number of CPUs, 16 bits little-endian (QEMU docs/specs/fw_cfg). */
+const FW_CFG_NB_CPUS = 0x05;
+
 /** Interrupts of the generic timer by timer. */
 // deno-fmt-ignore
 const TIMER_PPI: Readonly<Partial<Record<TimerName, number>>> = {
@@ -147,7 +158,7 @@ export class VirtBoard {
   }
 
   /** One row of the board table: memory, and what answers beside it or instead of it. */
-  #build(row: BoardRow, { rtcBase }: MachineConfiguration): void {
+  #build(row: BoardRow, { rtcBase, cpus }: MachineConfiguration): void {
     const { name, base, size, secureOnly } = row;
     const line = row.spi === undefined ? undefined : this.#gic.sharedLine(SPI_BASE + row.spi, name);
     const place = (device: Device) => {
@@ -165,7 +176,7 @@ export class VirtBoard {
         return;
       }
       case "interruptController":
-        this.memory.addDevice(base, size, this.#gicFrame(name), secureOnly);
+        this.memory.addDevice(base, GIC_FRAME_SIZE[name] ?? size, this.#gicFrame(name), secureOnly);
         return;
       case "uart":
         return place(
@@ -180,7 +191,13 @@ export class VirtBoard {
       case "virtioTransport":
         return place(new VirtioMmio({ name }));
       case "firmwareConfiguration":
-        return place(new FwCfg({ name, memory: this.memory, items: this.#plan.firmwareItems }));
+        return place(
+          new FwCfg({
+            name,
+            memory: this.memory,
+            items: [{ selector: FW_CFG_NB_CPUS, bytes: Uint8Array.of(cpus, 0) }, ...this.#plan.firmwareItems],
+          }),
+        );
     }
   }
 
