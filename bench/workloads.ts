@@ -5,7 +5,7 @@ import { assembleProgram } from "../machine/a64/program.ts";
 export interface Workload {
   /** Name in the output. */
   readonly name: string;
-  /** Assembly; ROUNDS is the number of rounds, and PSCI SYSTEM_OFF ends it. */
+  /** Assembly; ROUNDS is the number of rounds, DATA the address of free RAM, and PSCI SYSTEM_OFF ends it. */
   readonly source: string;
   /** Rounds that take the reference engine about a second. */
   readonly rounds: number;
@@ -42,7 +42,7 @@ ${OFF}`,
     rounds: 40,
     source: `
         ldr     x9, =ROUNDS
-        adr     x20, array
+        ldr     x20, =DATA
 round:  mov     x1, #0                          // fill with a descending sequence
 1:      mov     x2, #256
         sub     x2, x2, x1
@@ -68,15 +68,13 @@ round:  mov     x1, #0                          // fill with a descending sequen
         subs    x9, x9, #1
         b.ne    round
 ${OFF}
-        .align  3
-array:  .space  1024
 `,
   },
   {
     name: "calls",
     rounds: 8,
     source: `
-        adr     x0, stack_end
+        ldr     x0, =(DATA + 4096)
         mov     sp, x0
         ldr     x19, =ROUNDS
 1:      mov     x0, #18
@@ -99,9 +97,6 @@ fibonacci:
         add     x0, x0, x1
         ldp     x29, x30, [sp], #32
 2:      ret
-        .align  4
-        .space  2048
-stack_end:
 `,
   },
   {
@@ -135,7 +130,10 @@ code:   .byte   0, 1, 0, 2, 3
 /** Where `-kernel` puts a flat image. */
 const BASE = 0x40080000n;
 
+/** RAM away from code: QEMU translates again what is stored beside. */
+const DATA = 0x42000000n;
+
 /** The program's bytes for a number of rounds. */
 export function buildWorkload({ name, source }: Workload, rounds: number): Uint8Array {
-  return assembleProgram(source, { name, base: BASE, symbols: { ROUNDS: BigInt(rounds) } }).bytes;
+  return assembleProgram(source, { name, base: BASE, symbols: { ROUNDS: BigInt(rounds), DATA } }).bytes;
 }
