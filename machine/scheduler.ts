@@ -113,6 +113,7 @@ export class Scheduler {
     const reason = cpu.waiting === "event" && cpu.eventRegister ? "event" : "interrupt";
     if (reason === "event") cpu.eventRegister = false;
     cpu.waiting = "none";
+    cpu.timer.armEventStream(false);
     this.events.emit("cpuWoken", cpu.index, { reason });
   }
 

@@ -64,6 +64,7 @@ export const ARCHITECTURE_CHOICES: readonly ArchitectureChoice[] = [
   choice("PMSELR_EL0.SEL beyond the counters", "D13.4, PMSELR_EL0", UNPREDICTABLE, "PMXEVTYPER_EL0 and PMXEVCNTR_EL0 are RAZ/WI"),
   // Exceptions.
   choice("priority of interrupts", "D1.13", DEFINED, "FIQ, IRQ, SError, then virtual IRQ, FIQ, SError; software step after all of them"),
+  choice("PSTATE.NZCV on exception entry", "D1.10", "decided", "kept", "cleared"),
   choice("FAR_ELx for exceptions that do not define it", "D13.2, FAR_EL1", UNKNOWN, "unchanged"),
   choice("ISS of an SError", "D13.2, ESR_EL1", DEFINED, "IDS = 1, the rest zero"),
   choice("SP alignment checks", "D1.8", "decided", "done", "not done"),
