@@ -13,7 +13,7 @@ import type { Regime } from "../memory/translation_controls.ts";
 import { raiseDataAbort } from "./abort.ts";
 import type { Cpu } from "./cpu.ts";
 import { writeDevice } from "./device_access.ts";
-import { locate, splitAddress } from "./slow_access.ts";
+import { locate, splitAddress } from "./place.ts";
 import { INDEX } from "./system_register_index.ts";
 import { accessControls, controlsOf } from "./translation_regime.ts";
 

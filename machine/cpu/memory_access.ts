@@ -4,6 +4,7 @@ import { PAGE_DIRTY } from "../memory/physical.ts";
 import { TLB_ENTRIES } from "../memory/tlb.ts";
 import type { Cpu } from "./cpu.ts";
 import { SLOT_PC } from "./registers.ts";
+import { readMemory, writeMemory } from "./place.ts";
 import * as slow from "./slow_access.ts";
 
 export { markOpenMonitors } from "./exclusive_monitor.ts";
@@ -30,7 +31,7 @@ export function load(cpu: Cpu, address: bigint, size: number, access: Access): b
     return slow.load(cpu, address, size, access);
   }
   const offset = (read.hostPage[index] as number) + (low & 0xfff);
-  return slow.readMemory(cpu.surroundings.memory.view, offset, size);
+  return readMemory(cpu.surroundings.memory.view, offset, size);
 }
 
 /** Writes `size` bytes (1–16) at a virtual address, or makes the fault pending. */
@@ -59,7 +60,7 @@ export function store(cpu: Cpu, address: bigint, size: number, value: bigint, ac
       cpu.index,
     );
   }
-  slow.writeMemory(memory.view, offset, size, value);
+  writeMemory(memory.view, offset, size, value);
 }
 
 /** Load-exclusive: reads and opens the monitor; on a fault the exception is pending and the result is 0n. */

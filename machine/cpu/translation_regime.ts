@@ -35,6 +35,11 @@ const LIMITS: Readonly<Record<string, TranslationLimits>> = {
   "max":        { physicalSize: 48, granule16K: true },
 };
 
+/** In the order in which they change most often. */
+const REGISTER_NAMES: readonly (keyof TranslationRegisters)[] = [
+  ...["ttbr0", "ttbr1", "sctlr", "hcr", "vttbr", "tcr", "mair", "vtcr", "sctlrEl2"] as const,
+];
+
 const SCR_NS = 0, SCR_SIF = 9, SCTLR_A = 1, SCTLR_E0E = 24, SCTLR_EE = 25;
 
 function bit(cpu: Cpu, register: StoredRegister, number: number): boolean {
@@ -69,18 +74,37 @@ function registersOf(cpu: Cpu, regime: Regime): TranslationRegisters {
   };
 }
 
+/** Security state of a regime's lookups, and SCR_EL3.SIF where it acts. */
+interface Security {
+  readonly secure: boolean;
+  readonly secureFetchOnly: boolean;
+}
+
+function securityOf(cpu: Cpu, regime: Regime): Security {
+  const secure = regime === "EL3" || (regime === "EL1&0" && isSecureBelowEl3(cpu));
+  return { secure, secureFetchOnly: secure && bit(cpu, "SCR_EL3", SCR_SIF) };
+}
+
+function build(
+  cpu: Cpu,
+  regime: Regime,
+  { secure, secureFetchOnly }: Security,
+  registers: TranslationRegisters,
+): TranslationControls {
+  const limits = LIMITS[cpu.features.model] ?? LIMITS["cortex-a57"] as TranslationLimits;
+  return translationControls(regime, secure, secureFetchOnly, registers, limits);
+}
+
 /** The controls of a regime as the system registers stand. */
 export function controlsOf(cpu: Cpu, regime: Regime): TranslationControls {
-  return build(cpu, regime, registersOf(cpu, regime));
+  return build(cpu, regime, securityOf(cpu, regime), registersOf(cpu, regime));
 }
 
-function build(cpu: Cpu, regime: Regime, registers: TranslationRegisters): TranslationControls {
-  const secure = regime === "EL3" || (regime === "EL1&0" && isSecureBelowEl3(cpu));
-  const limits = LIMITS[cpu.features.model] ?? LIMITS["cortex-a57"] as TranslationLimits;
-  return translationControls(regime, secure, bit(cpu, "SCR_EL3", SCR_SIF), registers, limits);
+function isSame(a: AccessControls, { secure, secureFetchOnly }: Security, b: TranslationRegisters): boolean {
+  const { registers, translation: { stage1 } } = a;
+  for (const name of REGISTER_NAMES) if (registers[name] !== b[name]) return false;
+  return stage1.secure === secure && stage1.secureFetchOnly === secureFetchOnly;
 }
-
-const BASE = (1n << 48n) - 1n;
 
 /** The controls of accesses made at an exception level, from the TLB's memory of them when it has one. */
 export function accessControls(cpu: Cpu, level: ExceptionLevel): AccessControls {
@@ -88,30 +112,37 @@ export function accessControls(cpu: Cpu, level: ExceptionLevel): AccessControls 
   const known = tlb.levels[level];
   if (known !== undefined) return known;
   const regime = REGIME_OF_LEVEL[level] as Regime;
-  const registers = registersOf(cpu, regime);
-  const { ttbr0, ttbr1, sctlr, tcr, mair, hcr, vtcr, vttbr, sctlrEl2 } = registers;
-  const translation = build(cpu, regime, registers);
-  const { secure, secureFetchOnly } = translation.stage1;
-  // Address space identifiers are left out: entries of equal tables are equal.
-  const common =
-    `${level}:${secure}:${secureFetchOnly}:${sctlr}:${tcr}:${mair}:${hcr}:${vtcr}:${vttbr}:${sctlrEl2}`;
-  const [lowerContext, upperContext] = tlb.contextsOf(
+  const registers = registersOf(cpu, regime), security = securityOf(cpu, regime);
+  const controls = tlb.recall(level, (other) => isSame(other, security, registers)) ??
+    newControls(cpu, level, regime, security, registers);
+  tlb.enforce(level, controls);
+  return controls;
+}
+
+const BASE = (1n << 48n) - 1n;
+
+/** Address space identifiers are left out of what tells contexts apart: entries of equal tables are equal. */
+function newControls(
+  cpu: Cpu,
+  level: ExceptionLevel,
+  regime: Regime,
+  security: Security,
+  registers: TranslationRegisters,
+): AccessControls {
+  const { ttbr0, ttbr1, ...others } = registers;
+  const common = [level, security.secure, security.secureFetchOnly, ...Object.values(others)].join();
+  const [lowerContext, upperContext] = cpu.tlb.contextsOf(
     `${common}:lower:${ttbr0 & BASE}`,
     `${common}:upper:${ttbr1 & BASE}`,
   );
-  const bigEndian = field(sctlr, level === 0 ? SCTLR_E0E : SCTLR_EE, 1) === 1;
-  const controls: AccessControls = {
-    translation,
+  const { sctlr } = registers;
+  return {
+    registers,
+    translation: build(cpu, regime, security, registers),
     privileged: level > 0,
-    bigEndian,
+    bigEndian: field(sctlr, level === 0 ? SCTLR_E0E : SCTLR_EE, 1) === 1,
     alignmentChecked: field(sctlr, SCTLR_A, 1) === 1,
     lowerContext,
     upperContext,
   };
-  tlb.levels[level] = controls;
-  if (!bigEndian) {
-    tlb.contexts[level * 2] = lowerContext;
-    tlb.contexts[level * 2 + 1] = upperContext;
-  }
-  return controls;
 }

@@ -1,15 +1,20 @@
 /** The software TLB: finished translations of virtual pages to bytes of the machine's memory. */
 import type { PhysicalMemory } from "./physical.ts";
-import type { TranslationControls } from "./translation_controls.ts";
+import type { TranslationControls, TranslationRegisters } from "./translation_controls.ts";
 
 /** Entries of each table; a power of two. */
 export const TLB_ENTRIES = 1024;
+
+/** Sets of controls remembered for each exception level. */
+const REMEMBERED = 8;
 
 /** Numbers of contexts are the low 12 bits of a tag; 0 is none. */
 const LARGEST_CONTEXT = 4095;
 
 /** What an access of one exception level depends on, taken apart from system registers. */
 export interface AccessControls {
+  /** Values of the registers they come from. */
+  readonly registers: TranslationRegisters;
   /** Stages of translation. */
   readonly translation: TranslationControls;
   /** Accesses have the privilege of the regime's higher level. */
@@ -64,6 +69,8 @@ export class Tlb {
   readonly contexts: Int32Array<ArrayBuffer> = new Int32Array(8);
   /** Controls by exception level, for slow paths; undefined while not known. */
   readonly levels: (AccessControls | undefined)[] = [undefined, undefined, undefined, undefined];
+  /** Recently used controls by exception level, so that software may go back and forth cheaply. */
+  readonly #remembered: AccessControls[][] = [[], [], [], []];
   #numbers = new Map<string, number>();
   #next = 1;
 
@@ -77,6 +84,24 @@ export class Tlb {
     const context = this.#numbers.get(controls) ?? this.#next++;
     this.#numbers.set(controls, context);
     return context;
+  }
+
+  /** Controls of a level that were made known before and that `isSame` accepts. */
+  recall(level: number, isSame: (controls: AccessControls) => boolean): AccessControls | undefined {
+    return (this.#remembered[level] as AccessControls[]).find(isSame);
+  }
+
+  /** Makes the controls in force at a level known. */
+  enforce(level: number, controls: AccessControls): void {
+    this.levels[level] = controls;
+    if (!controls.bigEndian) {
+      this.contexts[level * 2] = controls.lowerContext;
+      this.contexts[level * 2 + 1] = controls.upperContext;
+    }
+    const remembered = this.#remembered[level] as AccessControls[];
+    if (remembered.includes(controls)) return;
+    if (remembered.length >= REMEMBERED) remembered.shift();
+    remembered.push(controls);
   }
 
   /** Enters a page; `low` and `high` are the halves of any address in it. */
@@ -107,6 +132,7 @@ export class Tlb {
   drop(): void {
     this.forgetControls();
     this.#numbers.clear();
+    for (const remembered of this.#remembered) remembered.length = 0;
   }
 
   #restart(): void {
