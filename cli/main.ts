@@ -4,7 +4,7 @@ import { COMMANDS } from "./commands.ts";
 import { UsageError } from "./errors.ts";
 import { failureOf } from "./failure.ts";
 import { BrokenPipeError, type Host, processHost } from "./host/host.ts";
-import { readOptions } from "./options.ts";
+import { type Options, readOptions } from "./options.ts";
 import { suggestion } from "./suggest.ts";
 
 /** The help text of `hindsight` itself. */
@@ -34,23 +34,33 @@ function commandNamed(name: string): Command {
   );
 }
 
-/** Whether help is asked for: before anything that is wrong is complained of. */
-function asksForHelp(args: readonly string[]): boolean {
-  const end = args.indexOf("--");
-  return args.slice(0, end < 0 ? args.length : end).some((word) => ["-h", "-help", "--help"].includes(word));
+/** Whether a word asks for help. */
+function isHelp(word: string): boolean {
+  return ["-h", "-help", "--help"].includes(word);
+}
+
+/** Reads a command's options; nothing when help is wanted, which comes before complaints of what else is there. */
+function optionsOf(command: Command, args: readonly string[]): Options | undefined {
+  try {
+    const options = readOptions(args, [...command.options, ...COMMON_OPTIONS]);
+    return options.isOn("help") ? undefined : options;
+  } catch (error) {
+    if (error instanceof UsageError && args.some(isHelp)) return undefined;
+    throw error;
+  }
 }
 
 async function carryOut([name, ...args]: readonly string[], host: Host): Promise<number> {
-  if (name === undefined || asksForHelp([name]) || name === "help") {
+  if (name === undefined || isHelp(name) || name === "help") {
     host.stdout.write(overview());
     return name === undefined ? 2 : 0;
   }
   const command = commandNamed(name);
-  if (asksForHelp(args)) {
+  const options = optionsOf(command, args);
+  if (options === undefined) {
     host.stdout.write(commandHelp(command));
     return 0;
   }
-  const options = readOptions(args, [...command.options, ...COMMON_OPTIONS]);
   if (options.others.length !== command.operands.length) {
     const wanted = command.operands.length === 0 ? "no arguments" : command.operands.join(" and ");
     throw new UsageError(`${name} takes ${wanted} besides options, not "${options.others.join(" ")}"`);
