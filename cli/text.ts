@@ -1,10 +1,14 @@
 /** Numbers, roots and colours as the commands print them. */
 import { hex } from "../machine/address.ts";
 
-/** Puts text in colours, or leaves it as it is. */
-export type Palette = Readonly<Record<keyof typeof CODES, (text: string) => string>>;
+/** The colours there are. */
+export type Colour = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
-const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 };
+/** Puts text in colours, or leaves it as it is. */
+export type Palette = Readonly<Record<Colour, (text: string) => string>>;
+
+/** Parameters of Select Graphic Rendition (ECMA-48, 8.3.117). */
+const CODES: Readonly<Record<Colour, number>> = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 };
 
 /** The colours for an output that may be coloured or not. */
 export function paletteFor({ isColoured }: { readonly isColoured: boolean }): Palette {

@@ -88,7 +88,8 @@ const keyboard: Keyboard = {
   },
 };
 
-const SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM"];
+// Windows has no request to end that a process could see.
+const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
 
 /** The process this runs in. */
 export const processHost: Host = {

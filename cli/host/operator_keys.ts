@@ -14,7 +14,7 @@ const CTRL_A = 0x01, CTRL_C = 0x03, BACKSPACE = 0x08, ENTER = 0x0d, LINE_FEED = 
 const ESCAPE = 0x1b, DELETE = 0x7f;
 
 /** What is told after Ctrl-A h. */
-export const OPERATOR_HELP = [
+export const OPERATOR_HELP: string = [
   "Ctrl-A x       end the recording",
   "Ctrl-A c       type one command, while the machine stands still:",
   '               send "…" | inject irq N | switch cpu N | poke ADDR VALUE | set cpuN REG VALUE | power cut',
