@@ -3,6 +3,7 @@ import { type Board, type BoardRow, buildBoard, PPI, PPI_BASE, SPI_BASE } from "
 import { type BootPlan, cpuOnStart, type CpuStart, planBoot } from "./boot.ts";
 import { applyWrites, type BootImages } from "./boot_images.ts";
 import { Clock } from "./clock.ts";
+import { debuggerMemory } from "./debugger_memory.ts";
 import type { MachineConfiguration } from "./configuration.ts";
 import { Cpu } from "./cpu/cpu.ts";
 import { restoreCpu, saveCpu } from "./cpu/cpu_section.ts";
@@ -23,7 +24,6 @@ import { type MappedDevice, PhysicalMemory } from "./memory/physical.ts";
 import { MachineInvariantError } from "./errors.ts";
 import { type PowerController, Psci } from "./psci.ts";
 import { Semihosting } from "./semihosting.ts";
-import type { SemihostingMemory } from "./semihosting_memory.ts";
 import type { Section } from "./snapshot.ts";
 
 /** The bytes of images by SHA-256, 64 lower-case hexadecimal digits. */
@@ -334,27 +334,6 @@ export class VirtBoard {
     this.#semihosting?.restore(section("semihosting"));
     this.clock.restore(section("clock"));
   }
-}
-
-/** A CPU's memory as a debugger at its exception level sees it: what would fault is not there. */
-function debuggerMemory(cpu: Cpu): SemihostingMemory {
-  const withoutFault = <T>(access: () => T): T | undefined => {
-    const value = access();
-    if (cpu.pending === undefined) return value;
-    cpu.pending = undefined;
-    return undefined;
-  };
-  return {
-    read: (address, size) =>
-      withoutFault(() =>
-        Uint8Array.from({ length: size }, (_, at) => Number(cpu.load(address + BigInt(at), 1, "normal")))
-      ),
-    write: (address, bytes) =>
-      withoutFault(() => {
-        for (const [at, byte] of bytes.entries()) cpu.store(address + BigInt(at), 1, BigInt(byte), "normal");
-        return true;
-      }) ?? false,
-  };
 }
 
 /** Builds a board. */
