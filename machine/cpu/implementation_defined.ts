@@ -16,13 +16,20 @@ export interface ArchitectureChoice {
 
 type Kind = ArchitectureChoice["kind"];
 
-function choice(topic: string, section: string, kind: Kind, what: string, qemu = "same"): ArchitectureChoice {
+/** A row; `qemu` only where QEMU does something else. */
+export function choice(
+  topic: string,
+  section: string,
+  kind: Kind,
+  what: string,
+  qemu = "same",
+): ArchitectureChoice {
   return { topic, section, kind, choice: what, qemu };
 }
 
 const DEFINED = "IMPLEMENTATION DEFINED", UNPREDICTABLE = "CONSTRAINED UNPREDICTABLE", UNKNOWN = "UNKNOWN";
 
-/** Every choice of the folder machine/cpu/ but those of memory accesses, which machine/memory/README.md lists. */
+/** Every choice of the folder machine/cpu/ but those of memory accesses, which are in memory_choices.ts. */
 // deno-fmt-ignore
 export const ARCHITECTURE_CHOICES: readonly ArchitectureChoice[] = [
   // What exists.
@@ -66,7 +73,7 @@ export const ARCHITECTURE_CHOICES: readonly ArchitectureChoice[] = [
   choice("priority of interrupts", "D1.13", DEFINED, "FIQ, IRQ, SError, then virtual IRQ, FIQ, SError; software step after all of them"),
   choice("PSTATE.NZCV on exception entry", "D1.10", "decided", "kept", "cleared"),
   choice("FAR_ELx for exceptions that do not define it", "D13.2, FAR_EL1", UNKNOWN, "unchanged"),
-  choice("ISS of an SError", "D13.2, ESR_EL1", DEFINED, "IDS = 1, the rest zero"),
+  choice("ISS of an SError", "D13.2, ESR_EL1", DEFINED, "zero, IDS included"),
   choice("SP alignment checks", "D1.8", "decided", "done", "not done"),
   choice("WFI", "D1.17", DEFINED, "waits for a pending interrupt, masked or not; traps only when it would wait"),
   choice("WFE", "D1.17", DEFINED, "waits for an event or an unmasked interrupt; traps only when it would wait", "ends the turn, never traps"),
