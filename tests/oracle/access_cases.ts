@@ -21,7 +21,7 @@ function row(text: string, aligned = 1): AccessRow {
   return { text, aligned };
 }
 
-/** Instructions whose accesses are compared. Quadwords stay aligned: QEMU checks each half for itself. */
+/** Instructions whose accesses are compared. */
 const ACCESSES: readonly AccessRow[] = [
   ...["ldr x1, [x0]", "ldr w1, [x0]", "ldrh w1, [x0]", "ldrb w1, [x0]", "ldrsb w1, [x0]", "ldrsb x1, [x0]"],
   ...[
@@ -51,7 +51,13 @@ const ACCESSES: readonly AccessRow[] = [
   ],
   ...["ldar x1, [x0]", "ldarh w1, [x0]", "stlr x1, [x0]", "stlrb w1, [x0]"],
   ...["ldxr x1, [x0]", "ldaxrb w1, [x0]", "ldaxr w1, [x0]", "ldxp w1, w2, [x0]", "ldaxp x1, x2, [x0]"],
-].map((text) => row(text)).concat(row("dc zva, x0", 64), row("stxr w2, x1, [x0]", 8));
+].map((text) => row(text)).concat(
+  row("dc zva, x0", 64),
+  row("stxr w2, x1, [x0]", 8),
+  row("ldr q1, [x0]"),
+  row("stp q0, q1, [x0]"),
+  row("ldr d1, [x0]"),
+);
 
 const WORDS = new Uint32Array(assembleProgram(ACCESSES.map(({ text }) => text).join("\n")).bytes.buffer);
 

@@ -87,6 +87,7 @@ export class TranslationMachine {
     for (const name of SHOWN) this.#set(name, 0n);
     for (const [at, value] of one.memory) this.#write(at, value);
     dropTranslations([cpu]);
+    this.#set("CPACR_EL1", 3n << 20n);
     selectStackPointer(cpu, this.el3 ? 3 : 2, 1);
     cpu.monitor.restore(false, 0, 0);
     cpu.slots.fill(0n, 0, 31);

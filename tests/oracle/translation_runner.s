@@ -18,6 +18,8 @@ _start:
   msr vbar_el3, x0
   msr cptr_el3, xzr
 2:
+  mov x0, #0x300000
+  msr cpacr_el1, x0              // no traps of SIMD
   adr x0, stack_end
   mov sp, x0
   ldr x19, =CASES
