@@ -8,8 +8,6 @@ import { syndromeOf } from "./syndrome.ts";
 
 /** PSTATE.A, I, F as bits of `cpu.daif`. */
 const A = 4, I = 2, F = 1;
-/** ISS of an SError: implementation-defined syndrome (bit 24) with nothing in it, as QEMU gives a virtual one. */
-const SERROR_ISS = 1 << 24;
 
 interface InterruptRow {
   readonly kind: "irq" | "fiq" | "serror";
@@ -77,7 +75,7 @@ export function interruptStatus(cpu: Cpu): bigint {
 }
 
 function exceptionOf(cpu: Cpu, { kind }: InterruptRow, target: 1 | 2 | 3): Exception {
-  const syndrome = kind === "serror" ? syndromeOf("serror", SERROR_ISS) : 0;
+  const syndrome = kind === "serror" ? syndromeOf("serror") : 0;
   return { kind, target, syndrome, returnAddress: cpu.pc };
 }
 

@@ -109,7 +109,7 @@ Deno.test("takeException of a virtual SError clears HCR_EL2.VSE, of a physical o
   cpu.daif = 0;
   takeException(cpu, pendingInterrupt(cpu)!);
   assertEquals(peekSystemRegister(cpu, "HCR_EL2"), RW | 0x20n);
-  assertEquals(peekSystemRegister(cpu, "ESR_EL1"), 0xbf00_0000n);
+  assertEquals(peekSystemRegister(cpu, "ESR_EL1"), 0xbe00_0000n);
 });
 
 Deno.test("ISR_EL1 shows physical interrupts, or virtual ones where EL1 has those", () => {
