@@ -146,6 +146,11 @@ export class SystemProgram {
     return systemRunner(this.top).symbols.get("slot") as bigint;
   }
 
+  /** Physical address of the vectors that stand in for EL1's below the highest level. */
+  get stubs(): bigint {
+    return systemRunner(this.top).symbols.get("vectors_1") as bigint;
+  }
+
   /** The operations as they are loaded at CASES_BASE. */
   bytes(): Uint8Array<ArrayBuffer> {
     this.#emit(0n);
