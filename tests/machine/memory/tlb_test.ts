@@ -1,0 +1,95 @@
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { physicalAddress } from "../../../machine/address.ts";
+import { type AccessControls, Tlb, walkedPageWritten } from "../../../machine/memory/tlb.ts";
+import { RAM, TableMemory } from "./support.ts";
+
+const named = (name: string, lowerContext = 1): AccessControls =>
+  ({ name, lowerContext, upperContext: 2 }) as never;
+
+Deno.test("Tlb.contextsOf gives equal controls equal numbers until a drop", () => {
+  const tlb = new Tlb();
+  const [a, b] = tlb.contextsOf("a", "b");
+  assertNotEquals(a, b);
+  assertEquals(tlb.contextsOf("b", "c")[0], b);
+  assertEquals(tlb.contextsOf("a", "b"), [a, b]);
+  tlb.drop();
+  const [later] = tlb.contextsOf("a", "b");
+  assert(![a, b].includes(later));
+});
+
+Deno.test("TlbTable.find hits the page and context that were filled, and no other", () => {
+  const tlb = new Tlb();
+  const high = 0xffff_ff80, low = 0x9234_5678;
+  tlb.fill(tlb.read, high, low, 7, 0x5678, 0x4000_5678, true);
+  const index = tlb.read.find(high, 0x9234_5000, 7);
+  assert(index >= 0);
+  assertEquals([tlb.read.hostPage[index], tlb.read.physicalPage[index], tlb.read.device[index]], [
+    0x5000,
+    0x4000_5000,
+    1,
+  ]);
+  assertEquals(tlb.read.find(high, 0x9234_6000, 7), -1);
+  assertEquals(tlb.read.find(high ^ 1, low, 7), -1);
+  assertEquals(tlb.read.find(high, low, 8), -1);
+  assertEquals(tlb.write.find(high, low, 7), -1);
+  assertEquals(new Tlb().read.find(0, 0, 0), -1);
+});
+
+Deno.test("Tlb never lets a number come back to entries of an earlier use", () => {
+  const tlb = new Tlb();
+  for (let round = 0; round < 10_000; round++) {
+    const [lower] = tlb.contextsOf(`${round}`, "upper");
+    assertEquals(tlb.read.find(0, 0x1000, lower), -1, `round ${round}`);
+    tlb.fill(tlb.read, 0, 0x1000, lower, 0, 0, false);
+    assert(tlb.read.find(0, 0x1000, lower) >= 0);
+    assert(lower > 0 && lower < 4096);
+  }
+});
+
+Deno.test("Tlb.recall finds recent controls of a level, and none after a drop", () => {
+  const tlb = new Tlb();
+  const is = (name: string) => (controls: AccessControls) =>
+    (controls as unknown as { name: string }).name === name;
+  for (let count = 0; count < 9; count++) tlb.enforce(1, named(`${count}`));
+  tlb.forgetControls();
+  assertEquals(tlb.recall(1, is("0")), undefined);
+  assertEquals(tlb.recall(1, is("8")) !== undefined, true);
+  assertEquals(tlb.recall(0, is("8")), undefined);
+  tlb.drop();
+  assertEquals(tlb.recall(1, is("8")), undefined);
+});
+
+Deno.test("Tlb.enforce keeps big-endian levels off the quick path", () => {
+  const tlb = new Tlb();
+  tlb.enforce(1, named("little", 5));
+  assertEquals([...tlb.contexts.subarray(2, 4)], [5, 2]);
+  tlb.forgetControls();
+  tlb.enforce(1, { ...named("big", 5), bigEndian: true });
+  assertEquals([...tlb.contexts], [0, 0, 0, 0, 0, 0, 0, 0]);
+  assert(tlb.levels[1] !== undefined);
+});
+
+Deno.test("walkedPageWritten drops for valid descriptors of either byte order, not for empty entries", () => {
+  const tables = new TableMemory([[RAM, 0x4000_0003n], [RAM + 16, 0x0100_0000_0000_0000n], [
+    RAM + 24,
+    0x00ff_ffff_ffff_fffen,
+  ]]);
+  const dropped = (address: number, size: number) => {
+    const tlb = new Tlb();
+    tlb.enforce(1, named("x"));
+    const result = walkedPageWritten(
+      tables.memory,
+      [tlb],
+      tables.memory.hostOffset(physicalAddress(address)),
+      size,
+    );
+    assertEquals(tlb.levels[1] === undefined, result);
+    return result;
+  };
+  assertEquals(dropped(RAM, 8), true);
+  assertEquals(dropped(RAM + 7, 1), true);
+  assertEquals(dropped(RAM + 8, 8), false);
+  assertEquals(dropped(RAM + 16, 4), true);
+  assertEquals(dropped(RAM + 24, 8), false);
+  assertEquals(dropped(RAM + 8, 16), true);
+});
