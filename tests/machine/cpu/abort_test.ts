@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { assembleProgram } from "../../../machine/a64/program.ts";
 import { loadStoreSyndrome, raiseDataAbort, raiseInstructionAbort } from "../../../machine/cpu/abort.ts";
+import type { Cpu } from "../../../machine/cpu/cpu.ts";
 import {
   type Fault,
   type FaultKind,
