@@ -175,3 +175,19 @@ Deno.test("DC and IC by address fault with CM and WnR where nothing is mapped, o
     Array(5).fill(undefined),
   );
 });
+
+Deno.test("DC by address at EL1 needs no permission of stage 2, DC IVAC needs to write", () => {
+  const { cpu, put } = mappedCpus({ el2: true });
+  const table = RAM + 0xe_0000;
+  put(table + 8, BigInt(table + 0x1000) | 3n);
+  put(table + 0x1000, BigInt(table + 0x2000) | 3n);
+  for (let page = 0; page < 256; page++) put(table + 0x2000 + page * 8, BigInt(RAM + page * 4096) | 0x7ffn);
+  put(table + 0x2000 + 5 * 8, BigInt(RAM + 0x5000) | 0x73fn);
+  setRegisters(cpu, {
+    HCR_EL2: (1n << 31n) | 1n,
+    VTCR_EL2: 25n | (1n << 6n) | (5n << 16n),
+    VTTBR_EL2: BigInt(table),
+  });
+  assertEquals(perform(cpu, "dc cvac", A + 0x5000n), undefined);
+  assertEquals(perform(cpu, "dc ivac", A + 0x5000n), "9200014f");
+});

@@ -113,6 +113,19 @@ Deno.test("walk reports tables outside memory as external aborts at their level"
   assertEquals(fault.faulted && [fault.kind, fault.level], ["externalOnWalk", 2]);
 });
 
+Deno.test("walk reads tables below NSTable in Non-secure memory", () => {
+  const { words, input } = path(12, 0, 3);
+  const read = (table: bigint) => {
+    const [first, ...others] = words as [[number, bigint], ...[number, bigint][]];
+    const { memory } = new TableMemory([[first[0], first[1] | table], ...others]);
+    const [region] = memory.regions;
+    memory.regions[0] = { ...region as NonNullable<typeof region>, secureOnly: true };
+    const found = walk(memory, start(12, 0, { secure: true }), input, 1, false, undefined);
+    return found.faulted ? `${found.kind} ${found.level}` : "found";
+  };
+  assertEquals([read(0n), read(BIT.NSTable)], ["found", "externalOnWalk 1"]);
+});
+
 Deno.test("walk reads big-endian descriptors", () => {
   const tables = new TableMemory();
   const at = tables.memory.hostOffset(physicalAddress(RAM + 8));

@@ -37,13 +37,16 @@ Deno.test("TlbTable.find hits the page and context that were filled, and no othe
 
 Deno.test("Tlb never lets a number come back to entries of an earlier use", () => {
   const tlb = new Tlb();
-  for (let round = 0; round < 10_000; round++) {
+  const [first] = tlb.contextsOf("first", "upper");
+  tlb.fill(tlb.read, 0, 0x1000, first, 0, 0, false);
+  let cameBack = false;
+  for (let round = 0; round < 5000; round++) {
     const [lower] = tlb.contextsOf(`${round}`, "upper");
-    assertEquals(tlb.read.find(0, 0x1000, lower), -1, `round ${round}`);
-    tlb.fill(tlb.read, 0, 0x1000, lower, 0, 0, false);
-    assert(tlb.read.find(0, 0x1000, lower) >= 0);
     assert(lower > 0 && lower < 4096);
+    assertEquals(tlb.read.find(0, 0x1000, lower), -1, `round ${round}`);
+    cameBack ||= lower === first;
   }
+  assert(cameBack);
 });
 
 Deno.test("Tlb.recall finds recent controls of a level, and none after a drop", () => {

@@ -107,3 +107,15 @@ Deno.test("translationControls enables stages as SCTLR.M, HCR_EL2.VM, DC and TGE
   assertEquals(enabled(1n, VM, true), [true, false]);
   assertEquals(controls({ sctlr: 1n, hcr: VM }, { regime: "EL2" }).stage2, undefined);
 });
+
+Deno.test("translationControls takes PTW, CD and ID from HCR_EL2, and no PTW under TGE", () => {
+  const flags = (hcr: bigint) => {
+    const { stage2 } = controls({ hcr: 1n | hcr });
+    return [stage2?.protectedWalks, stage2?.dataNonCacheable, stage2?.fetchNonCacheable];
+  };
+  assertEquals(flags(0n), [false, false, false]);
+  assertEquals(flags(1n << 2n), [true, false, false]);
+  assertEquals(flags(1n << 2n | 1n << 27n), [false, false, false]);
+  assertEquals(flags(1n << 32n), [false, true, false]);
+  assertEquals(flags(1n << 33n), [false, false, true]);
+});
