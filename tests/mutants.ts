@@ -14,7 +14,8 @@ import {
   type SeedDigest,
 } from "./oracle/instruction_fixtures.ts";
 import { comparedRows } from "./oracle/instruction_oracle.ts";
-import { effective, type Mutation, mutationsOf, shapeOf } from "./oracle/mutation.ts";
+import { effective } from "./oracle/equivalence.ts";
+import { type Mutation, mutationsOf, shapeOf } from "./oracle/mutation.ts";
 
 /** The least share of mutants that the fixtures must find. */
 const REQUIRED = 0.99;
@@ -72,22 +73,37 @@ function describe({ row, word, nodes, mutation }: Mutant): string {
   return `survived: ${title}\n  before\n${before}\n  after\n${after}`;
 }
 
-function main(): void {
-  const options = parseArgs(Deno.args, { string: ["seed", "count"], default: { seed: "1", count: "200" } });
-  const count = Number(options.count), random = randomNumbers(Number(options.seed));
-  const fixtures = readFixtures();
+/** How many of `count` random faults the fixtures find, and the others in words. */
+export interface Outcome {
+  /** Faults found. */
+  readonly killed: number;
+  /** Those that are not, with IR before and after. */
+  readonly survivors: readonly string[];
+  /** Faults by kind. */
+  readonly kinds: ReadonlyMap<string, number>;
+}
+
+/** Plants faults one by one; `seed` decides which. */
+export function plantFaults(count: number, seed: number): Outcome {
+  const random = randomNumbers(seed), fixtures = readFixtures();
   const rows = comparedRows().filter(({ name }) => fixtures.has(name));
   const mutants = Array.from({ length: count }, () => makeMutant(rows, fixtures, random));
   const survivors = mutants.filter((mutant) => !isKilled(mutant, fixtures.get(mutant.row.name) ?? []));
-  for (const survivor of survivors) console.log(describe(survivor));
   const kinds = new Map<string, number>();
   for (const { mutation: { kind } } of mutants) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  return { killed: count - survivors.length, survivors: survivors.map(describe), kinds };
+}
+
+function main(): void {
+  const options = parseArgs(Deno.args, { string: ["seed", "count"], default: { seed: "1", count: "200" } });
+  const count = Number(options.count),
+    { killed, survivors, kinds } = plantFaults(count, Number(options.seed));
+  for (const survivor of survivors) console.log(survivor);
   for (const [kind, number] of [...kinds].sort()) console.log(`${kind}: ${number}`);
-  const killed = count - survivors.length;
   console.log(
     `mutants, seed ${options.seed}: ${killed} of ${count} killed (${(100 * killed / count).toFixed(1)} %)`,
   );
   if (killed < REQUIRED * count) Deno.exit(1);
 }
 
-main();
+if (import.meta.main) main();

@@ -1,7 +1,7 @@
 /** The oracle `qemu-aarch64`: runs every row there and here, and compares with the recorded fixtures or renews them. */
 import { parseArgs } from "@std/cli";
 import { CASES_PER_SEED } from "./cases.ts";
-import { excludedRows } from "./exclusions.ts";
+import { excludedRows, EXCLUSIONS } from "./exclusions.ts";
 import {
   formatFixtures,
   INSTRUCTION_FIXTURES,
@@ -26,15 +26,19 @@ function staleFixtures(live: InstructionFixtures, recorded: InstructionFixtures)
   });
 }
 
+/** The excluded rows, one line for each reason, and the sum. */
 function summary({ rows, agreed, disagreed, excluded }: InstructionReport, seeds: number): string {
-  const names = excludedRows(), perRow = seeds * CASES_PER_SEED;
-  const left = excluded + names.length * perRow, share = 100 * left / (agreed + disagreed + left);
-  const each = disagreed === 0
+  const perRow = seeds * CASES_PER_SEED, names = excludedRows(), left = excluded + names.length * perRow;
+  const share = (100 * left / (agreed + disagreed + left)).toFixed(2);
+  const what = disagreed === 0
     ? `${rows} rows × ${perRow} cases agreed`
     : `${agreed} cases of ${rows} rows agreed`;
-  const which = names.length > 0 ? ` (${names.join(", ")})` : "";
-  return `oracle qemu-aarch64: ${each}, ${disagreed} disagreed, ${names.length} rows${which} and ${excluded} cases ` +
-    `of others excluded (${share.toFixed(2)} %)`;
+  const reasons = EXCLUSIONS.map(({ rows, when, section, reason }) =>
+    `excluded ${when ? "cases of " : ""}${rows.join(", ")} (${section}): ${reason}`
+  );
+  const total = `oracle qemu-aarch64: ${what}, ${disagreed} disagreed, ` +
+    `${names.length} rows and ${excluded} cases of others excluded (${share} %)`;
+  return [...reasons, total].join("\n");
 }
 
 async function main(): Promise<void> {

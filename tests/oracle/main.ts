@@ -1,7 +1,7 @@
 /**
  * `deno task oracle [--update] [--only NAME] [--quick]`: asks every outsider, and fails on any disagreement or on a
  * fixture that is not what an outsider says today. `--update` renews the fixtures, `--quick` takes fewer cases,
- * `--only` one oracle of the table.
+ * `--only` one oracle of the table; what follows `--` goes to its script.
  */
 import { parseArgs } from "@std/cli";
 import { MissingOutsiderError } from "./outsider.ts";
@@ -29,6 +29,7 @@ const READOBJ = ["llvm-readobj", "llvm"] as const;
 const ORACLES: readonly Oracle[] = [
   { name: "instructions", script: "instruction_main.ts",   needs: [QEMU_USER],                       update: ["--update"], quick: ["--quick"] },
   { name: "system",       script: "system/main.ts",        needs: [QEMU_SYSTEM],                     update: ["--update"], quick: ["--quick"] },
+  { name: "registers",    script: "register_oracle.ts",    needs: [QEMU_SYSTEM],                     update: ["--record"], quick: [] },
   { name: "translation",  script: "translation_oracle.ts", needs: [QEMU_SYSTEM],                     update: ["--record"], quick: ["--cases", "100"] },
   { name: "assembly",     script: "llvm_oracle.ts",        needs: [LLVM],                            update: [],           quick: ["--cases", "20"] },
   { name: "programs",     script: "program_oracle.ts",     needs: [LLVM],                            update: ["--record"], quick: [] },
@@ -82,7 +83,7 @@ async function ask({ name, script, needs }: Oracle, args: readonly string[]): Pr
 }
 
 async function main(): Promise<void> {
-  const options = parseArgs(Deno.args, { string: ["only"], boolean: ["update", "quick"] });
+  const options = parseArgs(Deno.args, { string: ["only"], boolean: ["update", "quick"], "--": true });
   const oracles = ORACLES.filter(({ name }) => !options.only || name === options.only);
   if (oracles.length === 0) {
     console.log(`There is no oracle "${options.only}": use ${ORACLES.map(({ name }) => name).join(", ")}`);
@@ -95,7 +96,7 @@ async function main(): Promise<void> {
     for (let oracle = oracles[next++]; oracle !== undefined; oracle = oracles[next++]) {
       const { name, text, isAgreed, seconds } = await ask(
         oracle,
-        modes.flatMap((mode) => (oracle as Oracle)[mode]),
+        [...modes.flatMap((mode) => (oracle as Oracle)[mode]), ...options["--"]],
       );
       console.log(`== ${name}, ${seconds.toFixed(0)} s${isAgreed ? "" : ": FAILED"}\n${text}`);
       if (!isAgreed) failed++;

@@ -1,4 +1,5 @@
 /** Automatic faults in lowered instructions: one small change each, of the kinds that people make. */
+import { actsAlike, isSameValue, isTopBitZero, onlyLowBitsAreRead } from "./equivalence.ts";
 import { SLOT_TRASH } from "../../machine/cpu/registers.ts";
 import {
   canFault,
@@ -56,13 +57,6 @@ const swapOperands: Mutator = (node, nodes) => {
   });
 };
 
-/** Two nodes that are one, or read one register. */
-function isSameValue(nodes: readonly IrNode[], a: number, b: number): boolean {
-  const text = (at: number) =>
-    JSON.stringify(nodes[at], (_, value) => typeof value === "bigint" ? `${value}` : value);
-  return a === b || (nodes[a]?.args.length === 0 && text(a) === text(b));
-}
-
 /** Operations of equal arity and width that are easily taken for one another. */
 const SIBLINGS: readonly (readonly OperationName[])[] = [
   ["add", "sub"],
@@ -77,26 +71,18 @@ const SIBLINGS: readonly (readonly OperationName[])[] = [
 
 function siblingMutators(): Mutator[] {
   return SIBLINGS.flatMap((group) =>
-    group.map((sibling): Mutator => ({ op }) => {
-      if (op === sibling || !group.includes(op)) return undefined;
+    group.map((sibling): Mutator => ({ op }, nodes, index) => {
+      if (op === sibling || !group.includes(op) || actsAlike(nodes, index, sibling)) return undefined;
       return replacing((node) => ({ ...node, op: sibling }));
     })
   );
 }
 
-/** Operations whose results have a top bit of zero. */
-const SMALL: ReadonlySet<OperationName> = new Set<OperationName>([
-  "zeroExtend",
-  "leadingZeros",
-  "leadingSigns",
-  "storeExclusive",
-]);
-
 /** Extends with the other sign, unless the top bit is always zero. */
 const exchangeExtension: Mutator = ({ op, args }, nodes) => {
   const source = nodes[args[0] ?? -1];
   if (source === undefined || (op !== "zeroExtend" && op !== "signExtend")) return undefined;
-  if (SMALL.has(source.op) || source.width === 1) return undefined;
+  if (isTopBitZero(source) || source.width === 1) return undefined;
   return replacing((node) =>
     op === "zeroExtend"
       ? { ...node, op: "signExtend", immediates: [source.width] }
@@ -201,23 +187,12 @@ const HALF: Partial<Record<Width, Width>> = { 16: 8, 32: 16, 64: 32, 128: 64 };
 const narrowResult: Mutator = ({ op, width }, nodes, index) => {
   const half = HALF[width];
   if (half === undefined || !NARROWED.has(op)) return undefined;
-  if (usersOf(nodes, index).every((user) => readsOnly(user, nodes, half))) return undefined;
+  if (onlyLowBitsAreRead(nodes, index, half)) return undefined;
   return (
     whole,
     first,
   ) => [whole, node("extract", half, [first], [0]), node("zeroExtend", width, [first + 1])];
 };
-
-function usersOf(nodes: readonly IrNode[], index: number): IrNode[] {
-  return nodes.filter(({ args }) => args.includes(index));
-}
-
-/** True when a node takes no more than the low bits of any argument: by extraction or a constant mask. */
-function readsOnly({ op, width, immediates, args }: IrNode, nodes: readonly IrNode[], bits: number): boolean {
-  if (op === "extract") return (immediates[0] as number) + width <= bits;
-  const masks = args.map((argument) => nodes[argument]).filter((node) => node?.op === "constant");
-  return op === "and" && masks.some((mask) => mask?.immediates[0] as bigint < 1n << BigInt(bits));
-}
 
 /** Halves the bytes of a store. */
 const narrowStore: Mutator = ({ op, immediates }) => {
@@ -286,23 +261,6 @@ function replace(nodes: readonly IrNode[], index: number, replacement: Replaceme
     args: node.args.map((argument) => argument < index ? argument : argument + shift),
   }));
   return [...nodes.slice(0, index), ...instead, ...moved];
-}
-
-/** What has no effect taken away: mutants are equal to their originals only if this is. */
-export function effective(nodes: readonly IrNode[]): IrNode[] {
-  const needed = new Set<number>();
-  for (let index = nodes.length - 1; index >= 0; index--) {
-    const { op, immediates, args } = nodes[index] as IrNode;
-    const hasEffect = OPERATIONS[op].effect && !(op === "writeX" && immediates[0] === SLOT_TRASH);
-    if (!hasEffect && !needed.has(index)) continue;
-    needed.add(index);
-    for (const argument of args) needed.add(argument);
-  }
-  const places = new Map([...needed].sort((a, b) => a - b).map((index, place) => [index, place]));
-  return [...places.keys()].map((index) => {
-    const node = nodes[index] as IrNode;
-    return { ...node, args: node.args.map((argument) => places.get(argument) as number) };
-  });
 }
 
 /** What words share whose IR differs only in numbers. */
