@@ -1,3 +1,4 @@
+/** Syndromes and routing of data and instruction aborts. */
 import { assertEquals } from "@std/assert";
 import { assembleProgram } from "../../../machine/a64/program.ts";
 import { loadStoreSyndrome, raiseDataAbort, raiseInstructionAbort } from "../../../machine/cpu/abort.ts";

@@ -1,3 +1,4 @@
+/** What AT, TLBI, DC and IC do, and how they fault. */
 import { assert, assertEquals } from "@std/assert";
 import { SYSTEM_INSTRUCTIONS } from "../../../machine/a64/system_names.ts";
 import { performSystemInstruction } from "../../../machine/cpu/address_translate.ts";

@@ -1,3 +1,4 @@
+/** The exclusive monitor: what opens it, what clears it and why. */
 import { assertEquals } from "@std/assert";
 import type { Cpu } from "../../../machine/cpu/cpu.ts";
 import { callHelper } from "../../../machine/cpu/helpers.ts";

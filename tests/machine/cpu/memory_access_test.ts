@@ -1,3 +1,4 @@
+/** Loads, stores and fetches: an invisible TLB, alignment, byte order, devices and faults. */
 import { assertEquals } from "@std/assert";
 import type { Cpu } from "../../../machine/cpu/cpu.ts";
 import type { Exception } from "../../../machine/cpu/exception.ts";

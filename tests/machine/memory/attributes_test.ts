@@ -1,3 +1,4 @@
+/** Memory attributes of one stage and of both. */
 import { assertEquals } from "@std/assert";
 import { combineAttributes, stage2Attribute } from "../../../machine/memory/attributes.ts";
 

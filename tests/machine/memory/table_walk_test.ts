@@ -1,3 +1,4 @@
+/** Walks over synthetic tables of every granule and level. */
 import { assertEquals } from "@std/assert";
 import { physicalAddress } from "../../../machine/address.ts";
 import { PAGE_WALKED } from "../../../machine/memory/physical.ts";

@@ -1,3 +1,4 @@
+/** Contexts, fills and drops of the software TLB. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { physicalAddress } from "../../../machine/address.ts";
 import { type AccessControls, Tlb, walkedPageWritten } from "../../../machine/memory/tlb.ts";

@@ -1,3 +1,4 @@
+/** Control register values taken apart. */
 import { assertEquals } from "@std/assert";
 import { A57, ALL_GRANULES, controls } from "./support.ts";
 

@@ -1,3 +1,4 @@
+/** Permissions, stages and the order of faults over synthetic tables. */
 import { assertEquals } from "@std/assert";
 import { statusOf } from "../../../machine/memory/fault.ts";
 import { PAGE_WALKED } from "../../../machine/memory/physical.ts";
