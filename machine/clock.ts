@@ -29,7 +29,13 @@ class ClockAlarm implements Alarm {
   }
 }
 
-const layout = sectionLayout("clock", 1, { instant: u53, offset: u53, alarms: listOf(u53, 1024) });
+const layout = sectionLayout("clock", 1, {
+  instant: u53,
+  offset: u53,
+  /** Time at which the jump in progress began; 2^53−1 when there is none. */
+  jumpedFrom: u53,
+  alarms: listOf(u53, 1024),
+});
 
 /** Counts instants and derives virtual time; every device, timer and monitor reads this clock and no other. */
 export class Clock {
@@ -37,6 +43,7 @@ export class Clock {
   instant = 0;
   /** Skipped and charged nanoseconds. */
   #offset = 0;
+  #jumpedFrom: number | undefined;
   #alarms: ClockAlarm[] = [];
   #earliest = NO_DEADLINE;
   /** Set when a deadline or the offset changed, so that a burst of steps must be re-planned. */
@@ -90,11 +97,22 @@ export class Clock {
     }
   }
 
-  /** Moves virtual time on without a step: idle time up to `time`, which must not be in the past. */
+  /**
+   * Moves virtual time on without a step: idle time up to `time`, which must not be in the past. Skips that follow one
+   * another are one jump until `endJump`.
+   */
   skipTo(time: number): void {
     const now = this.now;
     if (time < now) throw new RangeError(`Cannot skip to ${time} ns: it is ${now} ns already`);
+    this.#jumpedFrom ??= now;
     this.charge(time - now);
+  }
+
+  /** Ends the jump in progress; the time at which it began, or undefined when there is none. */
+  endJump(): number | undefined {
+    const from = this.#jumpedFrom;
+    this.#jumpedFrom = undefined;
+    return from;
   }
 
   /** Adds the cost of work that takes virtual time but no steps, in nanoseconds. */
@@ -109,6 +127,7 @@ export class Clock {
     return layout.encode("clock", {
       instant: this.instant,
       offset: this.#offset,
+      jumpedFrom: this.#jumpedFrom ?? Number.MAX_SAFE_INTEGER,
       alarms: this.#alarms.map(({ deadline }) => Math.min(deadline, Number.MAX_SAFE_INTEGER)),
     });
   }
@@ -123,6 +142,7 @@ export class Clock {
     }
     this.instant = state.instant;
     this.#offset = state.offset;
+    this.#jumpedFrom = state.jumpedFrom === Number.MAX_SAFE_INTEGER ? undefined : state.jumpedFrom;
     for (const [index, alarm] of this.#alarms.entries()) alarm.set(state.alarms[index] as number);
   }
 }

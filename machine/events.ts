@@ -18,6 +18,7 @@ import {
   u8,
   type ValueOf,
 } from "./layout.ts";
+import { type Section, sectionLayout } from "./snapshot.ts";
 
 /**
  * What decides whether an event is stored or derived (design: depths of a journal):
@@ -183,6 +184,8 @@ export interface EventObserver {
   observe(event: MachineEvent): void;
 }
 
+const layout = sectionLayout("events", 1, { nextIndex: u32 });
+
 /** Delivers events to observers and numbers them; the numbering does not depend on who listens. */
 export class EventHub {
   #observers: EventObserver[] = [];
@@ -214,15 +217,20 @@ export class EventHub {
     this.wantsSteps = this.#listening.step.length > 0;
   }
 
-  /** The number the next event of this instant will get; saved in snapshots taken between steps. */
+  /** The number the next event of this instant will get. */
   get nextIndex(): number {
     return this.#instant === this.clock.instant ? this.#index : 0;
   }
 
-  /** Continues numbering at `index` for the clock's present instant, after a restore. */
-  resumeAt(index: number): void {
+  /** Where numbering stands: between two steps some events of the instant may have happened, inputs at least. */
+  save(): Section {
+    return layout.encode("events", { nextIndex: this.nextIndex });
+  }
+
+  /** Restores what `save` gave; the clock must have been restored before. */
+  restore(section: Section): void {
+    this.#index = layout.decode(section).nextIndex;
     this.#instant = this.clock.instant;
-    this.#index = index;
   }
 
   /** Records that something happened, now, on `cpu`. */

@@ -190,21 +190,33 @@ export class Machine {
     this.engine.run(cpu, Math.max(1, end - clock.instant));
   }
 
+  /** Passes idle time up to the earliest deadline at most, where the jump ends. */
   #skipTo(time: number): void {
-    const { clock, events } = this.board;
-    events.emit("timeSkipped", this.#scheduler.current.index, { from: clock.now, to: time });
+    const { clock } = this.board;
+    const isDue = time >= clock.earliestDeadline;
     clock.skipTo(time);
+    if (isDue) this.#endJump();
+  }
+
+  /** A jump is one event, however it was cut into waits. */
+  #endJump(): void {
+    const { clock, events } = this.board;
+    const from = clock.endJump();
+    if (from !== undefined) {
+      events.emit("timeSkipped", this.#scheduler.current.index, { from, to: clock.now });
+    }
   }
 
   /**
    * While no CPU can run, moves virtual time on to `time` (nanoseconds), through every deadline on the way; returns
-   * false when a CPU became able to run before that, with the time where it did.
+   * false when a CPU became able to run before that, with the time where it did. No turn begins: inputs come first.
    */
   wait(time: number): boolean {
     const { clock } = this.board;
     for (;;) {
-      if (this.#power !== "on" || this.#boundary() !== undefined) return clock.now >= time;
-      if (clock.now >= time) return true;
+      if (this.#power !== "on" || this.#resetRequested) return clock.now >= time;
+      clock.serveAlarms();
+      if (clock.now >= time || this.#scheduler.canAnyRun) return clock.now >= time;
       this.#skipTo(Math.min(time, clock.earliestDeadline));
     }
   }
@@ -232,6 +244,8 @@ export class Machine {
     }
     clock.serveAlarms();
     const apply = prepareInput(this.#inputTarget(), input);
+    // Not before it is sure that the input is taken: one that is refused leaves no trace.
+    this.#endJump();
     const { kind, ...given } = input;
     const fields = { ...given, virtualTime: clock.now };
     const cpu = this.#scheduler.current.index;
@@ -258,7 +272,13 @@ export class Machine {
   /** Sections in the order in which they enter the state root. */
   sections(): Section[] {
     const power = { state: this.#power, exitCode: this.#exitCode, resetRequested: this.#resetRequested };
-    return [...this.board.save(), this.#scheduler.save(), powerLayout.encode("power", power)];
+    const { board } = this;
+    return [
+      ...board.save(),
+      board.events.save(),
+      this.#scheduler.save(),
+      powerLayout.encode("power", power),
+    ];
   }
 
   /** The state root now; call it between steps only. */
@@ -287,6 +307,7 @@ export class Machine {
     };
     this.#restorePages(pages);
     this.board.restore(take);
+    this.board.events.restore(take("events"));
     this.#scheduler.restore(take("schedule"));
     const power = powerLayout.decode(take("power"));
     this.#power = power.state;

@@ -72,6 +72,11 @@ export class Scheduler {
     return cpu.on && (cpu.waiting === "none" || hasWakeup(cpu));
   }
 
+  /** True when any CPU can take a step now. */
+  get canAnyRun(): boolean {
+    return this.cpus.some((cpu) => this.canRun(cpu));
+  }
+
   #turnEnd(): TurnEnd | undefined {
     const cpu = this.current;
     if (!cpu.on) return "stop";

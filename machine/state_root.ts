@@ -19,9 +19,12 @@ const ZERO_PAGE = sha256(new Uint8Array(PAGE_SIZE));
 /** Hashes of one region's pages, of groups of 64 pages, and so on up to a single hash. */
 class PageTree {
   readonly #levels: Uint8Array[] = [];
+  /** 1 for each page that is not all zero. */
+  readonly #nonZero: Uint8Array;
 
   constructor(private readonly memory: PhysicalMemory, private readonly region: MemoryRegion) {
     let count = region.size / PAGE_SIZE;
+    this.#nonZero = new Uint8Array(count);
     const pages = new Uint8Array(count * HASH_SIZE);
     for (let page = 0; page < count; page++) pages.set(ZERO_PAGE, page * HASH_SIZE);
     this.#levels.push(pages);
@@ -42,11 +45,9 @@ class PageTree {
 
   /** Host page numbers of the pages that were not all zero when the root was last computed. */
   *nonZeroPages(): Generator<number> {
-    const hashes = this.#levels[0] as Uint8Array;
     const firstPage = this.region.hostOffset / PAGE_SIZE;
-    for (let page = 0; page * HASH_SIZE < hashes.length; page++) {
-      const at = page * HASH_SIZE;
-      if (ZERO_PAGE.some((byte, index) => byte !== hashes[at + index])) yield firstPage + page;
+    for (let page = this.#nonZero.indexOf(1); page >= 0; page = this.#nonZero.indexOf(1, page + 1)) {
+      yield firstPage + page;
     }
   }
 
@@ -61,10 +62,9 @@ class PageTree {
       if ((flags & PAGE_DIRTY) === 0) continue;
       pageFlags[firstPage + page] = flags & ~PAGE_DIRTY;
       const start = (firstPage + page) * PAGE_SIZE;
-      (this.#levels[0] as Uint8Array).set(
-        sha256(bytes.subarray(start, start + PAGE_SIZE)),
-        page * HASH_SIZE,
-      );
+      const hash = sha256(bytes.subarray(start, start + PAGE_SIZE));
+      (this.#levels[0] as Uint8Array).set(hash, page * HASH_SIZE);
+      this.#nonZero[page] = ZERO_PAGE.every((byte, index) => byte === hash[index]) ? 0 : 1;
       touched.add(Math.floor(page / FAN_OUT));
     }
     for (let level = 1; level < this.#levels.length; level++) {

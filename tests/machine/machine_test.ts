@@ -141,6 +141,43 @@ Deno.test("Machine.run paced leaves the skip to the caller, and Machine.wait goe
   assertEquals(machine.stateRoot().root, whole.stateRoot().root);
 });
 
+Deno.test("Machine.wait in pieces is one timeSkipped event, up to the deadline or the input that cuts it", () => {
+  const input: Input = { kind: "consoleReceived", bytes: new Uint8Array([65]) };
+  const run = (pieces: number, cut: number) => {
+    const { machine, seen } = power(sleeper);
+    const stop = machine.run(1000, true);
+    assert(stop.reason === "waiting");
+    const from = machine.virtualTime;
+    for (let piece = 1; piece < pieces; piece++) machine.wait(from + Math.floor(cut * piece / pieces));
+    machine.submit(input, from + cut);
+    machine.wait(stop.deadline);
+    machine.run(1000);
+    return { events: seen.events, root: machine.stateRoot().root };
+  };
+  assertEquals(run(9, 500), run(1, 500));
+  assertEquals(run(1, 500).events.filter(({ kind }) => kind === "timeSkipped").length, 2);
+});
+
+Deno.test("Machine.restore continues the numbering of events within an instant", () => {
+  const { machine, seen } = power(counter, { cpus: 2 });
+  machine.run(500);
+  machine.submit({ kind: "interruptInjected", interrupt: 27 });
+  const snapshot = machine.snapshot();
+  const inOther = power(counter, { cpus: 2 });
+  inOther.machine.restore(snapshot);
+  seen.events.length = 0;
+  machine.run(600);
+  assertEquals(inOther.machine.run(600).reason, "limit");
+  assertEquals(inOther.seen.events, seen.events);
+  seen.events.length = 0;
+  machine.restore(snapshot);
+  machine.run(501);
+  machine.restore(snapshot);
+  seen.events.length = 0;
+  machine.run(600);
+  assertEquals(seen.events, inOther.seen.events);
+});
+
 Deno.test("Machine.submit stamps an input in a wait with its own time, and refuses a time that cannot be", () => {
   const { machine } = power(sleeper);
   const stop = machine.run(1000, true);
