@@ -12,8 +12,8 @@ export interface Command {
   readonly summary: string;
   /** What else is worth knowing: paragraphs. */
   readonly details: string;
-  /** A command line to try. */
-  readonly example: string;
+  /** Command lines to try, in order; they work after `deno task guests u-boot` and those of `record`. */
+  readonly examples: readonly string[];
   /** Its options, without those that every command has. */
   readonly options: readonly OptionRow[];
   /** Carries it out and returns the exit code. Throws what cli/failure.ts knows. */
@@ -36,9 +36,19 @@ export const IMAGE_OPTIONS: readonly OptionRow[] = [
   },
 ];
 
+/** How addresses get names. */
+export const SYMBOL_OPTIONS: readonly OptionRow[] = [
+  {
+    name: "symbols",
+    value: "FILE[@OFFSET]",
+    repeats: true,
+    help: "name addresses by this ELF file, System.map or output of nm, moved by OFFSET such as -0x80000",
+  },
+];
+
 /** The help text of a command. */
 export function commandHelp(command: Command): string {
-  const { name, operands, summary, details, example } = command;
+  const { name, operands, summary, details, examples } = command;
   return [
     `hindsight ${[name, ...operands].join(" ")} [options]`,
     "",
@@ -48,8 +58,10 @@ export function commandHelp(command: Command): string {
     "Options:",
     optionsHelp([...command.options, ...COMMON_OPTIONS]),
     "",
-    "Example:",
-    `  ${example}`,
+    operands.length === 0
+      ? "Examples, after `deno task guests u-boot`:"
+      : "Examples, after those of `hindsight record --help`:",
+    ...examples.map((example) => `  ${example}`),
     "",
   ].join("\n");
 }

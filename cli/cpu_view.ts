@@ -3,6 +3,7 @@ import { hex } from "../machine/address.ts";
 import type { Cpu } from "../machine/cpu/cpu.ts";
 import { STORED_REGISTERS } from "../machine/cpu/system_register_index.ts";
 import { isSystemRegister, peekSystemRegister } from "../machine/cpu/system_registers.ts";
+import { NO_SYMBOLS, type SymbolTable } from "./symbols.ts";
 import { hex64, type Palette } from "./text.ts";
 
 /** Names and values of a CPU's registers, in the order in which they are shown. */
@@ -50,8 +51,9 @@ export function powerText({ on, waiting }: Cpu): string {
   return waiting === "none" ? "on" : `waiting for ${waiting === "event" ? "an event" : "an interrupt"}`;
 }
 
-/** Everything of a CPU as JSON: 64-bit values as hexadecimal strings. */
-export function cpuJson(cpu: Cpu): unknown {
+/** Everything of a CPU as JSON: 64-bit values as hexadecimal strings, and `symbol` where the PC's place has a name. */
+export function cpuJson(cpu: Cpu, symbols: SymbolTable = NO_SYMBOLS): unknown {
+  const symbol = symbols.nameOf(cpu.pc);
   const object = (list: RegisterList) => Object.fromEntries(list.map(([name, value]) => [name, hex(value)]));
   return {
     cpu: cpu.index,
@@ -63,28 +65,51 @@ export function cpuJson(cpu: Cpu): unknown {
     registers: object(generalRegisters(cpu)),
     vectors: object(vectorRegisters(cpu).filter(([, value]) => value !== 0n)),
     system: object(systemRegisters(cpu)),
+    ...(symbol === undefined ? {} : { symbol }),
   };
 }
 
-/** Lines of `name value` in columns. */
-function columns(list: RegisterList, width: number, perLine: number, palette: Palette): string[] {
-  const cells = list.map(([name, value]) => {
-    const text = hex64(value);
-    return `${name.padStart(width)} ${value === 0n ? palette.dim(text) : text}`;
+/** Registers that hold addresses of code, and system registers that hold addresses. */
+const CODE_REGISTER = /^(pc|x30)$/;
+const ADDRESS_REGISTER = /^(x[0-9]+|sp|(SP|ELR|FAR|VBAR|TTBR[01]|VTTBR|TPIDR|TPIDRRO)_EL[0-3])$/;
+
+function registerLabel(name: string, value: bigint, symbols: SymbolTable): string {
+  if (CODE_REGISTER.test(name)) return symbols.label(value);
+  return ADDRESS_REGISTER.test(name) ? symbols.pointerLabel(value) : "";
+}
+
+/** Lines of `name value` in columns, addresses with their names; then at most two a line. */
+export function registerColumns(
+  list: RegisterList,
+  width: number,
+  perLine: number,
+  palette: Palette,
+  symbols: SymbolTable,
+): string[] {
+  const labels = list.map(([name, value]) => registerLabel(name, value, symbols));
+  const labelWidth = Math.max(0, ...labels.map((label) => label.length));
+  const count = labelWidth === 0 ? perLine : Math.min(2, perLine);
+  const cells = list.map(([name, value], index) => {
+    const text = value === 0n ? palette.dim(hex64(value)) : hex64(value);
+    return `${name.padStart(width)} ${text}${labels[index]!.padEnd(labelWidth)}`;
   });
   const lines: string[] = [];
-  for (let at = 0; at < cells.length; at += perLine) lines.push(cells.slice(at, at + perLine).join("  "));
+  for (let at = 0; at < cells.length; at += count) {
+    lines.push(cells.slice(at, at + count).join("  ").trimEnd());
+  }
   return lines;
 }
 
 /** A CPU for people: registers in columns; of system and vector registers those that are not zero. */
-export function cpuText(cpu: Cpu, palette: Palette): string {
+export function cpuText(cpu: Cpu, palette: Palette, symbols: SymbolTable = NO_SYMBOLS): string {
   const isSet = ([, value]: readonly [string, bigint]): boolean => value !== 0n;
+  const columns = (list: RegisterList, width: number, perLine: number): string[] =>
+    registerColumns(list, width, perLine, palette, symbols);
   return [
     `${palette.bold(`cpu${cpu.index}`)}  ${powerText(cpu)}  ${pstateText(cpu)}`,
-    ...columns(generalRegisters(cpu), 4, 4, palette),
-    ...columns(systemRegisters(cpu).filter(isSet), 16, 3, palette),
-    ...columns(vectorRegisters(cpu).filter(isSet), 4, 2, palette),
+    ...columns(generalRegisters(cpu), 4, 4),
+    ...columns(systemRegisters(cpu).filter(isSet), 16, 3),
+    ...columns(vectorRegisters(cpu).filter(isSet), 4, 2),
   ].join("\n");
 }
 

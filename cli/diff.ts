@@ -1,17 +1,18 @@
 /** `hindsight diff`: the first event in which two runs differ. */
 import type { MachineEvent } from "../machine/events.ts";
 import { diff as compare, type Difference } from "../journal/diff.ts";
-import { eventToJson } from "../journal/event_json.ts";
 import type { RecordedRun } from "../journal/run.ts";
-import { type Command, IMAGE_OPTIONS } from "./command.ts";
+import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
 import { configurationLines } from "./configuration_text.ts";
 import { registerDifferences } from "./cpu_view.ts";
-import { eventText } from "./event_text.ts";
+import { eventJson, eventText } from "./event_text.ts";
 import type { Host } from "./host/host.ts";
 import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
+import { symbolsOf } from "./host/symbol_files.ts";
 import type { Options } from "./options.ts";
 import { engineOf } from "./replay.ts";
+import type { SymbolTable } from "./symbols.ts";
 import { counted, grouped, type Palette, paletteFor } from "./text.ts";
 
 type Divergence = Difference & { readonly kind: "divergent" };
@@ -51,26 +52,40 @@ function registerRows({ sides: [left, right] }: Divergence): [string, string, st
 }
 
 /** A side's events, the divergent one marked. */
-function sideLines(name: string, events: readonly MachineEvent[], palette: Palette): string[] {
+function sideLines(
+  name: string,
+  events: readonly MachineEvent[],
+  palette: Palette,
+  symbols: SymbolTable,
+): string[] {
   const lines = events.map((event, index) =>
-    `${index === 0 ? palette.red(">") : " "} ${eventText(event, palette)}`
+    `${index === 0 ? palette.red(">") : " "} ${eventText(event, palette, symbols)}`
   );
   return [palette.bold(name), ...lines.length > 0 ? lines : [`${palette.red(">")} nothing more`], ""];
 }
 
-function divergenceText(found: Divergence, names: readonly [string, string], palette: Palette): string[] {
+function divergenceText(
+  found: Divergence,
+  names: readonly [string, string],
+  palette: Palette,
+  symbols: SymbolTable,
+): string[] {
   const [left, right] = found.sides;
-  const rows = registerRows(found);
+  const rows = registerRows(found).map(([name, ...values]): [string, string, string] => [
+    name,
+    symbols.annotate(values[0]),
+    symbols.annotate(values[1]),
+  ]);
   return [
     `${palette.red("Different")}: the first divergent event is at instant ${
       palette.bold(grouped(found.instant))
     }.`,
     "",
     palette.bold("both"),
-    ...left.before.map((event) => `  ${eventText(event, palette)}`),
+    ...left.before.map((event) => `  ${eventText(event, palette, symbols)}`),
     "",
-    ...sideLines(names[0], left.after, palette),
-    ...sideLines(names[1], right.after, palette),
+    ...sideLines(names[0], left.after, palette, symbols),
+    ...sideLines(names[1], right.after, palette, symbols),
     ...(rows.length === 0
       ? ["All registers are equal before it."]
       : ["Registers that differ before it:", ...table([["", ...names], ...rows], "  ")]),
@@ -79,7 +94,12 @@ function divergenceText(found: Divergence, names: readonly [string, string], pal
   ];
 }
 
-function differenceText(found: Difference, names: readonly [string, string], palette: Palette): string[] {
+function differenceText(
+  found: Difference,
+  names: readonly [string, string],
+  palette: Palette,
+  symbols: SymbolTable,
+): string[] {
   switch (found.kind) {
     case "equal":
       return [
@@ -104,13 +124,14 @@ function differenceText(found: Difference, names: readonly [string, string], pal
         `where these parts differ: ${found.parts.join(", ")}.`,
       ];
     case "divergent":
-      return divergenceText(found, names, palette);
+      return divergenceText(found, names, palette, symbols);
   }
 }
 
-function differenceJson(found: Difference): unknown {
+function differenceJson(found: Difference, symbols: SymbolTable): unknown {
   if (found.kind !== "divergent") return found;
-  const json = (events: readonly MachineEvent[]) => events.map((event) => JSON.parse(eventToJson(event)));
+  const json = (events: readonly MachineEvent[]) =>
+    events.map((event) => JSON.parse(eventJson(event, symbols)));
   return {
     kind: found.kind,
     instant: found.instant,
@@ -126,7 +147,7 @@ function namesOf([left = "", right = ""]: readonly string[]): [string, string] {
 }
 
 function run(options: Options, host: Host): number {
-  const names = namesOf(options.others);
+  const names = namesOf(options.others), symbols = symbolsOf(options);
   const [left, right] = options.others.map((path) => {
     const opened = openRun(path, host);
     return { run: opened.run, images: imagesOf(opened, options) };
@@ -141,12 +162,14 @@ function run(options: Options, host: Host): number {
   progress.clear();
   const configurations = configurationDifferences(left!.run, right!.run);
   if (options.isOn("json")) {
-    host.stdout.write(`${JSON.stringify({ configurations, ...differenceJson(found) as object })}\n`);
+    host.stdout.write(`${JSON.stringify({ configurations, ...differenceJson(found, symbols) as object })}\n`);
   } else {
     const lines = configurations.length === 0
       ? []
       : ["The machines are not the same:", ...table([["", ...names], ...configurations], "  "), ""];
-    host.stdout.write(`${[...lines, ...differenceText(found, names, paletteFor(host.stdout))].join("\n")}\n`);
+    host.stdout.write(
+      `${[...lines, ...differenceText(found, names, paletteFor(host.stdout), symbols)].join("\n")}\n`,
+    );
   }
   return found.kind === "equal" ? 0 : 1;
 }
@@ -161,10 +184,14 @@ export const diff: Command = {
     "the events around it on both sides, steps disassembled, and the registers that differ before it.\n" +
     "Exits with 0 when the runs are equal, with 1 when they differ. Runs of different machines are compared\n" +
     "by their events. " + NOT_LOOKED_FOR,
-  example: "deno task hindsight diff good.hindsight bad.hindsight",
+  examples: [
+    "deno task hindsight record -bios u-boot -m 256 --script tests/fixtures/uboot.script -o larger.hindsight",
+    "deno task hindsight diff u.hindsight larger.hindsight",
+  ],
   options: [
     { name: "context", value: "N", help: "events shown before and after (default 8)" },
     { name: "engine", value: "NAME", help: "what runs the CPUs; changes no result" },
+    ...SYMBOL_OPTIONS,
     ...IMAGE_OPTIONS,
   ],
   run,

@@ -1,7 +1,9 @@
-/** Events as lines for people. */
+/** Events as lines: for people, and as JSON with the name of the place. */
 import { disassemble } from "../machine/a64/assembly.ts";
 import { hex } from "../machine/address.ts";
-import { EVENT_KINDS, type EventOf, type MachineEvent } from "../machine/events.ts";
+import { EVENT_KINDS, type EventKind, type EventOf, type MachineEvent } from "../machine/events.ts";
+import { eventToJson } from "../journal/event_json.ts";
+import { NO_SYMBOLS, type SymbolTable } from "./symbols.ts";
 import { grouped, type Palette } from "./text.ts";
 
 /** Exception classes, ESR_ELx.EC (Arm ARM D17.2.37). */
@@ -44,15 +46,21 @@ function textOrDigits(bytes: Uint8Array): string {
   return isText ? JSON.stringify(text) : bytes.toHex();
 }
 
-function stepText(step: EventOf<"stepRetired">, palette: Palette): string {
+/** Columns of a step's place, where there are symbols. */
+const PLACE_WIDTH = 28;
+
+function stepText(step: EventOf<"stepRetired">, palette: Palette, symbols: SymbolTable): string {
   const effects = [
-    ...step.registers.map(({ register, value }) => `${registerName(register)}=${hex(value)}`),
+    ...step.registers.map(({ register, value }) =>
+      `${registerName(register)}=${hex(value)}${register <= 33 ? symbols.pointerLabel(value) : ""}`
+    ),
     ...step.memory.map(({ write, address, value }) =>
-      `${write ? "write" : "read"} [${hex(address)}]=${bytesValue(value)}`
+      `${write ? "write" : "read"} [${hex(address)}${symbols.pointerLabel(address)}]=${bytesValue(value)}`
     ),
   ];
-  const instruction = disassemble(step.opcode, step.pc);
-  const where = `EL${step.level}  ${hex(step.pc, 16)}  ${step.opcode.toString(16).padStart(8, "0")}`;
+  const instruction = symbols.annotate(disassemble(step.opcode, step.pc));
+  const place = symbols.isEmpty ? "" : symbols.label(step.pc).padEnd(PLACE_WIDTH);
+  const where = `EL${step.level}  ${hex(step.pc, 16)}${place}  ${step.opcode.toString(16).padStart(8, "0")}`;
   const shown = palette.cyan(effects.length > 0 ? instruction.padEnd(36) : instruction);
   return `${where}  ${shown}${effects.length > 0 ? `  ${palette.dim(effects.join(" "))}` : ""}`;
 }
@@ -60,28 +68,56 @@ function stepText(step: EventOf<"stepRetired">, palette: Palette): string {
 /** Fields that are addresses, values or registers, and so read better in hexadecimal. */
 const HEXADECIMAL = new Set(["address", "function", "operation", "value"]);
 
-function fieldText(name: string, value: unknown): string {
-  if (typeof value === "bigint") return hex(value);
+/** Fields of 64 bits that are virtual addresses of code, and those that are often something else. */
+const CODE_FIELDS = new Set(["returnAddress", "vector", "entry"]);
+const ADDRESS_FIELDS = new Set(["address", "faultAddress"]);
+
+function fieldText(name: string, value: unknown, symbols: SymbolTable): string {
+  if (typeof value === "bigint") {
+    if (CODE_FIELDS.has(name)) return hex(value) + symbols.label(value);
+    return hex(value) + (ADDRESS_FIELDS.has(name) ? symbols.pointerLabel(value) : "");
+  }
   if (typeof value === "number") return HEXADECIMAL.has(name) ? hex(value) : String(value);
   if (value instanceof Uint8Array) return textOrDigits(value);
-  return Array.isArray(value) ? `[${value.map((item) => fieldText(name, item)).join(" ")}]` : String(value);
+  return Array.isArray(value)
+    ? `[${value.map((item) => fieldText(name, item, symbols)).join(" ")}]`
+    : String(value);
 }
 
-function fieldsText(event: MachineEvent): string {
+function fieldsText(event: MachineEvent, symbols: SymbolTable): string {
   const fields = event as unknown as Record<string, unknown>;
   const names = Object.keys(EVENT_KINDS[event.kind].fields);
-  return names.map((name) => `${name}=${fieldText(name, fields[name])}`).join(" ");
+  return names.map((name) => `${name}=${fieldText(name, fields[name], symbols)}`).join(" ");
 }
 
 /** What happened, without where. */
-export function whatText(event: MachineEvent, palette: Palette): string {
-  if (event.kind === "stepRetired") return stepText(event, palette);
+export function whatText(event: MachineEvent, palette: Palette, symbols: SymbolTable = NO_SYMBOLS): string {
+  if (event.kind === "stepRetired") return stepText(event, palette, symbols);
   const isSynchronous = event.kind === "exceptionTaken" && event.exception === "synchronous";
   const note = isSynchronous ? ` (${exceptionClass(event.syndrome)})` : "";
-  return `${palette.yellow(event.kind)}${note} ${fieldsText(event)}`.trimEnd();
+  return `${palette.yellow(event.kind)}${note} ${fieldsText(event, symbols)}`.trimEnd();
 }
 
 /** An event as a line: instant, CPU, what happened. */
-export function eventText(event: MachineEvent, palette: Palette): string {
-  return `${grouped(event.instant).padStart(14)}  cpu${event.cpu}  ${whatText(event, palette)}`;
+export function eventText(event: MachineEvent, palette: Palette, symbols: SymbolTable = NO_SYMBOLS): string {
+  const what = whatText(event, palette, symbols);
+  return `${grouped(event.instant).padStart(14)}  cpu${event.cpu}  ${what}`;
+}
+
+/** The field that says where in the program an event happened. */
+const PLACES: { readonly [K in EventKind]?: keyof EventOf<K> } = {
+  stepRetired: "pc",
+  exceptionTaken: "returnAddress",
+  exceptionReturned: "address",
+  cpuStarted: "entry",
+  translationFaulted: "address",
+};
+
+/** An event as a line of JSON, as `eventToJson` gives it; with a field `symbol` where its place has a name. */
+export function eventJson(event: MachineEvent, symbols: SymbolTable): string {
+  const json = eventToJson(event);
+  const place = PLACES[event.kind];
+  if (place === undefined) return json;
+  const symbol = symbols.nameOf((event as unknown as Record<string, bigint>)[place]!);
+  return symbol === undefined ? json : `${json.slice(0, -1)},"symbol":${JSON.stringify(symbol)}}`;
 }

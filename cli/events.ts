@@ -6,14 +6,14 @@ import {
   type EventKind,
   type MachineEvent,
 } from "../machine/events.ts";
-import { eventToJson } from "../journal/event_json.ts";
 import { ALL_CLASSES, type EventRange, eventStream } from "../journal/event_stream.ts";
-import { type Command, IMAGE_OPTIONS } from "./command.ts";
+import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
 import { UsageError } from "./errors.ts";
-import { eventText } from "./event_text.ts";
+import { eventJson, eventText } from "./event_text.ts";
 import type { Host } from "./host/host.ts";
 import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
+import { symbolsOf } from "./host/symbol_files.ts";
 import type { Options } from "./options.ts";
 import { engineOf } from "./replay.ts";
 import { suggestion } from "./suggest.ts";
@@ -66,16 +66,19 @@ function selectionOf(options: Options): Selection {
 
 function run(options: Options, host: Host): number {
   const { range, isWanted } = selectionOf(options);
+  const symbols = symbolsOf(options);
   const opened = openRun(options.others[0]!, host);
   const progress = new Progress(host, "replaying", false);
   const palette = paletteFor(host.stdout);
-  const toLine = options.isOn("json") ? eventToJson : (event: MachineEvent) => eventText(event, palette);
+  const toLine = options.isOn("json")
+    ? (event: MachineEvent) => eventJson(event, symbols)
+    : (event: MachineEvent) => eventText(event, palette, symbols);
   const events = eventStream(opened.run, imagesOf(opened, options), range, {
     ...engineOf(options),
     derive: options.isOn("derive"),
     progress: (instant) => progress.update(instant, range.from ?? 0),
   });
-  let lines: string[] = [];
+  let lines: string[] = [], count = 0;
   const write = (): void => {
     progress.clear();
     if (lines.length > 0) host.stdout.write(`${lines.join("\n")}\n`);
@@ -83,11 +86,14 @@ function run(options: Options, host: Host): number {
   };
   try {
     for (const event of events) {
-      if (isWanted(event) && lines.push(toLine(event)) >= BATCH) write();
+      if (!isWanted(event)) continue;
+      count++;
+      if (lines.push(toLine(event)) >= BATCH) write();
     }
   } finally {
     write();
   }
+  if (count === 0) host.stderr.write(`hindsight: no event of "${opened.path}" is among those asked for\n`);
   return 0;
 }
 
@@ -100,7 +106,11 @@ export const events: Command = {
     "What the journal does not store is derived by replaying; the lines are the same either way. Without\n" +
     "--kind, --class or --device: inputs, traps and device accesses. Steps come with their instruction and\n" +
     "what it changed: --class step, best with --from and --to.",
-  example: "deno task hindsight events u.hindsight --kind exceptionTaken,exceptionReturned --from 1000000",
+  examples: [
+    "deno task hindsight events u.hindsight --kind exceptionTaken,exceptionReturned",
+    "deno task hindsight events u.hindsight --class step --from 1000000 --to 1000010",
+    "deno task hindsight events u.hindsight --device uart0 --to 3000000",
+  ],
   options: [
     { name: "kind", value: "A,B…", repeats: true, help: "only these kinds, such as exceptionTaken" },
     {
@@ -115,6 +125,7 @@ export const events: Command = {
     { name: "to", value: "N", help: "before this instant" },
     { name: "derive", help: "derive also what is stored" },
     { name: "engine", value: "NAME", help: "what runs the CPUs; changes no result" },
+    ...SYMBOL_OPTIONS,
     ...IMAGE_OPTIONS,
   ],
   run,

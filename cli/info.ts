@@ -119,7 +119,7 @@ export const info: Command = {
   operands: ["RUN"],
   summary: "Says what is in a journal: machine, images, blocks, roots, and how it ended",
   details: "Reads the file only; nothing is replayed.",
-  example: "deno task hindsight info u.hindsight",
+  examples: ["deno task hindsight info u.hindsight"],
   options: [],
   run,
 };

@@ -30,7 +30,7 @@ function commandNamed(name: string): Command {
   throw new UsageError(
     name.startsWith("-")
       ? `A command comes before options: ${names.join(", ")}`
-      : `There is no command "${name}"${suggestion(name, names)}`,
+      : `There is no command "${name}"${suggestion(name, names) || `; there are ${names.join(", ")}`}`,
   );
 }
 
@@ -68,6 +68,13 @@ async function carryOut([name, ...args]: readonly string[], host: Host): Promise
   return await command.run(options, host);
 }
 
+/** The command line that tells more about the command of another, or about all commands where it has none. */
+function helpFor([name]: readonly string[]): string {
+  return ["hindsight", ...COMMANDS.some((command) => command.name === name) ? [name] : [], "--help"].join(
+    " ",
+  );
+}
+
 /** Carries out a command line and returns the exit code; errors are reported, not thrown. */
 export async function main(args: readonly string[], host: Host): Promise<number> {
   try {
@@ -77,7 +84,7 @@ export async function main(args: readonly string[], host: Host): Promise<number>
     const { message, exitCode } = failureOf(error);
     try {
       host.stderr.write(`hindsight: ${message}\n`);
-      if (exitCode === 2) host.stderr.write(`Try: hindsight ${args[0] ?? ""} --help\n`.replace("  ", " "));
+      if (exitCode === 2) host.stderr.write(`Try: ${helpFor(args)}\n`);
     } catch (failure) {
       if (!(failure instanceof BrokenPipeError)) throw failure;
     }

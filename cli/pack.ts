@@ -51,7 +51,10 @@ export const pack: Command = {
   operands: ["RUN"],
   summary: "Writes one self-contained journal, with the images inside, that replays anywhere",
   details: "An earlier journal of the output's name is kept under NAME~.",
-  example: "deno task hindsight pack u.hindsight -o u-packed.hindsight",
+  examples: [
+    "deno task hindsight pack u.hindsight -o u-packed.hindsight",
+    "deno task hindsight replay u-packed.hindsight",
+  ],
   options: [
     { name: "output", aliases: ["o"], value: "OUT", help: "the file to write" },
     ...IMAGE_OPTIONS,

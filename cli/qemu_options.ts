@@ -81,7 +81,9 @@ function readMachine({ configuration }: Draft, text: string): void {
   };
   eachProperty("-M", properties(text, "type"), {
     type: (value) => {
-      if (value !== "virt") throw new UsageError(`There is no machine "${value}": use -M virt`);
+      if (value !== "virt") {
+        throw new UsageError(`There is no machine "${value}": use -M virt`);
+      }
     },
     secure: flag("secure"),
     virtualization: flag("virtualization"),
@@ -106,9 +108,19 @@ function accelerator(text: string): void {
   }
 }
 
+/** The CPUs that are built, the default first. */
+const CPU_MODELS = ["cortex-a57"] as const;
+
 function readCpu({ configuration }: Draft, text: string): void {
-  if (text !== "cortex-a57") throw new UsageError(`-cpu ${text} is not built; use -cpu cortex-a57`);
-  configuration.cpuModel = text;
+  const model = CPU_MODELS.find((name) => name === text);
+  if (model === undefined) {
+    throw new UsageError(
+      `-cpu ${text} is not built: there is ${CPU_MODELS.join(", ")}; use -cpu ${
+        CPU_MODELS[0]
+      }, or leave -cpu out`,
+    );
+  }
+  configuration.cpuModel = model;
 }
 
 function readCpus({ configuration }: Draft, text: string): void {

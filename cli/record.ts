@@ -126,6 +126,13 @@ function report(driven: Driven, output: string, bytes: number, options: Options,
   );
 }
 
+/** Whether anything but zeros is in memory: QEMU would run into undefined instructions for ever. */
+function hasProgram({ files, append, loaders }: MachineRequest): boolean {
+  // What -append and -initrd lack is a kernel, and whoever reads the configuration says so.
+  return files.bios !== undefined || files.kernel !== undefined || loaders.length > 0 ||
+    append !== undefined || files.initrd !== undefined;
+}
+
 async function run(options: Options, host: Host): Promise<number> {
   const output = options.text("output");
   if (output === undefined) throw new UsageError("record needs a journal to write: -o FILE");
@@ -134,6 +141,11 @@ async function run(options: Options, host: Host): Promise<number> {
   const scriptRun = new ScriptRun(script, endTextOf(options));
   const until = options.number("until");
   const { configuration, images } = loadMachine(request);
+  if (!hasProgram(request)) {
+    throw new UsageError(
+      "There is nothing to run: give -bios FILE, -kernel FILE or -device loader,file=FILE",
+    );
+  }
   const readsInput = script === undefined;
   const paced = isPaced(options, readsInput && host.stdin.isTerminal);
   const writer = new JournalWriter(new FileSink(output));
@@ -158,7 +170,10 @@ export const record: Command = {
   operands: [],
   summary: "Runs a machine and records the run in a journal",
   details: DETAILS,
-  example: "deno task hindsight record -bios u-boot -o u.hindsight",
+  examples: [
+    "deno task hindsight record -bios u-boot --script tests/fixtures/uboot.script -o u.hindsight",
+    "deno task hindsight record -bios u-boot -o typed.hindsight  # at a terminal: type; Ctrl-A x ends it",
+  ],
   options: [...OPTIONS, ...QEMU_OPTIONS],
   run,
 };

@@ -1,9 +1,9 @@
 /** `hindsight replay`: runs a recorded run again and checks that it is the same. */
-import { Replay } from "../journal/replay.ts";
-import type { Command } from "./command.ts";
-import { IMAGE_OPTIONS } from "./command.ts";
+import { DivergenceError, Replay } from "../journal/replay.ts";
+import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
 import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
+import { symbolsOf } from "./host/symbol_files.ts";
 import type { Options } from "./options.ts";
 import type { Host } from "./host/host.ts";
 import { counted, paletteFor, secondsText } from "./text.ts";
@@ -20,6 +20,7 @@ export function replayTo(replay: Replay, target: number, progress: Progress): vo
 }
 
 function run(options: Options, host: Host): number {
+  const symbols = symbolsOf(options);
   const opened = openRun(options.others[0]!, host);
   const showsConsole = options.isOn("console");
   const replay = new Replay(opened.run, imagesOf(opened, options), engineOf(options));
@@ -38,6 +39,9 @@ function run(options: Options, host: Host): number {
   try {
     replayTo(replay, opened.run.lastInstant, progress);
     replay.runToEnd();
+  } catch (error) {
+    if (!(error instanceof DivergenceError)) throw error;
+    throw new DivergenceError(symbols.annotate(error.message), error.instant);
   } finally {
     progress.clear();
     show();
@@ -89,13 +93,14 @@ export const replay: Command = {
   details:
     "Exits with 0 when the replay is the recorded run, with 1 naming the first instant known to differ\n" +
     "when it is not.",
-  example: "deno task hindsight replay u.hindsight --console",
+  examples: ["deno task hindsight replay u.hindsight", "deno task hindsight replay u.hindsight --console"],
   options: [
     {
       name: "console",
       help: "what the guest wrote, on standard output; the result then goes to standard error",
     },
     { name: "engine", value: "NAME", help: "what runs the CPUs; changes no result" },
+    ...SYMBOL_OPTIONS,
     ...IMAGE_OPTIONS,
   ],
   run,

@@ -1,7 +1,9 @@
 /** The script language: what to wait for on the console, what to type, and what to do at exact instants. */
+import { hex } from "../machine/address.ts";
 import type { Input } from "../machine/events.ts";
 import { UsageError } from "./errors.ts";
 import { suggestion } from "./suggest.ts";
+import { counted } from "./text.ts";
 
 /** One line of a script, in the order in which lines take their turn. */
 export type Statement =
@@ -147,33 +149,95 @@ function pokedBytes(line: LineReader): Uint8Array {
   return bytes.slice(0, digits / 2);
 }
 
+/** Something that can be done to the machine. */
+interface Action {
+  /** Reads what stands behind the first word. */
+  readonly read: (line: LineReader) => Input;
+  /** A line to try. */
+  readonly example: string;
+  /** What the example does. */
+  readonly help: string;
+}
+
 /** What can be done to the machine, by the first word. */
-const ACTIONS: Readonly<Record<string, (line: LineReader) => Input>> = {
-  send: (line) => ({ kind: "consoleReceived", bytes: bytesOf(line) }),
-  inject: (line) => {
-    line.word("irq");
-    return { kind: "interruptInjected", interrupt: Number(line.number("an interrupt's number", 65535n)) };
+const ACTIONS: Readonly<Record<string, Action>> = {
+  send: {
+    example: 'send "version\\r"',
+    help: "types on the console; \\r is Enter",
+    read: (line) => ({ kind: "consoleReceived", bytes: bytesOf(line) }),
   },
-  switch: (line) => {
-    line.word("cpu");
-    return { kind: "cpuSwitchForced", target: cpuNumber(line) };
+  inject: {
+    example: "inject irq 33",
+    help: "makes an interrupt pending, by its number at the interrupt controller",
+    read: (line) => {
+      line.word("irq");
+      return { kind: "interruptInjected", interrupt: Number(line.number("an interrupt's number", 65535n)) };
+    },
   },
-  scale: (line) => ({ kind: "timeScaleChanged", ...scale(line) }),
-  power: (line) => {
-    line.word("cut");
-    return { kind: "powerCut" };
+  switch: {
+    example: "switch cpu 1",
+    help: "gives a CPU that can run the next turn",
+    read: (line) => {
+      line.word("cpu");
+      return { kind: "cpuSwitchForced", target: cpuNumber(line) };
+    },
   },
-  poke: (line) => {
-    const address = Number(line.number("a physical address below 2^52", MAX_ADDRESS));
-    return { kind: "memoryPatched", address, bytes: pokedBytes(line) };
+  scale: {
+    example: "scale 3/2",
+    help: "changes a monitor's time scale",
+    read: (line) => ({ kind: "timeScaleChanged", ...scale(line) }),
   },
-  set: (line) => {
-    const { text } = line.take(/^cpu[0-9]{1,3}(?![^\s#])/, "cpu and its number, such as cpu0");
-    const register = line.take(/^[A-Za-z][A-Za-z0-9_]{0,31}(?![^\s#])/, "a register's name").text;
-    const value = line.number("a value of 64 bits", 2n ** 64n - 1n);
-    return { kind: "registerPatched", target: Math.min(255, Number(text.slice(3))), register, value };
+  power: {
+    example: "power cut",
+    help: "ends the run as a loss of power",
+    read: (line) => {
+      line.word("cut");
+      return { kind: "powerCut" };
+    },
+  },
+  poke: {
+    example: "poke 0x41000000 0x00ff",
+    help: "writes physical memory, here 2 bytes: the digits of the value say how many",
+    read: (line) => {
+      const address = Number(line.number("a physical address below 2^52", MAX_ADDRESS));
+      return { kind: "memoryPatched", address, bytes: pokedBytes(line) };
+    },
+  },
+  set: {
+    example: "set cpu0 x0 0x5",
+    help: "writes x0–x30, sp, pc, nzcv or a system register",
+    read: (line) => {
+      const { text } = line.take(/^cpu[0-9]{1,3}(?![^\s#])/, "cpu and its number, such as cpu0");
+      const register = line.take(/^[A-Za-z][A-Za-z0-9_]{0,31}(?![^\s#])/, "a register's name").text;
+      const value = line.number("a value of 64 bits", 2n ** 64n - 1n);
+      return { kind: "registerPatched", target: Math.min(255, Number(text.slice(3))), register, value };
+    },
   },
 };
+
+/** Every action by an example, with what it does. */
+export const ACTION_EXAMPLES: readonly (readonly [example: string, help: string])[] = Object.values(ACTIONS)
+  .map(({ example, help }) => [example, help]);
+
+/** Says what an input that was taken has done. */
+export function inputText(input: Input): string {
+  switch (input.kind) {
+    case "consoleReceived":
+      return `typed ${counted(input.bytes.length, "byte")}`;
+    case "interruptInjected":
+      return `made interrupt ${input.interrupt} pending`;
+    case "cpuSwitchForced":
+      return `gave cpu${input.target} the turn`;
+    case "timeScaleChanged":
+      return `set the time scale to ${input.numerator}/${input.denominator}`;
+    case "powerCut":
+      return "cut the power";
+    case "memoryPatched":
+      return `wrote ${counted(input.bytes.length, "byte")} at ${hex(input.address)}`;
+    case "registerPatched":
+      return `set cpu${input.target} ${input.register} to ${hex(input.value)}`;
+  }
+}
 
 type Parsed = Omit<Statement, "line"> | Omit<TimedInput, "line">;
 
@@ -181,10 +245,9 @@ function parseLine(line: LineReader): Parsed {
   const expect = (): Parsed => ({ kind: "expect", text: line.string() } as Parsed);
   const at = (): Parsed => {
     const instant = Number(line.number("an instant", BigInt(Number.MAX_SAFE_INTEGER)));
-    return { instant, input: line.choice(ACTIONS)(line) };
+    return { instant, input: line.choice(ACTIONS).read(line) };
   };
-  const input = (action: (line: LineReader) => Input) => (): Parsed =>
-    ({ kind: "input", input: action(line) }) as Parsed;
+  const input = (action: Action) => (): Parsed => ({ kind: "input", input: action.read(line) }) as Parsed;
   const actions = Object.entries(ACTIONS).map(([name, action]) => [name, input(action)] as const);
   return line.choice<() => Parsed>({ expect, at, ...Object.fromEntries(actions) })();
 }
@@ -212,7 +275,7 @@ export function parseScript(text: string, name: string): Script {
 /** Reads one action as an operator types it; throws UsageError naming the column. */
 export function parseAction(text: string): Input {
   const line = new LineReader(text, (column, message) => new UsageError(`column ${column}: ${message}`));
-  const input = line.choice(ACTIONS)(line);
+  const input = line.choice(ACTIONS).read(line);
   line.end();
   return input;
 }

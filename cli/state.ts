@@ -2,18 +2,19 @@
 import { physicalAddress } from "../machine/address.ts";
 import type { EventOf, MachineEvent } from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
-import { eventToJson } from "../journal/event_json.ts";
 import { ALL_CLASSES } from "../journal/event_stream.ts";
 import { Replay } from "../journal/replay.ts";
-import { type Command, IMAGE_OPTIONS } from "./command.ts";
+import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
 import { cpuJson, cpuText } from "./cpu_view.ts";
 import { UsageError } from "./errors.ts";
-import { whatText } from "./event_text.ts";
+import { eventJson, whatText } from "./event_text.ts";
 import type { Host } from "./host/host.ts";
 import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
+import { symbolsOf } from "./host/symbol_files.ts";
 import { type Options, wholeNumber } from "./options.ts";
 import { engineOf, replayTo } from "./replay.ts";
+import type { SymbolTable } from "./symbols.ts";
 import { grouped, hexDump, paletteFor, secondsText } from "./text.ts";
 
 /** Most bytes of one dump. */
@@ -52,7 +53,12 @@ function instantOf(options: Options, lastInstant: number): number {
 }
 
 /** The state as text or JSON, taken before the machine goes on. */
-function describe(replay: Replay, options: Options, host: Host): (next: MachineEvent[]) => string {
+function describe(
+  replay: Replay,
+  options: Options,
+  symbols: SymbolTable,
+  host: Host,
+): (next: MachineEvent[]) => string {
   const { machine } = replay;
   const palette = paletteFor(host.stdout);
   const dumps = options.texts("memory").map((text) => dumpOf(text, machine));
@@ -64,10 +70,11 @@ function describe(replay: Replay, options: Options, host: Host): (next: MachineE
       virtualTime,
       stateRoot,
       current: currentCpu.index,
-      cpus: cpus.map(cpuJson),
+      cpus: cpus.map((cpu) => cpuJson(cpu, symbols)),
       memory: dumps.map(({ address, bytes }) => ({ address, bytes: bytes.toHex() })),
     };
-    return (next) => JSON.stringify({ ...value, next: next.map((event) => JSON.parse(eventToJson(event))) });
+    return (next) =>
+      JSON.stringify({ ...value, next: next.map((event) => JSON.parse(eventJson(event, symbols))) });
   }
   const lines = [
     `${palette.bold(`instant ${grouped(instant)}`)}  virtual time ${
@@ -75,25 +82,26 @@ function describe(replay: Replay, options: Options, host: Host): (next: MachineE
     }  turn of cpu${currentCpu.index}`,
     `state root  ${stateRoot}`,
     "",
-    ...cpus.map((cpu) => `${cpuText(cpu, palette)}\n`),
+    ...cpus.map((cpu) => `${cpuText(cpu, palette, symbols)}\n`),
     ...dumps.map(({ address, bytes }) => `${hexDump(address, bytes)}\n`),
   ];
   return (next) => {
     const shown = next.map((event) =>
-      `${palette.bold("next")}  cpu${event.cpu}  ${whatText(event, palette)}`
+      `${palette.bold("next")}  cpu${event.cpu}  ${whatText(event, palette, symbols)}`
     );
     return [...lines, ...shown.length > 0 ? shown : ["This is the end of the run."]].join("\n");
   };
 }
 
 function run(options: Options, host: Host): number {
+  const symbols = symbolsOf(options);
   const opened = openRun(options.others[0]!, host);
   const at = instantOf(options, opened.run.lastInstant);
   const replay = new Replay(opened.run, imagesOf(opened, options), engineOf(options));
   const progress = new Progress(host, "replaying");
   replayTo(replay, at, progress);
   progress.clear();
-  const text = describe(replay, options, host);
+  const text = describe(replay, options, symbols, host);
   host.stdout.write(`${text(nextStep(replay))}\n`);
   return 0;
 }
@@ -111,11 +119,12 @@ export const state: Command = {
   details:
     "The state at instant N is the one after N steps, before timers, inputs and interrupts are looked at.\n" +
     "System and vector registers that are zero are left out, but for --json.",
-  example: "deno task hindsight state u.hindsight --at 1000000 --memory 0x40000000,64",
+  examples: ["deno task hindsight state u.hindsight --at 1000000 --memory 0x40000000,64"],
   options: [
     { name: "at", value: "N", help: "the instant" },
     { name: "memory", value: "ADDR[,LEN]", repeats: true, help: "physical memory there, 64 bytes or LEN" },
     { name: "engine", value: "NAME", help: "what runs the CPUs; changes no result" },
+    ...SYMBOL_OPTIONS,
     ...IMAGE_OPTIONS,
   ],
   run,

@@ -108,7 +108,7 @@ export const verify: Command = {
   operands: ["RUN"],
   summary: "Checks a journal's file block by block, and all that is stored in it against a replay",
   details: "More than `replay`: every block is decoded, and every stored event is compared, steps included.",
-  example: "deno task hindsight verify u.hindsight",
+  examples: ["deno task hindsight verify u.hindsight"],
   options: [
     { name: "engine", value: "NAME", help: "what runs the CPUs; changes no result" },
     ...IMAGE_OPTIONS,

@@ -15,6 +15,9 @@ export class PredicateError extends Error {
 /** Reads a predicate's value from a machine between two steps. */
 export type Predicate = (machine: Machine) => boolean;
 
+/** The address of a name in the program; throws PredicateError for one that there is not. */
+export type SymbolLookup = (name: string) => bigint;
+
 /** The register names of the expression language, for messages. */
 const REGISTERS = "x0–x30, w0–w30, sp, pc, nzcv, el, daif or a system register such as ELR_EL1";
 
@@ -66,9 +69,10 @@ function cpuOf(machine: Machine, index: bigint): Cpu {
 /**
  * Compiles an expression of type bool. In it, `instant`, `time` (ns) and `cpu` (whose turn it is) are variables;
  * `memory(physicalAddress, bytes)` and `register(name)` or `register(name, cpu)` give unsigned 64-bit values as
- * integers that do not wrap. Throws PredicateError for what does not parse or is not bool.
+ * integers that do not wrap, and `symbol(name)` the address that `lookUp` gives. Throws PredicateError for what does not
+ * parse or is not bool.
  */
-export function compilePredicate(expression: string): Predicate {
+export function compilePredicate(expression: string, lookUp: SymbolLookup = noSymbols): Predicate {
   let machine: Machine | undefined;
   const now = (): Machine => {
     if (machine === undefined) throw new PredicateError("A predicate was read outside a run");
@@ -82,6 +86,7 @@ export function compilePredicate(expression: string): Predicate {
       "memory(int, int): int",
       (address: bigint, size: bigint) => readMemory(now(), address, size),
     )
+    .registerFunction("symbol(string): int", (name: string) => lookUp(name))
     .registerFunction("register(string): int", (name: string) => readRegister(now().currentCpu, name))
     .registerFunction(
       "register(string, int): int",
@@ -105,6 +110,10 @@ export function compilePredicate(expression: string): Predicate {
       }) === true
     );
   };
+}
+
+function noSymbols(name: string): bigint {
+  throw new PredicateError(`There is no symbol "${name}": no symbols were given`);
 }
 
 function refusing<T>(work: () => T): T {

@@ -1,12 +1,14 @@
 /** The keys of a terminal: what goes to the guest, and what Ctrl-A keeps for the operator. */
 import type { Input } from "../../machine/events.ts";
 import { UsageError } from "../errors.ts";
-import { parseAction } from "../script.ts";
+import { ACTION_EXAMPLES, parseAction } from "../script.ts";
 
 /** What the operator wants. */
 export type OperatorWish =
-  /** Hand this over to the machine. */
-  | { readonly kind: "input"; readonly input: Input }
+  /** Hand over keys to the guest. */
+  | { readonly kind: "keys"; readonly input: Input }
+  /** Hand over what was typed at the prompt, and say what came of it. */
+  | { readonly kind: "action"; readonly input: Input }
   /** End the recording. */
   | { readonly kind: "end" };
 
@@ -16,11 +18,19 @@ const ESCAPE = 0x1b, DELETE = 0x7f;
 /** What is told after Ctrl-A h. */
 export const OPERATOR_HELP: string = [
   "Ctrl-A x       end the recording",
-  "Ctrl-A c       type one command, while the machine stands still:",
-  '               send "…" | inject irq N | switch cpu N | poke ADDR VALUE | set cpuN REG VALUE | power cut',
+  "Ctrl-A c       the operator's prompt, while the machine stands still; help there tells the rest",
   "Ctrl-A Ctrl-A  send Ctrl-A",
   "Ctrl-A h       this help",
 ].join("\r\n");
+
+/** What `help` tells at the prompt. */
+export const PROMPT_HELP: string = [
+  ...ACTION_EXAMPLES,
+  ["cont", "goes on with the run, as do an empty line, Ctrl-C and Ctrl-A"],
+  ["help", "this text"],
+].map(([example = "", help = ""]) => `  ${example.padEnd(24)}${help}`).join("\r\n");
+
+const PROMPT = "(hindsight) ";
 
 /** Tells keys for the guest from keys for the operator. */
 export class OperatorKeys {
@@ -41,7 +51,7 @@ export class OperatorKeys {
     let toGuest: number[] = [];
     const send = (): void => {
       if (toGuest.length === 0) return;
-      wishes.push({ kind: "input", input: { kind: "consoleReceived", bytes: Uint8Array.from(toGuest) } });
+      wishes.push({ kind: "keys", input: { kind: "consoleReceived", bytes: Uint8Array.from(toGuest) } });
       toGuest = [];
     };
     for (const byte of bytes) {
@@ -59,6 +69,12 @@ export class OperatorKeys {
     return wishes;
   }
 
+  /** Asks for the next line, if the prompt is still open: to be called when the outcome of an action was told. */
+  prompt(): void {
+    if (!this.isPrompting) return;
+    this.echo(PROMPT + this.#line);
+  }
+
   /** The key after Ctrl-A. */
   #chosen(byte: number): OperatorWish[] {
     this.#state = "guest";
@@ -67,8 +83,8 @@ export class OperatorKeys {
         return [{ kind: "end" }];
       case "c":
         this.#state = "prompt";
-        this.#line = "";
-        this.echo("\r\n(hindsight) ");
+        this.echo("\r\n");
+        this.prompt();
         return [];
       default:
         this.echo(`\r\n${OPERATOR_HELP}\r\n`);
@@ -79,9 +95,10 @@ export class OperatorKeys {
   /** A key at the prompt. */
   #typed(byte: number): OperatorWish[] {
     if (byte === ENTER || byte === LINE_FEED) return this.#entered();
-    if (byte === CTRL_C || byte === ESCAPE) {
+    if (byte === CTRL_C || byte === ESCAPE || byte === CTRL_A) {
       this.echo("\r\n");
-      this.#state = "guest";
+      this.#line = "";
+      this.#state = byte === CTRL_A ? "afterCtrlA" : "guest";
     } else if (byte === BACKSPACE || byte === DELETE) {
       if (this.#line !== "") this.echo("\b \b");
       this.#line = this.#line.slice(0, -1);
@@ -96,14 +113,27 @@ export class OperatorKeys {
   }
 
   #entered(): OperatorWish[] {
-    this.#state = "guest";
+    const line = this.#line.trim();
+    this.#line = "";
     this.echo("\r\n");
-    if (this.#line.trim() === "") return [];
+    if (line === "" || line === "cont") {
+      this.#state = "guest";
+      return [];
+    }
+    if (line === "help") {
+      this.echo(`${PROMPT_HELP}\r\n`);
+      this.prompt();
+      return [];
+    }
     try {
-      return [{ kind: "input", input: parseAction(this.#line) }];
+      const input = parseAction(line);
+      // After it there is nothing to go on with.
+      if (input.kind === "powerCut") this.#state = "guest";
+      return [{ kind: "action", input }];
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
-      this.echo(`${error.message}\r\n`);
+      this.echo(`${error.message}; help tells what there is\r\n`);
+      this.prompt();
       return [];
     }
   }

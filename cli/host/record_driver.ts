@@ -4,9 +4,11 @@ import { InputRefusedError } from "../../machine/errors.ts";
 import type { Input } from "../../machine/events.ts";
 import type { RunEnd } from "../../journal/payloads.ts";
 import type { Recorder } from "../../journal/recorder.ts";
+import { inputText } from "../script.ts";
 import type { ScriptRun } from "../script_run.ts";
+import { grouped } from "../text.ts";
 import { BrokenPipeError, type Host } from "./host.ts";
-import { OperatorKeys } from "./operator_keys.ts";
+import { OperatorKeys, type OperatorWish } from "./operator_keys.ts";
 import { Pace } from "./pace.ts";
 
 /** How a recording is driven; nothing here changes what a given stamp of an input leads to. */
@@ -49,7 +51,7 @@ type EndReason = RunEnd["reason"];
 /** One recording on its way. */
 class Drive {
   readonly #console: number[] = [];
-  readonly #pending: Input[] = [];
+  readonly #pending: Exclude<OperatorWish, { kind: "end" }>[] = [];
   readonly #keys: OperatorKeys;
   readonly #pace: Pace;
   #steps = STEPS.first;
@@ -103,11 +105,11 @@ class Drive {
   }
 
   #received(bytes: Uint8Array, isRaw: boolean): void {
-    if (!isRaw) this.#pending.push({ kind: "consoleReceived", bytes });
+    if (!isRaw) this.#pending.push({ kind: "keys", input: { kind: "consoleReceived", bytes } });
     else {
       for (const wish of this.#keys.push(bytes)) {
         if (wish.kind === "end") this.#wantsEnd = true;
-        else this.#pending.push(wish.input);
+        else this.#pending.push(wish);
       }
     }
     this.#interrupt();
@@ -153,9 +155,14 @@ class Drive {
 
   /** Hands over what came from outside, stamped now or, where the machine waits, `time`. */
   #deliverPending(time?: number): void {
-    for (const input of this.#pending.splice(0)) {
+    const { host: { stderr }, recorder: { machine } } = this.options;
+    for (const { kind, input } of this.#pending.splice(0)) {
       const refusal = this.#submit(input, time);
-      if (refusal !== undefined) this.options.host.stderr.write(`${refusal}\r\n`);
+      if (refusal !== undefined) stderr.write(`${refusal}\r\n`);
+      else if (kind === "action") {
+        stderr.write(`${inputText(input)} at instant ${grouped(machine.instant)}\r\n`);
+      }
+      if (kind === "action") this.#keys.prompt();
     }
   }
 
@@ -231,7 +238,7 @@ class Drive {
     return true;
   }
 
-  /** Lets signals and keys be seen, and stands still while the operator types a command. */
+  /** Lets signals and keys be seen, and stands still while the operator is at the prompt, doing what is typed there. */
   async #breathe(): Promise<void> {
     const { host } = this.options;
     if (host.now() - this.#breathedAt >= SLICE / 2) {
@@ -239,6 +246,7 @@ class Drive {
       this.#breathedAt = host.now();
     }
     while (this.#keys.isPrompting && !this.#wantsEnd && !this.#inputEnded) {
+      this.#deliverPending();
       await host.sleep(60_000, this.#wake.signal);
     }
   }

@@ -2,27 +2,32 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { hindsight, TestFolder } from "./support.ts";
 
-// In arguments, $F is the folder and $RUN a good recording; in messages "F" stands for the folder.
+// In arguments, $F is the folder, $RUN a good recording and $GUEST what runs; in messages "F" stands for the folder.
 // deno-fmt-ignore
 const CASES: readonly (readonly [line: string, code: number, message: RegExp])[] = [
   // Commands and options.
   ["",                                        2, /^$/],
-  ["recrod",                                  2, /There is no command "recrod"\. Did you mean "record"\?/],
+  ["recrod",                                  2, /no command "recrod"\. Did you mean "record"\?\nTry: hindsight --help\n$/],
+  ["xyzzy --json",                            2, /no command "xyzzy"; there are record, .*, pack\nTry: hindsight --help\n$/],
+  ["record -x",                               2, /Try: hindsight record --help\n$/],
   ["-o x record",                             2, /A command comes before options/],
   ["record",                                  2, /record needs a journal to write: -o FILE/],
   ["record -o $F/x -nografic",                2, /There is no option -nografic\. Did you mean "nographic"\?/],
   ["record -o $F/x stray",                    2, /record takes no arguments besides options, not "stray"/],
   ["record -o $F/x -M raspi3b",               2, /There is no machine "raspi3b": use -M virt/],
+  ["record -o $F/x -M virt -cpu max",         2, /-cpu max is not built: there is cortex-a57/],
   ["record -o $F/x -smp 9",                   2, /-smp takes a whole number from 1 to 8/],
   ["record -o $F/x -m 4G",                    2, /at most 3 GiB of RAM/],
-  ["record -o $F/x --depth all",              2, /--depth is inputs or traps or steps, not "all"/],
-  ["record -o $F/x --engine warp",            2, /There is no engine "warp": use /],
+  ["record -o $F/x --depth all $GUEST",       2, /--depth is inputs or traps or steps, not "all"/],
+  ["record -o $F/x --engine warp $GUEST",     2, /There is no engine "warp": use /],
   ["record -o $F/x --quantum 5",              2, /--quantum takes a whole number from 64/],
   ["record -o $F/x --until-console",          2, /-until-console needs a value/],
   ["record -o $F/x --until-console \\z",      2, /escapes are those of JSON/],
   ["record -o $F/x -drive file=d",            2, /-drive is not possible here/],
   ["record -o $F/x -append a",                2, /-append without -kernel/],
   // Images.
+  ["record -o $F/x",                          2, /There is nothing to run: give -bios FILE, -kernel FILE or -device/],
+  ["record -o $F/x -M virt -dtb $F/empty",    2, /There is nothing to run/],
   ["record -o $F/x -bios $F/none",            1, /Cannot read bios "F\/none": there is no such file/],
   ["record -o $F/x -bios $F",                 1, /Cannot read bios "F": it is a directory/],
   ["record -o $F/x -kernel $F/empty",         2, /Cannot load kernel "F\/empty": the file is empty/],
@@ -32,9 +37,9 @@ const CASES: readonly (readonly [line: string, code: number, message: RegExp])[]
   ["record -o $F/x --script $F/none",         1, /Cannot read script "F\/none": there is no such file/],
   ["record -o $F/x --script $F/bad.script",   2, /bad\.script:2:1: there is no "sned".*Did you mean "send"\?/],
   // Outputs.
-  ["record -o $F/no/x -m 8 --until 1",        1, /Cannot write journal "F\/no\/x": there is no such directory/],
-  ["record -o $F -m 8 --until 1",             1, /Cannot write journal "F": it is a directory/],
-  ["record -o $F/notes.txt -m 8 --until 1",   1, /is there and is no journal; give another name/],
+  ["record -o $F/no/x $GUEST --until 1",      1, /Cannot write journal "F\/no\/x": there is no such directory/],
+  ["record -o $F $GUEST --until 1",           1, /Cannot write journal "F": it is a directory/],
+  ["record -o $F/notes.txt $GUEST --until 1", 1, /is there and is no journal; give another name/],
   ["pack $RUN -o $F/notes.txt",               1, /is there and is no journal; give another name/],
   ["pack $RUN",                               2, /pack needs a file to write: -o OUT/],
   // Journals.
@@ -55,6 +60,16 @@ const CASES: readonly (readonly [line: string, code: number, message: RegExp])[]
   ["bisect $RUN --when memory(",              2, /memory\(/],
   ["bisect $RUN --when memory(134217728,8)==1", 2, /There is no memory at 0x8000000/],
   ["bisect $RUN --when register(\"x99\")==1", 2, /There is no register "x99"/],
+  ["bisect $RUN --when symbol(\"a\")==1",      2, /symbol\("a"\) needs --symbols FILE/],
+  ["bisect $RUN --symbols $F/map --when symbol(\"strat\")==1", 2, /no symbol "strat"\. Did you mean "start"\?/],
+  ["bisect $RUN --symbols $F/map --when symbol(\"twice\")==1", 2, /There are 2 symbols "twice": .*\(0x10, 0x20\)/],
+  // Symbols.
+  ["events $RUN --symbols $F/none",           1, /Cannot read symbols "F\/none": there is no such file/],
+  ["events $RUN --symbols $F/map@12",         2, /--symbols F\/map@12: OFFSET is hexadecimal .*, not "12"/],
+  ["events $RUN --symbols $F/notes.txt",      2, /Cannot read symbols of "F\/notes.txt": line 1 is "not a journal.*", not "ADDRESS/],
+  ["state $RUN --at 1 --symbols $F/cut.elf",  2, /Cannot read symbols of "F\/cut.elf": .*ELF header ends past its 8 bytes/],
+  ["diff $RUN $RUN --symbols $F/large",       2, /it is neither ELF nor text as nm prints it/],
+  ["replay $RUN --symbols $F/empty",          2, /Cannot read symbols of "F\/empty": it has none; if it was stripped/],
   ["diff $RUN",                               2, /diff takes A and B besides options/],
 ];
 
@@ -71,6 +86,7 @@ async function badFolder(): Promise<TestFolder> {
   folder.write("cut.elf", Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0));
   folder.write("bad.script", '# typed\nsned "x"\n');
   folder.write("notes.txt", "not a journal, and dear to somebody");
+  folder.write("map", "40080000 T start\n10 t twice\n20 t twice\n");
   folder.write("flipped", run.with(200, run[200]! ^ 1));
   folder.write("later", run.with(14, 99));
   return folder;
@@ -80,9 +96,8 @@ Deno.test("bad input gets one clear message and the right exit code", async () =
   using folder = await badFolder();
   const root = folder.path("").slice(0, -1);
   for (const [line, code, message] of CASES) {
-    const args = line.split(" ").filter((word) => word !== "").map((word) =>
-      word.replace("$RUN", folder.path("run")).replace("$F", root)
-    );
+    const args = line.replace("$GUEST", "-m 8 -kernel $F/guest.bin").split(" ").filter((word) => word !== "")
+      .map((word) => word.replace("$RUN", folder.path("run")).replace("$F", root));
     const outcome = await hindsight(args);
     const err = outcome.err.replaceAll(root, "F");
     assertEquals(outcome.code, code, `${line}: ${err}`);

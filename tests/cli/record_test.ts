@@ -175,13 +175,25 @@ Deno.test("record takes the operator's commands, and one refused leaves no trace
   const typed: [number, string][] = [
     [100, "t"],
     [103, "\x01cswitch cpu 0\r"],
-    [104, "\x01cinject irq 40\r"],
-    [300, "\x01cpower cut\r"],
+    [104, "injct irq 40\r"],
+    [105, "inject irq 40\r"],
+    [106, "poke 0x40000000 0xabcd\r\r"],
+    [300, "x"],
+    [400, "\x01cpower cut\r"],
   ];
   const { err, info } = await recorded(folder, 0, [], { isTerminal: true, typed, tick: 0.01 });
-  assertMatch(err, /Cannot switch to cpu0: it is off or waiting/);
+  assertMatch(err, /Cannot switch to cpu0: it is off or waiting\r\n\(hindsight\) injct irq 40\r\n/);
+  assertMatch(err, /made interrupt 40 pending at instant [0-9]+\r\n\(hindsight\) poke/);
+  assertMatch(err, /wrote 2 bytes at 0x40000000 at instant [0-9]+\r\n/);
+  assertMatch(err, /cut the power at instant [0-9]+\r\n(?!.*\(hindsight\))/);
   assertEquals(info["end"], { reason: "powerCut", exitCode: 0 });
-  assertEquals((await inputs(folder)).map(([, , what]) => what), ["74", "interruptInjected", "powerCut"]);
+  assertEquals((await inputs(folder)).map(([, , what]) => what), [
+    "74",
+    "interruptInjected",
+    "cdab",
+    "78",
+    "powerCut",
+  ]);
 });
 
 Deno.test("record ends cleanly at an interrupt, running, waiting or at rest", async () => {

@@ -1,7 +1,7 @@
 /** A process that is none, and a small guest, for the tests of the commands. */
 import { BrokenPipeError, type Host, type Keyboard, type Output } from "../../cli/host/host.ts";
 import { main } from "../../cli/main.ts";
-import { assembleProgram } from "../../machine/a64/program.ts";
+import { assembleProgram, type Program } from "../../machine/a64/program.ts";
 
 /** Where a flat `-kernel` begins. */
 const KERNEL_BASE = 0x40080000n;
@@ -89,12 +89,16 @@ vectors:
         .org    vectors + 0x800
 `;
 
-let guest: Uint8Array | undefined;
+let guest: Program | undefined;
+
+/** The guest with its labels, where `-kernel` puts it. */
+export function guestProgram(): Program {
+  return guest ??= assembleProgram(GUEST, { name: "guest", base: KERNEL_BASE });
+}
 
 /** The guest, for `-kernel`. */
 export function guestImage(): Uint8Array {
-  guest ??= assembleProgram(GUEST, { name: "guest", base: KERNEL_BASE }).bytes;
-  return guest;
+  return guestProgram().bytes;
 }
 
 /** What a fake process is given. */
