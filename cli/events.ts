@@ -107,7 +107,7 @@ export const events: Command = {
     "--kind, --class or --device: inputs, traps and device accesses. Steps come with their instruction and\n" +
     "what it changed: --class step, best with --from and --to.",
   examples: [
-    "deno task hindsight events u.hindsight --kind exceptionTaken,exceptionReturned",
+    "deno task hindsight events u.hindsight --class input,trap",
     "deno task hindsight events u.hindsight --class step --from 1000000 --to 1000010",
     "deno task hindsight events u.hindsight --device uart0 --to 3000000",
   ],
