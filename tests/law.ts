@@ -87,19 +87,25 @@ function difference(expected: Outcome, actual: Outcome): string | undefined {
 function disturbed(trial: Trial, salt: number, kinds: readonly Disturbance[]): Outcome {
   const choices = new Choices(trial.seed ^ salt);
   const piece = choices.of([1, 7, 50, 400]);
-  const driven = new DisturbedMachine(() => newMachine(trial), choices, kinds, piece);
+  const driven = new DisturbedMachine(() => newMachine(trial), choices, kinds, piece, trial.plan.steps);
   const ending = drive(driven, trial.plan);
   return outcomeOf(driven.machine, ending, driven.watch);
 }
 
 /** Compares with a disturbed run; what differs is told with the fewest disturbances that show it. */
-function checkDisturbed(trial: Trial, expected: Outcome, salt: number, failures: string[]): void {
+function checkDisturbed(
+  trial: Trial,
+  expected: Outcome,
+  salt: number,
+  all: readonly Disturbance[],
+  failures: string[],
+): void {
   const attempt = (kinds: readonly Disturbance[]) =>
     guarded(() => difference(expected, disturbed(trial, salt, kinds)));
-  let kinds = DISTURBANCES;
+  let kinds = all;
   let found = attempt(kinds);
   if (found === undefined) return;
-  for (const kind of DISTURBANCES) {
+  for (const kind of all) {
     const fewer = kinds.filter((other) => other !== kind);
     if (fewer.length === 0) break;
     const again = attempt(fewer);
@@ -204,7 +210,10 @@ export function trySeed(seed: number): string[] {
   if (error !== undefined || expected === undefined) return [`uncut: ${error}`];
   const outcome = expected;
   if (outcome.ending.reason === "overflow") return [];
-  for (const salt of [0x1111, 0x2222]) checkDisturbed(trial, outcome, salt, failures);
+  const choices = new Choices(seed ^ 0x2545);
+  const few: Disturbance[] = ["cut", "forget", choices.of(DISTURBANCES)];
+  checkDisturbed(trial, outcome, 0x1111, DISTURBANCES, failures);
+  checkDisturbed(trial, outcome, 0x2222, few, failures);
   const recorded = guarded(() => void checkRecorded(trial, outcome, failures));
   if (recorded !== undefined) failures.push(`recorded and replayed: ${recorded}`);
   return failures;

@@ -13,6 +13,7 @@ import {
   otherTables,
   READABLE,
   semihosting,
+  step,
   writeSystem,
 } from "./system_atoms.ts";
 
@@ -133,6 +134,16 @@ function device({ choices }: Place): string {
   return lines.join("\n");
 }
 
+/** Reads a flash bank as memory and as what answers commands, by turns. */
+function flash({ choices }: Place): string {
+  const lines = [`mov x9, #${hex(choices.of([0x0400_0000, 0]))}`];
+  for (let left = choices.between(2, 5); left > 0; left--) {
+    lines.push(`ldr w10, [x9, #${choices.below(4) * 4}]`, `str w10, [x${DATA}, #${choices.below(16) * 4}]`);
+    lines.push(`mov w11, #${choices.of([0xff, 0xff, 0x70, 0x90, 0x98, 0x40])}`, `str w11, [x9]`);
+  }
+  return lines.join("\n");
+}
+
 /** A request to fw_cfg's DMA. */
 function dma({ choices }: Place): string {
   const control = choices.of([0x0000_000a, 0x0019_000a, 0x0000_0004, 0x0005_000a, 0x0000_0010]);
@@ -203,6 +214,8 @@ export const ATOMS: readonly (readonly [weight: number, name: string, make: (pla
   [14, "window",         windowAccess],
   [4,  "self-modifying", selfModify],
   [10, "device",         device],
+  [3,  "flash",          flash],
+  [3,  "step",           step],
   [1,  "DMA",            dma],
   [10, "MSR",            writeSystem],
   [6,  "MRS",            ({ choices }) => `mrs ${x(choices)}, ${choices.of(READABLE)}`],

@@ -45,6 +45,9 @@ export const DISTURBANCES: readonly Disturbance[] = [
 
 const CLASSES = [...new Set(Object.values(EVENT_KINDS).map((row) => row.class))] as EventClass[];
 
+/** Snapshots of one run, at most. */
+const SNAPSHOTS = 10;
+
 /** Runs in pieces with disturbances between them. */
 export class DisturbedMachine implements Driven {
   /** Present machine. */
@@ -52,7 +55,8 @@ export class DisturbedMachine implements Driven {
   /** What was heard. */
   readonly watch: Watch;
   #spare: Machine | undefined;
-  #snapshots = 0;
+  /** Instants from which on the next snapshots may be taken: they take long, and must not all be at the beginning. */
+  readonly #due: number[];
   #observers: EventObserver[] = [];
 
   /** `build` gives a machine at power-on. */
@@ -62,7 +66,9 @@ export class DisturbedMachine implements Driven {
     private readonly kinds: readonly Disturbance[],
     /** Steps of a piece on the average. */
     private readonly piece: number,
+    steps: number,
   ) {
+    this.#due = Array.from({ length: SNAPSHOTS }, () => choices.below(steps)).sort((a, b) => a - b);
     this.machine = build();
     this.watch = new Watch(this.machine);
   }
@@ -110,12 +116,12 @@ export class DisturbedMachine implements Driven {
         this.machine.stateRoot();
         break;
       case "snapshot":
-        if (this.#snapshots++ < 8) this.machine.snapshot();
+        if (this.#isDue()) this.machine.snapshot();
         break;
       case "restore":
       case "detour":
       case "move":
-        if (this.#snapshots++ < 8) this.#return(kind);
+        if (this.#isDue()) this.#return(kind);
         break;
       case "forget":
         dropTranslations(this.machine.board.cpus);
@@ -131,6 +137,12 @@ export class DisturbedMachine implements Driven {
         this.#check();
         break;
     }
+  }
+
+  #isDue(): boolean {
+    if (this.machine.instant < (this.#due[0] ?? Infinity)) return false;
+    this.#due.shift();
+    return true;
   }
 
   /** Back to now, after nothing, after other steps, or in another machine. */

@@ -77,6 +77,20 @@ const PSCI = [
   0x1234,
 ];
 
+/** Steps one instruction of some piece by a debug exception. */
+export function step({ choices, count }: Place): string {
+  return [
+    "msr oslar_el1, xzr",
+    `ldr x9, =${hex(choices.of([1, 0x2001, 0x2001]))}`,
+    "msr mdscr_el1, x9",
+    `ldr x9, =${hex(choices.of([0x20_0000, 0x20_0005]))}`,
+    "msr spsr_el1, x9",
+    `adr x9, a${choices.below(count)}`,
+    "msr elr_el1, x9",
+    "eret",
+  ].join("\n");
+}
+
 /** Calls PSCI. */
 export function firmware({ choices }: Place): string {
   const rare = choices.oneIn(60) ? choices.of([0x8400_0008, 0x8400_0009]) : choices.of(PSCI);
