@@ -2,14 +2,15 @@
 import { MachineInvariantError } from "../errors.ts";
 import { Builder } from "../ir/builder.ts";
 import type { IrNode } from "../ir/operations.ts";
+import type { Feature } from "./feature.ts";
 import { type AnyFields, type Fields, Pattern } from "./pattern.ts";
 
 /** What a row may say beside its four columns. */
 export interface InstructionOptions<Encoding extends string> {
   /** The encoding is allocated only for fields of which this is true; all others are UNDEFINED. */
   readonly when?: (fields: Fields<Encoding>) => boolean;
-  /** Architecture version or extension that the row belongs to; "Armv8.0" by default. */
-  readonly feature?: string;
+  /** Extension that the row belongs to, where it depends on fields a function of them; "Armv8.0" by default. */
+  readonly feature?: Feature | ((fields: Fields<Encoding>) => Feature);
 }
 
 /** An instruction: the only place where it exists. */
@@ -24,8 +25,8 @@ export interface Instruction {
   readonly lowering: ((ir: Builder, fields: AnyFields) => void) | undefined;
   /** True for the fields that are allocated. */
   readonly when: ((fields: AnyFields) => boolean) | undefined;
-  /** Architecture version or extension. */
-  readonly feature: string;
+  /** Extension that it belongs to, or a function of a word's fields that gives it. */
+  readonly feature: Feature | ((fields: AnyFields) => Feature);
 }
 
 /** Another text of an instruction for some of its encodings. */
@@ -48,6 +49,11 @@ export function isAlias(row: Row): row is Alias {
   return "preferred" in row;
 }
 
+/** The extension that a word with these fields belongs to. */
+export function featureOf({ feature }: Instruction, fields: AnyFields): Feature {
+  return typeof feature === "function" ? feature(fields) : feature;
+}
+
 /** A row with its meaning; lowerings see the encoding's fields and no others. */
 export function instruction<Encoding extends string>(
   name: string,
@@ -62,7 +68,7 @@ export function instruction<Encoding extends string>(
     assembly,
     lowering: lowering as Instruction["lowering"],
     when: options.when as Instruction["when"],
-    feature: options.feature ?? "Armv8.0",
+    feature: (options.feature ?? "Armv8.0") as Instruction["feature"],
   };
 }
 
@@ -80,7 +86,7 @@ export function missing<Encoding extends string>(
     assembly,
     lowering: undefined,
     when,
-    feature: options.feature ?? "Armv8.0",
+    feature: (options.feature ?? "Armv8.0") as Instruction["feature"],
   };
 }
 

@@ -76,7 +76,7 @@ function reverseBytes(width: 32 | 64, container: 32 | 64) {
   };
 }
 
-const crcFeature = { feature: "CRC32" };
+const crcFeature = { feature: "CRC32" } as const;
 
 /** The rows. */
 // deno-fmt-ignore

@@ -18,7 +18,7 @@ import { rows as simdThreeSame } from "./simd_three_same.ts";
 import { rows as simdTwoRegister } from "./simd_two_register.ts";
 import { rows as system } from "./system.ts";
 
-export { lower } from "./instruction.ts";
+export { featureOf, lower } from "./instruction.ts";
 export type { Alias, Decoded, Instruction } from "./instruction.ts";
 
 const TABLES: readonly (readonly Row[])[] = [

@@ -31,7 +31,7 @@ const SHA_TWO = [
   ["SHA1H", "00000", "{Rd:scalar(s)}, {Rn:scalar(s)}"], ["SHA1SU1", "00001", "{Rd:vector(4s)}, {Rn:vector(4s)}"], ["SHA256SU0", "00010", "{Rd:vector(4s)}, {Rn:vector(4s)}"],
 ] as const;
 
-const shaFeature = (name: string): { feature: string } => ({
+const shaFeature = (name: string): { feature: "SHA1" | "SHA256" } => ({
   feature: name.startsWith("SHA1") ? "SHA1" : "SHA256",
 });
 

@@ -1,6 +1,7 @@
 /** One processing element: its registers, PSTATE and pending state, and the context engines execute in. */
 import type { Clock } from "../clock.ts";
 import type { EventHub } from "../events.ts";
+import { type CpuModel, type Feature, hasFeature } from "../a64/feature.ts";
 import type { HelperName } from "../ir/helpers.ts";
 import type { Access, ExecutionContext } from "../ir/operations.ts";
 import type { PhysicalMemory } from "../memory/physical.ts";
@@ -9,13 +10,14 @@ import { ExclusiveMonitor } from "./exclusive_monitor.ts";
 import { callHelper } from "./helpers.ts";
 import * as memoryAccess from "./memory_access.ts";
 import { CPU_STATE_SIZE, Registers } from "./registers.ts";
+import { INDEX } from "./system_register_index.ts";
 import type { CpuTimer } from "./timer.ts";
 import { Tlb } from "../memory/tlb.ts";
 
 /** What a CPU implements beyond Armv8.0-A, and which levels exist. */
 export interface CpuFeatures {
   /** Name given to -cpu. */
-  readonly model: string;
+  readonly model: CpuModel;
   /** EL2 exists (-M virt,virtualization=on). */
   readonly el2: boolean;
   /** EL3 exists (-M virt,secure=on). */
@@ -121,6 +123,22 @@ export class Cpu implements ExecutionContext {
   /** Address of the instruction being executed. */
   get pc(): bigint {
     return this.registers.pc;
+  }
+
+  /** FPCR. */
+  get fpcr(): number {
+    return Number(this.registers.system[INDEX.FPCR] as bigint);
+  }
+
+  /** Sets bits of FPSR. */
+  accumulateFpsr(bits: number): void {
+    const { system } = this.registers;
+    system[INDEX.FPSR] = (system[INDEX.FPSR] as bigint) | BigInt(bits);
+  }
+
+  /** True when the model has an extension; its instructions are UNDEFINED otherwise. */
+  implements(feature: Feature): boolean {
+    return hasFeature(this.features.model, feature);
   }
 
   /** Makes an exception pending; the first one of a step stays. */

@@ -1,5 +1,5 @@
 /** The reference engine: evaluates the IR of each instruction exactly; slow, legible, the specification. */
-import { decode, lower } from "../a64/rows.ts";
+import { decode, featureOf, lower } from "../a64/rows.ts";
 import type { Cpu } from "../cpu/cpu.ts";
 import { raiseIllegalState, raiseUndefined, takeException } from "../cpu/take_exception.ts";
 import { fetch } from "../cpu/memory_access.ts";
@@ -60,9 +60,10 @@ export class ReferenceEngine implements Engine {
   /** Results of the present instruction's operations, after the zero at index 0. */
   #values: bigint[] = [0n];
 
-  #decode(word: number): DecodedInstruction {
+  #decode(cpu: Cpu, word: number): DecodedInstruction {
     const found = decode(word);
-    const instruction = found === undefined ? UNDEFINED : prepare(lower(found.row, found.fields));
+    const isDefined = found !== undefined && cpu.implements(featureOf(found.row, found.fields));
+    const instruction = isDefined ? prepare(lower(found.row, found.fields)) : UNDEFINED;
     if (this.#decoded.size >= CACHE_LIMIT) this.#decoded.clear();
     this.#decoded.set(word, instruction);
     return instruction;
@@ -81,7 +82,7 @@ export class ReferenceEngine implements Engine {
   #step(cpu: Cpu, traced: boolean): boolean {
     const word = fetch(cpu);
     if (cpu.pending !== undefined) return this.#except(cpu);
-    const instruction = cpu.illegal ? ILLEGAL : this.#decoded.get(word) ?? this.#decode(word);
+    const instruction = cpu.illegal ? ILLEGAL : this.#decoded.get(word) ?? this.#decode(cpu, word);
     const pc = cpu.slots[SLOT_PC] as bigint;
     cpu.nextPc = BigInt.asUintN(64, pc + 4n);
     const level = cpu.el;

@@ -1,6 +1,9 @@
 /** Typed construction of IR: what an instruction's lowering is written against. */
 import { MachineInvariantError } from "../errors.ts";
+import type { CryptoOperation } from "./crypto_operations.ts";
+import type { FloatOperation } from "./float_operations.ts";
 import { type HelperName, HELPERS } from "./helpers.ts";
+import type { LaneOperation } from "./lane_operations.ts";
 import type { Access, IrNode, OperationName, Width } from "./operations.ts";
 
 declare const brand: unique symbol;
@@ -204,6 +207,27 @@ export class Builder {
   /** high:low, twice as wide as its parts. */
   concatenate(high: Value, low: Value): Value {
     return this.#node("concatenate", (this.widthOf(low) * 2) as Width, [high, low]);
+  }
+
+  // Vectors, floating point, cryptography: operations by name, from their tables.
+
+  /** An operation on lanes of `lane` bits of a vector (or scalar) of `width` bits. */
+  lanes(op: LaneOperation, width: Width, lane: number, args: readonly Value[], ...more: number[]): Value {
+    return this.#node(op, width, args, [lane, ...more]);
+  }
+  /** A floating-point operation on a vector or scalar of `width` bits in a format of 16, 32 or 64 bits. */
+  float(
+    op: FloatOperation,
+    width: Width,
+    format: 16 | 32 | 64,
+    args: readonly Value[],
+    ...more: number[]
+  ): Value {
+    return this.#node(op, width, args, [format, ...more]);
+  }
+  /** A cryptographic operation. */
+  crypto(op: CryptoOperation, width: Width, args: readonly Value[], ...more: number[]): Value {
+    return this.#node(op, width, args, more);
   }
 
   // Conditions and flags.

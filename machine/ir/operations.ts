@@ -1,60 +1,22 @@
 /** The table of IR operations: each row is an operation's exact meaning; back ends add their form beside it. */
+import { CRYPTO_OPERATIONS } from "./crypto_operations.ts";
+import { FLOAT_OPERATIONS } from "./float_operations.ts";
 import { type HelperName, HELPERS } from "./helpers.ts";
+import { LANE_OPERATIONS } from "./lane_operations.ts";
+import {
+  type Access,
+  effect,
+  faulting,
+  int,
+  type IrNode,
+  mask,
+  type OperationRow,
+  pure,
+  signed,
+  wrap,
+} from "./operation.ts";
 
-/** Widths of values in bits; 0 marks an operation without a result, 4 is NZCV. */
-export type Width = 0 | 1 | 4 | 8 | 16 | 32 | 64 | 128;
-
-/** How a memory access differs from a plain one: LDTR/STTR, ordering, and what alignment it needs. */
-export type Access = "normal" | "unprivileged" | "ordered" | "exclusive" | "atomic";
-
-/** One operation of a lowered instruction: plain data, so that it prints, compares and goes to golden files. */
-export interface IrNode {
-  /** Name in OPERATIONS. */
-  readonly op: OperationName;
-  /** Width of the result in bits. */
-  readonly width: Width;
-  /** Indices of earlier nodes. */
-  readonly args: readonly number[];
-  /** Known at decode: slots, shift amounts, constants, names. */
-  readonly immediates: readonly (number | bigint | string)[];
-}
-
-/** What an engine gives to operations that touch state. Addresses and values are unsigned bigints. */
-export interface ExecutionContext {
-  /** X, SP, PC and flags by slot (machine/cpu/registers.ts). */
-  readonly slots: BigUint64Array;
-  /** Halves of V registers. */
-  readonly v: BigUint64Array;
-  /** Address of the next instruction; a branch replaces it. */
-  nextPc: bigint;
-  /** Reads `size` bytes; on a fault the context's pending exception is set and 0 returned. */
-  load(address: bigint, size: number, access: Access): bigint;
-  /** Writes `size` bytes, or sets the pending exception. */
-  store(address: bigint, size: number, value: bigint, access: Access): void;
-  /** Reads and opens the exclusive monitor. `pair` is the size of one element, so the alignment is 2 × pair or size. */
-  loadExclusive(address: bigint, size: number, access: Access): bigint;
-  /** Writes if the exclusive monitor allows; 0n when written, 1n when not. */
-  storeExclusive(address: bigint, size: number, value: bigint, access: Access): bigint;
-  /** Calls a helper. */
-  helper(name: HelperName, immediates: readonly (number | bigint | string)[], a: bigint, b: bigint): bigint;
-}
-
-/** Meaning of an operation. Missing arguments are 0n. Results are unsigned and within the width. */
-export type Evaluate = (node: IrNode, a: bigint, b: bigint, c: bigint, context: ExecutionContext) => bigint;
-
-interface OperationRow {
-  readonly faults: boolean;
-  readonly effect: boolean;
-  readonly evaluate: Evaluate;
-}
-
-const MASKS: Readonly<Record<number, bigint>> = Object.fromEntries(
-  [0, 1, 4, 8, 16, 32, 64, 128].map((width) => [width, (1n << BigInt(width)) - 1n]),
-);
-
-const mask = (width: number): bigint => MASKS[width] as bigint;
-const wrap = (width: number, value: bigint): bigint => BigInt.asUintN(width, value);
-const signed = (width: number, value: bigint): bigint => BigInt.asIntN(width, value);
+export type { Access, Evaluate, ExecutionContext, IrNode, Width } from "./operation.ts";
 
 function leadingZeros(width: number, value: bigint): bigint {
   let count = width;
@@ -115,15 +77,14 @@ function crc(bits: number, polynomial: bigint, accumulator: bigint, data: bigint
   return wrap(32, remainder);
 }
 
-const pure = (evaluate: Evaluate): OperationRow => ({ faults: false, effect: false, evaluate });
-const effect = (evaluate: Evaluate): OperationRow => ({ faults: false, effect: true, evaluate });
-const faulting = (evaluate: Evaluate): OperationRow => ({ faults: true, effect: true, evaluate });
 const bit = (value: boolean): bigint => (value ? 1n : 0n);
-const int = (node: IrNode, index: number): number => node.immediates[index] as number;
 
 /** Every operation. `n` is the node, a–c its arguments, `x` the execution context. */
 // deno-fmt-ignore
 export const OPERATIONS = {
+  ...LANE_OPERATIONS,
+  ...FLOAT_OPERATIONS,
+  ...CRYPTO_OPERATIONS,
   // Constants and arithmetic; arguments have the node's width.
   constant:     pure((n) => n.immediates[0] as bigint),
   add:          pure((n, a, b) => wrap(n.width, a + b)),

@@ -111,6 +111,16 @@ export class FlatCpu implements ExecutionContext {
     record.set(this.#windowWords, AT_WINDOW);
   }
 
+  /** The record keeps FPCR above FPSR. */
+  get fpcr(): number {
+    return Number(this.#fpsr >> 32n);
+  }
+
+  /** Sets bits of FPSR. */
+  accumulateFpsr(bits: number): void {
+    this.#fpsr |= BigInt(bits);
+  }
+
   #raise(signal: number, address = 0n): bigint {
     this.#signal = signal;
     this.#fault = address;

@@ -1,5 +1,6 @@
 /** Compares every row with `qemu-aarch64` and keeps the outcomes as fixtures. */
 import { disassemble } from "../../machine/a64/assembly.ts";
+import { hasFeature } from "../../machine/a64/feature.ts";
 import { type Instruction, ROWS } from "../../machine/a64/rows.ts";
 import { type Batch, CASES_PER_SEED, makeBatch, runBatch, seedOf } from "./cases.ts";
 import { rowExclusion } from "./exclusions.ts";
@@ -15,12 +16,10 @@ export function comparedRows(): Instruction[] {
   return ROWS.filter((row) => row.lowering !== undefined && rowExclusion(row.name) === undefined);
 }
 
-/** Features of `-cpu cortex-a57`. */
-const BASE_FEATURES: ReadonlySet<string> = new Set(["Armv8.0", "CRC32", "AES", "PMULL", "SHA1", "SHA256"]);
-
 /** The model of `qemu-aarch64 -cpu` that has a row's feature; vectors of SVE would hide V in signal frames. */
-function modelOf(row: Instruction): string {
-  return BASE_FEATURES.has(row.feature) ? "cortex-a57" : "max,sve=off,sme=off";
+function modelOf({ feature }: Instruction): string {
+  const isBase = typeof feature === "string" && hasFeature("cortex-a57", feature);
+  return isBase ? "cortex-a57" : "max,sve=off,sme=off";
 }
 
 /** What was compared. */

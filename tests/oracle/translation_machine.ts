@@ -1,4 +1,5 @@
 /** Our side of translation cases: a CPU with memory, devices left out, set up as the guest of QEMU is. */
+import type { CpuModel } from "../../machine/a64/feature.ts";
 import { physicalAddress } from "../../machine/address.ts";
 import { Clock } from "../../machine/clock.ts";
 import { Cpu } from "../../machine/cpu/cpu.ts";
@@ -37,7 +38,7 @@ export class TranslationMachine {
   readonly #memory = new PhysicalMemory(CPU_STATE_SIZE, RAM_SIZE);
 
   /** `model` is that of `-cpu`; `el3` when cases run from there, and only AT. */
-  constructor(model: string, private readonly el3: boolean) {
+  constructor(model: CpuModel, private readonly el3: boolean) {
     const cpus: Cpu[] = [];
     const clock = new Clock();
     const surroundings = {

@@ -1,0 +1,97 @@
+/** What an IR operation is: the node, the context it is evaluated in, and the constructors of table rows. */
+import type { HelperName } from "./helpers.ts";
+import type { OperationName } from "./operations.ts";
+
+/** Widths of values in bits; 0 marks an operation without a result, 4 is NZCV. */
+export type Width = 0 | 1 | 4 | 8 | 16 | 32 | 64 | 128;
+
+/** How a memory access differs from a plain one: LDTR/STTR, ordering, and what alignment it needs. */
+export type Access = "normal" | "unprivileged" | "ordered" | "exclusive" | "atomic";
+
+/** One operation of a lowered instruction: plain data, so that it prints, compares and goes to golden files. */
+export interface IrNode {
+  /** Name in OPERATIONS. */
+  readonly op: OperationName;
+  /** Width of the result in bits. */
+  readonly width: Width;
+  /** Indices of earlier nodes. */
+  readonly args: readonly number[];
+  /** Known at decode: slots, shift amounts, constants, names. */
+  readonly immediates: readonly (number | bigint | string)[];
+}
+
+/** What an engine gives to operations that touch state. Addresses and values are unsigned bigints. */
+export interface ExecutionContext {
+  /** X, SP, PC and flags by slot (machine/cpu/registers.ts). */
+  readonly slots: BigUint64Array;
+  /** Halves of V registers. */
+  readonly v: BigUint64Array;
+  /** Address of the next instruction; a branch replaces it. */
+  nextPc: bigint;
+  /** Reads `size` bytes; on a fault the context's pending exception is set and 0 returned. */
+  load(address: bigint, size: number, access: Access): bigint;
+  /** Writes `size` bytes, or sets the pending exception. */
+  store(address: bigint, size: number, value: bigint, access: Access): void;
+  /** Reads and opens the exclusive monitor. `pair` is the size of one element, so the alignment is 2 × pair or size. */
+  loadExclusive(address: bigint, size: number, access: Access): bigint;
+  /** Writes if the exclusive monitor allows; 0n when written, 1n when not. */
+  storeExclusive(address: bigint, size: number, value: bigint, access: Access): bigint;
+  /** FPCR as it is in force. */
+  readonly fpcr: number;
+  /** Sets bits of FPSR: cumulative floating-point exceptions and QC. */
+  accumulateFpsr(bits: number): void;
+  /** Calls a helper. */
+  helper(name: HelperName, immediates: readonly (number | bigint | string)[], a: bigint, b: bigint): bigint;
+}
+
+/** Meaning of an operation. Missing arguments are 0n. Results are unsigned and within the width. */
+export type Evaluate = (node: IrNode, a: bigint, b: bigint, c: bigint, context: ExecutionContext) => bigint;
+
+/** A row of the table of operations. */
+export interface OperationRow {
+  /** It can raise an exception. */
+  readonly faults: boolean;
+  /** It changes state, so that it may be neither dropped nor moved. */
+  readonly effect: boolean;
+  /** Its exact meaning. */
+  readonly evaluate: Evaluate;
+}
+
+const MASKS: Readonly<Record<number, bigint>> = Object.fromEntries(
+  [0, 1, 4, 8, 16, 32, 64, 128].map((width) => [width, (1n << BigInt(width)) - 1n]),
+);
+
+/** As many ones as a value of this width has bits. */
+export function mask(width: number): bigint {
+  return MASKS[width] as bigint;
+}
+
+/** A value modulo 2^width. */
+export function wrap(width: number, value: bigint): bigint {
+  return BigInt.asUintN(width, value);
+}
+
+/** An unsigned value of this width read as two's complement. */
+export function signed(width: number, value: bigint): bigint {
+  return BigInt.asIntN(width, value);
+}
+
+/** A decode-time number of a node. */
+export function int(node: IrNode, index: number): number {
+  return node.immediates[index] as number;
+}
+
+/** A row whose result depends on its arguments and on registers alone. */
+export function pure(evaluate: Evaluate): OperationRow {
+  return { faults: false, effect: false, evaluate };
+}
+
+/** A row that changes state. */
+export function effect(evaluate: Evaluate): OperationRow {
+  return { faults: false, effect: true, evaluate };
+}
+
+/** A row that can raise an exception. */
+export function faulting(evaluate: Evaluate): OperationRow {
+  return { faults: true, effect: true, evaluate };
+}
