@@ -1,5 +1,6 @@
 /** The suites of translation cases: what is drawn, on which CPU, and how outcomes are kept. */
 import { deflateSync, inflateSync } from "node:zlib";
+import type { CpuModel } from "../../machine/a64/feature.ts";
 import { drawAccess } from "./access_cases.ts";
 import { drawTranslation, type TranslationCase } from "./translation_cases.ts";
 import { masked } from "./translation_differences.ts";
@@ -12,7 +13,7 @@ export interface Suite {
   readonly name: string;
   /** `-cpu` of QEMU, and of ours with the same limits. */
   readonly model: string;
-  readonly ourModel: string;
+  readonly ourModel: CpuModel;
   /** Cases run from EL3. */
   readonly el3: boolean;
   /** Draws the case of a seed. */
