@@ -25,6 +25,7 @@
  * @module
  */
 export * from "./machine/address.ts";
+export * from "./machine/a64/feature.ts";
 export { assembleLine, type AssemblyContext, AssemblyError, disassemble } from "./machine/a64/assembly.ts";
 export * from "./machine/a64/program.ts";
 export * from "./machine/a64/program_parts.ts";

@@ -12,7 +12,7 @@ import * as memoryAccess from "./memory_access.ts";
 import { CPU_STATE_SIZE, Registers } from "./registers.ts";
 import { INDEX } from "./system_register_index.ts";
 import type { CpuTimer } from "./timer.ts";
-import { Tlb } from "../memory/tlb.ts";
+import { Tlb, TLB_SIZE } from "../memory/tlb.ts";
 
 /** What a CPU implements beyond Armv8.0-A, and which levels exist. */
 export interface CpuFeatures {
@@ -58,7 +58,7 @@ export class Cpu implements ExecutionContext {
   /** Same halves as `registers.v`. */
   readonly v: BigUint64Array<ArrayBuffer>;
   /** Cached translations. */
-  readonly tlb: Tlb = new Tlb();
+  readonly tlb: Tlb;
   /** Local exclusive monitor. */
   readonly monitor: ExclusiveMonitor;
   /** TypeScript software installed at EL2 and EL3, by level. */
@@ -115,6 +115,8 @@ export class Cpu implements ExecutionContext {
       surroundings.memory.memory.buffer as ArrayBuffer,
       index * CPU_STATE_SIZE,
     );
+    const { memory } = surroundings;
+    this.tlb = new Tlb(memory.memory.buffer as ArrayBuffer, memory.reserveHost(TLB_SIZE));
     this.slots = this.registers.slots;
     this.v = this.registers.v;
     this.monitor = new ExclusiveMonitor(this);

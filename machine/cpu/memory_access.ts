@@ -1,7 +1,7 @@
 /** What an instruction's access to memory does when its page is cached and nothing is odd; the rest is slow_access.ts. */
 import type { Access } from "../ir/operations.ts";
 import { PAGE_DIRTY } from "../memory/physical.ts";
-import { TLB_ENTRIES } from "../memory/tlb.ts";
+import { ENTRY_WORDS, TLB_ENTRIES } from "../memory/tlb.ts";
 import type { Cpu } from "./cpu.ts";
 import { SLOT_PC } from "./registers.ts";
 import { readMemory, writeMemory } from "./place.ts";
@@ -24,13 +24,13 @@ export function load(cpu: Cpu, address: bigint, size: number, access: Access): b
   const { read } = tlb;
   const index = ((low >>> 12) ^ context) & (TLB_ENTRIES - 1);
   if (
-    context === 0 || read.tagLow[index] !== ((low & ~0xfff) | context) ||
-    read.tagHigh[index] !== (high | 0) ||
+    context === 0 || read.words[index * ENTRY_WORDS] !== ((low & ~0xfff) | context) ||
+    read.words[index * ENTRY_WORDS + 1] !== (high | 0) ||
     (low & (size - 1)) !== 0 || access !== "normal"
   ) {
     return slow.load(cpu, address, size, access);
   }
-  const offset = (read.hostPage[index] as number) + (low & 0xfff);
+  const offset = read.hostPage(index) + (low & 0xfff);
   return readMemory(cpu.surroundings.memory.view, offset, size);
 }
 
@@ -43,14 +43,14 @@ export function store(cpu: Cpu, address: bigint, size: number, value: bigint, ac
   const { write } = tlb;
   const index = ((low >>> 12) ^ context) & (TLB_ENTRIES - 1);
   if (
-    context === 0 || write.tagLow[index] !== ((low & ~0xfff) | context) ||
-    write.tagHigh[index] !== (high | 0) ||
+    context === 0 || write.words[index * ENTRY_WORDS] !== ((low & ~0xfff) | context) ||
+    write.words[index * ENTRY_WORDS + 1] !== (high | 0) ||
     (low & (size - 1)) !== 0 || access !== "normal"
   ) {
     slow.store(cpu, address, size, value, access);
     return;
   }
-  const offset = (write.hostPage[index] as number) + (low & 0xfff);
+  const offset = write.hostPage(index) + (low & 0xfff);
   const { memory } = cpu.surroundings;
   if (memory.pageFlags[offset >>> 12] !== PAGE_DIRTY) {
     memory.markWritten(
@@ -88,13 +88,13 @@ export function fetch(cpu: Cpu): number {
   const { execute } = tlb;
   const index = ((low >>> 12) ^ context) & (TLB_ENTRIES - 1);
   if (
-    context === 0 || execute.tagLow[index] !== ((low & ~0xfff) | context) ||
-    execute.tagHigh[index] !== (high | 0) ||
+    context === 0 || execute.words[index * ENTRY_WORDS] !== ((low & ~0xfff) | context) ||
+    execute.words[index * ENTRY_WORDS + 1] !== (high | 0) ||
     (low & 3) !== 0
   ) {
     return slow.fetch(cpu);
   }
-  return cpu.surroundings.memory.view.getUint32((execute.hostPage[index] as number) + (low & 0xfff), true);
+  return cpu.surroundings.memory.view.getUint32(execute.hostPage(index) + (low & 0xfff), true);
 }
 
 /**

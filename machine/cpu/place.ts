@@ -53,11 +53,11 @@ export function locate(
   const context = (high & 0x0080_0000) === 0 ? controls.lowerContext : controls.upperContext;
   const table: TlbTable = tlb[kind];
   const index = table.find(high, low, context);
-  if (index >= 0 && (aligned || table.device[index] === 0)) {
+  if (index >= 0 && (aligned || !table.isDevice(index))) {
     const within = low & (PAGE_SIZE - 1);
     return {
       faulted: false,
-      hostOffset: (table.hostPage[index] as number) + within,
+      hostOffset: table.hostPage(index) + within,
       physical: (table.physicalPage[index] as number) + within,
       secure: false,
     };

@@ -14,6 +14,11 @@ export const PAGE_CODE = 4;
 /** An exclusive monitor that outlives its turn watches the page. */
 export const PAGE_MONITORED = 8;
 
+/** Bytes beside the machine's state, if there is room: page marks, TLBs, decoded code. */
+const HOST_SIZE = 2 ** 27;
+/** The least that a machine runs with. */
+const MINIMUM_HOST_SIZE = 2 ** 25;
+
 /** Who makes an access: the CPU's number and the security state of the access. */
 export interface AccessContext {
   /** Number of the CPU; -1 for DMA and the operator. */
@@ -92,11 +97,16 @@ export class PhysicalMemory {
   /** Called when a region changes between memory and device behaviour, so that cached translations go. */
   mapChanged: () => void = () => {};
   #used: number;
+  readonly #regionsEnd: number;
+  #hostUsed: number;
 
-  /** `capacity` is the sum of all regions in bytes; `reserved` bytes in front hold CPU state. */
-  constructor(reserved: number, capacity: number) {
-    const pages = Math.ceil((reserved + capacity) / 65536);
-    if (pages > 65536) {
+  /**
+   * `capacity` is the sum of all regions in bytes; `reserved` bytes in front hold CPU state. `host` bytes more are for
+   * what engines keep beside the machine's state (`reserveHost`); they are given as far as there is room.
+   */
+  constructor(reserved: number, capacity: number, host: number = HOST_SIZE) {
+    const pages = Math.min(65536, Math.ceil((reserved + capacity + host) / 65536));
+    if (reserved + capacity + MINIMUM_HOST_SIZE > pages * 65536) {
       throw new ConfigurationError(
         `Cannot build a machine with ${
           Math.ceil(capacity / 2 ** 20)
@@ -107,8 +117,31 @@ export class PhysicalMemory {
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.bytes = new Uint8Array(this.memory.buffer as ArrayBuffer);
     this.view = new DataView(this.memory.buffer as ArrayBuffer);
-    this.pageFlags = new Uint8Array(pages * (65536 / PAGE_SIZE));
     this.#used = reserved;
+    this.#regionsEnd = Math.ceil((reserved + capacity) / PAGE_SIZE) * PAGE_SIZE;
+    this.#hostUsed = this.#regionsEnd;
+    const flags = pages * (65536 / PAGE_SIZE);
+    this.pageFlags = new Uint8Array(this.memory.buffer as ArrayBuffer, this.reserveHost(flags), flags);
+  }
+
+  /** Bytes left for `reserveHost`. */
+  get hostLeft(): number {
+    return this.bytes.length - this.#hostUsed;
+  }
+
+  /**
+   * Sets bytes of the machine's memory aside for what is no part of its state (caches, decoded code, page marks);
+   * returns their offset, a multiple of PAGE_SIZE. Throws RangeError when they do not fit.
+   */
+  reserveHost(size: number): number {
+    const offset = this.#hostUsed;
+    if (size > this.hostLeft) {
+      throw new RangeError(
+        `Cannot reserve ${size} bytes beside the machine's memory: ${this.hostLeft} are left`,
+      );
+    }
+    this.#hostUsed = Math.ceil((offset + size) / PAGE_SIZE) * PAGE_SIZE;
+    return offset;
   }
 
   #refuseOverlap(name: string, base: number, size: number): void {
@@ -128,7 +161,7 @@ export class PhysicalMemory {
     options: { readonly device?: MappedDevice; readonly secureOnly?: boolean } = {},
   ): MemoryRegion {
     this.#refuseOverlap(name, base, size);
-    if (size % PAGE_SIZE !== 0 || this.#used + size > this.bytes.length) {
+    if (size % PAGE_SIZE !== 0 || this.#used + size > this.#regionsEnd) {
       throw new RangeError(`Cannot map "${name}" at ${hex(base)}: ${size} bytes do not fit`);
     }
     const { device, secureOnly = false } = options;

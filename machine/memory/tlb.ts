@@ -29,24 +29,56 @@ export interface AccessControls {
   readonly upperContext: number;
 }
 
-/** Direct-mapped entries for one kind of access. */
+/** Words of 32 bits of an entry: the tag in two, the page's offset in the machine's memory, and its marks. */
+export const ENTRY_WORDS = 4;
+/** Bytes of an entry, so that its tag is one aligned doubleword. */
+export const ENTRY_SIZE: number = ENTRY_WORDS * 4;
+/** Byte offset of the page's place within an entry. */
+export const ENTRY_HOST_PAGE = 8;
+/** Bytes of one table. */
+export const TABLE_SIZE: number = TLB_ENTRIES * ENTRY_SIZE;
+/** Bytes of a CPU's translations: contexts, then read, write, execute and code tables. */
+export const TLB_SIZE: number = 4 * TABLE_SIZE + 64;
+/** Byte offsets of the tables within a CPU's translations; the contexts come last. */
+export const TABLE_OFFSETS = {
+  read: 0,
+  write: TABLE_SIZE,
+  execute: 2 * TABLE_SIZE,
+  code: 3 * TABLE_SIZE,
+  contexts: 4 * TABLE_SIZE,
+} as const;
+
+/** Direct-mapped entries for one kind of access, where compiled code finds them too. */
 export class TlbTable {
-  /** Bits 31–12 of the virtual address, and the context in bits 11–0. */
-  readonly tagLow: Int32Array<ArrayBuffer> = new Int32Array(TLB_ENTRIES);
-  /** Bits 63–32 of the virtual address. */
-  readonly tagHigh: Int32Array<ArrayBuffer> = new Int32Array(TLB_ENTRIES);
-  /** Offset of the page in the machine's memory. */
-  readonly hostPage: Uint32Array<ArrayBuffer> = new Uint32Array(TLB_ENTRIES);
-  /** Physical address of the page. */
+  /**
+   * Entries of four words: bits 31–12 of the virtual address with the context in bits 11–0, bits 63–32 of the
+   * address, the offset of the page in the machine's memory, and 1 for Device memory, where misaligned accesses fault.
+   */
+  readonly words: Int32Array<ArrayBuffer>;
+  /** Physical address of the page, by index of the entry. */
   readonly physicalPage: Float64Array<ArrayBuffer> = new Float64Array(TLB_ENTRIES);
-  /** 1 when the page is Device memory, where misaligned accesses fault. */
-  readonly device: Uint8Array<ArrayBuffer> = new Uint8Array(TLB_ENTRIES);
+
+  /** The table at a byte offset of a buffer. */
+  constructor(buffer: ArrayBuffer, offset: number) {
+    this.words = new Int32Array(buffer, offset, TLB_ENTRIES * ENTRY_WORDS);
+  }
 
   /** Index of the entry for an address (bits 31–0) in a context, or −1 when it is another's. */
   find(high: number, low: number, context: number): number {
     const index = ((low >>> 12) ^ context) & (TLB_ENTRIES - 1);
-    const hit = this.tagLow[index] === ((low & ~0xfff) | context) && this.tagHigh[index] === (high | 0);
+    const at = index * ENTRY_WORDS, { words } = this;
+    const hit = words[at] === ((low & ~0xfff) | context) && words[at + 1] === (high | 0);
     return hit && context !== 0 ? index : -1;
+  }
+
+  /** Offset in the machine's memory of an entry's page. */
+  hostPage(index: number): number {
+    return (this.words[index * ENTRY_WORDS + 2] as number) >>> 0;
+  }
+
+  /** True when an entry's page is Device memory. */
+  isDevice(index: number): boolean {
+    return this.words[index * ENTRY_WORDS + 3] !== 0;
   }
 }
 
@@ -57,22 +89,33 @@ export class TlbTable {
  */
 export class Tlb {
   /** Pages that reads may use. */
-  readonly read: TlbTable = new TlbTable();
+  readonly read: TlbTable;
   /** Pages that writes may use. */
-  readonly write: TlbTable = new TlbTable();
+  readonly write: TlbTable;
   /** Pages that fetches may use. */
-  readonly execute: TlbTable = new TlbTable();
+  readonly execute: TlbTable;
+  /** Entries of the same form that belong to an engine: decoded code by virtual page. */
+  readonly code: TlbTable;
   /**
    * Context by exception level and bit 55 of the address, at 2 × level + bit 55; 0 while it is not known, or when the
    * level's data is big-endian, so that quick paths miss.
    */
-  readonly contexts: Int32Array<ArrayBuffer> = new Int32Array(8);
+  readonly contexts: Int32Array<ArrayBuffer>;
   /** Controls by exception level, for slow paths; undefined while not known. */
   readonly levels: (AccessControls | undefined)[] = [undefined, undefined, undefined, undefined];
   /** Recently used controls by exception level, so that software may go back and forth cheaply. */
   readonly #remembered: AccessControls[][] = [[], [], [], []];
   #numbers = new Map<string, number>();
   #next = 1;
+
+  /** Lies in the TLB_SIZE bytes at `offset` of a buffer, a multiple of 16: the machine's memory, or its own. */
+  constructor(buffer: ArrayBuffer = new ArrayBuffer(TLB_SIZE), offset = 0) {
+    this.read = new TlbTable(buffer, offset + TABLE_OFFSETS.read);
+    this.write = new TlbTable(buffer, offset + TABLE_OFFSETS.write);
+    this.execute = new TlbTable(buffer, offset + TABLE_OFFSETS.execute);
+    this.code = new TlbTable(buffer, offset + TABLE_OFFSETS.code);
+    this.contexts = new Int32Array(buffer, offset + TABLE_OFFSETS.contexts, 8);
+  }
 
   /** The contexts of two sets of controls, each described by a text that is equal for equal controls. */
   contextsOf(lower: string, upper: string): [lower: number, upper: number] {
@@ -115,11 +158,12 @@ export class Tlb {
     device: boolean,
   ): void {
     const index = ((low >>> 12) ^ context) & (TLB_ENTRIES - 1);
-    table.tagLow[index] = (low & ~0xfff) | context;
-    table.tagHigh[index] = high;
-    table.hostPage[index] = hostOffset - hostOffset % 4096;
+    const at = index * ENTRY_WORDS, { words } = table;
+    words[at] = (low & ~0xfff) | context;
+    words[at + 1] = high;
+    words[at + 2] = hostOffset - hostOffset % 4096;
+    words[at + 3] = device ? 1 : 0;
     table.physicalPage[index] = physical - physical % 4096;
-    table.device[index] = device ? 1 : 0;
   }
 
   /** Forgets which controls are in force; translations stay. */
@@ -137,7 +181,7 @@ export class Tlb {
 
   #restart(): void {
     this.drop();
-    for (const table of [this.read, this.write, this.execute]) table.tagLow.fill(0);
+    for (const table of [this.read, this.write, this.execute, this.code]) table.words.fill(0);
     this.#next = 1;
   }
 }

@@ -24,10 +24,10 @@ Deno.test("TlbTable.find hits the page and context that were filled, and no othe
   tlb.fill(tlb.read, high, low, 7, 0x5678, 0x4000_5678, true);
   const index = tlb.read.find(high, 0x9234_5000, 7);
   assert(index >= 0);
-  assertEquals([tlb.read.hostPage[index], tlb.read.physicalPage[index], tlb.read.device[index]], [
+  assertEquals([tlb.read.hostPage(index), tlb.read.physicalPage[index], tlb.read.isDevice(index)], [
     0x5000,
     0x4000_5000,
-    1,
+    true,
   ]);
   assertEquals(tlb.read.find(high, 0x9234_6000, 7), -1);
   assertEquals(tlb.read.find(high ^ 1, low, 7), -1);
