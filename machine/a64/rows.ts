@@ -3,6 +3,7 @@ import { type Alias, type Decoded, DecodeIndex, type Instruction, isAlias, type 
 import { rows as addSubtract } from "./add_subtract.ts";
 import { rows as branch } from "./branch.ts";
 import { rows as conditional } from "./conditional.ts";
+import { rows as crypto } from "./crypto.ts";
 import { rows as exclusive } from "./exclusive.ts";
 import { rows as float } from "./float.ts";
 import { rows as loadStore } from "./load_store.ts";
@@ -38,6 +39,7 @@ const TABLES: readonly (readonly Row[])[] = [
   simdTwoRegister,
   simdShift,
   simdPermute,
+  crypto,
   simdStructure,
 ];
 
