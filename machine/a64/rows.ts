@@ -10,6 +10,11 @@ import { rows as loadStore } from "./load_store.ts";
 import { rows as loadStorePair } from "./load_store_pair.ts";
 import { rows as logicalBitfield } from "./logical_bitfield.ts";
 import { rows as multiplyDivide } from "./multiply_divide.ts";
+import { rows as simdFloatAcross } from "./simd_float_across.ts";
+import { rows as simdFloatElement } from "./simd_float_element.ts";
+import { rows as simdFloatFixed } from "./simd_float_fixed.ts";
+import { rows as simdFloatThreeSame } from "./simd_float_three_same.ts";
+import { rows as simdFloatTwoRegister } from "./simd_float_two_register.ts";
 import { rows as simdMove } from "./simd_move.ts";
 import { rows as simdPermute } from "./simd_permute.ts";
 import { rows as simdShift } from "./simd_shift.ts";
@@ -39,6 +44,11 @@ const TABLES: readonly (readonly Row[])[] = [
   simdTwoRegister,
   simdShift,
   simdPermute,
+  simdFloatThreeSame,
+  simdFloatTwoRegister,
+  simdFloatAcross,
+  simdFloatElement,
+  simdFloatFixed,
   crypto,
   simdStructure,
 ];

@@ -23,8 +23,6 @@ const SAME: readonly (readonly [string, Bit, string, "right" | "left", string, s
   ["SRI",    "1", "01000", "right", "bhsd", "d"],    ["SQSHLU", "1", "01100", "left",  "bhsd", "bhsd"],
   ["SHL",    "0", "01010", "left",  "bhsd", "d"],    ["SLI",    "1", "01010", "left",  "bhsd", "d"],
   ["SQSHL",  "0", "01110", "left",  "bhsd", "bhsd"], ["UQSHL",  "1", "01110", "left",  "bhsd", "bhsd"],
-  ["SCVTF",  "0", "11100", "right", "sd",   "sd"],   ["UCVTF",  "1", "11100", "right", "sd",   "sd"],
-  ["FCVTZS", "0", "11111", "right", "sd",   "sd"],   ["FCVTZU", "1", "11111", "right", "sd",   "sd"],
 ];
 
 function sameRows(
