@@ -51,16 +51,21 @@ export class InstructionRunner {
     this.#reader = this.#child.stdout.getReader();
   }
 
-  /** The outcomes of at most CASES_PER_SEED cases. */
-  async run(cases: Records): Promise<Records> {
-    const outcomes = new Records(cases.count);
-    const count = new BigUint64Array([BigInt(cases.count)]);
-    const written = this.#writer.write(new Uint8Array(count.buffer)).then(() =>
-      this.#writer.write(cases.bytes)
-    );
-    await Promise.all([written, this.#read(outcomes.bytes)]);
+  /** Outcomes of the cases sent last, after `receive`. */
+  outcomes: Records = new Records(0);
+
+  /** Gives it at most CASES_PER_SEED cases; `receive` must follow. */
+  async send(cases: Records): Promise<void> {
+    this.outcomes = new Records(cases.count);
+    await this.#writer.write(new Uint8Array(new BigUint64Array([BigInt(cases.count)]).buffer));
+    await this.#writer.write(cases.bytes);
+  }
+
+  /** Waits for the outcomes. */
+  async receive(): Promise<void> {
+    const { outcomes } = this;
+    await this.#read(outcomes.bytes);
     for (let index = 0; index < outcomes.count; index++) normalize(outcomes.record(index));
-    return outcomes;
   }
 
   async #read(into: Uint8Array): Promise<void> {

@@ -1,6 +1,8 @@
 /** Runs cases on the whole machine at EL0 behind translation tables, as Linux would. */
+import type { CpuModel } from "../../machine/a64/feature.ts";
 import { physicalAddress } from "../../machine/address.ts";
-import { parseConfiguration } from "../../machine/configuration.ts";
+import { type MachineConfiguration, parseConfiguration } from "../../machine/configuration.ts";
+import type { Cpu } from "../../machine/cpu/cpu.ts";
 import { SLOT_NZCV, SLOT_SP } from "../../machine/cpu/registers.ts";
 import {
   patchSystemRegister as patch,
@@ -8,6 +10,7 @@ import {
 } from "../../machine/cpu/system_registers.ts";
 import { untagPc } from "../../machine/cpu/slow_access.ts";
 import { Machine } from "../../machine/machine.ts";
+import type { PhysicalMemory } from "../../machine/memory/physical.ts";
 import {
   AT_FAULT,
   AT_FPSR,
@@ -57,12 +60,16 @@ function signalOf(syndrome: number): number {
 
 /** A machine prepared for cases. */
 export class MachineCpu {
-  readonly #machine = new Machine(parseConfiguration({}), new Map());
-  readonly #cpu = this.#machine.currentCpu;
-  readonly #memory = this.#machine.board.memory;
+  readonly #machine: Machine;
+  readonly #cpu: Cpu;
+  readonly #memory: PhysicalMemory;
 
-  /** Lays out the tables. */
-  constructor() {
+  /** A machine with CPUs of a model, on an engine by name or the default one; lays out the tables. */
+  constructor(model: CpuModel, engine?: string) {
+    const configuration = { ...parseConfiguration({}), cpuModel: model } as MachineConfiguration;
+    this.#machine = new Machine(configuration, new Map(), engine === undefined ? {} : { engine });
+    this.#cpu = this.#machine.currentCpu;
+    this.#memory = this.#machine.board.memory;
     for (const level of [0, 1, 2]) this.#map(level, BigInt(TABLES + 0x1000 * (level + 1)) | 3n, SLOT);
     this.#map(3, BigInt(SLOT_PAGE) | PAGE_ATTRIBUTES, SLOT);
     this.#map(3, BigInt(WINDOW_PAGE) | PAGE_ATTRIBUTES, WINDOW);

@@ -1,7 +1,7 @@
 /**
  * `deno task oracle [--update] [--only NAME] [--quick]`: asks every outsider, and fails on any disagreement or on a
  * fixture that is not what an outsider says today. `--update` renews the fixtures, `--quick` takes fewer cases and oracles,
- * `--only` one oracle of the table; what follows `--` goes to its script.
+ * `--only` one oracle of the table, to whose script all other arguments go; it prints as it goes.
  */
 import { parseArgs } from "@std/cli";
 import { MissingOutsiderError } from "./outsider.ts";
@@ -64,7 +64,12 @@ interface Outcome {
   readonly seconds: number;
 }
 
-async function ask({ name, script, needs }: Oracle, args: readonly string[]): Promise<Outcome> {
+/** Runs an oracle's script; `isAlone` lets it print for itself. */
+async function ask(
+  { name, script, needs }: Oracle,
+  args: readonly string[],
+  isAlone: boolean,
+): Promise<Outcome> {
   const missing = needs.find(([program]) => !isInstalled(program));
   if (missing !== undefined) {
     const [program, packageName] = missing;
@@ -74,35 +79,45 @@ async function ask({ name, script, needs }: Oracle, args: readonly string[]): Pr
   const start = performance.now();
   const permissions = ["--allow-read", "--allow-write", "--allow-run", "--allow-env"];
   const path = new URL(script, import.meta.url).pathname;
-  const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
+  const output = isAlone ? "inherit" : "piped";
+  const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-check", ...permissions, path, ...args],
-    stdout: "piped",
-    stderr: "piped",
-  }).output();
-  const decoder = new TextDecoder();
+    stdout: output,
+    stderr: output,
+  }).spawn();
+  const seconds = () => (performance.now() - start) / 1000;
+  if (isAlone) return { name, text: "", isAgreed: (await child.status).success, seconds: seconds() };
+  const { stdout, stderr, success } = await child.output(), decoder = new TextDecoder();
   const text = (decoder.decode(stdout) + decoder.decode(stderr)).trimEnd();
-  return { name, text, isAgreed: success, seconds: (performance.now() - start) / 1000 };
+  return { name, text, isAgreed: success, seconds: seconds() };
+}
+
+/** What is not for this script, and so for the one of `--only`. */
+function otherArguments(args: readonly string[]): string[] {
+  return args.filter((arg, at) => !/^--(only(=.*)?|update|quick)?$/.test(arg) && args[at - 1] !== "--only");
 }
 
 async function main(): Promise<void> {
-  const options = parseArgs(Deno.args, { string: ["only"], boolean: ["update", "quick"], "--": true });
+  const options = parseArgs(Deno.args, { string: ["only"], boolean: ["update", "quick"] });
+  const others = otherArguments(Deno.args), isAlone = options.only !== undefined;
   const oracles = ORACLES.filter(({ name, quick }) =>
-    options.only ? name === options.only : !options.quick || quick !== undefined
+    isAlone ? name === options.only : !options.quick || quick !== undefined
   );
   if (oracles.length === 0) {
     console.log(`There is no oracle "${options.only}": use ${ORACLES.map(({ name }) => name).join(", ")}`);
     Deno.exit(2);
   }
-  const modes = [options.update ? "update" : [], options.quick ? "quick" : []]
-    .flat() as ("update" | "quick")[];
+  if (!isAlone && others.length > 0) {
+    console.log(`${others.join(" ")}: choose the oracle that takes this with --only NAME`);
+    Deno.exit(2);
+  }
+  const modes = (["update", "quick"] as const).filter((mode) => options[mode]);
   let failed = 0, next = 0;
   const work = async () => {
     for (let oracle = oracles[next++]; oracle !== undefined; oracle = oracles[next++]) {
-      const { name, text, isAgreed, seconds } = await ask(
-        oracle,
-        [...modes.flatMap((mode) => (oracle as Oracle)[mode] ?? []), ...options["--"]],
-      );
-      console.log(`== ${name}, ${seconds.toFixed(0)} s${isAgreed ? "" : ": FAILED"}\n${text}`);
+      const known = modes.flatMap((mode) => (oracle as Oracle)[mode] ?? []);
+      const { name, text, isAgreed, seconds } = await ask(oracle, [...known, ...others], isAlone);
+      console.log(`== ${name}, ${seconds.toFixed(0)} s${isAgreed ? "" : ": FAILED"}${text && "\n"}${text}`);
       if (!isAgreed) failed++;
     }
   };
