@@ -58,6 +58,7 @@ export function watchWrites(memory: PhysicalMemory, cpus: readonly Cpu[]): void 
   memory.watcher = new CpuWriteWatcher(memory, cpus);
   memory.mapChanged = () => {
     dropTranslations(cpus);
+    memory.codeObserver?.dropped();
     // A restore may have replaced the marks of pages.
     for (const { monitor } of cpus) monitor.mark();
   };

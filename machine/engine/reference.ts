@@ -73,15 +73,16 @@ export class ReferenceEngine implements Engine {
   run(cpu: Cpu, budget: number): void {
     const { clock, events } = cpu.surroundings;
     for (let left = budget; left > 0; left--) {
-      const ends = this.#step(cpu, events.wantsSteps);
+      const ends = this.step(cpu, events.wantsSteps);
       clock.instant++;
       if (ends || cpu.attention || clock.changed) return;
     }
   }
 
-  #step(cpu: Cpu, traced: boolean): boolean {
+  /** One step, which the caller counts; true when the burst ends after it. */
+  step(cpu: Cpu, traced = false): boolean {
     const word = fetch(cpu);
-    if (cpu.pending !== undefined) return this.#except(cpu);
+    if (cpu.pending !== undefined) return this.except(cpu);
     const instruction = cpu.illegal ? ILLEGAL : this.#decoded.get(word) ?? this.#decode(cpu, word);
     const pc = cpu.slots[SLOT_PC] as bigint;
     cpu.nextPc = BigInt.asUintN(64, pc + 4n);
@@ -97,7 +98,7 @@ export class ReferenceEngine implements Engine {
       if (faults && cpu.pending !== undefined) break;
     }
     const faulted = cpu.pending !== undefined;
-    if (faulted) this.#except(cpu);
+    if (faulted) this.except(cpu);
     else cpu.slots[SLOT_PC] = cpu.nextPc;
     if (traced) {
       cpu.surroundings.events.emit("stepRetired", cpu.index, {
@@ -111,7 +112,7 @@ export class ReferenceEngine implements Engine {
   }
 
   /** Takes the pending exception; the burst ends. */
-  #except(cpu: Cpu): boolean {
+  except(cpu: Cpu): boolean {
     const exception = cpu.pending;
     cpu.pending = undefined;
     if (exception !== undefined) takeException(cpu, exception);

@@ -78,6 +78,14 @@ export interface WriteWatcher {
   written(address: PhysicalAddress, size: number, flags: number, writer: number): void;
 }
 
+/** Told of what concerns decoded code. */
+export interface CodeObserver {
+  /** A write of `size` bytes at an offset of the machine's memory follows, within a page marked PAGE_CODE. */
+  written(hostOffset: number, size: number): void;
+  /** Nothing that was read from memory before can be relied on. */
+  dropped(): void;
+}
+
 /** The machine's physical memory map and its bytes. */
 export class PhysicalMemory {
   /** The one WebAssembly memory: CPU state first, then every region. */
@@ -94,6 +102,8 @@ export class PhysicalMemory {
   readonly ranges: DeviceRange[] = [];
   /** Asked before writes to marked pages; set by the machine. */
   watcher: WriteWatcher | undefined;
+  /** The engine that keeps decoded code, if any. */
+  codeObserver: CodeObserver | undefined;
   /** Called when a region changes between memory and device behaviour, so that cached translations go. */
   mapChanged: () => void = () => {};
   #used: number;
@@ -218,8 +228,15 @@ export class PhysicalMemory {
       const flags = this.pageFlags[page] as number;
       if (flags === PAGE_DIRTY) continue;
       this.pageFlags[page] = flags | PAGE_DIRTY;
+      if ((flags & PAGE_CODE) !== 0) this.#codeWritten(page, hostOffset, size);
       if ((flags & ~PAGE_DIRTY) !== 0) this.watcher?.written(address, size, flags, writer);
     }
+  }
+
+  #codeWritten(page: number, hostOffset: number, size: number): void {
+    const start = Math.max(hostOffset, page * PAGE_SIZE);
+    const end = Math.min(hostOffset + size, (page + 1) * PAGE_SIZE);
+    this.codeObserver?.written(start, end - start);
   }
 
   /** Copies bytes out of memory; throws RangeError when the range is not memory throughout. */

@@ -8,8 +8,8 @@ export const TLB_ENTRIES = 1024;
 /** Sets of controls remembered for each exception level. */
 const REMEMBERED = 8;
 
-/** Numbers of contexts are the low 12 bits of a tag; 0 is none. */
-const LARGEST_CONTEXT = 4095;
+/** Numbers of contexts are the low 12 bits of a tag; 0 is none, and all ones match nothing. */
+const LARGEST_CONTEXT = 4094;
 
 /** What an access of one exception level depends on, taken apart from system registers. */
 export interface AccessControls {
@@ -58,6 +58,22 @@ export class TlbTable {
   /** Physical address of the page, by index of the entry. */
   readonly physicalPage: Float64Array<ArrayBuffer> = new Float64Array(TLB_ENTRIES);
 
+  /** Enters a page: `page` is what it leads to, `low` and `high` the halves of any address in it. */
+  enter(high: number, low: number, context: number, page: number, device: boolean): number {
+    const index = ((low >>> 12) ^ context) & (TLB_ENTRIES - 1);
+    const at = index * ENTRY_WORDS, { words } = this;
+    words[at] = (low & ~0xfff) | context;
+    words[at + 1] = high;
+    words[at + 2] = page;
+    words[at + 3] = device ? 1 : 0;
+    return index;
+  }
+
+  /** Forgets all entries. */
+  clear(): void {
+    this.words.fill(0);
+  }
+
   /** The table at a byte offset of a buffer. */
   constructor(buffer: ArrayBuffer, offset: number) {
     this.words = new Int32Array(buffer, offset, TLB_ENTRIES * ENTRY_WORDS);
@@ -88,6 +104,8 @@ export class TlbTable {
  * and the same controls get the same number again. All fills and drops are here.
  */
 export class Tlb {
+  /** Byte offset of the translations in their buffer. */
+  readonly offset: number;
   /** Pages that reads may use. */
   readonly read: TlbTable;
   /** Pages that writes may use. */
@@ -110,6 +128,7 @@ export class Tlb {
 
   /** Lies in the TLB_SIZE bytes at `offset` of a buffer, a multiple of 16: the machine's memory, or its own. */
   constructor(buffer: ArrayBuffer = new ArrayBuffer(TLB_SIZE), offset = 0) {
+    this.offset = offset;
     this.read = new TlbTable(buffer, offset + TABLE_OFFSETS.read);
     this.write = new TlbTable(buffer, offset + TABLE_OFFSETS.write);
     this.execute = new TlbTable(buffer, offset + TABLE_OFFSETS.execute);
@@ -157,12 +176,7 @@ export class Tlb {
     physical: number,
     device: boolean,
   ): void {
-    const index = ((low >>> 12) ^ context) & (TLB_ENTRIES - 1);
-    const at = index * ENTRY_WORDS, { words } = table;
-    words[at] = (low & ~0xfff) | context;
-    words[at + 1] = high;
-    words[at + 2] = hostOffset - hostOffset % 4096;
-    words[at + 3] = device ? 1 : 0;
+    const index = table.enter(high, low, context, hostOffset - hostOffset % 4096, device);
     table.physicalPage[index] = physical - physical % 4096;
   }
 
@@ -181,7 +195,7 @@ export class Tlb {
 
   #restart(): void {
     this.drop();
-    for (const table of [this.read, this.write, this.execute, this.code]) table.words.fill(0);
+    for (const table of [this.read, this.write, this.execute, this.code]) table.clear();
     this.#next = 1;
   }
 }

@@ -1,0 +1,128 @@
+/** Decoded code: pages of records in the machine's memory, one record for each word, made when it is first executed. */
+import { PAGE_CODE, PAGE_SIZE, type PhysicalMemory } from "../memory/physical.ts";
+import type { Operands } from "./shape.ts";
+
+/** Bytes of a record. */
+export const RECORD_SIZE = 32;
+/** Byte offsets within a record: handler number, five registers' offsets, a narrow constant, two wide ones. */
+export const RECORD = { handler: 0, registers: 2, narrow: 12, wide0: 16, wide1: 24 } as const;
+/** Instructions of a page. */
+export const PAGE_WORDS: number = PAGE_SIZE / 4;
+/** Bytes of a page of records: its last record leads to the next page; the rest keeps pages off each other's cache sets. */
+export const RECORDS_SIZE: number = (PAGE_WORDS + 1) * RECORD_SIZE + 32;
+
+/** Handlers that every module has, by number; those of shapes follow. */
+export const HANDLER = { undecoded: 0, evaluated: 1, awaited: 2, pageEnd: 3, first: 4 } as const;
+
+/** Writes to a page's words after which it counts as data again. */
+const WRITES_ALLOWED = 64;
+
+/** The records of one page of code, seen at one virtual address. */
+export interface CodePage {
+  /** Offset of its records in the machine's memory. */
+  readonly base: number;
+  /** Offset of its code in the machine's memory. */
+  readonly hostPage: number;
+  /** Its virtual address. */
+  readonly address: bigint;
+}
+
+/** All pages of records of a machine. */
+export class CodePages {
+  readonly #arena: number;
+  readonly #capacity: number;
+  #pages: CodePage[] = [];
+  #byHostPage = new Map<number, CodePage[]>();
+  #writes = new Map<number, number>();
+
+  /** Takes most of what is left of the memory's host part. */
+  constructor(private readonly memory: PhysicalMemory) {
+    this.#capacity = Math.floor((memory.hostLeft - 2 * PAGE_SIZE) / RECORDS_SIZE);
+    this.#arena = memory.reserveHost(this.#capacity * RECORDS_SIZE);
+  }
+
+  /** The records of a page at a virtual address, new or old; undefined when there is no room before a `drop`. */
+  open(hostPage: number, address: bigint): CodePage | undefined {
+    const pages = this.#byHostPage.get(hostPage) ?? [];
+    const found = pages.find((page) => page.address === address);
+    if (found !== undefined) return found;
+    if (this.#pages.length >= this.#capacity) return undefined;
+    const base = this.#arena + this.#pages.length * RECORDS_SIZE;
+    const page: CodePage = { base, hostPage, address };
+    this.#pages.push(page);
+    this.#byHostPage.set(hostPage, [...pages, page]);
+    const { view } = this.memory, end = base + PAGE_WORDS * RECORD_SIZE;
+    view.setUint16(end + RECORD.handler, HANDLER.pageEnd, true);
+    view.setBigUint64(end + RECORD.wide0, BigInt.asUintN(64, address + BigInt(PAGE_SIZE)), true);
+    return page;
+  }
+
+  /** The page that a record is in. */
+  pageOf(record: number): CodePage {
+    return this.#pages[Math.floor((record - this.#arena) / RECORDS_SIZE)] as CodePage;
+  }
+
+  /** Address of a record's instruction. */
+  addressOf(record: number): bigint {
+    const { base, address } = this.pageOf(record);
+    return address + BigInt((record - base) / (RECORD_SIZE / 4));
+  }
+
+  /** Offset in the machine's memory of a record's word. */
+  hostOffsetOf(record: number): number {
+    const { base, hostPage } = this.pageOf(record);
+    return hostPage + (record - base) / (RECORD_SIZE / 4);
+  }
+
+  /** Fills a record and marks the page that its word is in, so that writes to it are noticed. */
+  write(record: number, handler: number, operands: Operands | undefined): void {
+    const { view, pageFlags } = this.memory;
+    const { base, hostPage } = this.pageOf(record);
+    pageFlags[hostPage / PAGE_SIZE] = (pageFlags[hostPage / PAGE_SIZE] as number) | PAGE_CODE;
+    view.setUint16(record + RECORD.handler, handler, true);
+    if (operands === undefined) return;
+    const { registers, wide, narrow, target } = operands;
+    for (const [index, offset] of registers.entries()) {
+      view.setUint16(record + RECORD.registers + index * 2, offset, true);
+    }
+    const isLocal = target !== undefined && target >> 12n === this.pageOf(record).address >> 12n;
+    const local = isLocal ? base + Number(target & 0xfffn) * (RECORD_SIZE / 4) : narrow;
+    view.setUint32(record + RECORD.narrow, local, true);
+    view.setBigUint64(record + RECORD.wide0, wide[0], true);
+    view.setBigUint64(record + RECORD.wide1, wide[1], true);
+  }
+
+  /** To be called before a write within a page marked PAGE_CODE: the words' records must be made again. */
+  written(hostOffset: number, size: number): void {
+    const within = hostOffset % PAGE_SIZE, page = hostOffset - within;
+    const writes = (this.#writes.get(page) ?? 0) + 1;
+    this.#writes.set(page, writes);
+    if (writes > WRITES_ALLOWED) this.#forget(page);
+    else this.#reset(page, within, within + size - 1);
+  }
+
+  #reset(hostPage: number, first: number, last: number): void {
+    for (const { base } of this.#byHostPage.get(hostPage) ?? []) {
+      for (let word = first >> 2; word <= last >> 2; word++) {
+        this.memory.view.setUint16(base + word * RECORD_SIZE, HANDLER.undecoded, true);
+      }
+    }
+  }
+
+  /** Takes the mark from a page that has none of its words decoded any more. */
+  #forget(hostPage: number): void {
+    const { pageFlags } = this.memory;
+    this.#reset(hostPage, 0, PAGE_SIZE - 1);
+    this.#writes.delete(hostPage);
+    pageFlags[hostPage / PAGE_SIZE] = (pageFlags[hostPage / PAGE_SIZE] as number) & ~PAGE_CODE;
+  }
+
+  /** Forgets all records; whoever keeps addresses of records must forget them too. */
+  drop(): void {
+    for (const hostPage of this.#byHostPage.keys()) this.#forget(hostPage);
+    this.memory.bytes.fill(0, this.#arena, this.#arena + this.#pages.length * RECORDS_SIZE);
+    this.#pages = [];
+    this.#byHostPage.clear();
+    this.#writes.clear();
+  }
+}

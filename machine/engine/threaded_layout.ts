@@ -1,0 +1,41 @@
+/** What the threaded engine's code and its driver share: places in the machine's memory, and reasons to come back. */
+
+/** Byte offsets in the block through which handlers and driver talk. */
+export const SHARED = {
+  /** Contexts of the present level by bit 55 of an address, 8 bytes each; all ones while unknown. */
+  contexts: 0,
+  /** Value of a slow access, 16 bytes. */
+  value: 16,
+  /** Target of a branch that left the known pages, 8 bytes. */
+  target: 32,
+  /** Record at which code came back, 4 bytes. */
+  record: 40,
+  /** Steps that were left then, 4 bytes. */
+  left: 44,
+  /** Steps taken out of `left` to make code come back after the present instruction, 4 bytes. */
+  rest: 48,
+  /** 1 when SIMD and floating-point instructions are known not to trap, 4 bytes. */
+  floatEnabled: 52,
+} as const;
+
+/** Why generated code comes back to the driver. */
+export const REASON = {
+  /** No steps are left; the record is the next. */
+  limit: 0,
+  /** The record has not been decoded. */
+  undecoded: 1,
+  /** The record's handler is not generated yet. */
+  awaited: 2,
+  /** The next instruction is at `target`, in a page that the code table does not have. */
+  branched: 3,
+  /** The record's instruction left an exception pending. */
+  faulted: 4,
+  /** The driver's `evaluate` executed a step and wants control. */
+  evaluated: 5,
+} as const;
+
+/** What a slow access does: the operation, its size in bytes and its kind, in one number. */
+export const SLOW = { load: 0, store: 1, loadExclusive: 2, storeExclusive: 3 } as const;
+
+/** Answers of a slow access. */
+export const ANSWER = { done: 0, faulted: 1, stop: 2 } as const;
