@@ -52,6 +52,10 @@ export interface SystemRegister {
   readonly reset?: (cpu: Cpu) => bigint;
   /** Value at EL3 when EL2 does not exist; the default is zero. */
   readonly withoutEl2?: (cpu: Cpu) => bigint;
+  /** What a write of a value leaves in storage, when it is stored. */
+  readonly form?: (cpu: Cpu, value: bigint) => bigint;
+  /** The register decides how addresses are translated. */
+  readonly translates?: boolean;
 }
 
 /** A value, or how it follows from the CPU. */
@@ -152,10 +156,11 @@ export function stored(
 ): SystemRegister {
   const { reset = 0n, writable = ALL_BITS, ones = 0n, translates = false, written } = options;
   const index = INDEX[name];
+  const form = (cpu: Cpu, value: bigint) =>
+    (value & (typeof writable === "bigint" ? writable : writable(cpu))) | ones;
   const write = (cpu: Cpu, value: bigint) => {
-    const mask = typeof writable === "bigint" ? writable : writable(cpu);
     const { system } = cpu.registers;
-    system[index] = (value & mask) | ones;
+    system[index] = form(cpu, value);
     if (translates) translationControlsChanged(cpu);
     written?.(cpu, system[index] as bigint);
   };
@@ -163,6 +168,8 @@ export function stored(
     ...computed(name, access, (cpu) => cpu.registers.system[index] as bigint, write, options),
     index,
     reset: typeof reset === "bigint" ? () => reset : reset,
+    form,
+    translates,
   };
 }
 

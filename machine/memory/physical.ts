@@ -78,6 +78,21 @@ export interface WriteWatcher {
   written(address: PhysicalAddress, size: number, flags: number, writer: number): void;
 }
 
+/** Caches in front of memory that strict models make visible; memory's own bytes are what devices see. */
+export interface MemoryCache {
+  /**
+   * What a table walk sees of the 8 bytes of a descriptor at an address: a view of them at 0, or undefined when they
+   * are memory's own, at `hostOffset`.
+   */
+  descriptor(address: PhysicalAddress, hostOffset: number, cacheable: boolean): DataView | undefined;
+  /** Puts what CPUs see by cacheable accesses in place of what memory has. */
+  overlay(address: number, bytes: Uint8Array): void;
+  /** The operator writes bytes, for every observer; memory has them already. */
+  patched(address: number, bytes: Uint8Array): void;
+  /** A device reads memory. */
+  readByDevice(address: number, size: number): void;
+}
+
 /** Told of what concerns decoded code. */
 export interface CodeObserver {
   /** A write of `size` bytes at an offset of the machine's memory follows, within a page marked PAGE_CODE. */
@@ -102,6 +117,8 @@ export class PhysicalMemory {
   readonly ranges: DeviceRange[] = [];
   /** Asked before writes to marked pages; set by the machine. */
   watcher: WriteWatcher | undefined;
+  /** Caches that can be seen, if a strict model has any. */
+  cache: MemoryCache | undefined;
   /** The engine that keeps decoded code, if any. */
   codeObserver: CodeObserver | undefined;
   /** Called when a region changes between memory and device behaviour, so that cached translations go. */
@@ -244,6 +261,25 @@ export class PhysicalMemory {
     const offset = this.hostOffset(address, size);
     if (offset < 0) throw new RangeError(`Cannot read ${size} bytes at ${hex(address)}: not memory`);
     return this.bytes.slice(offset, offset + size);
+  }
+
+  /** Copies bytes as a CPU would read them through its caches; throws RangeError as `readBytes`. */
+  viewBytes(address: PhysicalAddress, size: number): Uint8Array<ArrayBuffer> {
+    const bytes = this.readBytes(address, size);
+    this.cache?.overlay(address, bytes);
+    return bytes;
+  }
+
+  /** Reads bytes as a device's DMA does; throws RangeError as `readBytes`. */
+  readByDevice(address: PhysicalAddress, size: number): Uint8Array<ArrayBuffer> {
+    this.cache?.readByDevice(address, size);
+    return this.readBytes(address, size);
+  }
+
+  /** Writes bytes as the operator does: CPUs see them, and devices; throws RangeError as `writeBytes`. */
+  patchBytes(address: PhysicalAddress, bytes: Uint8Array): void {
+    this.writeBytes(address, bytes);
+    this.cache?.patched(address, bytes);
   }
 
   /** Writes bytes as DMA, an image loader or the operator does; throws RangeError when the range is not memory. */

@@ -71,8 +71,10 @@ export function walk(
     const offset = descriptorOffset(memory, located, start.secure && (tables & TABLE_NS) === 0);
     if (offset < 0) return fault("externalOnWalk", level);
     memory.pageFlags[offset >>> 12] = (memory.pageFlags[offset >>> 12] as number) | PAGE_WALKED;
-    const low = memory.view.getUint32(bigEndian ? offset + 4 : offset, !bigEndian);
-    const high = memory.view.getUint32(bigEndian ? offset : offset + 4, !bigEndian);
+    const seen = memory.cache?.descriptor(located, offset, start.cacheable) ?? memory.view;
+    const at = seen === memory.view ? offset : 0;
+    const low = seen.getUint32(bigEndian ? at + 4 : at, !bigEndian);
+    const high = seen.getUint32(bigEndian ? at : at + 4, !bigEndian);
     const isTable = (low & 3) === 3 && level < 3;
     const isLeaf = level === 3 ? (low & 3) === 3 : (low & 3) === 1 && level >= firstBlockLevel;
     if (!isTable && !isLeaf) return fault("translation", level);

@@ -57,10 +57,16 @@ export interface Translation<Address> extends MemoryAttributes {
   readonly secure: boolean;
 }
 
-type Range = { readonly range: AddressRange; readonly input: number };
+/** The tables that translate a virtual address, and what they are given of it. */
+export interface TranslatedRange {
+  /** What TTBR0 or TTBR1 describe. */
+  readonly range: AddressRange;
+  /** The bits that the tables resolve. */
+  readonly input: number;
+}
 
 /** Chooses TTBR0 or TTBR1 and gives the bits that the tables resolve; undefined between the ranges. */
-function rangeOf(stage1: Stage1Controls, { high, low }: SplitAddress): Range | undefined {
+export function rangeOf(stage1: Stage1Controls, { high, low }: SplitAddress): TranslatedRange | undefined {
   const useUpper = stage1.upper !== undefined && (high & 0x0080_0000) !== 0;
   const range = useUpper ? stage1.upper : stage1.lower;
   const flip = useUpper ? 0xffff_ffff : 0;
@@ -72,7 +78,7 @@ function rangeOf(stage1: Stage1Controls, { high, low }: SplitAddress): Range | u
 }
 
 /** Stage 1 off: the address is its own translation (Arm ARM AArch64.TranslateAddressS1Off). */
-function stage1Off(
+export function stage1Off(
   { stage1, physicalSize }: TranslationControls,
   { high, low }: SplitAddress,
   request: TranslationRequest,
@@ -136,9 +142,23 @@ export function translateStage1(
   const locate = stage2 === undefined ? undefined : tableLocator(memory, stage2);
   const leaf = walk(memory, found.range, found.input, 1, false, locate);
   if (leaf.faulted) return leaf;
+  return resolveStage1(stage1, leaf, attributeOf(stage1, leaf), request);
+}
+
+/** The attribute that MAIR_ELx gives a leaf of stage 1. */
+export function attributeOf({ attributes }: Stage1Controls, { low }: Leaf): number {
+  return attributes[(low >> 2) & 7] as number;
+}
+
+/** What a leaf of stage 1 with an attribute means for an access. */
+export function resolveStage1(
+  stage1: Stage1Controls,
+  leaf: Leaf,
+  attribute: number,
+  request: TranslationRequest,
+): Translation<IntermediateAddress> | Fault {
   const { low, level, tables } = leaf;
   const secure = stage1.secure && (low & 0x20) === 0 && (tables & TABLE_NS) === 0;
-  const attribute = stage1.attributes[(low >> 2) & 7] as number;
   if ((low & 0x400) === 0) return stage1Fault("accessFlag", level);
   if (!request.aligned && isDevice(attribute)) return stage1Fault("alignment");
   if (stage1Forbids(stage1, leaf, request, secure)) return stage1Fault("permission", level);
@@ -151,7 +171,8 @@ export function translateStage1(
   };
 }
 
-const TABLE_READ: TranslationRequest = { kind: "read", privileged: true, aligned: true };
+/** How stage 1 tables are read through stage 2. */
+export const TABLE_READ: TranslationRequest = { kind: "read", privileged: true, aligned: true };
 
 /** Where a stage 1 table is: the translation of its address by stage 2. */
 function tableLocator(memory: PhysicalMemory, stage2: Stage2Controls): LocateTable {
@@ -169,10 +190,30 @@ export function translateStage2(
   request: TranslationRequest,
   onWalk: boolean,
 ): Translation<PhysicalAddress> | Fault {
+  const leaf = walkStage2(memory, stage2, ipa, onWalk);
+  return leaf.faulted ? leaf : resolveStage2(stage2, leaf, ipa, request, onWalk);
+}
+
+/** The leaf that stage 2 tables have for an intermediate physical address. */
+export function walkStage2(
+  memory: PhysicalMemory,
+  stage2: Stage2Controls,
+  ipa: IntermediateAddress,
+  onWalk: boolean,
+): Leaf | Fault {
+  if (ipa >= 2 ** stage2.inputSize) return stage2Fault("translation", 0, ipa, onWalk);
+  return walk(memory, stage2, ipa, 2, onWalk, undefined);
+}
+
+/** What a leaf of stage 2 means for an access. */
+export function resolveStage2(
+  stage2: Stage2Controls,
+  leaf: Leaf,
+  ipa: IntermediateAddress,
+  request: TranslationRequest,
+  onWalk: boolean,
+): Translation<PhysicalAddress> | Fault {
   const fault = (kind: FaultKind, level: number) => stage2Fault(kind, level, ipa, onWalk);
-  if (ipa >= 2 ** stage2.inputSize) return fault("translation", 0);
-  const leaf = walk(memory, stage2, ipa, 2, onWalk, undefined);
-  if (leaf.faulted) return leaf;
   const { low, high, level } = leaf;
   if ((low & 0x400) === 0) return fault("accessFlag", level);
   const disabled = request.kind === "execute" ? stage2.fetchNonCacheable : stage2.dataNonCacheable;

@@ -52,6 +52,8 @@ export interface TableStart {
   readonly bigEndian: boolean;
   /** The first table is in Secure memory. */
   readonly secure: boolean;
+  /** Walks see data caches: they are Write-Back cacheable, inner and outer (IRGN, ORGN, SCTLR_ELx.C, HCR_EL2.CD). */
+  readonly cacheable: boolean;
 }
 
 /** One range of virtual addresses of a regime. */
@@ -70,8 +72,10 @@ export interface Stage1Controls {
   readonly enabled: boolean;
   /** HCR_EL2.DC: memory is Normal while stage 1 is off. */
   readonly defaultCacheable: boolean;
-  /** SCTLR_ELx.I, which matters while stage 1 is off. */
+  /** SCTLR_ELx.I; without strict models it matters while stage 1 is off. */
   readonly fetchCacheable: boolean;
+  /** SCTLR_ELx.C, which matters to the strict data cache. */
+  readonly dataCacheable: boolean;
   /** SCTLR_ELx.WXN. */
   readonly writeExecuteNever: boolean;
   /** SCR_EL3.SIF in Secure state. */
@@ -130,7 +134,12 @@ function tableBase(register: bigint, sizeBits: number): number {
 }
 
 /** What the tables of one base register share with others of the regime. */
-type TableProperties = Pick<TableStart, "outputSize" | "bigEndian" | "secure">;
+type TableProperties = Pick<TableStart, "outputSize" | "bigEndian" | "secure" | "cacheable">;
+
+/** IRGNn and ORGNn, two bits each from bit `lowest` up, both Write-Back. */
+function isWriteBack(register: bigint, lowest: number): boolean {
+  return isSet(register, lowest) && isSet(register, lowest + 2);
+}
 
 function tableStart(
   register: bigint,
@@ -182,13 +191,15 @@ function stage1(
     secure,
   };
   const defaultCacheable = two && isSet(hcr, 12);
-  const range = (fields: RangeFields) => addressRange(fields, properties);
+  const range = (fields: RangeFields, irgn: number) =>
+    addressRange(fields, { ...properties, cacheable: isSet(sctlr, 2) && isWriteBack(tcr, irgn) });
   return {
     regime,
     secure,
     enabled: isSet(sctlr, 0) && !(two && (isSet(hcr, 27) || defaultCacheable)),
     defaultCacheable,
     fetchCacheable: isSet(sctlr, 12),
+    dataCacheable: isSet(sctlr, 2),
     writeExecuteNever: isSet(sctlr, 19),
     secureFetchOnly: secure && secureFetchOnly,
     lower: range({
@@ -197,14 +208,14 @@ function stage1(
       granule: implementedGranule(GRANULES_TG0[field(tcr, 14, 2)] as number, limits),
       disabled: two && isSet(tcr, 7),
       topByteIgnored: isSet(tcr, two ? 37 : 20),
-    }),
+    }, 8),
     upper: !two ? undefined : range({
       base: registers.ttbr1,
       inputSize: 64 - field(tcr, 16, 6),
       granule: implementedGranule(GRANULES_TG1[field(tcr, 30, 2)] as number, limits),
       disabled: isSet(tcr, 23),
       topByteIgnored: isSet(tcr, 38),
-    }),
+    }, 24),
     attributes: Array.from({ length: 8 }, (_, index) => field(mair, index * 8, 8)),
   };
 }
@@ -230,7 +241,8 @@ function stage2(
   const valid = stage2IsValid(inputSize, granule, level, limits.physicalSize);
   const outputSize = Math.min(OUTPUT_SIZES[field(vtcr, 16, 3)] as number, limits.physicalSize);
   const shape = valid ? { inputSize, granule, level } : { inputSize: LARGEST_INPUT, granule, level: 0 };
-  const properties = { outputSize, bigEndian: isSet(sctlrEl2, 25), secure: false };
+  const cacheable = isWriteBack(vtcr, 8) && !isSet(hcr, 32);
+  const properties = { outputSize, bigEndian: isSet(sctlrEl2, 25), secure: false, cacheable };
   const start = tableStart(vttbr, shape, properties, valid ? undefined : "translation");
   return {
     ...start,

@@ -17,6 +17,7 @@ function start(granule: number, level: number, given: Partial<TableStart> = {}):
     fault: undefined,
     bigEndian: false,
     secure: false,
+    cacheable: false,
     ...given,
   };
 }
