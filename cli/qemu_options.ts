@@ -108,19 +108,27 @@ function accelerator(text: string): void {
   }
 }
 
-/** The CPUs that are built, the default first. */
-const CPU_MODELS = ["cortex-a57"] as const;
+/** A property of `-cpu max` that is always off here. */
+const absent = (key: string) => (value: string): void => {
+  if (onOff("-cpu", key, value)) throw new UsageError(`-cpu: ${key}=on is not built`);
+};
 
+/** A model, then properties; only those of `max` that choose among ours or turn off what is not here. */
 function readCpu({ configuration }: Draft, text: string): void {
-  const model = CPU_MODELS.find((name) => name === text);
-  if (model === undefined) {
-    throw new UsageError(
-      `-cpu ${text} is not built: there is ${CPU_MODELS.join(", ")}; use -cpu ${
-        CPU_MODELS[0]
-      }, or leave -cpu out`,
-    );
+  const [[, name] = ["type", ""], ...list] = properties(text, "type");
+  if (name !== "cortex-a57" && name !== "max") {
+    throw new UsageError(`-cpu ${name} is not built: there are cortex-a57 and max; use -cpu cortex-a57`);
   }
-  configuration.cpuModel = model;
+  configuration.cpuModel = name;
+  if (name !== "max" && list.length > 0) throw new UsageError(`-cpu ${name} takes no properties here`);
+  eachProperty("-cpu", list, {
+    "pauth-impdef": (value) => {
+      configuration.cpuModel = onOff("-cpu", "pauth-impdef", value) ? "max,pauth-impdef=on" : "max";
+    },
+    sve: absent("sve"),
+    sme: absent("sme"),
+    lpa2: absent("lpa2"),
+  });
 }
 
 function readCpus({ configuration }: Draft, text: string): void {
@@ -214,7 +222,7 @@ const NO_DISKS =
 const TABLE: readonly QemuRow[] = [
   // Read.
   { name: "machine", aliases: ["M"], value: "virt[,P=V…]",  read: readMachine,     help: "the machine; P: secure, virtualization, highmem on|off, gic-version=2" },
-  { name: "cpu",                     value: "MODEL",        read: readCpu,         help: "cortex-a57" },
+  { name: "cpu",                     value: "MODEL",        read: readCpu,         help: "cortex-a57, max or max,pauth-impdef=on" },
   { name: "smp",                     value: "N",            read: readCpus,        help: "number of CPUs, 1 to 8 (default 1)" },
   { name: "m",                       value: "SIZE",         read: readMemory,      help: "RAM: 128M, 1G, or a number in MiB (default 128)" },
   { name: "bios",                    value: "FILE",         read: file("bios"),    help: "firmware, into the first flash bank" },

@@ -68,12 +68,12 @@ function cpuPhandle({ configuration: { cpus } }: Board, index: number): number {
 
 /** CPUs and their topology: one socket with one cluster. */
 function addCpus({ board, root }: Generation, usesPsci: boolean): void {
-  const { cpus, cpuModel } = board.configuration;
+  const { cpus } = board.configuration;
   const node = root.add("cpus").set("#address-cells", cells(1)).set("#size-cells", cells(0));
   for (let index = cpus - 1; index >= 0; index--) {
     const cpu = node.add(`cpu@${index.toString(16)}`)
       .set("device_type", strings("cpu"))
-      .set("compatible", strings(`arm,${cpuModel}`));
+      .set("compatible", strings("arm,cortex-a57")); // that of max too, as in QEMU 7.2
     if (usesPsci && cpus > 1) cpu.set("enable-method", strings("psci"));
     cpu.set("reg", cells(index)).set("phandle", cells(cpuPhandle(board, index)));
   }

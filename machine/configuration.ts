@@ -1,6 +1,7 @@
 /** The machine's configuration: with the images it names and the inputs, all that a run is a function of. */
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { CPU_MODELS, type CpuModel } from "./a64/feature.ts";
 import { ConfigurationError } from "./errors.ts";
 
 /**
@@ -14,6 +15,12 @@ export const MAXIMUM_MEMORY_MIB = 3072;
 
 /** Default power-on time of the real-time clock, 2026-01-01T00:00:00Z, in seconds since 1970. */
 export const DEFAULT_RTC_BASE = 1767225600;
+
+/** What `--strict` makes visible: TLBs, instruction caches, the data cache, unsynchronized register writes. */
+export const STRICT_MODELS = ["tlb", "icache", "dcache", "context"] as const;
+
+/** The name of a strict model. */
+export type StrictModelName = (typeof STRICT_MODELS)[number];
 
 /** An image by content. */
 export interface ImageReference {
@@ -70,8 +77,8 @@ export interface MachineConfiguration {
   readonly gicVersion: 2;
   /** `-M virt,highmem=`; moves PCIe windows only, so nothing depends on it yet. */
   readonly highmem: boolean;
-  /** `-cpu`; only `cortex-a57`. */
-  readonly cpuModel: "cortex-a57";
+  /** `-cpu`. */
+  readonly cpuModel: CpuModel;
   /** `-smp`: 1–8 CPUs. */
   readonly cpus: number;
   /** `-m` in MiB: 1–MAXIMUM_MEMORY_MIB. */
@@ -90,8 +97,8 @@ export interface MachineConfiguration {
   readonly rootInterval: number;
   /** HLT #0xF000 is a semihosting call. */
   readonly semihosting: boolean;
-  /** `--strict`: what is modelled as the architecture allows instead of as it usually behaves; none yet. */
-  readonly strictModels: readonly never[];
+  /** `--strict`: what is modelled as the architecture allows instead of as it usually behaves; in table order. */
+  readonly strictModels: readonly StrictModelName[];
   /** Images, command line and entry. */
   readonly boot: BootConfiguration;
 }
@@ -142,7 +149,7 @@ const schema = z.strictObject({
   virtualization:     z.boolean().default(false),
   gicVersion:         only(2, "only gic-version=2 is built so far"),
   highmem:            z.boolean().default(true),
-  cpuModel:           only("cortex-a57", "only -cpu cortex-a57 is built so far, which is also the default"),
+  cpuModel:           z.enum(CPU_MODELS, { error: `there are ${CPU_MODELS.join("; ")}` }).default(CPU_MODELS[0]),
   cpus:               z.int().min(1).max(8, "at most 8 CPUs fit a GICv2").default(1),
   memoryMiB:          z.int().min(1).max(MAXIMUM_MEMORY_MIB,
     "at most 3 GiB of RAM fit beside flash in one WebAssembly memory of 4 GiB; use -m 3G or less").default(128),
@@ -153,7 +160,8 @@ const schema = z.strictObject({
   seed:               z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
   rootInterval:       positive.default(2 ** 25),
   semihosting:        z.boolean().default(false),
-  strictModels:       z.array(z.never()).max(0, "strict models are not built yet").default([]),
+  strictModels:       z.array(z.enum(STRICT_MODELS, `the strict models are ${STRICT_MODELS.join(", ")}`)).max(64).default([])
+    .transform((given) => STRICT_MODELS.filter((name) => given.includes(name))),
   boot:               boot.default({ loaders: [] }),
 });
 

@@ -1,12 +1,13 @@
-/** Identification registers: QEMU 7.2's values of cortex-a57, with AArch64 alone at every level (Arm ARM D13.2). */
+/** Identification registers: of QEMU 7.2's models, with AArch64 alone at every level and what exists here (Arm ARM D13.2). */
+import { CPU_MODELS, featureFields, type FeatureRegister, ID_FIELDS } from "../a64/feature.ts";
 import type { Cpu } from "./cpu.ts";
 import { hasBit, HCR, hypervisorBit } from "./controls.ts";
+import { memoryModelFields, MODELS } from "./model.ts";
 import { INDEX } from "./system_register_index.ts";
 import { constant, stored, type SystemRegister } from "./system_register_row.ts";
 import { isEl2Enabled } from "./translation_regime.ts";
 
-/** MIDR_EL1 of a Cortex-A57 r1p0. */
-const MIDR = 0x411f_d070n;
+const identification = ({ features }: Cpu): bigint => MODELS[features.model].midr;
 
 /** MPIDR_EL1: bit 31 is RES1; affinity 0 is the number of the CPU up to 8 CPUs of a GICv2 (QEMU `virt`). */
 export function multiprocessorAffinity(cpu: Cpu): bigint {
@@ -36,7 +37,10 @@ function zeroingIdentification(cpu: Cpu): bigint {
   return 4n | (isProhibited ? 16n : 0n);
 }
 
-/** ID registers with a value, by name; those of AArch32 are UNKNOWN without AArch32 and keep QEMU's values. */
+/**
+ * ID registers with a value, by name, without the fields of extensions; those of AArch32 are UNKNOWN without AArch32
+ * and have QEMU's values of cortex-a57.
+ */
 // deno-fmt-ignore
 const VALUES: Readonly<Record<string, bigint | ((cpu: Cpu) => bigint)>> = {
   ID_PFR0_EL1:      0x0000_0131n,
@@ -56,10 +60,18 @@ const VALUES: Readonly<Record<string, bigint | ((cpu: Cpu) => bigint)>> = {
   MVFR1_EL1:        0x1211_1111n,
   MVFR2_EL1:        0x0000_0043n,
   ID_AA64PFR0_EL1:  byLevel(0x0011n, 0x0100n, 0x1000n),
-  ID_AA64DFR0_EL1:  0x1030_5106n,
-  ID_AA64ISAR0_EL1: 0x0001_1120n,
-  ID_AA64MMFR0_EL1: 0x0000_1124n,
+  ID_AA64DFR0_EL1:  0x1030_5000n,
+  ID_AA64MMFR0_EL1: ({ features }) => 0x0000_1120n | memoryModelFields(features.model),
 };
+
+/** The value of an ID register, its fields of extensions included. */
+function identifies(name: string): (cpu: Cpu) => bigint {
+  const value = VALUES[name] ?? 0n;
+  const base = typeof value === "bigint" ? () => value : value;
+  if (!(name in ID_FIELDS)) return base;
+  const fields = new Map(CPU_MODELS.map((model) => [model, featureFields(model, name as FeatureRegister)]));
+  return (cpu) => base(cpu) | (fields.get(cpu.features.model) as bigint);
+}
 
 /** Registers of the ID space (op0 = 3, op1 = 0, CRn = 0, CRm 1–7) by CRm and op2; `-` has no name and reads zero. */
 // deno-fmt-ignore
@@ -77,23 +89,23 @@ const featureRegisters = SPACE.flatMap((names, row) =>
   names.map((name, op2) => {
     const unnamed = `S3_0_C0_C${row + 1}_${op2}`;
     const options = { traps: ["TID3"], ...(name === "-" && { encoding: unnamed }) } as const;
-    return constant(name === "-" ? unnamed : name, "EL1_RO", VALUES[name] ?? 0n, options);
+    return constant(name === "-" ? unnamed : name, "EL1_RO", identifies(name), options);
   })
 );
 
 /** Identification registers, in the order of their encodings. */
 // deno-fmt-ignore
 export const ID_REGISTERS: readonly SystemRegister[] = [
-  constant("MIDR_EL1", "EL1_RO", virtualised(INDEX.VPIDR_EL2, () => MIDR)),
+  constant("MIDR_EL1", "EL1_RO", virtualised(INDEX.VPIDR_EL2, identification)),
   constant("MPIDR_EL1", "EL1_RO", virtualised(INDEX.VMPIDR_EL2, multiprocessorAffinity)),
   constant("REVIDR_EL1", "EL1_RO", 0n, { traps: ["TID1"] }),
   ...featureRegisters,
   constant("CCSIDR_EL1", "EL1_RO", (cpu) => CACHE_SIZES[`${cpu.registers.system[INDEX.CSSELR_EL1]}`] ?? 0n, { traps: ["TID2"] }),
-  constant("CLIDR_EL1", "EL1_RO", 0x0a20_0023n, { traps: ["TID2"] }),
+  constant("CLIDR_EL1", "EL1_RO", ({ features }) => MODELS[features.model].clidr, { traps: ["TID2"] }),
   constant("AIDR_EL1", "EL1_RO", 0n, { traps: ["TID1"] }),
   stored("CSSELR_EL1", "EL1_RW", { writable: 0xfn, traps: ["TID2"] }),
   constant("CTR_EL0", "EL0_RO", 0x8444_c004n, { traps: ["UCT", "TID2"] }),
   constant("DCZID_EL0", "EL0_RO", zeroingIdentification),
-  stored("VPIDR_EL2", "EL2_RW", { reset: MIDR, withoutEl2: () => MIDR }),
+  stored("VPIDR_EL2", "EL2_RW", { reset: identification, withoutEl2: identification }),
   stored("VMPIDR_EL2", "EL2_RW", { reset: multiprocessorAffinity, withoutEl2: multiprocessorAffinity }),
 ];

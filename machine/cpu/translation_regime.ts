@@ -4,12 +4,12 @@ import {
   type Regime,
   type TranslationControls,
   translationControls,
-  type TranslationLimits,
   type TranslationRegisters,
 } from "../memory/translation_controls.ts";
 import type { AccessControls } from "../memory/tlb.ts";
 import type { Cpu } from "./cpu.ts";
 import type { ExceptionLevel } from "./exception.ts";
+import { MODELS } from "./model.ts";
 import { INDEX, type StoredRegister } from "./system_register_index.ts";
 
 interface RegimeRegisters {
@@ -27,13 +27,6 @@ const REGISTERS: Readonly<Record<Regime, RegimeRegisters>> = {
 };
 
 const REGIME_OF_LEVEL: readonly Regime[] = ["EL1&0", "EL1&0", "EL2", "EL3"];
-
-/** Physical address size and granules by CPU model, as QEMU 7.2 gives them in ID_AA64MMFR0_EL1. */
-// deno-fmt-ignore
-const LIMITS: Readonly<Record<string, TranslationLimits>> = {
-  "cortex-a57": { physicalSize: 44, granule16K: false },
-  "max":        { physicalSize: 48, granule16K: true },
-};
 
 /** In the order in which they change most often. */
 const REGISTER_NAMES: readonly (keyof TranslationRegisters)[] = [
@@ -91,8 +84,7 @@ function build(
   { secure, secureFetchOnly }: Security,
   registers: TranslationRegisters,
 ): TranslationControls {
-  const limits = LIMITS[cpu.features.model] ?? LIMITS["cortex-a57"] as TranslationLimits;
-  return translationControls(regime, secure, secureFetchOnly, registers, limits);
+  return translationControls(regime, secure, secureFetchOnly, registers, MODELS[cpu.features.model].limits);
 }
 
 /** The controls of a regime as the system registers stand. */

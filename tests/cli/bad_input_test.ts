@@ -15,7 +15,7 @@ const CASES: readonly (readonly [line: string, code: number, message: RegExp])[]
   ["record -o $F/x -nografic",                2, /There is no option -nografic\. Did you mean "nographic"\?/],
   ["record -o $F/x stray",                    2, /record takes no arguments besides options, not "stray"/],
   ["record -o $F/x -M raspi3b",               2, /There is no machine "raspi3b": use -M virt/],
-  ["record -o $F/x -M virt -cpu max",         2, /-cpu max is not built: there is cortex-a57/],
+  ["record -o $F/x -M virt -cpu a64fx",       2, /-cpu a64fx is not built: there are cortex-a57 and max/],
   ["record -o $F/x -smp 9",                   2, /-smp takes a whole number from 1 to 8/],
   ["record -o $F/x -m 4G",                    2, /at most 3 GiB of RAM/],
   ["record -o $F/x --depth all $GUEST",       2, /--depth is inputs or traps or steps, not "all"/],
