@@ -1,5 +1,6 @@
 /** Pieces of random guest code, a table by weight: what a program of the law's generator does between its traps. */
-import { type Instruction, ROWS } from "../../machine/a64/rows.ts";
+import { hasFeature } from "../../machine/a64/feature.ts";
+import { featureOf, type Instruction, lower, ROWS } from "../../machine/a64/rows.ts";
 import { randomWord } from "../machine/a64/random_words.ts";
 import { CODE, DATA, DEVICE, FREE, hex, LOCKS, type Place, TABLE, WINDOW, x } from "./place.ts";
 import type { Choices } from "./random.ts";
@@ -23,13 +24,27 @@ const named = (pattern: RegExp, without = /^$/): readonly Instruction[] =>
 const JUMPS = /^(B|BL|BR|BLR|RET|B_cond|CBN?Z|TBN?Z|ERET|DRPS|HVC|SMC|HLT|SVC|BRK)$/;
 const ANY = named(/./, JUMPS);
 const MEMORY = named(/^(LD|ST|PRFM)/, /XR/);
-const EXCLUSIVE = named(/XR|XP/);
+const EXCLUSIVE = named(/XR|XP|^(CAS|SWP|LD(ADD|CLR|EOR|SET|SMAX|SMIN|UMAX|UMIN))/);
+/** Floating point and Advanced SIMD: whatever touches V. */
+const VECTOR = ROWS.filter((row) => {
+  if (row.lowering === undefined) return false;
+  const fields = Object.fromEntries(row.pattern.fields.map(({ name }) => [name, 1]));
+  try {
+    return lower(row, fields).some(({ op, immediates }) =>
+      op === "helper" && immediates[0] === "checkFpEnabled"
+    );
+  } catch {
+    return false;
+  }
+});
 
 /** A random word of one of these rows; with a base, its registers are such that it mostly does what it says. */
-function word(rows: readonly Instruction[], { choices }: Place, base?: number): string {
+function word(rows: readonly Instruction[], { choices, model }: Place, base?: number): string {
   const row = choices.of(rows);
   const random = randomWord(row, () => choices.word());
   if (random === undefined) return "nop";
+  const isThere = hasFeature(model, featureOf(row, row.pattern.decode(random)));
+  if (!isThere && !choices.oneIn(8)) return "nop";
   if (base === undefined || choices.oneIn(16)) return `.word ${hex(random)}`;
   const fields = { ...row.pattern.decode(random) };
   for (const name of ["Rt", "Rt2", "Rd", "Rs", "Rm"]) {
@@ -91,8 +106,8 @@ function selfModify(place: Place): string {
   const lines = [
     `ldr w9, patch${index}`,
     `b 1f`,
-    `patch${index}: ${choices.oneIn(8) ? ".word 0" : word(ANY, place, DATA)}`,
-    `1: ldr x10, =(a${choices.below(count)} - start)`,
+    `patch${index}:\n${choices.oneIn(8) ? ".word 0" : word(ANY, place, DATA)}`,
+    `1:\nldr x10, =(a${choices.below(count)} - start)`,
     `str w9, [x${CODE}, x10]`,
   ];
   if (choices.oneIn(2)) lines.push("ic ivau, x10", "dsb ish", "isb");
@@ -201,6 +216,33 @@ function arithmetic({ choices }: Place): string {
   return `${choices.of(["add", "sub", "eor", "and", "adds"])} ${x(choices)}, ${x(choices)}, ${x(choices)}`;
 }
 
+/** Some instructions a few times over, so that engines meet them again; X14 counts. */
+function loop(place: Place): string {
+  const { choices, index } = place;
+  const inside = Array.from({ length: choices.between(1, 6) }, () => {
+    const rows = choices.of([ANY, VECTOR, MEMORY]);
+    return word(rows, place, choices.of([DATA, DATA, LOCKS, WINDOW]));
+  });
+  const middle = choices.oneIn(4)
+    ? `\n${choices.of(["svc #2", "isb", "yield", `tbz x13, #${choices.below(64)}, l${index}`])}`
+    : "";
+  return `mov x14, #${choices.of([2, 5, 20, 100])}\nl${index}:\n${
+    inside.join("\n")
+  }${middle}\nsubs x14, x14, #1\nb.gt l${index}`;
+}
+
+/** Calls of a routine that calls itself, with returns by RET or by BR. */
+function calls({ choices, index }: Place): string {
+  const back = choices.of(["ret", "ret", "br x30", "ret x30"]), depth = choices.between(1, 12);
+  return [
+    `mov x13, #${depth}\nmov x15, sp\nbl f${index}\nmov sp, x15\nb e${index}`,
+    `f${index}:\nstr x30, [sp, #-16]!\nsubs x13, x13, #1\nb.le 1f\n${
+      choices.of(["bl", "bl", "nop\nbl"])
+    } f${index}`,
+    `1:\nldr x30, [sp], #16\n${back}\ne${index}:`,
+  ].join("\n");
+}
+
 /** Every kind of piece. */
 // deno-fmt-ignore
 export const ATOMS: readonly (readonly [weight: number, name: string, make: (place: Place) => string])[] = [
@@ -210,6 +252,9 @@ export const ATOMS: readonly (readonly [weight: number, name: string, make: (pla
   [8,  "exclusive",      (place) => word(EXCLUSIVE, place, place.choices.of([LOCKS, LOCKS, DATA, WINDOW]))],
   [10, "lock",           lock],
   [12, "arithmetic",     arithmetic],
+  [14, "vector",         (place) => word(VECTOR, place)],
+  [8,  "loop",           loop],
+  [4,  "calls",          calls],
   [10, "table edit",     tableEdit],
   [14, "window",         windowAccess],
   [4,  "self-modifying", selfModify],

@@ -1,4 +1,5 @@
 /** What pieces of random code have in common: where they are and which registers hold what. */
+import type { CpuModel } from "../../machine/a64/feature.ts";
 import type { Choices } from "./random.ts";
 
 /** What a piece of code may depend on. */
@@ -7,6 +8,8 @@ export interface Place {
   readonly choices: Choices;
   /** Number of the piece; unique in the program. */
   readonly index: number;
+  /** What the CPUs are. */
+  readonly model: CpuModel;
   /** Pieces in the program, labelled `a0`, `a1` and so on. */
   readonly count: number;
 }

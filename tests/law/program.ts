@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { assembleProgram, type Program } from "../../machine/a64/program.ts";
 import type { MachineImages } from "../../machine/compose.ts";
+import type { CpuModel } from "../../machine/a64/feature.ts";
 import { type MachineConfiguration, parseConfiguration } from "../../machine/configuration.ts";
 import { ATOMS } from "./atoms.ts";
 import { handlers, hex, type Plan, prologue } from "./prologue.ts";
@@ -9,6 +10,16 @@ import { Choices } from "./random.ts";
 
 /** Where the program lies: as a kernel, and behind the device tree when the loader puts it there. */
 const KERNEL_BASE = 0x4008_0000, BARE_BASE = 0x4028_0000;
+
+/** A random program and the machine it is for, as text and numbers: to be built, kept, or made smaller. */
+export interface RandomProgram {
+  /** Assembly. */
+  readonly source: string;
+  /** There is no kernel but an image in memory, which all CPUs enter at reset. */
+  readonly isBare: boolean;
+  /** Configuration of the machine but for what it boots; `parseConfiguration` checks it. */
+  readonly settings: Readonly<Record<string, unknown>>;
+}
 
 /** A random guest on a random machine. */
 export interface RandomGuest {
@@ -63,16 +74,23 @@ stage2b: .quad  ${stage2.join(", ")}
 `;
 }
 
-/** Random code: pieces that follow one another, in a ring. */
-function body(choices: Choices): string {
+/** Pieces of code that end at or lie across the end of a page, at most: TBZ reaches 32 KiB. */
+const MOST_PAGE_ENDS = 3;
+
+/** Random code: pieces that follow one another, in a ring; some begin a word or two before the end of a page. */
+function body(choices: Choices, model: CpuModel): string {
   const count = choices.between(30, 140);
+  const ends = Array.from({ length: choices.below(MOST_PAGE_ENDS + 1) }, () => choices.below(count));
   const pieces = Array.from({ length: count }, (_, index) => {
     const [, , make] = choices.weighted(ATOMS);
     const pool = index % 20 === 19 ? "\nb 9f\n.ltorg\n9:" : "";
-    return `a${index}: ${make({ choices, index, count })}${pool}`;
+    const end = ends.includes(index)
+      ? `b a${index}\n.balign 4096\n.skip ${choices.of([4092, 4088, 4084])}\n`
+      : "";
+    return `${end}a${index}:\n${make({ choices, index, count, model })}${pool}`;
   });
   const landings = Array.from({ length: 8 }, () => `b a${choices.below(count)}`);
-  return `landings: ${landings.join("\n")}\n${pieces.join("\n")}\nb a0\n.ltorg\n`;
+  return `landings:\n${landings.join("\n")}\n${pieces.join("\n")}\nb a0\n.ltorg\n`;
 }
 
 function makePlan(choices: Choices, base: number, virtualization: boolean, step: number): Plan {
@@ -91,27 +109,35 @@ function makePlan(choices: Choices, base: number, virtualization: boolean, step:
   };
 }
 
-/** The random guest of a seed. */
-export function randomGuest(seed: number): RandomGuest {
+/** The CPU models and strict models that can be built. */
+const MODELS = (["cortex-a57", "max"] as const).filter((cpuModel) => canBuild({ cpuModel }));
+const STRICT = ["tlb", "icache", "dcache", "context"].filter((model) => canBuild({ strictModels: [model] }));
+
+function canBuild(settings: Readonly<Record<string, unknown>>): boolean {
+  try {
+    parseConfiguration(settings);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The random program of a seed. */
+export function randomProgram(seed: number): RandomProgram {
   const choices = new Choices(seed);
   const virtualization = choices.oneIn(3), secure = choices.oneIn(4);
   const cpus = choices.between(1, 4);
   const isBare = choices.oneIn(8) || (secure && !choices.oneIn(8));
-  const base = isBare ? BARE_BASE : KERNEL_BASE;
   const nanosecondsPerStep = choices.of([8, 8, 8, 1, 3, 16, 100, 5000]);
-  const plan = makePlan(choices, base, virtualization, nanosecondsPerStep);
+  const plan = makePlan(choices, isBare ? BARE_BASE : KERNEL_BASE, virtualization, nanosecondsPerStep);
+  const cpuModel = choices.of(MODELS);
   const levels = [1, 2, 3] as const;
-  const source = prologue(plan) + "\n.ltorg\n" + body(choices) +
+  const source = prologue(plan) + "\n.ltorg\n" + body(choices, cpuModel) +
     levels.map((level) => handlers(level, plan)).join("") + tables(plan);
-  const program = assembleProgram(source, { name: "law", base: BigInt(base) });
-  const sha256 = createHash("sha256").update(program.bytes).digest("hex");
-  const image = { sha256, size: program.bytes.length, name: "law" };
-  const loaders = [
-    { kind: "image", image, address: base, forceRaw: true, cpu: 0 },
-    ...Array.from({ length: cpus - 1 }, (_, index) => ({ kind: "entry", cpu: index + 1, address: base })),
-  ];
-  const configuration = parseConfiguration({
+  const strictModels = choices.oneIn(4) ? STRICT.filter(() => choices.oneIn(2)) : [];
+  const settings = {
     cpus,
+    cpuModel,
     virtualization,
     secure,
     memoryMiB: 16,
@@ -120,7 +146,29 @@ export function randomGuest(seed: number): RandomGuest {
     nanosecondsPerStep,
     rootInterval: choices.between(200, 4000),
     semihosting: choices.oneIn(3),
-    boot: isBare ? { loaders } : { kernel: image },
-  });
+    strictModels,
+  };
+  return { source, isBare, settings };
+}
+
+/** Assembles a program and puts it where it boots; throws AssemblyError where the text is wrong. */
+export function buildGuest({ source, isBare, settings }: RandomProgram): RandomGuest {
+  const base = isBare ? BARE_BASE : KERNEL_BASE;
+  const program = assembleProgram(source, { name: "law", base: BigInt(base) });
+  const sha256 = createHash("sha256").update(program.bytes).digest("hex");
+  const image = { sha256, size: program.bytes.length, name: "law" };
+  const loaders = [
+    { kind: "image" as const, image, address: base, forceRaw: true, cpu: 0 },
+    ...Array.from(
+      { length: Number(settings.cpus ?? 1) - 1 },
+      (_, index) => ({ kind: "entry" as const, cpu: index + 1, address: base }),
+    ),
+  ];
+  const configuration = parseConfiguration({ ...settings, boot: isBare ? { loaders } : { kernel: image } });
   return { program, source, images: new Map([[sha256, program.bytes]]), configuration };
+}
+
+/** The random guest of a seed. */
+export function randomGuest(seed: number): RandomGuest {
+  return buildGuest(randomProgram(seed));
 }
