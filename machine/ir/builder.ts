@@ -2,6 +2,7 @@
 import { MachineInvariantError } from "../errors.ts";
 import type { CryptoOperation } from "./crypto_operations.ts";
 import type { FloatOperation } from "./float_operations.ts";
+import type { FloatProductOperation } from "./float_product_operations.ts";
 import { type HelperName, HELPERS } from "./helpers.ts";
 import type { LaneOperation } from "./lane_operations.ts";
 import type { Access, IrNode, OperationName, Width } from "./operations.ts";
@@ -217,7 +218,7 @@ export class Builder {
   }
   /** A floating-point operation on a vector or scalar of `width` bits in a format of 16, 32 or 64 bits. */
   float(
-    op: FloatOperation,
+    op: FloatOperation | FloatProductOperation,
     width: Width,
     format: 16 | 32 | 64,
     args: readonly Value[],

@@ -1,6 +1,7 @@
 /** The table of IR operations: each row is an operation's exact meaning; back ends add their form beside it. */
 import { CRYPTO_OPERATIONS } from "./crypto_operations.ts";
 import { FLOAT_OPERATIONS } from "./float_operations.ts";
+import { FLOAT_PRODUCT_OPERATIONS } from "./float_product_operations.ts";
 import { type HelperName, HELPERS } from "./helpers.ts";
 import { LANE_OPERATIONS } from "./lane_operations.ts";
 import {
@@ -84,6 +85,7 @@ const bit = (value: boolean): bigint => (value ? 1n : 0n);
 export const OPERATIONS = {
   ...LANE_OPERATIONS,
   ...FLOAT_OPERATIONS,
+  ...FLOAT_PRODUCT_OPERATIONS,
   ...CRYPTO_OPERATIONS,
   // Constants and arithmetic; arguments have the node's width.
   constant:     pure((n) => n.immediates[0] as bigint),
