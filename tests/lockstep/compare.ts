@@ -1,4 +1,5 @@
 /** Runs a trial on several engines and finds where they part. */
+import { disassemble } from "../../machine/a64/assembly.ts";
 import { eventToJson } from "../../journal/event_json.ts";
 import { History } from "../../journal/history.ts";
 import type { EventObserver, MachineEvent } from "../../machine/events.ts";
@@ -200,9 +201,9 @@ function describeStep(trial: Trial, guest: RandomGuest, left: Contestant, right:
   const [a, b] = tails.map(({ events }) => events.map(eventToJson)) as [string[], string[]];
   const at = a.findIndex((event, index) => event !== b[index]);
   const lines = [`first differing step: the one at instant ${last}`];
-  lines.push(
-    ...a.filter((event) => event.includes('"stepRetired"')).map((event) => `  ${left.name}: ${event}`),
-  );
+  for (const event of tails[0].events) {
+    if (event.kind === "stepRetired") lines.push(`  ${disassemble(event.opcode)}: ${eventToJson(event)}`);
+  }
   lines.push(`sections: ${differingParts(mine.marks.at(-1), theirs.marks.at(-1)) ?? "none"}`);
   lines.push(...differingRegisters(mine.machine, theirs.machine));
   if (at >= 0 || b.length !== a.length) {
