@@ -3,7 +3,7 @@ import type { Node } from "./scope.ts";
 import { repositoryPath, resolveSpecifier } from "./path.ts";
 
 /** Everything in machine/ below the machine itself. */
-const PARTS = ["utilities", "wasm", "ir", "a64", "memory", "cpu", "engine", "devices"];
+const PARTS = ["utilities", "float", "wasm", "ir", "a64", "memory", "cpu", "engine", "devices"];
 const PRODUCT = [...PARTS, "machine", "journal", "hypervisor", "firmware", "cli", "std"];
 
 /**
@@ -14,8 +14,9 @@ const PRODUCT = [...PARTS, "machine", "journal", "hypervisor", "firmware", "cli"
 const LAYERS: { name: string; files: RegExp; imports: readonly string[]; types?: readonly string[] }[] = [
   { name: "std",        files: /^std\//,                       imports: [] },
   { name: "utilities",  files: /^machine\/(address|clock|errors|events|layout|snapshot)\.ts$/, imports: [] },
+  { name: "float",      files: /^machine\/float\//,            imports: [] },
   { name: "wasm",       files: /^machine\/wasm\//,             imports: [] },
-  { name: "ir",         files: /^machine\/ir\//,               imports: ["utilities", "wasm"] },
+  { name: "ir",         files: /^machine\/ir\//,               imports: ["utilities", "float", "wasm"] },
   { name: "a64",        files: /^machine\/a64\//,              imports: ["utilities", "ir"] },
   { name: "memory",     files: /^machine\/memory\//,           imports: ["utilities"] },
   { name: "cpu",        files: /^machine\/cpu\//,              imports: ["utilities", "ir", "a64", "memory"] },
