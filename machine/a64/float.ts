@@ -44,9 +44,9 @@ function moveScalar(ir: Builder, { ftype, Rn, Rd }: Ftype & Registers): void {
   ir.writeV(Rd, ir.readV(Rn, ftype ? 64 : 32));
 }
 
-/** The bits of an eight-bit float immediate of 32 or 64 bits (Arm ARM: VFPExpandImm). */
-export function floatImmediateBits(imm8: number, width: 32 | 64): bigint {
-  const exponentBits = width === 32 ? 8 : 11;
+/** The bits of an eight-bit float immediate of 16, 32 or 64 bits (Arm ARM: VFPExpandImm). */
+export function floatImmediateBits(imm8: number, width: 16 | 32 | 64): bigint {
+  const exponentBits = { 16: 5, 32: 8, 64: 11 }[width];
   const sign = imm8 >> 7, top = imm8 >> 6 & 1;
   const repeated = top ? (1 << exponentBits - 3) - 1 : 0;
   const exponent = (top ^ 1) << exponentBits - 1 | repeated << 2 | imm8 >> 4 & 3;
