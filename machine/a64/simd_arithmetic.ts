@@ -1,7 +1,7 @@
 /** Integer arithmetic of Advanced SIMD that several tables share, put together from operations on lanes. */
 import type { Value } from "../ir/builder.ts";
 import type { LaneOperation } from "../ir/lane_operations.ts";
-import { Lanes, type Meaning, type Sign } from "./simd_lanes.ts";
+import type { Lanes, Meaning, Sign } from "./simd_lanes.ts";
 
 /** One operation on Rn and Rm. */
 export function operation(op: LaneOperation, ...immediates: number[]): Meaning {
@@ -73,7 +73,7 @@ export function toUnsigned(lanes: Lanes, n: Value): Value {
 
 /** Sums of neighbours of `lanes`, in lanes of twice the width: those in the lower half and those in the upper. */
 export function pairSums(sign: Sign, lanes: Lanes, n: Value): Value {
-  const wide = new Lanes(lanes.ir, lanes.width, lanes.lane * 2 as 16 | 32 | 64);
+  const { wide } = lanes;
   const low = wide.shiftRight(sign, wide.shiftLeft(n, lanes.lane), lanes.lane);
   return wide.add(low, wide.shiftRight(sign, n, lanes.lane));
 }
@@ -81,4 +81,19 @@ export function pairSums(sign: Sign, lanes: Lanes, n: Value): Value {
 /** A vector's half of 64 bits in lanes of twice the width. */
 export function widened(sign: Sign, { ir, lane }: Lanes, half: Value): Value {
   return ir.lanes(`laneWiden${sign}`, 128, lane, [half]);
+}
+
+/** What makes a vector's lanes, or a scalar, half as wide. */
+export type Narrowing = (lanes: Lanes, n: Value) => Value;
+
+/** By one operation. */
+export function narrowBy(
+  op: "laneNarrow" | "laneNarrowSaturatingSigned" | "laneNarrowSaturatingUnsigned",
+): Narrowing {
+  return ({ ir, width, lane }, n) => ir.lanes(op, width / 2 as 8 | 16 | 32 | 64, lane, [n]);
+}
+
+/** Signed lanes to unsigned ones, saturating. */
+export function narrowToUnsigned(lanes: Lanes, n: Value): Value {
+  return narrowBy("laneNarrowSaturatingUnsigned")(lanes, toUnsigned(lanes, n));
 }

@@ -31,6 +31,10 @@ export class Lanes {
     readonly lane: Lane,
   ) {}
 
+  /** As many bits in lanes of twice the width. */
+  get wide(): Lanes {
+    return new Lanes(this.ir, this.width, this.lane * 2 as Lane);
+  }
   /** An operation with its immediates. */
   apply(op: LaneOperation, args: readonly Value[], ...immediates: number[]): Value {
     return this.ir.lanes(op, this.width, this.lane, args, ...immediates);
@@ -91,6 +95,16 @@ export class Lanes {
 
 /** What an instruction computes of Rn, Rm and, if it asks, Rd. */
 export type Meaning = (lanes: Lanes, n: Value, m: Value, d: () => Value) => Value;
+
+/** The upper (Q = 1) or lower half of V[n]. */
+export function readHalf(ir: Builder, Q: number, n: number): Value {
+  return Q === 1 ? ir.extract(64, ir.readV(n, 128), 64) : ir.readV(n, 64);
+}
+
+/** Writes 64 bits to the upper half of V[n] (Q = 1), keeping the lower; or to the lower half, zeroing the upper. */
+export function writeHalf(ir: Builder, Q: number, n: number, half: Value): void {
+  ir.writeV(n, Q === 1 ? ir.concatenate(half, ir.readV(n, 64)) : half);
+}
 
 type Registers = Readonly<Record<"size" | "Rm" | "Rn" | "Rd", number>>;
 
