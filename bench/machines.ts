@@ -29,6 +29,7 @@ export function recordFlat(
     readonly depth?: Depth;
     readonly as?: "kernel" | "bios";
     readonly limit?: number;
+    readonly engine?: string;
     readonly machine?: ConfigurationInput;
   } = {},
 ): Measured {
@@ -38,7 +39,8 @@ export function recordFlat(
   const configuration = parseConfiguration({ ...options.machine, boot: { [options.as ?? "kernel"]: image } });
   const file = new MemoryFile();
   const manifest = { configuration, depth: options.depth ?? "traps", recordedBy: "bench" } as const;
-  const recorder = new Recorder(manifest, images, new JournalWriter(file));
+  const engine = options.engine === undefined ? {} : { engine: options.engine };
+  const recorder = new Recorder(manifest, images, new JournalWriter(file), engine);
   const started = performance.now();
   const stop = recorder.run(options.limit ?? 2 ** 40);
   const seconds = (performance.now() - started) / 1000;

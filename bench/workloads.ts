@@ -18,6 +18,172 @@ const OFF = `
         .ltorg
 `;
 
+/**
+ * A list that is searched and turned round, a product of matrices, and a state machine over text, with a check sum over
+ * what they find: what CoreMark is made of, written here.
+ */
+const CORE = `
+        .equ    NODES, 64
+        .equ    ORDER, 8
+        .equ    LIST, DATA + 0x1000             // nodes of 16 bytes: next, value
+        .equ    LEFT, DATA + 0x4000             // matrices of 32-bit numbers
+        .equ    RIGHT, DATA + 0x5000
+        .equ    PRODUCT, DATA + 0x6000
+        ldr     x0, =(DATA + 4096)
+        mov     sp, x0
+        ldr     x28, =ROUNDS
+        mov     w27, #0                         // check sum
+        bl      make_list
+        bl      make_matrices
+round:  bl      list
+        bl      matrix
+        bl      machine
+        subs    x28, x28, #1
+        b.ne    round
+${OFF}
+make_list:
+        ldr     x0, =LIST
+        mov     x26, x0                         // first node
+        mov     x1, #0
+1:      add     x2, x0, #16
+        add     x3, x1, x1, lsl #2
+        and     x3, x3, #(NODES - 1)
+        stp     x2, x3, [x0]
+        mov     x4, x0
+        mov     x0, x2
+        add     x1, x1, #1
+        cmp     x1, #NODES
+        b.ne    1b
+        str     xzr, [x4]
+        ret
+make_matrices:
+        ldr     x0, =LEFT
+        ldr     x1, =RIGHT
+        mov     w2, #0
+1:      mul     w3, w2, w2
+        eor     w3, w3, #0x3c
+        str     w3, [x0, w2, uxtw #2]
+        sub     w3, w3, w2, lsl #3
+        str     w3, [x1, w2, uxtw #2]
+        add     w2, w2, #1
+        cmp     w2, #(ORDER * ORDER)
+        b.ne    1b
+        ret
+sum:                                            // adds W0 to the check sum, bit by bit
+        mov     w1, #16
+1:      eor     w2, w0, w27
+        lsr     w27, w27, #1
+        tbz     w2, #0, 2f
+        mov     w3, #0xa001
+        eor     w27, w27, w3
+2:      lsr     w0, w0, #1
+        subs    w1, w1, #1
+        b.ne    1b
+        ret
+list:   stp     x29, x30, [sp, #-16]!
+        mov     x10, #8                         // values looked for
+        and     x11, x28, #(NODES - 1)
+1:      mov     x0, x26
+        mov     x12, #0
+2:      ldp     x1, x2, [x0]
+        cmp     x2, x11
+        b.eq    3f
+        add     x12, x12, #1
+        mov     x0, x1
+        cbnz    x0, 2b
+3:      add     x11, x11, #7
+        and     x11, x11, #(NODES - 1)
+        subs    x10, x10, #1
+        b.ne    1b
+        mov     x0, x26                         // turn it round
+        mov     x1, #0
+4:      ldr     x2, [x0]
+        str     x1, [x0]
+        mov     x1, x0
+        mov     x0, x2
+        cbnz    x0, 4b
+        mov     x26, x1
+        mov     w0, w12
+        bl      sum
+        ldp     x29, x30, [sp], #16
+        ret
+matrix: stp     x29, x30, [sp, #-16]!
+        ldr     x10, =LEFT
+        ldr     x12, =PRODUCT
+        mov     w0, #ORDER                      // rows
+1:      ldr     x11, =RIGHT
+        mov     w1, #ORDER                      // columns
+2:      mov     w2, #0
+        mov     x4, x10
+        mov     x5, x11
+        mov     w3, #ORDER
+3:      ldr     w6, [x4], #4
+        ldr     w7, [x5], #(ORDER * 4)
+        madd    w2, w6, w7, w2
+        subs    w3, w3, #1
+        b.ne    3b
+        str     w2, [x12], #4
+        add     x11, x11, #4
+        subs    w1, w1, #1
+        b.ne    2b
+        add     x10, x10, #(ORDER * 4)
+        subs    w0, w0, #1
+        b.ne    1b
+        ldr     x4, =LEFT
+        ldr     w6, [x4]
+        add     w6, w6, w2, lsr #16
+        str     w6, [x4]
+        mov     w0, w2
+        bl      sum
+        ldp     x29, x30, [sp], #16
+        ret
+machine:                                        // counts numbers, fractions and words in the text
+        stp     x29, x30, [sp, #-16]!
+        adr     x0, text
+        mov     w4, #0
+        mov     w5, #0
+start:  ldrb    w1, [x0], #1
+        cbz     w1, 9f
+        cmp     w1, #'-'
+        b.eq    start
+        sub     w2, w1, #'0'
+        cmp     w2, #9
+        b.ls    number
+word:   ldrb    w1, [x0], #1
+        cbz     w1, 9f
+        cmp     w1, #','
+        b.ne    word
+        add     w4, w4, #1
+        b       start
+number: ldrb    w1, [x0], #1
+        cbz     w1, 9f
+        cmp     w1, #'.'
+        b.eq    fraction
+        sub     w2, w1, #'0'
+        cmp     w2, #9
+        b.ls    number
+        cmp     w1, #','
+        b.ne    word
+        add     w4, w4, #256
+        b       start
+fraction:
+        ldrb    w1, [x0], #1
+        cbz     w1, 9f
+        sub     w2, w1, #'0'
+        cmp     w2, #9
+        b.ls    fraction
+        cmp     w1, #','
+        b.ne    word
+        add     w5, w5, #1
+        b       start
+9:      add     w0, w4, w5, lsl #4
+        bl      sum
+        ldp     x29, x30, [sp], #16
+        ret
+        .ltorg
+text:   .asciz  "5012,1234,-874,+122,35.54400,.1234500,-110.700,+0.64400,5.500e+3,-.123e-2,T0.3e-1F,-T.T++Tq,1T3.4e4z,34.0e-T^,"
+`;
+
 /** The integer workloads. */
 export const WORKLOADS: readonly Workload[] = [
   {
@@ -124,6 +290,11 @@ ${OFF}
 handlers: .quad op_add, op_xor, op_not, op_end
 code:   .byte   0, 1, 0, 2, 3
 `,
+  },
+  {
+    name: "core",
+    rounds: 100,
+    source: CORE,
   },
 ];
 
