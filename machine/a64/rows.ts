@@ -6,10 +6,12 @@ import { rows as conditional } from "./conditional.ts";
 import { rows as crypto } from "./crypto.ts";
 import { rows as exclusive } from "./exclusive.ts";
 import { rows as float } from "./float.ts";
+import { rows as floatConvert } from "./float_convert.ts";
 import { rows as loadStore } from "./load_store.ts";
 import { rows as loadStorePair } from "./load_store_pair.ts";
 import { rows as logicalBitfield } from "./logical_bitfield.ts";
 import { rows as multiplyDivide } from "./multiply_divide.ts";
+import { rows as simdElement } from "./simd_element.ts";
 import { rows as simdFloatAcross } from "./simd_float_across.ts";
 import { rows as simdFloatElement } from "./simd_float_element.ts";
 import { rows as simdFloatFixed } from "./simd_float_fixed.ts";
@@ -38,9 +40,11 @@ const TABLES: readonly (readonly Row[])[] = [
   loadStorePair,
   exclusive,
   float,
+  floatConvert,
   simdMove,
   simdThreeSame,
   simdThreeDifferent,
+  simdElement,
   simdTwoRegister,
   simdShift,
   simdPermute,

@@ -66,6 +66,11 @@ export function doublingProduct(lanes: Lanes, n: Value, m: Value): Value {
   return lanes.apply("laneAddSaturatingSigned", [product, product]);
 }
 
+/** SQRDMLAH (0) and SQRDMLSH (1): the rounded high half of Rd and the doubled product. */
+export function roundingDoublingMulAdd(subtracts: 0 | 1): Meaning {
+  return (lanes, n, m, d) => lanes.apply("laneDoublingMulAddHigh", [n, m, d()], subtracts);
+}
+
 /** Signed lanes as unsigned ones: negative numbers saturate to zero. */
 export function toUnsigned(lanes: Lanes, n: Value): Value {
   return lanes.apply("laneAddMixedSaturatingUnsigned", [lanes.every(0n), n]);

@@ -4,7 +4,7 @@
 export type Bit = "0" | "1";
 
 /** Element sizes an instruction has, of b, h, s and d. */
-export type Sizes = "b" | "bh" | "bhs" | "bhsd" | "hs" | "bd" | "d";
+export type Sizes = "b" | "bh" | "bhs" | "bhsd" | "hs" | "hsd" | "bd" | "d";
 
 /** The field that gives an element's size: 8 bits shifted left by it. */
 export interface SizeField {
@@ -42,4 +42,16 @@ export function scalar(register: string, choice: string): string {
 /** `Rd, Rn` or `Rd, Rn, Rm` of one kind. */
 export function operands(of: typeof vector, choice: string, registers: readonly string[]): string {
   return registers.map((register) => of(register, choice)).join(", ");
+}
+
+/** Fields that name an element to multiply by. */
+export type IndexedFields = Readonly<Record<"M" | "Rm" | "H" | "L", number>>;
+
+/** The register and index that the fields name for elements of 16 (scale 1), 32 or 64 bits. */
+export function indexedElement(
+  scale: number,
+  { M, Rm, H, L }: IndexedFields,
+): { readonly register: number; readonly index: number } {
+  if (scale === 1) return { register: Rm, index: H << 2 | L << 1 | M };
+  return { register: M << 4 | Rm, index: scale === 2 ? H << 1 | L : H };
 }

@@ -96,6 +96,11 @@ export class Lanes {
 /** What an instruction computes of Rn, Rm and, if it asks, Rd. */
 export type Meaning = (lanes: Lanes, n: Value, m: Value, d: () => Value) => Value;
 
+/** Lane number `index` of V[n]. */
+export function readElement(ir: Builder, n: number, lane: Lane, index: number): Value {
+  return index === 0 ? ir.readV(n, lane) : ir.extract(lane, ir.readV(n, 128), index * lane);
+}
+
 /** The upper (Q = 1) or lower half of V[n]. */
 export function readHalf(ir: Builder, Q: number, n: number): Value {
   return Q === 1 ? ir.extract(64, ir.readV(n, 128), 64) : ir.readV(n, 64);

@@ -2,6 +2,7 @@
 import type { LineParser } from "./line_parser.ts";
 import type { KindFactory } from "./operand_kind.ts";
 import type { AnyFields } from "./pattern.ts";
+import { indexedElement, type IndexedFields } from "./simd_forms.ts";
 
 /** Names chosen by fields, first field highest; `-` is a combination without one. */
 interface Choice {
@@ -24,6 +25,7 @@ const CHOICES: Readonly<Record<string, Choice>> = {
   pairs:      choice("size:2 Q:1", "4h 8h 2s 4s 1d 2d"),
   qb:         choice("Q:1",        "8b 16b"),
   qh:         choice("Q:1",        "4h 8h"),
+  qhLong:     choice("Q:1",        "2h 4h"),
   qs:         choice("Q:1",        "2s 4s"),
   qd:         choice("Q:1",        "1d 2d"),
   float:      choice("sz:1 Q:1",   "2s 4s - 2d"),
@@ -34,7 +36,7 @@ const CHOICES: Readonly<Record<string, Choice>> = {
   bySize:     choice("size:2",     "b h s d"),
   byWide:     choice("size:2",     "h s d"),
   bySz:       choice("sz:1",       "s d"),
-  byType:     choice("ftype:2",    "s d"),
+  byType:     choice("ftype:2",    "s d - h"),
 };
 
 function chosenName(argument: string, fields: AnyFields): string {
@@ -223,22 +225,17 @@ const generalOfElement: KindFactory = () => {
   };
 };
 
-/** `v1.h[3]` in fields M, Rm, H, L (multiplication by an element); sizes are size or sz. */
-const indexed: KindFactory = () => ({
-  print([M, Rm, H, L], { fields }) {
-    const { register, index, letter } = indexedParts(
-      M as number,
-      Rm as number,
-      H as number,
-      L as number,
-      fields,
-    );
-    return `v${register}.${letter}[${index}]`;
+/** `v1.h[3]` in fields M, Rm, H, L (multiplication by an element); sizes are the argument, size or sz. */
+const indexed: KindFactory = (_fields, argument) => ({
+  print(_values, { fields }) {
+    const scale = indexedScale(fields, argument),
+      { register, index } = indexedElement(scale, fields as IndexedFields);
+    return `v${register}.${LETTERS[scale]}[${index}]`;
   },
   parse(line) {
     const column = line.column();
     const { n, suffix } = takeVector(line);
-    const scale = line.fields.size ?? (line.fields.sz as number) + 2;
+    const scale = indexedScale(line.fields as AnyFields, argument);
     if (suffix !== LETTERS[scale]) {
       line.position = column - 1;
       line.failExpected(`an element of size ${LETTERS[scale]}`);
@@ -252,11 +249,31 @@ const indexed: KindFactory = () => ({
   },
 });
 
-function indexedParts(M: number, Rm: number, H: number, L: number, fields: AnyFields) {
-  const scale = fields.size ?? (fields.sz as number) + 2;
-  if (scale === 1) return { register: Rm, index: H << 2 | L << 1 | M, letter: "h" };
-  return { register: M << 4 | Rm, index: scale === 2 ? H << 1 | L : H, letter: LETTERS[scale] };
+/** Binary logarithm of the element's bytes. */
+function indexedScale({ size, sz }: AnyFields, letter: string): number {
+  return letter === "" ? size ?? (sz as number) + 2 : LETTERS.indexOf(letter);
 }
+
+/** `v31.2h[3]` in fields M, Rm and those of the index, a bit each; the argument is what follows the register. */
+const numbered: KindFactory = ({ length }, argument) => {
+  const bits = length - 2;
+  return {
+    print: ([M, Rm, ...index]) =>
+      `v${(M as number) << 4 | (Rm as number)}.${argument}[${index.reduce((all, bit) => all << 1 | bit)}]`,
+    parse(line) {
+      const column = line.column();
+      const { n, suffix } = takeVector(line);
+      if (suffix !== argument) {
+        line.position = column - 1;
+        line.failExpected(`an element ${argument}`);
+      }
+      line.expect("[");
+      const index = line.immediateBetween(0, 2 ** bits - 1);
+      line.expect("]");
+      return [n >> 4, n & 15, ...Array.from({ length: bits }, (_, at) => index >> (bits - 1 - at) & 1)];
+    },
+  };
+};
 
 /** The register after a post-indexed address: 31 is the immediate given by the argument, for Q 0 and 1. */
 const postIndex: KindFactory = (_fields, argument) => {
@@ -287,5 +304,6 @@ export const SIMD_KINDS: Readonly<Record<string, KindFactory>> = {
   scalarOfElement,
   generalOfElement,
   indexed,
+  numbered,
   postIndex,
 };
