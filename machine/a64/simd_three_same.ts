@@ -8,6 +8,7 @@ import {
   notLess,
   operation,
   pairwise,
+  roundingDoublingMulAdd,
   roundingHalvingAdd,
   subtractFrom,
   test,
@@ -88,5 +89,24 @@ function integerRows([name, U, opcode, sizes, scalarSizes, meaning]: typeof INTE
   ];
 }
 
+/** SQRDMLAH and SQRDMLSH, of an encoding group of their own. */
+const ROUNDING_DOUBLING = [["SQRDMLAH", "0000", roundingDoublingMulAdd(0)], [
+  "SQRDMLSH",
+  "0001",
+  roundingDoublingMulAdd(1),
+]] as const;
+
+function roundingDoublingRows([name, opcode, meaning]: typeof ROUNDING_DOUBLING[number]): Row[] {
+  const mnemonic = name.toLowerCase(), options = { ...hasSize("hs"), feature: "RDM" } as const;
+  // deno-fmt-ignore
+  return [
+    instruction(`${name}_vector`,      `0 Q:1 1 01110 size:2 0 Rm:5 1 ${opcode} 1 Rn:5 Rd:5`, `${mnemonic} ${operands(vector, "full", REGISTERS)}`,   onVectors(meaning), options),
+    instruction(`${name}_simd_scalar`, `01 1 11110 size:2 0 Rm:5 1 ${opcode} 1 Rn:5 Rd:5`,    `${mnemonic} ${operands(scalar, "bySize", REGISTERS)}`, onScalars(meaning), options),
+  ];
+}
+
 /** The rows; bitwise logic is in simd_move.ts. */
-export const rows: readonly Row[] = INTEGER.flatMap(integerRows);
+export const rows: readonly Row[] = [
+  ...INTEGER.flatMap(integerRows),
+  ...ROUNDING_DOUBLING.flatMap(roundingDoublingRows),
+];
