@@ -11,10 +11,13 @@ import { rows as loadStore } from "./load_store.ts";
 import { rows as loadStorePair } from "./load_store_pair.ts";
 import { rows as logicalBitfield } from "./logical_bitfield.ts";
 import { rows as multiplyDivide } from "./multiply_divide.ts";
+import { rows as simdBfloat } from "./simd_bfloat.ts";
+import { rows as simdComplex } from "./simd_complex.ts";
 import { rows as simdElement } from "./simd_element.ts";
 import { rows as simdFloatAcross } from "./simd_float_across.ts";
+import { rows as simdFloatConvert } from "./simd_float_convert.ts";
 import { rows as simdFloatElement } from "./simd_float_element.ts";
-import { rows as simdFloatFixed } from "./simd_float_fixed.ts";
+import { rows as simdFloatMultiplyLong } from "./simd_float_multiply_long.ts";
 import { rows as simdFloatThreeSame } from "./simd_float_three_same.ts";
 import { rows as simdFloatTwoRegister } from "./simd_float_two_register.ts";
 import { rows as simdMove } from "./simd_move.ts";
@@ -52,7 +55,10 @@ const TABLES: readonly (readonly Row[])[] = [
   simdFloatTwoRegister,
   simdFloatAcross,
   simdFloatElement,
-  simdFloatFixed,
+  simdFloatConvert,
+  simdFloatMultiplyLong,
+  simdComplex,
+  simdBfloat,
   crypto,
   simdStructure,
 ];

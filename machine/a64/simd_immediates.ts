@@ -82,6 +82,17 @@ const msl = numberKind(() => ({
   },
 }));
 
+/** A rotation of complex numbers: multiples of 90 degrees, of one bit 90 or 270. */
+const rotation = numberKind((width) => ({
+  print: (value) => String(width === 1 ? 90 + 180 * value : 90 * value),
+  parse(line) {
+    const { value, column } = line.immediate();
+    const rotations = width === 1 ? [90n, 270n] : [0n, 90n, 180n, 270n];
+    if (!rotations.includes(value)) line.fail(`a rotation is ${rotations.join(", ")}`, column);
+    return rotations.indexOf(value);
+  },
+}));
+
 /** Kinds of SIMD&FP immediates by name. */
 export const SIMD_IMMEDIATE_KINDS: Readonly<Record<string, KindFactory>> = {
   rightShift,
@@ -91,4 +102,5 @@ export const SIMD_IMMEDIATE_KINDS: Readonly<Record<string, KindFactory>> = {
   byteMask,
   lsl8,
   msl,
+  rotation,
 };
