@@ -2,81 +2,66 @@
 import type { Builder, Value } from "../ir/builder.ts";
 import { floatImmediateBits } from "./float.ts";
 import { alias, instruction, type Row } from "./instruction.ts";
+import { type Lane, Lanes, laneWidth, readElement, vectorWidth } from "./simd_lanes.ts";
 
-/** Repeats an element of `size` bits over `width` bits. */
-function repeated(element: bigint, size: number, width: number): bigint {
-  return Array.from({ length: width / size }, (_, i) => element << BigInt(i * size)).reduce((a, b) => a | b);
-}
-
-/** Binary logarithm of an element's bytes, from the lowest one of imm5. */
-function elementScale(imm5: number): number {
-  return 31 - Math.clz32(imm5 & -imm5);
-}
-
-type ElementWidth = 8 | 16 | 32 | 64;
 type Copy = Readonly<Record<"Q" | "imm5" | "Rn" | "Rd", number>>;
 
-/** A general or vector element in every element of a vector: doubled until it is as wide. */
-function duplicate(ir: Builder, { Q, Rd }: Copy, element: Value): void {
-  let value = element;
-  for (let width: number = ir.widthOf(element); width < (Q ? 128 : 64); width *= 2) {
-    value = ir.concatenate(value, value);
-  }
-  ir.writeV(Rd, value);
+/** The lane that imm5 names: its width by the lowest one, its number above. */
+function laneOf(imm5: number): { readonly lane: Lane; readonly index: number; readonly scale: number } {
+  const scale = 31 - Math.clz32(imm5 & -imm5);
+  return { lane: laneWidth(scale), index: imm5 >> scale + 1, scale };
 }
 
-function readElement(ir: Builder, n: number, imm5: number): Value {
-  const scale = elementScale(imm5), width = 8 << scale as ElementWidth;
-  const lowest = (imm5 >> scale + 1) * width;
-  return lowest === 0 ? ir.readV(n, width) : ir.extract(width, ir.readV(n, 128), lowest);
+/** A general or vector element in every element of a vector. */
+function duplicate(ir: Builder, { Q, imm5, Rd }: Copy, element: Value): void {
+  const width = vectorWidth(Q), { lane } = laneOf(imm5);
+  ir.writeV(Rd, width === lane ? element : ir.lanes("laneBroadcast", width, lane, [element]));
 }
 
 function duplicateElement(ir: Builder, fields: Copy): void {
+  const { lane, index } = laneOf(fields.imm5);
   ir.call("checkFpEnabled");
-  duplicate(ir, fields, readElement(ir, fields.Rn, fields.imm5));
+  duplicate(ir, fields, readElement(ir, fields.Rn, lane, index));
 }
 
 function duplicateGeneral(ir: Builder, fields: Copy): void {
   ir.call("checkFpEnabled");
-  duplicate(ir, fields, ir.readX(fields.Rn, 8 << elementScale(fields.imm5) as ElementWidth));
+  duplicate(ir, fields, ir.readX(fields.Rn, laneOf(fields.imm5).lane));
 }
 
 type Insert = Readonly<Record<"imm5" | "Rn" | "Rd", number>>;
 
 /** Replaces the element that imm5 names. */
 function insert(ir: Builder, { imm5, Rd }: Insert, element: Value): void {
-  const scale = elementScale(imm5), width = 8 << scale;
-  const lowest = (imm5 >> scale + 1) * width;
-  const mask = (1n << BigInt(width)) - 1n << BigInt(lowest);
-  const kept = ir.and(128, ir.readV(Rd, 128), ir.constant(128, ~mask));
-  const moved = ir.shiftLeft(128, ir.zeroExtend(128, element), ir.constant(128, lowest));
-  ir.writeV(Rd, ir.or(128, kept, moved));
+  const { lane, index } = laneOf(imm5);
+  ir.writeV(Rd, ir.lanes("laneInsert", 128, lane, [ir.readV(Rd, 128), element], index));
 }
 
 function insertGeneral(ir: Builder, fields: Insert): void {
   ir.call("checkFpEnabled");
-  insert(ir, fields, ir.readX(fields.Rn, 8 << elementScale(fields.imm5) as ElementWidth));
+  insert(ir, fields, ir.readX(fields.Rn, laneOf(fields.imm5).lane));
 }
 
 function insertElement(ir: Builder, fields: Insert & { readonly imm4: number }): void {
-  const scale = elementScale(fields.imm5), width = 8 << scale as ElementWidth;
+  const { lane, scale } = laneOf(fields.imm5);
   ir.call("checkFpEnabled");
-  insert(ir, fields, ir.extract(width, ir.readV(fields.Rn, 128), (fields.imm4 >> scale) * width));
+  insert(ir, fields, readElement(ir, fields.Rn, lane, fields.imm4 >> scale));
 }
 
 /** SMOV and UMOV: an element extended to a general register. */
 function moveElement(signed: boolean) {
   return (ir: Builder, { Q, imm5, Rn, Rd }: Copy): void => {
-    const width = Q ? 64 : 32;
+    const width = Q ? 64 : 32, { lane, index } = laneOf(imm5);
     ir.call("checkFpEnabled");
-    const element = readElement(ir, Rn, imm5);
+    const element = readElement(ir, Rn, lane, index);
     ir.writeX(Rd, width, signed ? ir.signExtend(width, element) : ir.zeroExtend(width, element));
   };
 }
 
 function duplicateScalar(ir: Builder, { imm5, Rn, Rd }: Insert): void {
+  const { lane, index } = laneOf(imm5);
   ir.call("checkFpEnabled");
-  ir.writeV(Rd, readElement(ir, Rn, imm5));
+  ir.writeV(Rd, readElement(ir, Rn, lane, index));
 }
 
 type Immediate = Readonly<Record<"Q" | "abc" | "defgh" | "Rd", number>>;
@@ -85,15 +70,14 @@ type Immediate = Readonly<Record<"Q" | "abc" | "defgh" | "Rd", number>>;
 type Use = "move" | "or" | "clear";
 
 /** Uses a vector immediate: elements of `size` bits that `expand` makes of imm8 and the shift fields. */
-function immediate<F extends Immediate>(use: Use, size: number, expand: (imm8: bigint, fields: F) => bigint) {
+function immediate<F extends Immediate>(use: Use, size: Lane, expand: (imm8: bigint, fields: F) => bigint) {
   return (ir: Builder, fields: F): void => {
-    const width = fields.Q ? 128 : 64;
-    const imm8 = BigInt(fields.abc << 5 | fields.defgh);
-    const value = repeated(BigInt.asUintN(size, expand(imm8, fields)), size, width);
+    const lanes = new Lanes(ir, vectorWidth(fields.Q), size), { width } = lanes;
+    const value = expand(BigInt(fields.abc << 5 | fields.defgh), fields);
     ir.call("checkFpEnabled");
-    if (use === "move") return ir.writeV(fields.Rd, ir.constant(width, value));
+    const constant = lanes.every(use === "clear" ? ~value : value);
+    if (use === "move") return ir.writeV(fields.Rd, constant);
     const old = ir.readV(fields.Rd, width);
-    const constant = ir.constant(width, use === "or" ? value : ~value);
     ir.writeV(fields.Rd, use === "or" ? ir.or(width, old, constant) : ir.and(width, old, constant));
   };
 }
@@ -117,7 +101,7 @@ type Logical = Readonly<Record<"Q" | "Rm" | "Rn" | "Rd", number>>;
 /** A bitwise operation on whole registers; `d`, `n` and `m` are Rd, Rn and Rm. */
 function bitwise(operation: (ir: Builder, width: 64 | 128, n: Value, m: Value, d: () => Value) => Value) {
   return (ir: Builder, { Q, Rm, Rn, Rd }: Logical): void => {
-    const width = Q ? 128 : 64;
+    const width = vectorWidth(Q);
     ir.call("checkFpEnabled");
     const n = ir.readV(Rn, width), m = ir.readV(Rm, width);
     ir.writeV(Rd, operation(ir, width, n, m, () => ir.readV(Rd, width)));
