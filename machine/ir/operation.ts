@@ -1,4 +1,5 @@
 /** What an IR operation is: the node, the context it is evaluated in, and the constructors of table rows. */
+import type { Emitter } from "./emit.ts";
 import type { HelperName } from "./helpers.ts";
 import type { OperationName } from "./operations.ts";
 
@@ -47,8 +48,21 @@ export interface ExecutionContext {
 /** Meaning of an operation. Missing arguments are 0n. Results are unsigned and within the width. */
 export type Evaluate = (node: IrNode, a: bigint, b: bigint, c: bigint, context: ExecutionContext) => bigint;
 
+/** Writes WebAssembly that leaves an operation's result on the stack, in the form described in emit.ts. */
+export type Emit = (node: IrNode, e: Emitter) => void;
+
+/** The WebAssembly form of an operation; nodes that it is not for are evaluated. */
+export interface EmitForm {
+  /** Writes the code. It changes no state: where the operation would, the code leaves by `bail`. */
+  readonly emit?: Emit;
+  /** Which nodes it is for; all of them when missing. */
+  readonly emits?: (node: IrNode, argumentWidths: readonly Width[]) => boolean;
+  /** The code may leave the instruction by `bail`, so that nothing may have been changed before it. */
+  readonly bails?: boolean;
+}
+
 /** A row of the table of operations. */
-export interface OperationRow {
+export interface OperationRow extends EmitForm {
   /** It can raise an exception. */
   readonly faults: boolean;
   /** It changes state, so that it may be neither dropped nor moved. */
@@ -82,13 +96,17 @@ export function int(node: IrNode, index: number): number {
 }
 
 /** A row whose result depends on its arguments and on registers alone. */
-export function pure(evaluate: Evaluate): OperationRow {
-  return { faults: false, effect: false, evaluate };
+export function pure(evaluate: Evaluate, emit: Emit | EmitForm = {}): OperationRow {
+  return { faults: false, effect: false, evaluate, ...formOf(emit) };
 }
 
 /** A row that changes state. */
-export function effect(evaluate: Evaluate): OperationRow {
-  return { faults: false, effect: true, evaluate };
+export function effect(evaluate: Evaluate, emit: Emit | EmitForm = {}): OperationRow {
+  return { faults: false, effect: true, evaluate, ...formOf(emit) };
+}
+
+function formOf(emit: Emit | EmitForm): EmitForm {
+  return typeof emit === "function" ? { emit } : emit;
 }
 
 /** A row that can raise an exception. */

@@ -1,5 +1,36 @@
-/** The table of IR operations: each row is an operation's exact meaning; back ends add their form beside it. */
+/** The table of IR operations: each row is an operation's exact meaning and its WebAssembly form. */
 import { CRYPTO_OPERATIONS } from "./crypto_operations.ts";
+import {
+  emitAddCarry,
+  emitBinary,
+  emitBitwise,
+  emitDivSigned,
+  emitDivUnsigned,
+  emitMulHigh,
+  emitNot,
+  emitRotateRight,
+  emitShiftRightSigned,
+} from "./emit_arithmetic.ts";
+import {
+  emitConcatenate,
+  emitCrc32,
+  emitExtract,
+  emitLeadingSigns,
+  emitLeadingZeros,
+  emitReverseBits,
+  emitReverseBytes,
+  emitSignExtend,
+  emitZeroExtend,
+} from "./emit_bits.ts";
+import {
+  emitCondition,
+  emitEqual,
+  emitFlagsOfAdd,
+  emitFlagsOfLogic,
+  emitFlagsOfSub,
+  emitLess,
+  emitSelect,
+} from "./emit_flags.ts";
 import { FLOAT_OPERATIONS } from "./float_operations.ts";
 import { FLOAT_PRODUCT_OPERATIONS } from "./float_product_operations.ts";
 import { type HelperName, HELPERS } from "./helpers.ts";
@@ -89,44 +120,44 @@ export const OPERATIONS = {
   ...CRYPTO_OPERATIONS,
   // Constants and arithmetic; arguments have the node's width.
   constant:     pure((n) => n.immediates[0] as bigint),
-  add:          pure((n, a, b) => wrap(n.width, a + b)),
-  addCarry:     pure((n, a, b, c) => wrap(n.width, a + b + c)),
-  sub:          pure((n, a, b) => wrap(n.width, a - b)),
-  mul:          pure((n, a, b) => wrap(n.width, a * b)),
-  mulHighSigned:   pure((n, a, b) => wrap(n.width, (signed(n.width, a) * signed(n.width, b)) >> BigInt(n.width))),
-  mulHighUnsigned: pure((n, a, b) => (a * b) >> BigInt(n.width)),
-  divUnsigned:  pure((_, a, b) => (b === 0n ? 0n : a / b)),
-  divSigned:    pure((n, a, b) => (b === 0n ? 0n : wrap(n.width, signed(n.width, a) / signed(n.width, b)))),
-  and:          pure((_, a, b) => a & b),
-  or:           pure((_, a, b) => a | b),
-  xor:          pure((_, a, b) => a ^ b),
-  not:          pure((n, a) => a ^ mask(n.width)),
+  add:          pure((n, a, b) => wrap(n.width, a + b), emitBinary("Add", true)),
+  addCarry:     pure((n, a, b, c) => wrap(n.width, a + b + c), emitAddCarry),
+  sub:          pure((n, a, b) => wrap(n.width, a - b), emitBinary("Sub", true)),
+  mul:          pure((n, a, b) => wrap(n.width, a * b), emitBinary("Mul", true)),
+  mulHighSigned:   pure((n, a, b) => wrap(n.width, (signed(n.width, a) * signed(n.width, b)) >> BigInt(n.width)), emitMulHigh(true)),
+  mulHighUnsigned: pure((n, a, b) => (a * b) >> BigInt(n.width), emitMulHigh(false)),
+  divUnsigned:  pure((_, a, b) => (b === 0n ? 0n : a / b), emitDivUnsigned),
+  divSigned:    pure((n, a, b) => (b === 0n ? 0n : wrap(n.width, signed(n.width, a) / signed(n.width, b))), emitDivSigned),
+  and:          pure((_, a, b) => a & b, emitBitwise("And")),
+  or:           pure((_, a, b) => a | b, emitBitwise("Or")),
+  xor:          pure((_, a, b) => a ^ b, emitBitwise("Xor")),
+  not:          pure((n, a) => a ^ mask(n.width), emitNot),
   // Shifts: the amount is below the width.
-  shiftLeft:    pure((n, a, b) => wrap(n.width, a << b)),
-  shiftRight:   pure((_, a, b) => a >> b),
-  shiftRightSigned: pure((n, a, b) => wrap(n.width, signed(n.width, a) >> b)),
-  rotateRight:  pure((n, a, b) => wrap(n.width, (a >> b) | (a << (BigInt(n.width) - b)))),
+  shiftLeft:    pure((n, a, b) => wrap(n.width, a << b), emitBinary("Shl", true)),
+  shiftRight:   pure((_, a, b) => a >> b, emitBinary("ShrU", false)),
+  shiftRightSigned: pure((n, a, b) => wrap(n.width, signed(n.width, a) >> b), emitShiftRightSigned),
+  rotateRight:  pure((n, a, b) => wrap(n.width, (a >> b) | (a << (BigInt(n.width) - b))), emitRotateRight),
   // Bits and bytes.
-  leadingZeros: pure((n, a) => leadingZeros(n.width, a)),
-  leadingSigns: pure((n, a) => leadingZeros(n.width, wrap(n.width, a ^ (signed(n.width, a) >> 1n))) - 1n),
-  reverseBits:  pure((n, a) => reverseBits(n.width, a)),
-  reverseBytes: pure((n, a) => reverseBytes(n.width, int(n, 0), a)),            // immediate: container bits
-  crc32:        pure((n, a, b) => crc(int(n, 0), n.immediates[1] as bigint, a, b)), // data bits, polynomial; accumulator, data
+  leadingZeros: pure((n, a) => leadingZeros(n.width, a), emitLeadingZeros),
+  leadingSigns: pure((n, a) => leadingZeros(n.width, wrap(n.width, a ^ (signed(n.width, a) >> 1n))) - 1n, emitLeadingSigns),
+  reverseBits:  pure((n, a) => reverseBits(n.width, a), emitReverseBits),
+  reverseBytes: pure((n, a) => reverseBytes(n.width, int(n, 0), a), emitReverseBytes), // immediate: container bits
+  crc32:        pure((n, a, b) => crc(int(n, 0), n.immediates[1] as bigint, a, b), emitCrc32), // data bits, polynomial; accumulator, data
   // Width changes; extract's immediate is the lowest bit, signExtend's the source width.
-  zeroExtend:   pure((_, a) => a),
-  signExtend:   pure((n, a) => wrap(n.width, signed(int(n, 0), a))),
-  extract:      pure((n, a) => wrap(n.width, a >> BigInt(int(n, 0)))),
-  concatenate:  pure((n, a, b) => (a << BigInt(n.width / 2)) | b),                // high, low
+  zeroExtend:   pure((_, a) => a, emitZeroExtend),
+  signExtend:   pure((n, a) => wrap(n.width, signed(int(n, 0), a)), emitSignExtend),
+  extract:      pure((n, a) => wrap(n.width, a >> BigInt(int(n, 0))), emitExtract),
+  concatenate:  pure((n, a, b) => (a << BigInt(n.width / 2)) | b, emitConcatenate), // high, low
   // Comparisons give one bit; the immediate is the width compared.
-  equal:        pure((_, a, b) => bit(a === b)),
-  lessUnsigned: pure((_, a, b) => bit(a < b)),
-  lessSigned:   pure((n, a, b) => bit(signed(int(n, 0), a) < signed(int(n, 0), b))),
-  select:       pure((_, a, b, c) => (a === 0n ? c : b)),                         // condition, if 1, if 0
+  equal:        pure((_, a, b) => bit(a === b), emitEqual),
+  lessUnsigned: pure((_, a, b) => bit(a < b), emitLess(false)),
+  lessSigned:   pure((n, a, b) => bit(signed(int(n, 0), a) < signed(int(n, 0), b)), emitLess(true)),
+  select:       pure((_, a, b, c) => (a === 0n ? c : b), emitSelect),             // condition, if 1, if 0
   // Flags; the immediate is the width of the operation.
-  flagsOfAdd:   pure((n, a, b, c) => flagsOfAdd(int(n, 0), a, b, c)),
-  flagsOfSub:   pure((n, a, b) => flagsOfAdd(int(n, 0), a, b ^ mask(int(n, 0)), 1n)),
-  flagsOfLogic: pure((n, a) => nzcv(int(n, 0), a, false, false)),
-  condition:    pure((n, a) => bit(conditionHolds(int(n, 0), Number(a)))),        // condition number; flags
+  flagsOfAdd:   pure((n, a, b, c) => flagsOfAdd(int(n, 0), a, b, c), emitFlagsOfAdd),
+  flagsOfSub:   pure((n, a, b) => flagsOfAdd(int(n, 0), a, b ^ mask(int(n, 0)), 1n), emitFlagsOfSub),
+  flagsOfLogic: pure((n, a) => nzcv(int(n, 0), a, false, false), emitFlagsOfLogic),
+  condition:    pure((n, a) => bit(conditionHolds(int(n, 0), Number(a))), emitCondition(conditionHolds)), // condition number; flags
   // State.
   readX:        pure((n, _a, _b, _c, x) => x.slots[int(n, 0)] as bigint),
   writeX:       effect((n, a, _b, _c, x) => (x.slots[int(n, 0)] = a)),
