@@ -24,10 +24,17 @@ function swapElements(value: bigint, size: number, element: number): bigint {
   return result;
 }
 
-/** Bytes of one element, whose order SCTLR_ELx.EE gives: half of an exclusive pair, otherwise the whole access. */
-function elementSize(cpu: Cpu, size: number, exclusive: boolean): number {
-  const isPair = exclusive && (currentOpcode(cpu) & 0x0020_0000) !== 0;
-  return isPair ? size / 2 : size;
+/** Bytes of the elements of accesses that are not one element. */
+const LANE_BYTES: Partial<Record<Access, number>> = { lanes8: 1, lanes16: 2, lanes32: 4 };
+
+/** Bytes of one element, which is aligned on its own and whose order SCTLR_ELx.EE gives. */
+function elementSize(size: number, access: Access): number {
+  return LANE_BYTES[access] ?? size;
+}
+
+/** The same of an exclusive access: half of a pair is in byte order, though the pair is aligned as a whole. */
+function exclusiveElementSize(cpu: Cpu, size: number): number {
+  return (currentOpcode(cpu) & 0x0020_0000) !== 0 ? size / 2 : size;
 }
 
 function raiseData(cpu: Cpu, fault: Fault, address: bigint, write: boolean): void {
@@ -43,8 +50,8 @@ function refusesAlignment(
   access: Access,
   write: boolean,
 ): boolean {
-  const free = (access === "normal" || access === "unprivileged") &&
-    !accessControls(cpu, cpu.el).alignmentChecked;
+  const needsNone = access === "normal" || access === "unprivileged" || LANE_BYTES[access] !== undefined;
+  const free = needsNone && !accessControls(cpu, cpu.el).alignmentChecked;
   if (aligned || free) return false;
   raiseData(cpu, stage1Fault("alignment"), address, write);
   return true;
@@ -58,7 +65,7 @@ function locateAll(
   access: Access,
   kind: "read" | "write",
 ): [first: Place, second?: Place] | undefined {
-  const aligned = (low32(address) & (size - 1)) === 0;
+  const aligned = (low32(address) & (elementSize(size, access) - 1)) === 0;
   if (refusesAlignment(cpu, address, aligned, access, kind === "write")) return undefined;
   const controls = accessControls(cpu, levelOf(cpu, access));
   const first = locate(cpu, controls, address, kind, aligned);
@@ -78,7 +85,7 @@ function locateAll(
 /** Reads through every check; see `load` in memory_access.ts. */
 export function load(cpu: Cpu, address: bigint, size: number, access: Access): bigint {
   const places = locateAll(cpu, address, size, access, "read");
-  return places === undefined ? 0n : read(cpu, places, address, size, false);
+  return places === undefined ? 0n : read(cpu, places, address, size, elementSize(size, access));
 }
 
 function read(
@@ -86,7 +93,7 @@ function read(
   [first, second]: [Place, Place?],
   address: bigint,
   size: number,
-  exclusive: boolean,
+  element: number,
 ): bigint {
   const inFirst = second === undefined ? size : PAGE - (low32(address) & (PAGE - 1));
   let value = readPlace(cpu, first, inFirst);
@@ -99,13 +106,13 @@ function read(
     return 0n;
   }
   if (!accessControls(cpu, cpu.el).bigEndian) return value;
-  return swapElements(value, size, elementSize(cpu, size, exclusive));
+  return swapElements(value, size, element);
 }
 
 /** Writes through every check; see `store` in memory_access.ts. */
 export function store(cpu: Cpu, address: bigint, size: number, value: bigint, access: Access): void {
   const places = locateAll(cpu, address, size, access, "write");
-  if (places !== undefined) write(cpu, places, address, size, value, false);
+  if (places !== undefined) write(cpu, places, address, size, value, elementSize(size, access));
 }
 
 function write(
@@ -114,11 +121,9 @@ function write(
   address: bigint,
   size: number,
   value: bigint,
-  exclusive: boolean,
+  element: number,
 ): void {
-  const ordered = accessControls(cpu, cpu.el).bigEndian
-    ? swapElements(value, size, elementSize(cpu, size, exclusive))
-    : value;
+  const ordered = accessControls(cpu, cpu.el).bigEndian ? swapElements(value, size, element) : value;
   const inFirst = second === undefined ? size : PAGE - (low32(address) & (PAGE - 1));
   const head = second === undefined ? ordered : BigInt.asUintN(inFirst * 8, ordered);
   let fault = writePlace(cpu, first, inFirst, head);
@@ -130,7 +135,7 @@ function write(
 export function loadExclusive(cpu: Cpu, address: bigint, size: number, access: Access): bigint {
   const places = locateAll(cpu, address, size, access, "read");
   if (places === undefined) return 0n;
-  const value = read(cpu, places, address, size, true);
+  const value = read(cpu, places, address, size, exclusiveElementSize(cpu, size));
   if (cpu.pending === undefined) cpu.monitor.set(places[0].physical, size);
   return value;
 }
@@ -153,7 +158,7 @@ export function storeExclusive(
   const passed = cpu.monitor.allows(places[0].physical, size);
   cpu.monitor.clear("storeExclusive");
   if (!passed) return 1n;
-  write(cpu, places, address, size, value, true);
+  write(cpu, places, address, size, value, exclusiveElementSize(cpu, size));
   return cpu.pending === undefined ? 0n : 1n;
 }
 

@@ -6,8 +6,23 @@ import type { OperationName } from "./operations.ts";
 /** Widths of values in bits; 0 marks an operation without a result, 4 is NZCV. */
 export type Width = 0 | 1 | 4 | 8 | 16 | 32 | 64 | 128;
 
-/** How a memory access differs from a plain one: LDTR/STTR, ordering, and what alignment it needs. */
-export type Access = "normal" | "unprivileged" | "ordered" | "exclusive" | "atomic";
+/**
+ * How a memory access differs from a plain one: LDTR/STTR, ordering, what alignment it needs, or that it is of several
+ * lanes of so many bits, whose alignment and byte order are their own.
+ */
+export type Access = typeof ACCESSES[number];
+
+/** Every kind of access. */
+export const ACCESSES = [
+  "normal",
+  "unprivileged",
+  "ordered",
+  "exclusive",
+  "atomic",
+  "lanes8",
+  "lanes16",
+  "lanes32",
+] as const;
 
 /** One operation of a lowered instruction: plain data, so that it prints, compares and goes to golden files. */
 export interface IrNode {

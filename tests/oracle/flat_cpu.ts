@@ -132,7 +132,7 @@ export class FlatCpu implements ExecutionContext {
     const address = untagged(tagged);
     this.accesses.push({ address, size });
     const isAligned = address % BigInt(size) === 0n;
-    if (!isAligned && access !== "normal" && access !== "unprivileged") {
+    if (!isAligned && ["ordered", "exclusive", "atomic"].includes(access)) {
       this.#raise(SIGNALS.alignment, address);
       return -1;
     }
