@@ -9,7 +9,7 @@ const onOff = (value: boolean): string => value ? "on" : "off";
 
 /** What the machine is, by the option that says so. */
 export function configurationLines(configuration: MachineConfiguration): Map<string, string> {
-  const { boot, scheduleSeed, rtcBase } = configuration;
+  const { boot, scheduleSeed, rtcBase, strictModels } = configuration;
   const loaders = boot.loaders.map((loader, index): [string, string] => {
     const { kind, ...rest } = loader;
     const fields = Object.entries(rest).filter(([, value]) => value !== undefined).map(([name, value]) =>
@@ -36,6 +36,7 @@ export function configurationLines(configuration: MachineConfiguration): Map<str
     ["seed",               String(configuration.seed)],
     ["roots",              `every ${configuration.rootInterval} steps`],
     ["semihosting",        onOff(configuration.semihosting)],
+    ...(strictModels.length === 0 ? [] : [["strict", strictModels.join(", ")] as [string, string]]),
     ...images,
     ...(boot.append === undefined ? [] : [["append", JSON.stringify(boot.append)] as [string, string]]),
     ...loaders,

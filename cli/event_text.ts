@@ -66,7 +66,7 @@ function stepText(step: EventOf<"stepRetired">, palette: Palette, symbols: Symbo
 }
 
 /** Fields that are addresses, values or registers, and so read better in hexadecimal. */
-const HEXADECIMAL = new Set(["address", "function", "operation", "value"]);
+const HEXADECIMAL = new Set(["address", "function", "operation", "physical", "present", "used", "value"]);
 
 /** Fields of 64 bits that are virtual addresses of code, and those that are often something else. */
 const CODE_FIELDS = new Set(["returnAddress", "vector", "entry"]);
@@ -111,6 +111,8 @@ const PLACES: { readonly [K in EventKind]?: keyof EventOf<K> } = {
   exceptionReturned: "address",
   cpuStarted: "entry",
   translationFaulted: "address",
+  staleTranslationUsed: "address",
+  staleInstructionFetched: "address",
 };
 
 /** An event as a line of JSON, as `eventToJson` gives it; with a field `symbol` where its place has a name. */

@@ -1,4 +1,5 @@
 /** `hindsight record`: runs a machine and writes its journal. */
+import { STRICT_MODELS, type StrictModelName } from "../machine/configuration.ts";
 import { DEPTHS, type Manifest } from "../journal/payloads.ts";
 import { JournalWriter } from "../journal/file.ts";
 import { Recorder } from "../journal/recorder.ts";
@@ -15,6 +16,7 @@ import { type MachineRequest, machineRequest, QEMU_OPTIONS } from "./qemu_option
 import { engineOf } from "./replay.ts";
 import { parseScript, type Script } from "./script.ts";
 import { ScriptRun } from "./script_run.ts";
+import { suggestion } from "./suggest.ts";
 import { bytesText, counted, secondsText } from "./text.ts";
 
 /** Who recorded, in the journal. */
@@ -32,12 +34,20 @@ const OPTIONS: readonly OptionRow[] = [
   { name: "schedule-seed", value: "N",                 help: "draw turns from this number" },
   { name: "root-interval", value: "N",                 help: "steps between two roots (default 33554432)" },
   { name: "engine",        value: "NAME",              help: "what runs the CPUs; changes no result" },
+  { name: "strict",        value: "MODEL[,MODEL…]",    help: "show what missing maintenance does (see below): tlb, icache, dcache, context" },
 ];
 
 const DETAILS =
   `The options of QEMU say what the machine is; FILE may also be a guest fetched by \`deno task guests\`.
 Without a script, standard input is the console: at a terminal key by key (Ctrl-A h tells the operator's
 keys), from a pipe as the bytes come. Ctrl-C, where it does not go to the guest, ends the recording.
+
+With --strict, what real CPUs may do to software that forgets maintenance happens, and is an event
+(\`hindsight events\` finds it: stale…, breakBeforeMakeViolated):
+  tlb       translations stay until the TLBI that covers them
+  icache    fetched code stays until IC, on each CPU for itself
+  dcache    stores stay in a cache until DC cleans them; devices, fetches and uncached accesses see memory
+  context   system register writes wait for ISB, exception entry or return
 
 The exit code is the guest's when it powered off with one (its low 8 bits), 1 when a line of the script
 was not reached, the disk was full or the like, 2 for a wrong command line, and 0 otherwise.
@@ -76,9 +86,23 @@ function manifestOf(options: Options, configuration: Manifest["configuration"]):
   return { configuration, depth: options.oneOf("depth", DEPTHS) ?? "traps", recordedBy: RECORDED_BY };
 }
 
+/** The models that --strict names, if it was given. */
+function strictModelsOf(options: Options): readonly StrictModelName[] | undefined {
+  return options.text("strict")?.split(",").map((name) => {
+    const model = STRICT_MODELS.find((known) => known === name);
+    if (model !== undefined) return model;
+    throw new UsageError(
+      `--strict: there is no model "${name}"${suggestion(name, STRICT_MODELS)}; there are ${
+        STRICT_MODELS.join(", ")
+      }`,
+    );
+  });
+}
+
 /** The request with the options that QEMU does not have. */
 function withOwnOptions(request: MachineRequest, options: Options): MachineRequest {
   const own = {
+    strictModels: strictModelsOf(options),
     quantum: options.number("quantum", 64, 2 ** 32 - 1),
     scheduleSeed: options.number("schedule-seed", 0, 2 ** 32 - 1),
     rootInterval: options.number("root-interval", 1),
@@ -173,6 +197,7 @@ export const record: Command = {
   examples: [
     "deno task hindsight record -bios u-boot --script tests/fixtures/uboot.script -o u.hindsight",
     "deno task hindsight record -bios u-boot -o typed.hindsight  # at a terminal: type; Ctrl-A x ends it",
+    "deno task hindsight record -kernel my.elf --strict tlb,icache,dcache,context -o strict.hindsight",
   ],
   options: [...OPTIONS, ...QEMU_OPTIONS],
   run,

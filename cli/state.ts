@@ -33,7 +33,7 @@ function dumpOf(text: string, { board: { memory } }: Machine): Dump {
   if (memory.hostOffset(physicalAddress(at), size) < 0) {
     throw new UsageError(`--memory ${text}: the machine has no memory there; RAM begins at 0x40000000`);
   }
-  return { address: at, bytes: memory.readBytes(physicalAddress(at), size) };
+  return { address: at, bytes: memory.viewBytes(physicalAddress(at), size) };
 }
 
 /** What happens next: the step at this instant with the events before it; empty at the end of the run. */
@@ -122,7 +122,7 @@ export const state: Command = {
   examples: ["deno task hindsight state u.hindsight --at 1000000 --memory 0x40000000,64"],
   options: [
     { name: "at", value: "N", help: "the instant" },
-    { name: "memory", value: "ADDR[,LEN]", repeats: true, help: "physical memory there, 64 bytes or LEN" },
+    { name: "memory", value: "ADDR[,LEN]", repeats: true, help: "physical memory there as CPUs see it, 64 bytes or LEN" },
     { name: "engine", value: "NAME", help: "what runs the CPUs; changes no result" },
     ...SYMBOL_OPTIONS,
     ...IMAGE_OPTIONS,

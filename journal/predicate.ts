@@ -54,7 +54,7 @@ function readMemory(machine: Machine, address: bigint, size: bigint): bigint {
   if (memory.hostOffset(physicalAddress(Number(address)), Number(size)) < 0) {
     throw new PredicateError(`There is no memory at 0x${address.toString(16)}`);
   }
-  const bytes = memory.readBytes(physicalAddress(Number(address)), Number(size));
+  const bytes = memory.viewBytes(physicalAddress(Number(address)), Number(size));
   return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
 }
 

@@ -83,6 +83,14 @@ export const EVENT_KINDS = {
   cpuWoken:              kind("detail", { reason: oneOf("interrupt", "event", "eventStream", "monitorCleared") }),
   // One per step; register numbers: 0–30 X, 33 SP, 64 NZCV, 128+n Vn low half, 160+n Vn high half.
   stepRetired:           kind("step",   { pc: u64, opcode: u32, level: u8, registers: listOf(registerEffect, 64), memory: listOf(memoryEffect, 64) }),
+  // Strict models: a missing maintenance instruction or barrier let something old be used; `present` is what there is now.
+  // Translations are in the format of PAR_EL1. `reader` says who read the memory or cache: a CPU, a table walk, a device.
+  staleTranslationUsed:    kind("detail", { address: u64, access: oneOf("read", "write", "execute", "maintain"), used: u64, present: u64 }),
+  breakBeforeMakeViolated: kind("detail", { address: u64, cachedSize: u53, presentSize: u53 }),
+  staleInstructionFetched: kind("detail", { address: u64, physical: u53, used: u32, present: u32 }),
+  staleDataRead:           kind("detail", { reader: oneOf("cpu", "walk", "device"), address: u53, used: bytes(64), present: bytes(64) }),
+  staleDataWritten:        kind("detail", { address: u53, written: bytes(64), replaced: bytes(64) }),
+  staleRegisterUsed:       kind("detail", { register: text(32), used: u64, written: u64 }),
 } as const;
 
 /** The name of an event kind. */

@@ -81,7 +81,7 @@ export function prepareInput(target: InputTarget, input: Input): () => void {
       if (target.memory.hostOffset(address, input.bytes.length) < 0) {
         throw new InputRefusedError(`Cannot patch ${hex(input.address)}: there is no memory`);
       }
-      return () => target.memory.writeBytes(address, input.bytes);
+      return () => target.memory.patchBytes(address, input.bytes);
     }
     case "registerPatched":
       return registerPatch(cpuOf(target, input.target), input.register, input.value);

@@ -120,7 +120,7 @@ export class FwCfg implements Device {
     const at = this.#memoryAt(this.#state.dmaAddressHigh * 2 ** 32 + addressLow, REQUEST_SIZE);
     this.#state.dmaAddressHigh = 0;
     if (at === undefined) return;
-    const request = new DataView(this.#memory.readBytes(at, REQUEST_SIZE).buffer);
+    const request = new DataView(this.#memory.readByDevice(at, REQUEST_SIZE).buffer);
     const control = request.getUint32(0);
     const address = request.getUint32(8) * 2 ** 32 + request.getUint32(12);
     if (control & DMA_SELECT) this.#select(control >>> 16);
