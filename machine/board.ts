@@ -63,6 +63,7 @@ export const PPI = {
   virtualMaintenance:   9,
   hypervisorTimer:     10,
   virtualTimer:        11,
+  hypervisorVirtualTimer: 12,
   securePhysicalTimer: 13,
   physicalTimer:       14,
 } as const;

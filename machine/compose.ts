@@ -63,6 +63,7 @@ const TIMER_PPI: Readonly<Partial<Record<TimerName, number>>> = {
   virtual:        PPI.virtualTimer,
   hypervisor:     PPI.hypervisorTimer,
   securePhysical: PPI.securePhysicalTimer,
+  hypervisorVirtual: PPI.hypervisorVirtualTimer,
 };
 
 /** A built board: everything of the machine but its schedule and power. */

@@ -8,7 +8,7 @@ import { ConfigurationError } from "./errors.ts";
  * Version of the machine's behaviour: raised by every change after which a committed journal has another root
  * (design: versions). Equality on replay is promised within one version.
  */
-export const BEHAVIOUR_VERSION = 1;
+export const BEHAVIOUR_VERSION = 2;
 
 /** Most RAM in MiB: it shares one WebAssembly memory of 4 GiB with flash and CPU state. */
 export const MAXIMUM_MEMORY_MIB = 3072;

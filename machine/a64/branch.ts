@@ -20,12 +20,22 @@ function branchImmediate(withLink: boolean) {
   };
 }
 
+/** Registers that a linker's veneers branch by. */
+const IP0 = 16, IP1 = 17;
+
+/** BTYPE after BR or BLR, with pointer authentication or not (Arm ARM BranchTo; C6.2 BR, BLR); RET leaves 0. */
+export function branchType(ir: Builder, kind: BranchKind, Rn: number): void {
+  if (kind === "call") ir.writeBranchType(2, 2);
+  if (kind === "jump") ir.writeBranchType(Rn === IP0 || Rn === IP1 ? 1 : 3, 1);
+}
+
 /** The target is read before X30 is written: `blr x30`. */
 function branchRegister(kind: BranchKind) {
   return (ir: Builder, { Rn }: { readonly Rn: number }): void => {
     const address = ir.readX(Rn, 64);
     if (kind === "call") link(ir);
     ir.branch(address, kind);
+    branchType(ir, kind, Rn);
   };
 }
 

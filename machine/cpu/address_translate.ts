@@ -15,7 +15,7 @@ import type { Cpu } from "./cpu.ts";
 import { writeDevice } from "./device_access.ts";
 import { locate, splitAddress } from "./place.ts";
 import { INDEX } from "./system_register_index.ts";
-import { accessControls, controlsOf } from "./translation_regime.ts";
+import { accessControls, controlsOf, isHost, isInHost } from "./translation_regime.ts";
 
 /** What an instruction does with the value of Xt. */
 type Meaning = (cpu: Cpu, operand: bigint) => void;
@@ -26,6 +26,8 @@ interface AddressTranslation {
   readonly stages: 1 | 2;
   readonly kind: "read" | "write";
   readonly privileged: boolean;
+  /** PSTATE.PAN acts (FEAT_PAN2). */
+  readonly pan: boolean;
 }
 
 function at(
@@ -35,13 +37,14 @@ function at(
   kind: "read" | "write",
   privileged: boolean,
 ): AddressTranslation {
-  return { name, regime, stages, kind, privileged };
+  return { name, regime, stages, kind, privileged, pan: name.endsWith("p") };
 }
 
 /** AT instructions (Arm ARM C5.4). */
 // deno-fmt-ignore
 const TRANSLATIONS: readonly AddressTranslation[] = [
   at("s1e1r",  "EL1&0", 1, "read",  true),  at("s1e1w",  "EL1&0", 1, "write", true),
+  at("s1e1rp", "EL1&0", 1, "read",  true),  at("s1e1wp", "EL1&0", 1, "write", true),
   at("s1e0r",  "EL1&0", 1, "read",  false), at("s1e0w",  "EL1&0", 1, "write", false),
   at("s12e1r", "EL1&0", 2, "read",  true),  at("s12e1w", "EL1&0", 2, "write", true),
   at("s12e0r", "EL1&0", 2, "read",  false), at("s12e0w", "EL1&0", 2, "write", false),
@@ -79,11 +82,17 @@ function isException(cpu: Cpu, { stages }: AddressTranslation, fault: Fault): bo
   return fault.kind === "externalOnWalk" || (fault.onWalk && stages === 1 && cpu.el === 1);
 }
 
+/** E2H makes EL2's regime EL2&0; with TGE as well, that of EL1 and EL0 is EL2&0 too (Arm ARM AArch64.AT). */
+function regimeOfTranslation(cpu: Cpu, { regime }: AddressTranslation): Regime {
+  return (regime === "EL2" && isHost(cpu)) || (regime === "EL1&0" && isInHost(cpu)) ? "EL2&0" : regime;
+}
+
 function translateAddress(row: AddressTranslation): Meaning {
-  const request: TranslationRequest = { kind: row.kind, privileged: row.privileged, aligned: true };
+  const { kind, privileged } = row;
   return (cpu, address) => {
     const { memory } = cpu.surroundings;
-    const controls = controlsOf(cpu, row.regime);
+    const controls = controlsOf(cpu, regimeOfTranslation(cpu, row));
+    const request: TranslationRequest = { kind, privileged, pan: row.pan && cpu.pan, aligned: true };
     const through = row.stages === 1 ? translateStage1 : translate;
     const result: Translation<number> | Fault = through(memory, controls, splitAddress(address), request);
     if (result.faulted && isException(cpu, row, result)) {
@@ -140,6 +149,7 @@ const CACHES: Readonly<Record<string, Meaning>> = {
   "dc zva":   zeroBlock,
   "dc ivac":  maintain("write"),
   "dc cvac":  maintain("read"), "dc cvau": maintain("read"), "dc civac": maintain("read"),
+  "dc cvap": maintain("read"), "dc cvadp": maintain("read"),
   "ic ivau":  maintain("none"),
   "dc isw":   nothing, "dc csw": nothing, "dc cisw": nothing,
   "ic iallu": nothing, "ic ialluis": nothing,

@@ -9,6 +9,8 @@ import type { Exception, ExceptionLevel } from "./exception.ts";
 import { ExclusiveMonitor } from "./exclusive_monitor.ts";
 import { callHelper } from "./helpers.ts";
 import * as memoryAccess from "./memory_access.ts";
+import { isGuarded } from "./place.ts";
+import { extensionFields, PSTATE_BIT } from "./pstate.ts";
 import { CPU_STATE_SIZE, Registers } from "./registers.ts";
 import { INDEX } from "./system_register_index.ts";
 import type { CpuTimer } from "./timer.ts";
@@ -74,6 +76,16 @@ export class Cpu implements ExecutionContext {
   illegal = false;
   /** PSTATE.SS. */
   singleStep = false;
+  /** PSTATE.PAN; `setPan` sets it. */
+  pan = false;
+  /** PSTATE.UAO. */
+  uao = false;
+  /** PSTATE.DIT; nothing here takes time that depends on data. */
+  dit = false;
+  /** PSTATE.SSBS; nothing here is speculative. */
+  ssbs = false;
+  /** PSTATE.BTYPE of the next instruction, 0–3: how the last one branched; always 0 without FEAT_BTI. */
+  branchType = 0;
   /** The instruction being executed is the one of a software step. */
   stepStarted = false;
 
@@ -104,6 +116,9 @@ export class Cpu implements ExecutionContext {
   /** Set by anything after which interrupts, the turn or the plan of a burst must be looked at again. */
   attention = false;
 
+  /** Bits of SPSR_ELx that belong to extensions of the model (see pstate.ts). */
+  readonly extensionFields: number;
+
   /** `index` is the CPU's number, its affinity 0 at QEMU's `virt`; the timer is the CPU's own. */
   constructor(
     readonly index: number,
@@ -117,6 +132,7 @@ export class Cpu implements ExecutionContext {
     );
     const { memory } = surroundings;
     this.tlb = new Tlb(memory.memory.buffer as ArrayBuffer, memory.reserveHost(TLB_SIZE));
+    this.extensionFields = extensionFields((feature) => this.implements(feature));
     this.slots = this.registers.slots;
     this.v = this.registers.v;
     this.monitor = new ExclusiveMonitor(this);
@@ -163,6 +179,11 @@ export class Cpu implements ExecutionContext {
   /** Store-exclusive: 0n when written. */
   storeExclusive(address: bigint, size: number, value: bigint, access: Access): bigint {
     return memoryAccess.storeExclusive(this, address, size, value, access);
+  }
+  /** BTYPE for the next instruction; which one depends on whether this instruction is in a guarded page. */
+  setBranchType(whenGuarded: number, otherwise: number): void {
+    if ((this.extensionFields >> PSTATE_BIT.BTYPE & 3) === 0) return;
+    this.branchType = whenGuarded !== otherwise && isGuarded(this) ? whenGuarded : otherwise;
   }
   /** Calls a helper (see helpers.ts). */
   helper(

@@ -11,7 +11,7 @@ const GENERAL = 31;
 /** Halves of V0–V31. */
 const VECTOR_HALVES = 64;
 
-const layout = sectionLayout("cpu", 1, {
+const layout = sectionLayout("cpu", 2, {
   x: listOf(u64, GENERAL),
   pc: u64,
   nzcv: u8,
@@ -21,6 +21,11 @@ const layout = sectionLayout("cpu", 1, {
   illegal: flag,
   singleStep: flag,
   stepStarted: flag,
+  pan: flag,
+  uao: flag,
+  dit: flag,
+  ssbs: flag,
+  branchType: u8,
   v: listOf(u64, VECTOR_HALVES),
   /** In the order of STORED_REGISTERS; the selected stack pointer in its own place. */
   system: listOf(u64, STORED_REGISTERS.length),
@@ -42,6 +47,7 @@ const sectionName = (cpu: Cpu): string => `cpu${cpu.index}`;
 export function saveCpu(cpu: Cpu): Section[] {
   const { registers, monitor } = cpu;
   const { el, spSel, daif, illegal, singleStep, stepStarted } = cpu;
+  const { pan, uao, dit, ssbs, branchType } = cpu;
   const { on, waiting, eventRegister, yielded, serrorPending } = cpu;
   selectStackPointer(cpu, el, spSel);
   return [layout.encode(sectionName(cpu), {
@@ -54,6 +60,11 @@ export function saveCpu(cpu: Cpu): Section[] {
     illegal,
     singleStep,
     stepStarted,
+    pan,
+    uao,
+    dit,
+    ssbs,
+    branchType,
     v: [...registers.v],
     system: [...registers.system.subarray(0, STORED_REGISTERS.length)],
     on,
@@ -82,13 +93,18 @@ export function restoreCpu(cpu: Cpu, take: (name: string) => Section): void {
   registers.v.set(state.v);
   registers.system.fill(0n);
   registers.system.set(state.system);
-  const { daif, illegal, singleStep, stepStarted, on, waiting, eventRegister, yielded, serrorPending } =
-    state;
+  const { daif, illegal, singleStep, stepStarted, pan, uao, dit, ssbs, branchType } = state;
+  const { on, waiting, eventRegister, yielded, serrorPending } = state;
   Object.assign(cpu, {
     daif,
     illegal,
     singleStep,
     stepStarted,
+    pan,
+    uao,
+    dit,
+    ssbs,
+    branchType,
     on,
     waiting,
     eventRegister,
@@ -108,7 +124,9 @@ export function restoreCpu(cpu: Cpu, take: (name: string) => Section): void {
 function checkState(state: CpuState): void {
   const isWhole = state.x.length === GENERAL && state.v.length === VECTOR_HALVES &&
     state.system.length === STORED_REGISTERS.length;
-  if (!isWhole || state.el > 3 || state.spSel > 1 || state.daif > 15 || state.nzcv > 15) {
+  if (
+    !isWhole || state.el > 3 || state.spSel > 1 || state.daif > 15 || state.nzcv > 15 || state.branchType > 3
+  ) {
     throw new RangeError("Cannot restore a CPU: a register count or a field of PSTATE is out of range");
   }
 }

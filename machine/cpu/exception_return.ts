@@ -3,7 +3,7 @@ import { HCR, highestLevel, hypervisorBit } from "./controls.ts";
 import type { Cpu } from "./cpu.ts";
 import type { ExceptionLevel } from "./exception.ts";
 import { advanceCounters } from "./performance_counters.ts";
-import { restoreFlags, savedState, SPSR_M4, SPSR_SS } from "./pstate.ts";
+import { restoreExtensions, restoreFlags, savedState, SPSR_M4, SPSR_SS } from "./pstate.ts";
 import { isStepActive } from "./software_step.ts";
 import { selectStackPointer } from "./stack_pointer.ts";
 import { INDEX } from "./system_register_index.ts";
@@ -39,7 +39,10 @@ export function returnFromException(cpu: Cpu): bigint {
   const wasActive = isStepActive(cpu);
   restoreFlags(cpu, spsr);
   if (isIllegalReturn(cpu, spsr)) cpu.illegal = true;
-  else selectStackPointer(cpu, Number(spsr >> 2n & 3n) as ExceptionLevel, (spsr & 1n) === 1n ? 1 : 0);
+  else {
+    selectStackPointer(cpu, Number(spsr >> 2n & 3n) as ExceptionLevel, (spsr & 1n) === 1n ? 1 : 0);
+    restoreExtensions(cpu, spsr);
+  }
   cpu.singleStep = (spsr & SPSR_SS) !== 0n && !wasActive && isStepActive(cpu);
   cpu.stepStarted = false;
   cpu.monitor.clear("exceptionReturn");

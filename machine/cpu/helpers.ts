@@ -1,20 +1,22 @@
 /** The helpers of machine/ir/helpers.ts: what every engine calls for instructions that IR operations do not cover. */
+import type { Feature } from "../a64/feature.ts";
 import { systemEncoding } from "../a64/system_names.ts";
 import type { HelperName } from "../ir/helpers.ts";
 import { hasBit, HCR, hypervisorBit, monitorBit, SCR } from "./controls.ts";
 import type { Cpu } from "./cpu.ts";
 import { returnFromException } from "./exception_return.ts";
+import { isExceptionReturnTrapped, isSupervisorCallTrapped } from "./fine_grained_traps.ts";
 import { sendEvent, sendEventLocal, waitForEvent, waitForInterrupt, yieldProcessor } from "./hints.ts";
-import { setMasks } from "./pstate.ts";
+import { setMasks, setPan } from "./pstate.ts";
 import { debugTarget } from "./software_step.ts";
 import { selectStackPointer } from "./stack_pointer.ts";
 import { syndromeOf } from "./syndrome.ts";
 import { executeSystemInstruction, executeSystemInstructionLong } from "./system_instructions.ts";
-import { INDEX, type StoredRegister } from "./system_register_index.ts";
+import { INDEX } from "./system_register_index.ts";
 import type { TrapName } from "./system_register_traps.ts";
 import { isTrapped, readSystemRegister, writeSystemRegister } from "./system_registers.ts";
 import { generalTarget, raiseSpAlignment, raiseSynchronous, raiseUndefined } from "./take_exception.ts";
-import { isSecureBelowEl3 } from "./translation_regime.ts";
+import { controlRegister, isSecureBelowEl3 } from "./translation_regime.ts";
 
 /** The immediate of HLT that asks for semihosting. */
 const SEMIHOSTING_CALL = 0xf000;
@@ -22,6 +24,7 @@ const SEMIHOSTING_CALL = 0xf000;
 const nextInstruction = (cpu: Cpu) => ({ returnAddress: BigInt.asUintN(64, cpu.pc + 4n) });
 
 function supervisorCall(cpu: Cpu, imm16: number): void {
+  if (isSupervisorCallTrapped(cpu)) return raiseSynchronous(cpu, 2, syndromeOf("supervisorCall", imm16));
   raiseSynchronous(cpu, generalTarget(cpu), syndromeOf("supervisorCall", imm16), nextInstruction(cpu));
 }
 
@@ -62,20 +65,47 @@ function halt(cpu: Cpu, imm16: number): void {
 
 function exceptionReturn(cpu: Cpu): void {
   if (cpu.el === 0) return raiseUndefined(cpu);
+  if (isExceptionReturnTrapped(cpu)) return raiseSynchronous(cpu, 2, syndromeOf("exceptionReturnTrapped"));
   cpu.nextPc = returnFromException(cpu);
 }
 
 const UMA: readonly TrapName[] = ["UMA"];
-const SPSEL = 0 << 3 | 5, DAIF_SET = 3 << 3 | 6, DAIF_CLEAR = 3 << 3 | 7;
+const DAIF_SET = 3 << 3 | 6, DAIF_CLEAR = 3 << 3 | 7;
 
-/** MSR (immediate): SPSel, DAIFSet and DAIFClr; `field` is op1 in bits 5–3 and op2 in bits 2–0. */
+/** A field of PSTATE of one bit. */
+interface PstateField {
+  /** Name of its register. */
+  readonly name: string;
+  /** EL0 may not write it. */
+  readonly privileged: boolean;
+  /** Extension that it belongs to. */
+  readonly feature: Feature;
+  readonly write: (cpu: Cpu, value: boolean) => void;
+}
+
+/** The fields by op1 in bits 5–3 and op2 in bits 2–0. */
+// deno-fmt-ignore
+const PSTATE_FIELDS: Readonly<Record<number, PstateField>> = {
+  0o03: { name: "UAO",   privileged: true,  feature: "UAO",     write: (cpu, value) => (cpu.uao = value) },
+  0o04: { name: "PAN",   privileged: true,  feature: "PAN",     write: setPan },
+  0o05: { name: "SPSel", privileged: true,  feature: "Armv8.0", write: (cpu, value) => selectStackPointer(cpu, cpu.el, value ? 1 : 0) },
+  0o31: { name: "SSBS",  privileged: false, feature: "SSBS2",   write: (cpu, value) => (cpu.ssbs = value) },
+  0o32: { name: "DIT",   privileged: false, feature: "DIT",     write: (cpu, value) => (cpu.dit = value) },
+};
+
+/** MSR (immediate); `field` is op1 in bits 5–3 and op2 in bits 2–0. Fields of one bit take bit 0 of CRm. */
 function writePstateField(cpu: Cpu, field: number, CRm: number): void {
-  const encoding = systemEncoding(0, field >> 3, 4, CRm, field & 7);
-  if (field === SPSEL && cpu.el > 0) {
-    selectStackPointer(cpu, cpu.el, (CRm & 1) as 0 | 1);
-    return emitWrite(cpu, "SPSel", BigInt(CRm & 1));
+  if (field === DAIF_SET || field === DAIF_CLEAR) return changeMasks(cpu, field, CRm);
+  const row = PSTATE_FIELDS[field];
+  if (row === undefined || !cpu.implements(row.feature) || (row.privileged && cpu.el === 0)) {
+    return raiseUndefined(cpu);
   }
-  if (field !== DAIF_SET && field !== DAIF_CLEAR) return raiseUndefined(cpu);
+  row.write(cpu, (CRm & 1) === 1);
+  emitWrite(cpu, row.name, BigInt(CRm & 1));
+}
+
+function changeMasks(cpu: Cpu, field: number, CRm: number): void {
+  const encoding = systemEncoding(0, field >> 3, 4, CRm, field & 7);
   if (isTrapped(cpu, UMA, encoding, 31, false)) return;
   setMasks(cpu, field === DAIF_SET ? cpu.daif | CRm : cpu.daif & ~CRm);
   emitWrite(cpu, "DAIF", BigInt(cpu.daif << 6));
@@ -85,14 +115,12 @@ function emitWrite(cpu: Cpu, register: string, value: bigint): void {
   cpu.surroundings.events.emit("systemRegisterWritten", cpu.index, { register, value });
 }
 
-const SCTLR: readonly StoredRegister[] = ["SCTLR_EL1", "SCTLR_EL1", "SCTLR_EL2", "SCTLR_EL3"];
 const SCTLR_SA = 3, SCTLR_SA0 = 4;
 
 /** SP as a base must be a multiple of 16 where SCTLR_ELx.SA or SA0 says so (Arm ARM D1.8). */
 function checkSpAlignment(cpu: Cpu): void {
   if ((cpu.registers.sp & 15n) === 0n) return;
-  const sctlr = SCTLR[cpu.el] as StoredRegister;
-  if (hasBit(cpu, sctlr, cpu.el === 0 ? SCTLR_SA0 : SCTLR_SA)) raiseSpAlignment(cpu);
+  if (hasBit(cpu, controlRegister(cpu), cpu.el === 0 ? SCTLR_SA0 : SCTLR_SA)) raiseSpAlignment(cpu);
 }
 
 const FLOATING_POINT: readonly TrapName[] = ["FPEN", "TFP_EL2", "TFP_EL3"];

@@ -4,9 +4,10 @@ import type { Cpu } from "./cpu.ts";
 import { isInterruptPending } from "./interrupts.ts";
 import { waitSyndrome } from "./syndrome.ts";
 import { raiseSynchronous } from "./take_exception.ts";
+import { controlRegister } from "./translation_regime.ts";
 
 interface WaitTraps {
-  /** SCTLR_EL1 bit that lets EL0 wait. */
+  /** SCTLR_ELx bit that lets EL0 wait. */
   readonly allowed: number;
   /** HCR_EL2 bit that traps EL0 and EL1. */
   readonly hypervisor: number;
@@ -19,7 +20,7 @@ const WFE: WaitTraps = { allowed: 18, hypervisor: HCR.TWE, monitor: SCR.TWE };
 
 /** The level to which waiting traps, or 0. */
 function trapTarget(cpu: Cpu, { allowed, hypervisor, monitor }: WaitTraps): 0 | 1 | 2 | 3 {
-  if (cpu.el === 0 && !hasBit(cpu, "SCTLR_EL1", allowed)) return 1;
+  if (cpu.el === 0 && !hasBit(cpu, controlRegister(cpu), allowed)) return 1;
   if (cpu.el < 2 && hypervisorBit(cpu, hypervisor)) return 2;
   return cpu.el < 3 && monitorBit(cpu, monitor) ? 3 : 0;
 }

@@ -5,6 +5,7 @@ import type { Exception } from "./exception.ts";
 import { untagPc } from "./memory_access.ts";
 import { beginStep, pendingStep } from "./software_step.ts";
 import { syndromeOf } from "./syndrome.ts";
+import { isInHost } from "./translation_regime.ts";
 
 /** PSTATE.A, I, F as bits of `cpu.daif`. */
 const A = 4, I = 2, F = 1;
@@ -51,10 +52,13 @@ function physicalTarget(cpu: Cpu, { scr, route }: InterruptRow): 1 | 2 | 3 {
   return hypervisorBit(cpu, route) || hypervisorBit(cpu, HCR.TGE) ? 2 : 1;
 }
 
-/** Taken at once: a level above EL1 that is higher than the present one cannot be masked; a lower one must wait. */
+/**
+ * Taken at once: a level above EL1 that is higher than the present one cannot be masked, but for EL2 by applications of
+ * its host; a lower one must wait.
+ */
 function isUnmasked(cpu: Cpu, target: number, mask: number): boolean {
   if (target < cpu.el) return false;
-  if (target > cpu.el && target > 1) return true;
+  if (target > cpu.el && target > 1 && !(target === 2 && isInHost(cpu))) return true;
   return (cpu.daif & mask) === 0;
 }
 

@@ -19,6 +19,8 @@ export interface Place {
   readonly physical: number;
   /** Security state of the access on the bus. */
   readonly secure: boolean;
+  /** The page is guarded (FEAT_BTI). */
+  readonly guarded: boolean;
 }
 
 /** What a TLB table is for. */
@@ -60,21 +62,22 @@ export function locate(
       hostOffset: table.hostPage(index) + within,
       physical: (table.physicalPage[index] as number) + within,
       secure: false,
+      guarded: table.isGuarded(index),
     };
   }
-  const request: TranslationRequest = { kind, privileged: controls.privileged, aligned };
+  const { privileged, pan } = controls;
+  const request: TranslationRequest = { kind, privileged, pan, aligned };
   const result = translate(memory, controls.translation, split, request);
   if (result.faulted) return result;
-  const { address: physical, secure, attribute } = result;
+  const { address: physical, secure, guarded, attribute } = result;
   const target = memory.target(physical, secure);
   if (target === undefined) return stage1Fault("external");
-  if (target.kind === "device") return { faulted: false, hostOffset: -1, physical, secure };
+  const elsewhere: Place = { faulted: false, hostOffset: -1, physical, secure, guarded };
+  if (target.kind === "device") return elsewhere;
   const { region: { device, direct }, hostOffset } = target;
-  if (kind === "write" ? device !== undefined : !direct) {
-    return { faulted: false, hostOffset: -1, physical, secure };
-  }
-  tlb.fill(table, high, low, context, hostOffset, physical, isDevice(attribute));
-  return { faulted: false, hostOffset, physical, secure };
+  if (kind === "write" ? device !== undefined : !direct) return elsewhere;
+  tlb.fill(table, high, low, context, hostOffset, physical, isDevice(attribute), guarded);
+  return { faulted: false, hostOffset, physical, secure, guarded };
 }
 
 /** Reads 1, 2, 4, 8 or 16 bytes at an offset of the machine's memory. */
@@ -143,6 +146,12 @@ export function writePlace(cpu: Cpu, place: Place, size: number, value: bigint):
     memory.view.setUint8(hostOffset + index, Number((value >> BigInt(index * 8)) & 0xffn));
   }
   return undefined;
+}
+
+/** The page of the instruction at the PC is guarded: it was fetched, so its translation is known (FEAT_BTI). */
+export function isGuarded(cpu: Cpu): boolean {
+  const place = locate(cpu, accessControls(cpu, cpu.el), cpu.pc, "execute", true);
+  return !place.faulted && place.guarded;
 }
 
 /** The word at the PC as memory has it now, or −1 where it is not in memory; raises nothing. */

@@ -7,11 +7,15 @@ import type { Cpu } from "./cpu.ts";
 import { readDevice } from "./device_access.ts";
 import type { ExceptionLevel } from "./exception.ts";
 import { currentOpcode, locate, low32, type Place, readPlace, writePlace } from "./place.ts";
-import { accessControls } from "./translation_regime.ts";
+import { accessControls, isInHost } from "./translation_regime.ts";
 
-/** Controls of an access: LDTR and STTR at EL1 have EL0's privilege but EL1's byte order and alignment checks. */
+/**
+ * Controls of an access: unless PSTATE.UAO is 1, LDTR and STTR at EL1 and at EL2 of a host have EL0's privilege but
+ * their own level's byte order and alignment checks.
+ */
 function levelOf(cpu: Cpu, access: Access): ExceptionLevel {
-  return access === "unprivileged" && cpu.el === 1 ? 0 : cpu.el;
+  if (access !== "unprivileged" || cpu.uao) return cpu.el;
+  return cpu.el === 1 || (cpu.el === 2 && isInHost(cpu)) ? 0 : cpu.el;
 }
 
 /** Reverses the bytes of each element of a value. */

@@ -1,4 +1,5 @@
 /** Who may execute AT, DC, IC and TLBI, and what traps them; what they do is in address_translate.ts (Arm ARM C5.3–C5.5). */
+import type { Feature } from "../a64/feature.ts";
 import { SYSTEM_INSTRUCTIONS } from "../a64/system_names.ts";
 import { performSystemInstruction } from "./address_translate.ts";
 import type { Cpu } from "./cpu.ts";
@@ -14,6 +15,8 @@ interface InstructionRow {
   readonly needs: "none" | "higher" | "el2";
   /** Controls that trap it. */
   readonly traps: readonly TrapName[];
+  /** Extension that it belongs to. */
+  readonly feature?: Feature;
   /** UNDEFINED at EL3 while SCR_EL3.NS is 0, where there is no EL2 regime. */
   readonly needsNonSecure?: boolean;
 }
@@ -34,10 +37,13 @@ const ROWS: readonly (readonly [row: InstructionRow, names: string])[] = [
   [WHOLE_CACHE,    "ic ialluis, ic iallu"],
   [TO_UNIFICATION, "ic ivau, dc cvau"],
   [TO_COHERENCY,   "dc cvac, dc civac"],
+  [{ ...TO_COHERENCY, feature: "DPB" }, "dc cvap"],
+  [{ ...TO_COHERENCY, feature: "DPB2" }, "dc cvadp"],
   [{ level: 1, needs: "none", traps: ["TPC"] }, "dc ivac"],
   [{ level: 0, needs: "none", traps: ["DZE", "TDZ"] }, "dc zva"],
   [BY_SET_AND_WAY, "dc isw, dc csw, dc cisw"],
   [EL1,            "at s1e1r, at s1e1w, at s1e0r, at s1e0w"],
+  [{ ...EL1, feature: "PAN2" }, "at s1e1rp, at s1e1wp"],
   [HIGHER,         "at s12e1r, at s12e1w, at s12e0r, at s12e0w"],
   [{ ...EL2, needsNonSecure: true }, "at s1e2r, at s1e2w"],
   [EL3,            "at s1e3r, at s1e3w"],
@@ -63,8 +69,10 @@ function byEncoding(): ReadonlyMap<number, InstructionRow> {
 
 const BY_ENCODING = byEncoding();
 
-function isAllowed(cpu: Cpu, { level, needs, needsNonSecure = false }: InstructionRow): boolean {
+function isAllowed(cpu: Cpu, row: InstructionRow): boolean {
+  const { level, needs, feature = "Armv8.0", needsNonSecure = false } = row;
   const { el2, el3 } = cpu.features;
+  if (!cpu.implements(feature)) return false;
   if (cpu.el < level || (needs === "el2" && !el2) || (needs === "higher" && !el2 && !el3)) return false;
   return !(needsNonSecure && isSecureBelowEl3(cpu));
 }
@@ -78,7 +86,7 @@ export function executeSystemInstruction(cpu: Cpu, encoding: number, Rt: number,
   if (!performSystemInstruction(cpu, encoding, operand)) raiseUndefined(cpu);
 }
 
-/** SYSL: Armv8.0-A has none, so it is UNDEFINED where HCR_EL2.TIDCP does not trap it. */
+/** SYSL: there is none, so it is UNDEFINED where HCR_EL2.TIDCP does not trap it. */
 export function executeSystemInstructionLong(cpu: Cpu, encoding: number, Rt: number): bigint {
   if (!isImplementationDefinedTrapped(cpu, encoding, Rt, true)) raiseUndefined(cpu);
   return 0n;

@@ -47,6 +47,10 @@ const STORED = [
   "PMEVTYPER0_EL0", "PMEVTYPER1_EL0", "PMEVTYPER2_EL0", "PMEVTYPER3_EL0", "PMEVTYPER4_EL0", "PMEVTYPER5_EL0",
   // Nanoseconds of virtual time up to which the counters above have counted; no register of the architecture.
   "PMU_ADVANCED_TO",
+  // Virtualization Host Extensions, fine-grained traps, counter virtualization.
+  "TTBR1_EL2", "CONTEXTIDR_EL2",
+  "HFGRTR_EL2", "HFGWTR_EL2", "HFGITR_EL2", "HDFGRTR_EL2", "HDFGWTR_EL2",
+  "CNTPOFF_EL2",
 ] as const;
 
 /** Name of a system register that has storage. */

@@ -1,4 +1,5 @@
 /** What a row of the system register table is, and the builders that rows are written with. */
+import type { Feature } from "../a64/feature.ts";
 import { encodingOfSystemRegister } from "../a64/system_names.ts";
 import type { Cpu } from "./cpu.ts";
 import type { ExceptionLevel } from "./exception.ts";
@@ -44,6 +45,8 @@ export interface SystemRegister {
   readonly read: (cpu: Cpu) => bigint;
   /** Writes it, after all checks. */
   readonly write: (cpu: Cpu, value: bigint) => void;
+  /** Extension that it belongs to; it exists in every CPU when absent. */
+  readonly feature?: Feature;
   /** An access that privilege alone would allow is UNDEFINED. */
   readonly isUndefined?: (cpu: Cpu) => boolean;
   /** Where it is stored, if it is. */
@@ -85,6 +88,8 @@ export interface RowOptions {
   readonly traps?: readonly TrapName[];
   /** When it exists; the default follows from the access: `el2` for EL2, `el3` for EL3. */
   readonly needs?: Needs;
+  /** Extension that it belongs to. */
+  readonly feature?: Feature;
   /** Encoding of a register that has no name in the list of names. */
   readonly encoding?: string;
   /** See SystemRegister. */
@@ -121,7 +126,7 @@ export function computed(
   write: (cpu: Cpu, value: bigint) => void,
   options: RowOptions = {},
 ): SystemRegister {
-  const { traps = [], needs, encoding: text = name, isUndefined, withoutEl2 } = options;
+  const { traps = [], needs, encoding: text = name, feature, isUndefined, withoutEl2 } = options;
   const encoding = encodingOfSystemRegister(text);
   if (encoding === undefined) throw new RangeError(`Cannot encode the system register ${text}`);
   const levels: Access = typeof access === "string" ? ACCESSES[access] : access;
@@ -133,6 +138,7 @@ export function computed(
     traps,
     read,
     write,
+    ...(feature && { feature }),
     ...(isUndefined && { isUndefined }),
     ...(withoutEl2 && { withoutEl2 }),
   };

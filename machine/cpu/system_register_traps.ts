@@ -1,9 +1,9 @@
 /** The table of trap controls: each bit that sends an access to a system register or instruction to another level. */
-import { hasBit, HCR, hypervisorBit } from "./controls.ts";
+import { hasBit, HCR, hypervisorBit, SCR } from "./controls.ts";
 import type { Cpu } from "./cpu.ts";
 import { FLOATING_POINT_SYNDROME } from "./syndrome.ts";
 import type { StoredRegister } from "./system_register_index.ts";
-import { isEl2Enabled } from "./translation_regime.ts";
+import { controlRegister, isEl2Enabled, isHost, isInHost } from "./translation_regime.ts";
 
 /** One control. */
 export interface TrapControl {
@@ -44,9 +44,42 @@ function clear(
   return { from, to, access, isSet: (cpu) => !hasBit(cpu, register, bit) };
 }
 
+/** Traps from EL0 while a bit of the SCTLR_ELx of EL0's regime is clear. */
+function allowedBySctlr(bit: number): TrapControl {
+  return { from: E0, to: 1, access: "both", isSet: (cpu) => !hasBit(cpu, controlRegister(cpu), bit) };
+}
+
+/** Traps of counters and timers from EL0 while none of the bits is set: of CNTKCTL_EL1, or of EL2's in its host. */
+function allowedByKernel(...bits: readonly number[]): TrapControl {
+  const isSet = (cpu: Cpu) => {
+    const register = isInHost(cpu) ? "CNTHCTL_EL2" : "CNTKCTL_EL1";
+    return bits.every((bit) => !hasBit(cpu, register, bit));
+  };
+  return { from: E0, to: 1, access: "both", isSet };
+}
+
+/** Traps of the physical counter or timer below EL2, unless EL0 is the host's; E2H moves the bit. */
+function allowedByHypervisor(bit: number, hostBit: number): TrapControl {
+  const isSet = (cpu: Cpu) =>
+    !(cpu.el === 0 && isInHost(cpu)) && !hasBit(cpu, "CNTHCTL_EL2", isHost(cpu) ? hostBit : bit);
+  return { from: E01, to: 2, access: "both", isSet };
+}
+
+/** Traps of the virtual counter or timer below EL2 that FEAT_ECV adds to CNTHCTL_EL2. */
+function counterTrap(bit: number): TrapControl {
+  const isSet = (cpu: Cpu) =>
+    hasBit(cpu, "CNTHCTL_EL2", bit) && cpu.implements("ECV") && !(cpu.el === 0 && isInHost(cpu));
+  return { from: E01, to: 2, access: "both", isSet };
+}
+
 /** Traps to EL1 from EL0 while none of the bits of the register is set. */
 function noneOf(register: StoredRegister, bits: readonly number[], access: Access): TrapControl {
   return { from: E0, to: 1, access, isSet: (cpu) => bits.every((bit) => !hasBit(cpu, register, bit)) };
+}
+
+/** A trap of HCR_EL2, where the bit acts. */
+function hypervisor(bit: number, from: number, access: Access): TrapControl {
+  return { from, to: 2, access, isSet: (cpu) => hypervisorBit(cpu, bit) };
 }
 
 /** A debug trap of MDCR_EL2, which TDE and HCR_EL2.TGE imply. */
@@ -60,9 +93,19 @@ const TDE = 8;
 /** PMUSERENR_EL0. */
 const EN = 0, SW = 1, CR = 2, ER = 3;
 
-/** CPACR_EL1.FPEN: 0b01 traps EL0 only, 0b11 nothing, the others EL0 and EL1. */
-function isFpenTrapping(cpu: Cpu): boolean {
-  return !hasBit(cpu, "CPACR_EL1", 20) || (cpu.el === 0 && !hasBit(cpu, "CPACR_EL1", 21));
+/** FPEN, bits 21–20 of a register: 0b01 traps EL0 only, 0b11 nothing, the others all. */
+function isFpenTrapping(cpu: Cpu, register: "CPACR_EL1" | "CPTR_EL2", trapsEl0: boolean): boolean {
+  return !hasBit(cpu, register, 20) || (cpu.el === 0 && trapsEl0 && !hasBit(cpu, register, 21));
+}
+
+/** CPTR_EL2.TFP, or FPEN for a host, where 0b01 traps the EL0 of the host only. */
+function isFloatingPointHypervisors(cpu: Cpu): boolean {
+  return isHost(cpu) ? isFpenTrapping(cpu, "CPTR_EL2", isInHost(cpu)) : hasBit(cpu, "CPTR_EL2", 10);
+}
+
+/** CPACR_EL1.FPEN, which is not for the EL0 of a host. */
+function isFloatingPointKernels(cpu: Cpu): boolean {
+  return !isInHost(cpu) && isFpenTrapping(cpu, "CPACR_EL1", true);
 }
 
 const syndrome = FLOATING_POINT_SYNDROME;
@@ -71,46 +114,50 @@ const syndrome = FLOATING_POINT_SYNDROME;
 // deno-fmt-ignore
 export const TRAPS = {
   // EL0 to EL1.
-  UCT:            clear("SCTLR_EL1", 15, E0, 1, "both"),
-  UMA:            clear("SCTLR_EL1", 9, E0, 1, "both"),
-  DZE:            clear("SCTLR_EL1", 14, E0, 1, "both"),
-  UCI:            clear("SCTLR_EL1", 26, E0, 1, "both"),
+  UCT:            allowedBySctlr(15),
+  UMA:            allowedBySctlr(9),
+  DZE:            allowedBySctlr(14),
+  UCI:            allowedBySctlr(26),
   TDCC:           set("MDSCR_EL1", 12, E0, 1, "both"),
-  EL0PTEN:        clear("CNTKCTL_EL1", 9, E0, 1, "both"),
-  EL0VTEN:        clear("CNTKCTL_EL1", 8, E0, 1, "both"),
-  EL0PCTEN:       clear("CNTKCTL_EL1", 0, E0, 1, "both"),
-  EL0VCTEN:       clear("CNTKCTL_EL1", 1, E0, 1, "both"),
-  EL0FRQ:         noneOf("CNTKCTL_EL1", [0, 1], "both"),
+  EL0PTEN:        allowedByKernel(9),
+  EL0VTEN:        allowedByKernel(8),
+  EL0PCTEN:       allowedByKernel(0),
+  EL0VCTEN:       allowedByKernel(1),
+  EL0FRQ:         allowedByKernel(0, 1),
   EN:             noneOf("PMUSERENR_EL0", [EN], "both"),
   EN_SW:          noneOf("PMUSERENR_EL0", [EN, SW], "both"),
   EN_ER:          noneOf("PMUSERENR_EL0", [EN, ER], "both"),
   EN_CR_read:     noneOf("PMUSERENR_EL0", [EN, CR], "read"),
   EN_ER_read:     noneOf("PMUSERENR_EL0", [EN, ER], "read"),
   EN_write:       noneOf("PMUSERENR_EL0", [EN], "write"),
-  FPEN:           { from: E01, to: 1, access: "both", isSet: isFpenTrapping, syndrome },
+  FPEN:           { from: E01, to: 1, access: "both", isSet: isFloatingPointKernels, syndrome },
   // To EL2.
-  TID1:           set("HCR_EL2", HCR.TID1, E1, 2, "read"),
-  TID2:           set("HCR_EL2", HCR.TID2, E01, 2, "both"),
-  TID3:           set("HCR_EL2", HCR.TID3, E1, 2, "read"),
-  TIDCP:          set("HCR_EL2", HCR.TIDCP, E1, 2, "both"),
-  TACR:           set("HCR_EL2", HCR.TACR, E1, 2, "both"),
-  TSW:            set("HCR_EL2", HCR.TSW, E1, 2, "both"),
-  TPC:            set("HCR_EL2", HCR.TPC, E01, 2, "both"),
-  TPU:            set("HCR_EL2", HCR.TPU, E01, 2, "both"),
-  TTLB:           set("HCR_EL2", HCR.TTLB, E1, 2, "both"),
-  TDZ:            set("HCR_EL2", HCR.TDZ, E01, 2, "both"),
-  TVM:            set("HCR_EL2", HCR.TVM, E1, 2, "write"),
-  TRVM:           set("HCR_EL2", HCR.TRVM, E1, 2, "read"),
+  TID1:           hypervisor(HCR.TID1, E1, "read"),
+  TID2:           hypervisor(HCR.TID2, E01, "both"),
+  TID3:           hypervisor(HCR.TID3, E1, "read"),
+  TIDCP:          hypervisor(HCR.TIDCP, E1, "both"),
+  TACR:           hypervisor(HCR.TACR, E1, "both"),
+  TSW:            hypervisor(HCR.TSW, E1, "both"),
+  TPC:            hypervisor(HCR.TPC, E01, "both"),
+  TPU:            hypervisor(HCR.TPU, E01, "both"),
+  TTLB:           hypervisor(HCR.TTLB, E1, "both"),
+  TDZ:            hypervisor(HCR.TDZ, E01, "both"),
+  TVM:            hypervisor(HCR.TVM, E1, "write"),
+  TRVM:           hypervisor(HCR.TRVM, E1, "read"),
   TCPAC_EL2:      set("CPTR_EL2", 31, E1, 2, "both"),
-  TFP_EL2:        { ...set("CPTR_EL2", 10, E012, 2, "both"), syndrome },
+  TFP_EL2:        { from: E012, to: 2, access: "both", isSet: isFloatingPointHypervisors, syndrome },
   TDRA:           debug(11),
   TDOSA_EL2:      debug(10),
   TDA_EL2:        debug(9),
   TPM_EL2:        set("MDCR_EL2", 6, E01, 2, "both"),
   TPMCR:          set("MDCR_EL2", 5, E01, 2, "both"),
-  EL1PCTEN:       clear("CNTHCTL_EL2", 0, E01, 2, "both"),
-  EL1PCEN:        clear("CNTHCTL_EL2", 1, E01, 2, "both"),
+  EL1PCTEN:       allowedByHypervisor(0, 10),
+  EL1PCEN:        allowedByHypervisor(1, 11),
+  EL1TVT:         counterTrap(13),
+  EL1TVCT:        counterTrap(14),
   // To EL3.
+  FGTEn:          clear("SCR_EL3", SCR.FGTEn, E2, 3, "both"),
+  ECVEn:          clear("SCR_EL3", SCR.ECVEn, E2, 3, "both"),
   ST:             clear("SCR_EL3", 11, E1, 3, "both"),
   TCPAC_EL3:      set("CPTR_EL3", 31, E12, 3, "both"),
   TFP_EL3:        { ...set("CPTR_EL3", 10, E012 | E3, 3, "both"), syndrome },

@@ -3,25 +3,31 @@ import { highestLevel } from "./controls.ts";
 import type { Cpu } from "./cpu.ts";
 import { systemAccessSyndrome } from "./syndrome.ts";
 import { type AccessLevel, HIGHEST, NEVER, type SystemRegister } from "./system_register_row.ts";
+import { isFineGrainedTrapped } from "./fine_grained_traps.ts";
 import { type TrapName, trapOf } from "./system_register_traps.ts";
 import { DEBUG_REGISTERS } from "./system_registers_debug.ts";
 import { EL1_REGISTERS } from "./system_registers_el1.ts";
 import { EL2_REGISTERS, EL3_REGISTERS } from "./system_registers_el2.ts";
 import { ID_REGISTERS } from "./system_registers_id.ts";
 import { PMU_REGISTERS } from "./system_registers_pmu.ts";
-import { TIMER_REGISTERS } from "./system_registers_timer.ts";
+import { HOST_TIMER_REGISTERS, TIMER_REGISTERS } from "./system_registers_timer.ts";
+import { HOST_REGISTERS, hostAliases, isHostAccess } from "./system_registers_host.ts";
 import { raiseSynchronous, raiseUndefined } from "./take_exception.ts";
 
-/** Every system register of the CPU. */
-export const SYSTEM_REGISTER_TABLE: readonly SystemRegister[] = [
+/** The table without EL1's registers by their names for a host. */
+const OWN_ROWS: readonly SystemRegister[] = [
   ...ID_REGISTERS,
   ...EL1_REGISTERS,
   ...EL2_REGISTERS,
   ...EL3_REGISTERS,
   ...TIMER_REGISTERS,
+  ...HOST_TIMER_REGISTERS,
   ...DEBUG_REGISTERS,
   ...PMU_REGISTERS,
 ];
+
+/** Every system register of the CPU. */
+export const SYSTEM_REGISTER_TABLE: readonly SystemRegister[] = [...OWN_ROWS, ...hostAliases(OWN_ROWS)];
 
 const BY_ENCODING: (SystemRegister | undefined)[] = new Array(1 << 16);
 const BY_NAME = new Map<string, SystemRegister>();
@@ -32,6 +38,9 @@ for (const row of SYSTEM_REGISTER_TABLE) {
   BY_ENCODING[row.encoding] = row;
   BY_NAME.set(row.name, row);
 }
+
+/** Rows that a host at EL2 reaches by the encodings of EL1's registers. */
+const HOST_ROWS = new Map(HOST_REGISTERS.map(([of1, of2]) => [rowNamed(of1).encoding, rowNamed(of2)]));
 
 /** Level check of an access at the present level. */
 export function isLevelAllowed(cpu: Cpu, level: AccessLevel): boolean {
@@ -54,6 +63,10 @@ export function isTrapped(
   isRead: boolean,
 ): boolean {
   const control = trapOf(cpu, names, isRead);
+  if (control?.to !== 1 && isFineGrainedTrapped(cpu, encoding, isRead)) {
+    raiseSynchronous(cpu, 2, systemAccessSyndrome(encoding, Rt, isRead));
+    return true;
+  }
   if (control === undefined) return false;
   raiseSynchronous(cpu, control.to, control.syndrome ?? systemAccessSyndrome(encoding, Rt, isRead));
   return true;
@@ -71,7 +84,9 @@ export function isImplementationDefinedTrapped(
   return isImplementationDefined(encoding) && isTrapped(cpu, TIDCP, encoding, Rt, isRead);
 }
 
-function exists({ features }: Cpu, { needs }: SystemRegister): boolean {
+function exists(cpu: Cpu, { needs, feature = "Armv8.0" }: SystemRegister): boolean {
+  const { features } = cpu;
+  if (!cpu.implements(feature)) return false;
   switch (needs) {
     case "none":
       return true;
@@ -85,7 +100,7 @@ function exists({ features }: Cpu, { needs }: SystemRegister): boolean {
 /** The row when the access is allowed and not trapped; otherwise the exception is pending. */
 function admit(cpu: Cpu, encoding: number, Rt: number, isRead: boolean): SystemRegister | undefined {
   if (isImplementationDefinedTrapped(cpu, encoding, Rt, isRead)) return undefined;
-  const row = BY_ENCODING[encoding];
+  const row = isHostAccess(cpu) ? HOST_ROWS.get(encoding) ?? BY_ENCODING[encoding] : BY_ENCODING[encoding];
   const isAllowed = row !== undefined && exists(cpu, row) &&
     isLevelAllowed(cpu, isRead ? row.access.read : row.access.write) && row.isUndefined?.(cpu) !== true;
   if (!isAllowed) {

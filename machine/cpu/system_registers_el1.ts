@@ -1,9 +1,18 @@
 /** System registers of EL0 and EL1 that control execution and translation (Arm ARM D13.2). */
+import type { Feature } from "../a64/feature.ts";
 import { highestLevel } from "./controls.ts";
+import type { Cpu } from "./cpu.ts";
 import { interruptStatus } from "./interrupts.ts";
-import { setMasks } from "./pstate.ts";
+import { PSTATE_BIT, setMasks, setPan } from "./pstate.ts";
 import { selectStackPointer } from "./stack_pointer.ts";
-import { computed, constant, stackPointer, stored, type SystemRegister } from "./system_register_row.ts";
+import {
+  type AccessName,
+  computed,
+  constant,
+  stackPointer,
+  stored,
+  type SystemRegister,
+} from "./system_register_row.ts";
 import type { TrapName } from "./system_register_traps.ts";
 
 /** SCTLR_ELx after reset, and the bits QEMU 7.2 keeps without the Memory Tagging Extension. */
@@ -12,8 +21,8 @@ export const SCTLR_RESET = 0x00c5_0838n;
 export const SCTLR_WRITABLE = 0xffff_f01f_ffff_ffffn;
 /** VBAR_ELx keeps bits 10–5, as in QEMU 7.2; vectors are at bits 63–11. */
 export const VBAR_WRITABLE: bigint = 0xffff_ffff_ffff_ffe0n;
-/** Writable bits of FPCR: AHP, DN, FZ, RMode, and Stride and Len, which do nothing in AArch64. */
-const FPCR_WRITABLE = 0x07f7_0000n;
+/** Writable bits of FPCR: AHP, DN, FZ, RMode, and Stride and Len, which do nothing in AArch64; FZ16 with FEAT_FP16. */
+const FPCR_WRITABLE = 0x07f7_0000n, FPCR_FZ16 = 1n << 19n;
 /** Writable bits of FPSR: the flags of AArch32, QC and the cumulative exceptions. */
 const FPSR_WRITABLE = 0xf800_009fn;
 
@@ -22,7 +31,21 @@ const VM = { traps: ["TVM", "TRVM"] } as const satisfies { traps: readonly TrapN
 const TRANSLATES = { ...VM, translates: true } as const;
 const FLOATING_POINT = ["FPEN", "TFP_EL2", "TFP_EL3"] as const satisfies readonly TrapName[];
 
-/** A57's own registers, at encodings that are IMPLEMENTATION DEFINED; HCR_EL2.TIDCP traps them before anything else. */
+/** A field of PSTATE of one bit, at its place in SPSR_ELx. */
+function pstateField(
+  name: string,
+  access: AccessName,
+  feature: Feature,
+  bit: number,
+  get: (cpu: Cpu) => boolean,
+  set: (cpu: Cpu, value: boolean) => void,
+): SystemRegister {
+  const mask = 1n << BigInt(bit);
+  const write = (cpu: Cpu, value: bigint) => set(cpu, (value & mask) !== 0n);
+  return computed(name, access, (cpu) => (get(cpu) ? mask : 0n), write, { feature });
+}
+
+/** A57's own registers, which QEMU's max has too, at encodings that are IMPLEMENTATION DEFINED; HCR_EL2.TIDCP traps them before anything else. */
 // deno-fmt-ignore
 const CORTEX_A57: readonly SystemRegister[] = [
   constant("L2CTLR_EL1",    "EL1_RW", (cpu) => BigInt(cpu.surroundings.cpus.length - 1) << 24n, { encoding: "S3_1_C11_C0_2" }),
@@ -70,8 +93,12 @@ export const EL1_REGISTERS: readonly SystemRegister[] = [
   constant("CurrentEL", "EL1_RO", (cpu) => BigInt(cpu.el << 2)),
   computed("NZCV", "EL0_RW", (cpu) => BigInt(cpu.registers.nzcv) << 28n, (cpu, value) => (cpu.registers.nzcv = Number(value >> 28n & 15n))),
   computed("DAIF", "EL0_RW", (cpu) => BigInt(cpu.daif << 6), (cpu, value) => setMasks(cpu, Number(value >> 6n & 15n)), { traps: ["UMA"] }),
+  pstateField("PAN", "EL1_RW", "PAN", PSTATE_BIT.PAN, (cpu) => cpu.pan, setPan),
+  pstateField("UAO", "EL1_RW", "UAO", PSTATE_BIT.UAO, (cpu) => cpu.uao, (cpu, value) => (cpu.uao = value)),
+  pstateField("DIT", "EL0_RW", "DIT", PSTATE_BIT.DIT, (cpu) => cpu.dit, (cpu, value) => (cpu.dit = value)),
+  pstateField("SSBS", "EL0_RW", "SSBS2", PSTATE_BIT.SSBS, (cpu) => cpu.ssbs, (cpu, value) => (cpu.ssbs = value)),
   // Floating point.
-  stored("FPCR", "EL0_RW", { writable: FPCR_WRITABLE, traps: FLOATING_POINT }),
+  stored("FPCR", "EL0_RW", { writable: (cpu) => FPCR_WRITABLE | (cpu.implements("FP16") ? FPCR_FZ16 : 0n), traps: FLOATING_POINT }),
   stored("FPSR", "EL0_RW", { writable: FPSR_WRITABLE, traps: FLOATING_POINT }),
   ...CORTEX_A57,
 ];

@@ -5,7 +5,7 @@ import { hasBit, HCR, hypervisorBit } from "./controls.ts";
 import { memoryModelFields, MODELS } from "./model.ts";
 import { INDEX } from "./system_register_index.ts";
 import { constant, stored, type SystemRegister } from "./system_register_row.ts";
-import { isEl2Enabled } from "./translation_regime.ts";
+import { controlRegister, isEl2Enabled } from "./translation_regime.ts";
 
 const identification = ({ features }: Cpu): bigint => MODELS[features.model].midr;
 
@@ -32,7 +32,7 @@ const CACHE_SIZES: Readonly<Record<string, bigint>> = {
 
 /** DCZID_EL0: blocks of 64 bytes; DZP says that DC ZVA is not allowed here. */
 function zeroingIdentification(cpu: Cpu): bigint {
-  const isProhibited = (cpu.el === 0 && !hasBit(cpu, "SCTLR_EL1", 14)) ||
+  const isProhibited = (cpu.el === 0 && !hasBit(cpu, controlRegister(cpu), 14)) ||
     (cpu.el < 2 && hypervisorBit(cpu, HCR.TDZ));
   return 4n | (isProhibited ? 16n : 0n);
 }

@@ -10,45 +10,79 @@ import {
   type SystemRegister,
 } from "./system_register_row.ts";
 import type { CpuTimerName } from "./timer.ts";
+import { physicalOffset, updatePhysicalOffset } from "./physical_offset.ts";
 import type { TrapName } from "./system_register_traps.ts";
-import { isSecureBelowEl3 } from "./translation_regime.ts";
+import { isHost, isInHost, isSecureBelowEl3 } from "./translation_regime.ts";
 
 const low32 = (value: bigint): number => Number(BigInt.asUintN(32, value));
+
+/** The timer that a name leads to; a host's names for EL1's timers lead to EL2's. */
+type TimerOf = (cpu: Cpu) => CpuTimerName;
+
+/** At EL2 of a host and at EL0 of its applications names of EL1's timers lead to EL2's. */
+function redirected(name: CpuTimerName, hosts: CpuTimerName): TimerOf {
+  return (cpu) => (cpu.el === 2 && isHost(cpu)) || (cpu.el === 0 && isInHost(cpu)) ? hosts : name;
+}
+
+/** EL2 and EL3 see the timer values of EL1's physical timer without CNTPOFF_EL2. */
+function offsetHere(cpu: Cpu, name: CpuTimerName): bigint {
+  return name === "physical" && cpu.el >= 2 ? physicalOffset(cpu) : 0n;
+}
 
 /** TVAL, CTL and CVAL of one timer. */
 function timer(
   prefix: string,
   suffix: string,
-  name: CpuTimerName,
+  of: TimerOf,
   access: AccessName,
   options: RowOptions,
 ): SystemRegister[] {
   const row = (field: string, read: (cpu: Cpu) => bigint, write: (cpu: Cpu, value: bigint) => void) =>
     computed(`${prefix}_${field}_${suffix}`, access, read, write, options);
+  const writeTimerValue = (cpu: Cpu, value: bigint) => {
+    const name = of(cpu), offset = offsetHere(cpu, name);
+    if (offset === 0n) return cpu.timer.writeTimerValue(name, low32(value));
+    cpu.timer.writeCompareValue(name, BigInt.asUintN(64, cpu.timer.count() + BigInt.asIntN(32, value)));
+  };
   return [
     row(
       "TVAL",
-      (cpu) => BigInt(cpu.timer.readTimerValue(name)),
-      (cpu, value) => cpu.timer.writeTimerValue(name, low32(value)),
+      (cpu) => BigInt.asUintN(32, BigInt(cpu.timer.readTimerValue(of(cpu))) - offsetHere(cpu, of(cpu))),
+      writeTimerValue,
     ),
     row(
       "CTL",
-      (cpu) => BigInt(cpu.timer.readControl(name)),
-      (cpu, value) => cpu.timer.writeControl(name, low32(value)),
+      (cpu) => BigInt(cpu.timer.readControl(of(cpu))),
+      (cpu, value) => cpu.timer.writeControl(of(cpu), low32(value)),
     ),
     row(
       "CVAL",
-      (cpu) => cpu.timer.readCompareValue(name),
-      (cpu, value) => cpu.timer.writeCompareValue(name, value),
+      (cpu) => cpu.timer.readCompareValue(of(cpu)),
+      (cpu, value) => cpu.timer.writeCompareValue(of(cpu), value),
     ),
   ];
 }
 
-/** EVNTEN, EVNTDIR and EVNTI of CNTKCTL_EL1 and CNTHCTL_EL2. */
+/** CNTPCT_EL0. */
+function physicalCount(cpu: Cpu): bigint {
+  return BigInt.asUintN(64, cpu.timer.count() - (cpu.el < 2 ? physicalOffset(cpu) : 0n));
+}
+
+/** CNTVCT_EL0: a host and its applications see the physical count. */
+function virtualCount(cpu: Cpu): bigint {
+  const isHosts = (cpu.el === 2 && isHost(cpu)) || (cpu.el === 0 && isInHost(cpu));
+  return isHosts ? cpu.timer.count() : cpu.timer.virtualCount();
+}
+
+/** EVNTIS with FEAT_ECV: EVNTI counts from bit 8 of the counter. */
+const EVNTIS = 17, EVNTIS_SHIFT = 8;
+
+/** EVNTEN, EVNTDIR, EVNTI and EVNTIS of CNTKCTL_EL1 and CNTHCTL_EL2. */
 function controlStream(name: "virtual" | "physical"): (cpu: Cpu, value: bigint) => void {
   return (cpu, value) => {
     const bits = low32(value);
-    cpu.timer.setEventStream(name, (bits >> 2 & 1) === 1, bits >> 4 & 15, (bits >> 3 & 1) === 1);
+    const scale = cpu.implements("ECV") && (bits >> EVNTIS & 1) === 1 ? EVNTIS_SHIFT : 0;
+    cpu.timer.setEventStream(name, (bits >> 2 & 1) === 1, (bits >> 4 & 15) + scale, (bits >> 3 & 1) === 1);
   };
 }
 
@@ -59,6 +93,14 @@ const SECURE_TIMER: RowOptions = {
   isUndefined: (cpu) => cpu.el === 2 || (cpu.el === 1 && !isSecureBelowEl3(cpu)),
 };
 
+function controlHypervisor(cpu: Cpu, value: bigint): void {
+  controlStream("physical")(cpu, value);
+  updatePhysicalOffset(cpu);
+}
+
+/** Names that exist while HCR_EL2.E2H is 1. */
+const HOST_ALIAS: RowOptions = { feature: "VHE", isUndefined: (cpu) => !isHost(cpu) };
+
 const PHYSICAL = { traps: ["EL0PTEN", "EL1PCEN"] } as const satisfies { traps: readonly TrapName[] };
 /** Counts per second of the system counter: one in 16 ns of virtual time. */
 const COUNTER_FREQUENCY = 62_500_000n;
@@ -68,13 +110,24 @@ const RESET_CNTHCTL = 3n;
 // deno-fmt-ignore
 export const TIMER_REGISTERS: readonly SystemRegister[] = [
   stored("CNTFRQ_EL0", { read: 0, write: HIGHEST }, { reset: COUNTER_FREQUENCY, traps: ["EL0FRQ"] }),
-  constant("CNTPCT_EL0", "EL0_RO", (cpu) => cpu.timer.count(), { traps: ["EL0PCTEN", "EL1PCTEN"] }),
-  constant("CNTVCT_EL0", "EL0_RO", (cpu) => cpu.timer.virtualCount(), { traps: ["EL0VCTEN"] }),
+  constant("CNTPCT_EL0", "EL0_RO", physicalCount, { traps: ["EL0PCTEN", "EL1PCTEN"] }),
+  constant("CNTVCT_EL0", "EL0_RO", virtualCount, { traps: ["EL0VCTEN", "EL1TVCT"] }),
+  constant("CNTPCTSS_EL0", "EL0_RO", physicalCount, { feature: "ECV", traps: ["EL0PCTEN", "EL1PCTEN"] }),
+  constant("CNTVCTSS_EL0", "EL0_RO", virtualCount, { feature: "ECV", traps: ["EL0VCTEN", "EL1TVCT"] }),
   stored("CNTKCTL_EL1", "EL1_RW", { written: controlStream("virtual") }),
-  stored("CNTHCTL_EL2", "EL2_RW", { reset: ({ features }) => (features.el2 ? RESET_CNTHCTL : 0n), written: controlStream("physical") }),
+  stored("CNTHCTL_EL2", "EL2_RW", { reset: ({ features }) => (features.el2 ? RESET_CNTHCTL : 0n), written: controlHypervisor }),
   computed("CNTVOFF_EL2", "EL2_RW", (cpu) => cpu.timer.virtualOffset, (cpu, value) => cpu.timer.setVirtualOffset(value)),
-  ...timer("CNTP", "EL0", "physical", "EL0_RW", PHYSICAL),
-  ...timer("CNTV", "EL0", "virtual", "EL0_RW", { traps: ["EL0VTEN"] }),
-  ...timer("CNTHP", "EL2", "hypervisor", "EL2_RW", {}),
-  ...timer("CNTPS", "EL1", "securePhysical", "EL1_RW", SECURE_TIMER),
+  stored("CNTPOFF_EL2", "EL2_RW", { feature: "ECV", traps: ["ECVEn"], written: updatePhysicalOffset }),
+  ...timer("CNTP", "EL0", redirected("physical", "hypervisor"), "EL0_RW", PHYSICAL),
+  ...timer("CNTV", "EL0", redirected("virtual", "hypervisorVirtual"), "EL0_RW", { traps: ["EL0VTEN", "EL1TVT"] }),
+  ...timer("CNTHP", "EL2", () => "hypervisor", "EL2_RW", {}),
+  ...timer("CNTHV", "EL2", () => "hypervisorVirtual", "EL2_RW", { feature: "VHE" }),
+  ...timer("CNTPS", "EL1", () => "securePhysical", "EL1_RW", SECURE_TIMER),
+];
+
+/** The timers of EL1 as a host at EL2, and EL3, see them by the names in _EL02. */
+// deno-fmt-ignore
+export const HOST_TIMER_REGISTERS: readonly SystemRegister[] = [
+  ...timer("CNTP", "EL02", () => "physical", "EL2_RW", HOST_ALIAS),
+  ...timer("CNTV", "EL02", () => "virtual", "EL2_RW", HOST_ALIAS),
 ];

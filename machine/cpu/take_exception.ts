@@ -3,7 +3,7 @@ import { HCR, hypervisorBit, trapsGeneralExceptions } from "./controls.ts";
 import type { Cpu } from "./cpu.ts";
 import type { Exception, ExceptionLevel } from "./exception.ts";
 import { advanceCounters } from "./performance_counters.ts";
-import { savedState, SPSR_SS } from "./pstate.ts";
+import { enterExtensions, savedState, SPSR_SS } from "./pstate.ts";
 import { selectStackPointer } from "./stack_pointer.ts";
 import { FLOATING_POINT_SYNDROME, syndromeOf } from "./syndrome.ts";
 import { INDEX } from "./system_register_index.ts";
@@ -130,6 +130,7 @@ export function takeException(cpu: Cpu, exception: Exception): void {
   const vector = BigInt.asUintN(64, base + vectorOffset(cpu, exception));
   saveContext(cpu, exception, state);
   selectStackPointer(cpu, target, 1);
+  enterExtensions(cpu, target);
   cpu.daif = 15;
   cpu.illegal = false;
   cpu.singleStep = false;

@@ -2,8 +2,8 @@
 
 import type { Section } from "../snapshot.ts";
 
-/** A timer of Armv8.0-A: EL1 physical, EL1 virtual, EL2 physical, EL3's secure physical. */
-export type CpuTimerName = "physical" | "virtual" | "hypervisor" | "securePhysical";
+/** A timer: EL1 physical, EL1 virtual, EL2 physical, EL3's secure physical, EL2 virtual (FEAT_VHE). */
+export type CpuTimerName = "physical" | "virtual" | "hypervisor" | "securePhysical" | "hypervisorVirtual";
 
 /** The counters, timers and event streams that system registers show (Arm ARM D11.2). */
 export interface CpuTimer {
@@ -15,6 +15,8 @@ export interface CpuTimer {
   readonly virtualOffset: bigint;
   /** Sets CNTVOFF_EL2. */
   setVirtualOffset(offset: bigint): void;
+  /** Sets what is taken from the physical count for the EL1 physical timer (FEAT_ECV). */
+  setPhysicalOffset(offset: bigint): void;
   /** Reads a CTL register. */
   readControl(name: CpuTimerName): number;
   /** Writes a CTL register. */

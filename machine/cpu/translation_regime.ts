@@ -16,17 +16,17 @@ interface RegimeRegisters {
   readonly sctlr: StoredRegister;
   readonly tcr: StoredRegister;
   readonly ttbr0: StoredRegister;
+  readonly ttbr1?: StoredRegister;
   readonly mair: StoredRegister;
 }
 
 // deno-fmt-ignore
 const REGISTERS: Readonly<Record<Regime, RegimeRegisters>> = {
-  "EL1&0": { sctlr: "SCTLR_EL1", tcr: "TCR_EL1", ttbr0: "TTBR0_EL1", mair: "MAIR_EL1" },
+  "EL1&0": { sctlr: "SCTLR_EL1", tcr: "TCR_EL1", ttbr0: "TTBR0_EL1", ttbr1: "TTBR1_EL1", mair: "MAIR_EL1" },
   "EL2":   { sctlr: "SCTLR_EL2", tcr: "TCR_EL2", ttbr0: "TTBR0_EL2", mair: "MAIR_EL2" },
+  "EL2&0": { sctlr: "SCTLR_EL2", tcr: "TCR_EL2", ttbr0: "TTBR0_EL2", ttbr1: "TTBR1_EL2", mair: "MAIR_EL2" },
   "EL3":   { sctlr: "SCTLR_EL3", tcr: "TCR_EL3", ttbr0: "TTBR0_EL3", mair: "MAIR_EL3" },
 };
-
-const REGIME_OF_LEVEL: readonly Regime[] = ["EL1&0", "EL1&0", "EL2", "EL3"];
 
 /** In the order in which they change most often. */
 const REGISTER_NAMES: readonly (keyof TranslationRegisters)[] = [
@@ -49,6 +49,53 @@ export function isEl2Enabled(cpu: Cpu): boolean {
   return cpu.features.el2 && !isSecureBelowEl3(cpu);
 }
 
+const bits = (...numbers: number[]): bigint =>
+  numbers.reduce((sum, number) => sum | 1n << BigInt(number), 0n);
+
+const HCR_TGE = bits(27), HCR_E2H = bits(34);
+/** FMO, IMO, AMO. */
+const HCR_ROUTES = bits(3, 4, 5);
+/** What TGE turns off: SWIO, PTW, VF, VI, VSE, FB, TID1, TID3, TSC, TACR, TSW, TTLB, TVM, HCD, TRVM. */
+const OFF_WITH_TGE = bits(1, 2, 6, 7, 8, 9, 16, 18, 19, 21, 22, 25, 26, 29, 30);
+/** What TGE and E2H together turn off: VM, the routes, BSU, DC, TWI, TWE, TID0, TID2, TPC, TPU, TDZ, CD, ID. */
+const OFF_IN_HOST = OFF_WITH_TGE | HCR_ROUTES | bits(0, 10, 11, 12, 13, 14, 15, 17, 23, 24, 28, 32, 33);
+
+/** HCR_EL2 as it acts: zero where EL2 is not enabled, and without what TGE turns off (Arm ARM D13.2, HCR_EL2). */
+export function effectiveHcr(cpu: Cpu): bigint {
+  const hcr = isEl2Enabled(cpu) ? cpu.registers.system[INDEX.HCR_EL2] as bigint : 0n;
+  if ((hcr & HCR_TGE) === 0n) return hcr;
+  return (hcr & HCR_E2H) === 0n ? (hcr | HCR_ROUTES) & ~OFF_WITH_TGE : hcr & ~OFF_IN_HOST;
+}
+
+/** HCR_EL2.E2H acts: EL2 is made for a host operating system (FEAT_VHE). */
+export function isHost(cpu: Cpu): boolean {
+  return (effectiveHcr(cpu) & HCR_E2H) !== 0n;
+}
+
+/** HCR_EL2.E2H and TGE: EL0 runs applications of the host at EL2 (Arm ARM ELIsInHost(EL0)). */
+export function isInHost(cpu: Cpu): boolean {
+  return (effectiveHcr(cpu) & (HCR_E2H | HCR_TGE)) === (HCR_E2H | HCR_TGE);
+}
+
+/** The regime of an exception level (Arm ARM TranslationRegime). */
+export function regimeOf(cpu: Cpu, level: ExceptionLevel): Regime {
+  switch (level) {
+    case 0:
+      return isInHost(cpu) ? "EL2&0" : "EL1&0";
+    case 1:
+      return "EL1&0";
+    case 2:
+      return isHost(cpu) ? "EL2&0" : "EL2";
+    case 3:
+      return "EL3";
+  }
+}
+
+/** The SCTLR_ELx that controls the present level. */
+export function controlRegister(cpu: Cpu): StoredRegister {
+  return REGISTERS[regimeOf(cpu, cpu.el)].sctlr;
+}
+
 function registersOf(cpu: Cpu, regime: Regime): TranslationRegisters {
   const { system } = cpu.registers;
   const names = REGISTERS[regime];
@@ -58,9 +105,9 @@ function registersOf(cpu: Cpu, regime: Regime): TranslationRegisters {
     sctlr: read(names.sctlr),
     tcr: read(names.tcr),
     ttbr0: read(names.ttbr0),
-    ttbr1: regime === "EL1&0" ? read("TTBR1_EL1") : 0n,
+    ttbr1: names.ttbr1 === undefined ? 0n : read(names.ttbr1),
     mair: read(names.mair),
-    hcr: el2 ? read("HCR_EL2") : 0n,
+    hcr: el2 ? effectiveHcr(cpu) : 0n,
     vtcr: el2 ? read("VTCR_EL2") : 0n,
     vttbr: el2 ? read("VTTBR_EL2") : 0n,
     sctlrEl2: el2 ? read("SCTLR_EL2") : 0n,
@@ -92,10 +139,20 @@ export function controlsOf(cpu: Cpu, regime: Regime): TranslationControls {
   return build(cpu, regime, securityOf(cpu, regime), registersOf(cpu, regime));
 }
 
-function isSame(a: AccessControls, { secure, secureFetchOnly }: Security, b: TranslationRegisters): boolean {
-  const { registers, translation: { stage1 } } = a;
-  for (const name of REGISTER_NAMES) if (registers[name] !== b[name]) return false;
-  return stage1.secure === secure && stage1.secureFetchOnly === secureFetchOnly;
+/** What the controls of a level are made of. */
+interface Situation {
+  readonly level: ExceptionLevel;
+  readonly regime: Regime;
+  readonly security: Security;
+  readonly pan: boolean;
+  readonly registers: TranslationRegisters;
+}
+
+function isSame(a: AccessControls, { regime, security, pan, registers }: Situation): boolean {
+  const { stage1 } = a.translation;
+  for (const name of REGISTER_NAMES) if (a.registers[name] !== registers[name]) return false;
+  return a.pan === pan && stage1.regime === regime && stage1.secure === security.secure &&
+    stage1.secureFetchOnly === security.secureFetchOnly;
 }
 
 /** The controls of accesses made at an exception level, from the TLB's memory of them when it has one. */
@@ -103,10 +160,11 @@ export function accessControls(cpu: Cpu, level: ExceptionLevel): AccessControls 
   const { tlb } = cpu;
   const known = tlb.levels[level];
   if (known !== undefined) return known;
-  const regime = REGIME_OF_LEVEL[level] as Regime;
+  const regime = regimeOf(cpu, level);
   const registers = registersOf(cpu, regime), security = securityOf(cpu, regime);
-  const controls = tlb.recall(level, (other) => isSame(other, security, registers)) ??
-    newControls(cpu, level, regime, security, registers);
+  const pan = cpu.pan && level > 0 && REGISTERS[regime].ttbr1 !== undefined;
+  const situation = { level, regime, security, pan, registers };
+  const controls = tlb.recall(level, (other) => isSame(other, situation)) ?? newControls(cpu, situation);
   tlb.enforce(level, controls);
   return controls;
 }
@@ -114,15 +172,10 @@ export function accessControls(cpu: Cpu, level: ExceptionLevel): AccessControls 
 const BASE = (1n << 48n) - 1n;
 
 /** Address space identifiers are left out of what tells contexts apart: entries of equal tables are equal. */
-function newControls(
-  cpu: Cpu,
-  level: ExceptionLevel,
-  regime: Regime,
-  security: Security,
-  registers: TranslationRegisters,
-): AccessControls {
+function newControls(cpu: Cpu, { level, regime, security, pan, registers }: Situation): AccessControls {
   const { ttbr0, ttbr1, ...others } = registers;
-  const common = [level, security.secure, security.secureFetchOnly, ...Object.values(others)].join();
+  const { secure, secureFetchOnly } = security;
+  const common = [level, regime, pan, secure, secureFetchOnly, ...Object.values(others)].join();
   const [lowerContext, upperContext] = cpu.tlb.contextsOf(
     `${common}:lower:${ttbr0 & BASE}`,
     `${common}:upper:${ttbr1 & BASE}`,
@@ -132,6 +185,7 @@ function newControls(
     registers,
     translation: build(cpu, regime, security, registers),
     privileged: level > 0,
+    pan,
     bigEndian: field(sctlr, level === 0 ? SCTLR_E0E : SCTLR_EE, 1) === 1,
     alignmentChecked: field(sctlr, SCTLR_A, 1) === 1,
     lowerContext,

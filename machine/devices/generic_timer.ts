@@ -61,11 +61,12 @@ export interface GenericTimerOptions {
   readonly onEvent?: () => void;
 }
 
-const layout = sectionLayout("generic timer", 1, {
+const layout = sectionLayout("generic timer", 2, {
   controls: listOf(u8, TIMER_NAMES.length),
   compareValues: listOf(u64, TIMER_NAMES.length),
   levels: listOf(flag, TIMER_NAMES.length),
   virtualOffset: u64,
+  physicalOffset: u64,
   streamsEnabled: listOf(flag, STREAM_NAMES.length),
   streamBits: listOf(u8, STREAM_NAMES.length),
   streamFallingEdges: listOf(flag, STREAM_NAMES.length),
@@ -79,6 +80,7 @@ export class GenericTimer {
   readonly #timers: Readonly<Record<TimerName, Timer>>;
   readonly #streams: Readonly<Record<EventStreamName, EventStream>>;
   #virtualOffset = 0n;
+  #physicalOffset = 0n;
   #streamArmed = false;
 
   /** Registers one alarm per timer and per event stream. */
@@ -129,12 +131,16 @@ export class GenericTimer {
     this.#planEvent(this.#streams.virtual);
   }
 
-  #offsetOf(name: TimerName | EventStreamName): bigint {
-    return name === "virtual" ? this.#virtualOffset : 0n;
+  /** Sets what is taken from the physical count for the EL1 physical timer, 64 bits; the timer follows at once. */
+  setPhysicalOffset(offset: bigint): void {
+    if (this.#physicalOffset === offset) return;
+    this.#physicalOffset = wrap(offset);
+    this.#update("physical");
   }
 
-  #view(name: TimerName | EventStreamName): bigint {
-    return wrap(this.count() - this.#offsetOf(name));
+  #view(name: TimerName): bigint {
+    const offset = name === "virtual" ? this.#virtualOffset : name === "physical" ? this.#physicalOffset : 0n;
+    return wrap(this.count() - offset);
   }
 
   /** Reads a control register: ENABLE, IMASK, and ISTATUS, which is 0 while the timer is disabled. */
@@ -194,7 +200,7 @@ export class GenericTimer {
   }
 
   /**
-   * Configures an event stream as EVNTEN, EVNTI and EVNTDIR do: an event at each transition of a bit (0–15) of the
+   * Configures an event stream as EVNTEN, EVNTI and EVNTDIR do: an event at each transition of a bit (0–23) of the
    * counter, from 0 to 1 or, with `fallingEdge`, from 1 to 0.
    */
   setEventStream(name: EventStreamName, enabled: boolean, bit: number, fallingEdge: boolean): void {
@@ -215,7 +221,7 @@ export class GenericTimer {
       if (stream.alarm.deadline !== NO_DEADLINE) stream.alarm.clear();
       return;
     }
-    const view = this.#view(stream.name);
+    const view = stream.name === "virtual" ? this.virtualCount() : this.count();
     const half = 1n << BigInt(stream.bit);
     const phase = view - (stream.fallingEdge ? 0n : half);
     const wait = 2n * half - BigInt.asUintN(stream.bit + 1, phase);
@@ -225,6 +231,7 @@ export class GenericTimer {
   /** Everything disabled and zero. */
   reset(): void {
     this.#virtualOffset = 0n;
+    this.#physicalOffset = 0n;
     for (const name of TIMER_NAMES) {
       Object.assign(this.#timers[name], { control: 0, compareValue: 0n });
       this.#update(name);
@@ -242,6 +249,7 @@ export class GenericTimer {
       compareValues: timers.map(({ compareValue }) => compareValue),
       levels: timers.map(({ level }) => level),
       virtualOffset: this.#virtualOffset,
+      physicalOffset: this.#physicalOffset,
       streamsEnabled: streams.map(({ enabled }) => enabled),
       streamBits: streams.map(({ bit }) => bit),
       streamFallingEdges: streams.map(({ fallingEdge }) => fallingEdge),
@@ -253,6 +261,7 @@ export class GenericTimer {
   restore(section: Section): void {
     const state = layout.decode(section);
     this.#virtualOffset = state.virtualOffset;
+    this.#physicalOffset = state.physicalOffset;
     this.#streamArmed = state.streamArmed;
     for (const [index, name] of TIMER_NAMES.entries()) {
       const control = state.controls[index] as number;

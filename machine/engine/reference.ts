@@ -1,6 +1,7 @@
 /** The reference engine: evaluates the IR of each instruction exactly; slow, legible, the specification. */
 import { decode, featureOf, lower } from "../a64/rows.ts";
 import type { Cpu } from "../cpu/cpu.ts";
+import { checkBranchTarget } from "../cpu/branch_target.ts";
 import { raiseIllegalState, raiseUndefined, takeException } from "../cpu/take_exception.ts";
 import { fetch } from "../cpu/memory_access.ts";
 import { SLOT_PC, SLOT_TRASH } from "../cpu/registers.ts";
@@ -49,6 +50,8 @@ function prepare(nodes: readonly IrNode[]): DecodedInstruction {
 }
 
 const UNDEFINED: DecodedInstruction = { operations: [], endsBurst: true };
+/** An instruction that a branch may not lead to (FEAT_BTI). */
+const NO_TARGET: DecodedInstruction = { operations: [], endsBurst: true };
 /** Any instruction while PSTATE.IL is 1. */
 const ILLEGAL: DecodedInstruction = { operations: [], endsBurst: true };
 
@@ -83,13 +86,20 @@ export class ReferenceEngine implements Engine {
   step(cpu: Cpu, traced = false): boolean {
     const word = fetch(cpu);
     if (cpu.pending !== undefined) return this.except(cpu);
-    const instruction = cpu.illegal ? ILLEGAL : this.#decoded.get(word) ?? this.#decode(cpu, word);
+    const branchType = cpu.branchType;
+    if (branchType !== 0 && !cpu.illegal) checkBranchTarget(cpu, word, branchType);
+    const instruction = cpu.illegal
+      ? ILLEGAL
+      : cpu.pending !== undefined
+      ? NO_TARGET
+      : this.#decoded.get(word) ?? this.#decode(cpu, word);
     const pc = cpu.slots[SLOT_PC] as bigint;
     cpu.nextPc = BigInt.asUintN(64, pc + 4n);
     const level = cpu.el;
     const values = this.#values;
     const operations = instruction.operations;
     let done = 0;
+    cpu.branchType = 0;
     if (instruction === UNDEFINED) raiseUndefined(cpu);
     else if (instruction === ILLEGAL) raiseIllegalState(cpu);
     for (; done < operations.length; done++) {
@@ -98,8 +108,10 @@ export class ReferenceEngine implements Engine {
       if (faults && cpu.pending !== undefined) break;
     }
     const faulted = cpu.pending !== undefined;
-    if (faulted) this.except(cpu);
-    else cpu.slots[SLOT_PC] = cpu.nextPc;
+    if (faulted) {
+      cpu.branchType = branchType;
+      this.except(cpu);
+    } else cpu.slots[SLOT_PC] = cpu.nextPc;
     if (traced) {
       cpu.surroundings.events.emit("stepRetired", cpu.index, {
         pc,

@@ -303,6 +303,10 @@ export class Builder {
   branch(target: Value, kind: BranchKind = "jump"): void {
     this.#node("branch", 0, [target], [kind]);
   }
+  /** PSTATE.BTYPE of the next instruction is one value if this one is in a guarded page, else the other (FEAT_BTI). */
+  writeBranchType(whenGuarded: number, otherwise: number): void {
+    this.#node("writeBranchType", 0, [], [whenGuarded, otherwise]);
+  }
   /** Continues at an address when the one-bit condition is 1. */
   branchIf(condition: Value, target: Value): void {
     this.#node("branchIf", 0, [condition, target], ["jump"]);

@@ -56,6 +56,8 @@ export interface ExecutionContext {
   readonly fpcr: number;
   /** Sets bits of FPSR: cumulative floating-point exceptions and QC. */
   accumulateFpsr(bits: number): void;
+  /** PSTATE.BTYPE of the next instruction, by whether this one is in a guarded page; of no effect without FEAT_BTI. */
+  setBranchType(whenGuarded: number, otherwise: number): void;
   /** Calls a helper. */
   helper(name: HelperName, immediates: readonly (number | bigint | string)[], a: bigint, b: bigint): bigint;
 }

@@ -174,6 +174,8 @@ export const OPERATIONS = {
   // Control; a branch's immediate is its kind: jump, call, return.
   branch:       effect((_n, a, _b, _c, x) => (x.nextPc = a)),
   branchIf:     effect((_n, a, b, _c, x) => (a === 0n ? 0n : (x.nextPc = b))),
+  // BTYPE after a branch to a register (FEAT_BTI), 0 after all else; immediates: in a guarded page, elsewhere.
+  writeBranchType: effect((n, _a, _b, _c, x) => { x.setBranchType(int(n, 0), int(n, 1)); return 0n; }),
   // Helper; immediates: name, then the helper's own.
   helper:       effect((n, a, b, _c, x) => x.helper(n.immediates[0] as HelperName, n.immediates, a, b)),
 } as const satisfies Record<string, OperationRow>;

@@ -19,6 +19,8 @@ export interface AccessControls {
   readonly translation: TranslationControls;
   /** Accesses have the privilege of the regime's higher level. */
   readonly privileged: boolean;
+  /** They may not go where EL0 may read (PSTATE.PAN). */
+  readonly pan: boolean;
   /** Data is big-endian. */
   readonly bigEndian: boolean;
   /** Every misaligned access faults (SCTLR_ELx.A). */
@@ -52,20 +54,21 @@ export const TABLE_OFFSETS = {
 export class TlbTable {
   /**
    * Entries of four words: bits 31–12 of the virtual address with the context in bits 11–0, bits 63–32 of the
-   * address, the offset of the page in the machine's memory, and 1 for Device memory, where misaligned accesses fault.
+   * address, the offset of the page in the machine's memory, and marks: 1 for Device memory, where misaligned accesses
+   * fault, 2 for guarded pages (FEAT_BTI).
    */
   readonly words: Int32Array<ArrayBuffer>;
   /** Physical address of the page, by index of the entry. */
   readonly physicalPage: Float64Array<ArrayBuffer> = new Float64Array(TLB_ENTRIES);
 
   /** Enters a page: `page` is what it leads to, `low` and `high` the halves of any address in it. */
-  enter(high: number, low: number, context: number, page: number, device: boolean): number {
+  enter(high: number, low: number, context: number, page: number, device: boolean, guarded = false): number {
     const index = ((low >>> 12) ^ context) & (TLB_ENTRIES - 1);
     const at = index * ENTRY_WORDS, { words } = this;
     words[at] = (low & ~0xfff) | context;
     words[at + 1] = high;
     words[at + 2] = page;
-    words[at + 3] = device ? 1 : 0;
+    words[at + 3] = (device ? 1 : 0) | (guarded ? 2 : 0);
     return index;
   }
 
@@ -94,7 +97,12 @@ export class TlbTable {
 
   /** True when an entry's page is Device memory. */
   isDevice(index: number): boolean {
-    return this.words[index * ENTRY_WORDS + 3] !== 0;
+    return ((this.words[index * ENTRY_WORDS + 3] as number) & 1) !== 0;
+  }
+
+  /** True when branches into an entry's page must lead to instructions made for it. */
+  isGuarded(index: number): boolean {
+    return ((this.words[index * ENTRY_WORDS + 3] as number) & 2) !== 0;
   }
 }
 
@@ -175,8 +183,9 @@ export class Tlb {
     hostOffset: number,
     physical: number,
     device: boolean,
+    guarded = false,
   ): void {
-    const index = table.enter(high, low, context, hostOffset - hostOffset % 4096, device);
+    const index = table.enter(high, low, context, hostOffset - hostOffset % 4096, device, guarded);
     table.physicalPage[index] = physical - physical % 4096;
   }
 

@@ -35,6 +35,8 @@ export interface TranslationRequest {
   readonly kind: "read" | "write" | "execute" | "maintain";
   /** Made with the privilege of the regime's higher level rather than EL0's. */
   readonly privileged: boolean;
+  /** PSTATE.PAN is 1: as a privileged access of data it may not go where EL0 may read; false when absent. */
+  readonly pan?: boolean;
   /** Aligned to its size; a misaligned access to Device memory faults, as does DC ZVA there. */
   readonly aligned: boolean;
 }
@@ -55,6 +57,8 @@ export interface Translation<Address> extends MemoryAttributes {
   readonly address: Address;
   /** It lies in Secure memory. */
   readonly secure: boolean;
+  /** Branches into the page must lead to instructions made for it (GP of the descriptor, FEAT_BTI). */
+  readonly guarded: boolean;
 }
 
 /** The tables that translate a virtual address, and what they are given of it. */
@@ -95,8 +99,11 @@ export function stage1Off(
     ? FETCH_CACHEABLE
     : NON_CACHEABLE;
   if (!request.aligned && isDevice(attributes.attribute)) return stage1Fault("alignment");
-  return { faulted: false, address, secure: stage1.secure, ...attributes };
+  return { faulted: false, address, secure: stage1.secure, guarded: false, ...attributes };
 }
+
+/** GP, bit 50 of a block or page descriptor. */
+const GUARDED = 1 << 18;
 
 /** Whether stage 1 forbids the access (Arm ARM AArch64.CheckPermission). */
 function stage1Forbids(
@@ -111,12 +118,13 @@ function stage1Forbids(
   const { kind, privileged } = request;
   if (kind === "maintain") return false;
   if (kind === "execute" && stage1.secureFetchOnly && !secure) return true;
-  if (stage1.regime !== "EL1&0") {
+  if (!stage1.withEl0) {
     if (kind === "execute") return executeNever || (!readOnly && stage1.writeExecuteNever);
     return kind === "write" && readOnly;
   }
   const userReads = (low & 0x40) !== 0 && (tables & TABLE_NO_EL0) === 0;
   const userWrites = userReads && !readOnly;
+  if (kind !== "execute" && privileged && request.pan === true && userReads) return true;
   if (kind === "read") return !privileged && !userReads;
   if (kind === "write") return privileged ? readOnly : !userWrites;
   if (!privileged) return executeNever || (userWrites && stage1.writeExecuteNever);
@@ -157,7 +165,7 @@ export function resolveStage1(
   attribute: number,
   request: TranslationRequest,
 ): Translation<IntermediateAddress> | Fault {
-  const { low, level, tables } = leaf;
+  const { low, high, level, tables } = leaf;
   const secure = stage1.secure && (low & 0x20) === 0 && (tables & TABLE_NS) === 0;
   if ((low & 0x400) === 0) return stage1Fault("accessFlag", level);
   if (!request.aligned && isDevice(attribute)) return stage1Fault("alignment");
@@ -166,6 +174,7 @@ export function resolveStage1(
     faulted: false,
     address: leaf.address as IntermediateAddress,
     secure,
+    guarded: (high & GUARDED) !== 0,
     attribute,
     shareability: (low >> 8) & 3,
   };
@@ -225,6 +234,7 @@ export function resolveStage2(
     faulted: false,
     address: leaf.address as PhysicalAddress,
     secure: false,
+    guarded: false,
     attribute,
     shareability: (low >> 8) & 3,
   };
@@ -257,5 +267,5 @@ export function translate(
   if (stage2 === undefined) return { ...first, address: first.address as number as PhysicalAddress };
   const second = translateStage2(memory, stage2, first.address, request, false);
   if (second.faulted) return second;
-  return { ...second, ...combineAttributes(first, second) };
+  return { ...second, guarded: first.guarded, ...combineAttributes(first, second) };
 }

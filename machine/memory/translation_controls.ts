@@ -1,8 +1,8 @@
 /** What the translation control registers say, taken apart once: TTBR, TCR, SCTLR, MAIR, HCR, VTCR, VTTBR. */
 import type { FaultKind } from "./fault.ts";
 
-/** A translation regime of Armv8.0-A. */
-export type Regime = "EL1&0" | "EL2" | "EL3";
+/** A translation regime; EL2&0 is that of EL2 with HCR_EL2.E2H, and of EL0 with TGE as well. */
+export type Regime = "EL1&0" | "EL2" | "EL2&0" | "EL3";
 
 /** What an implementation supports (ID_AA64MMFR0_EL1). */
 export interface TranslationLimits {
@@ -20,7 +20,7 @@ export interface TranslationRegisters {
   readonly tcr: bigint;
   /** TTBR0_ELx. */
   readonly ttbr0: bigint;
-  /** TTBR1_EL1. */
+  /** TTBR1_ELx. */
   readonly ttbr1: bigint;
   /** MAIR_ELx. */
   readonly mair: bigint;
@@ -66,6 +66,8 @@ export interface AddressRange extends TableStart {
 export interface Stage1Controls {
   /** The regime. */
   readonly regime: Regime;
+  /** The regime is EL0's too: descriptors have permissions for both levels, and there are two ranges. */
+  readonly withEl0: boolean;
   /** The regime's lookups start in Secure memory. */
   readonly secure: boolean;
   /** Stage 1 translates. */
@@ -106,6 +108,12 @@ export interface TranslationControls {
   readonly stage2: Stage2Controls | undefined;
   /** Bits of a physical address. */
   readonly physicalSize: number;
+  /** VMID in force: −1 for regimes without one, and where EL2 is not enabled. */
+  readonly vmid: number;
+  /** ASID in force, by TCR_ELx.A1 and AS; −1 for regimes without one. */
+  readonly asid: number;
+  /** Bits of an ASID: 16 when TCR_ELx.AS is set, else 8. */
+  readonly asidBits: number;
 }
 
 const OUTPUT_SIZES = [32, 36, 40, 42, 44, 48, 48, 48];
@@ -183,7 +191,7 @@ function stage1(
   limits: TranslationLimits,
 ): Stage1Controls {
   const { sctlr, tcr, hcr, mair } = registers;
-  const two = regime === "EL1&0";
+  const two = regime === "EL1&0" || regime === "EL2&0";
   const size = OUTPUT_SIZES[two ? field(tcr, 32, 3) : field(tcr, 16, 3)] as number;
   const properties = {
     outputSize: Math.min(size, limits.physicalSize),
@@ -195,6 +203,7 @@ function stage1(
     addressRange(fields, { ...properties, cacheable: isSet(sctlr, 2) && isWriteBack(tcr, irgn) });
   return {
     regime,
+    withEl0: two,
     secure,
     enabled: isSet(sctlr, 0) && !(two && (isSet(hcr, 27) || defaultCacheable)),
     defaultCacheable,
@@ -261,11 +270,15 @@ export function translationControls(
   registers: TranslationRegisters,
   limits: TranslationLimits,
 ): TranslationControls {
-  const { hcr } = registers;
+  const { hcr, vttbr, vtcr, tcr, ttbr0, ttbr1 } = registers;
+  const asidBits = isSet(tcr, 36) ? 16 : 8;
   const virtual = regime === "EL1&0" && !secure && (isSet(hcr, 0) || isSet(hcr, 12));
   return {
     stage1: stage1(regime, secure, secureFetchOnly, registers, limits),
     stage2: virtual ? stage2(registers, limits) : undefined,
     physicalSize: limits.physicalSize,
+    vmid: regime === "EL1&0" && hcr !== 0n ? field(vttbr, 48, isSet(vtcr, 19) ? 16 : 8) : -1,
+    asid: regime.endsWith("&0") ? field(isSet(tcr, 22) ? ttbr1 : ttbr0, 48, asidBits) : -1,
+    asidBits,
   };
 }

@@ -13,7 +13,7 @@ const image: ImageReference = { sha256: "ab".repeat(32), size: 7, name: "u-boot.
 
 Deno.test("parseConfiguration fills in the defaults of QEMU's virt and of the design", () => {
   assertEquals(parseConfiguration({}), {
-    behaviour: 1,
+    behaviour: 2,
     machine: "virt",
     secure: false,
     virtualization: false,
@@ -82,7 +82,7 @@ Deno.test("configurationHash depends on everything else", () => {
   const file = { kind: "image", image, address: 0, forceRaw: false, cpu: undefined } as const;
   // deno-fmt-ignore
   const inputs: ConfigurationInput[] = [
-    {}, { behaviour: 2 }, { secure: true }, { virtualization: true }, { cpus: 2 }, { memoryMiB: 129 },
+    {}, { behaviour: 1 }, { cpuModel: "max" }, { cpuModel: "max,pauth-impdef=on" }, { secure: true }, { virtualization: true }, { cpus: 2 }, { memoryMiB: 129 },
     { nanosecondsPerStep: 9 }, { quantum: 64 }, { scheduleSeed: 0 }, { scheduleSeed: 1 }, { rtcBase: 0 }, { seed: 1 },
     { rootInterval: 1 }, { semihosting: true }, { boot: { bios: image } }, { boot: { kernel: image } },
     { boot: { initrd: image } }, { boot: { dtb: image } }, { boot: { append: "" } }, { boot: { append: "x" } },
@@ -100,6 +100,6 @@ Deno.test("configurationHash depends on everything else", () => {
 Deno.test("configurationHash of the default configuration is what journals of this behaviour hold", () => {
   assertEquals(
     configurationHash(parseConfiguration({})),
-    "9cc8299e46d62f39d5509bce1ff4905d78a4115f798d5ff9640e9525fb6b0d6d",
+    "286230df33817f299682a68fea99d182aa0c6a73cef41cff0454497e8ec518ee",
   );
 });

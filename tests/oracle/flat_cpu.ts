@@ -59,6 +59,8 @@ export class FlatCpu implements ExecutionContext {
   readonly v: BigUint64Array<ArrayBuffer> = new BigUint64Array(64);
   /** Address of the next instruction. */
   nextPc = 0n;
+  /** Programs of `qemu-aarch64` have no guarded pages. */
+  setBranchType(): void {}
   /** Addresses and sizes of the accesses since `begin`, those that the monitor or a fault stopped included. */
   readonly accesses: { readonly address: bigint; readonly size: number }[] = [];
   readonly #window = new DataView(new ArrayBuffer(WINDOW_SIZE));
