@@ -122,7 +122,12 @@ export const state: Command = {
   examples: ["deno task hindsight state u.hindsight --at 1000000 --memory 0x40000000,64"],
   options: [
     { name: "at", value: "N", help: "the instant" },
-    { name: "memory", value: "ADDR[,LEN]", repeats: true, help: "physical memory as CPUs see it, 64 bytes or LEN" },
+    {
+      name: "memory",
+      value: "ADDR[,LEN]",
+      repeats: true,
+      help: "physical memory as CPUs see it, 64 bytes or LEN",
+    },
     { name: "engine", value: "NAME", help: "what runs the CPUs; changes no result" },
     ...SYMBOL_OPTIONS,
     ...IMAGE_OPTIONS,
