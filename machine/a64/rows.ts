@@ -13,6 +13,7 @@ import { rows as logicalBitfield } from "./logical_bitfield.ts";
 import { rows as multiplyDivide } from "./multiply_divide.ts";
 import { rows as simdBfloat } from "./simd_bfloat.ts";
 import { rows as simdComplex } from "./simd_complex.ts";
+import { rows as simdDot } from "./simd_dot.ts";
 import { rows as simdElement } from "./simd_element.ts";
 import { rows as simdFloatAcross } from "./simd_float_across.ts";
 import { rows as simdFloatConvert } from "./simd_float_convert.ts";
@@ -48,6 +49,7 @@ const TABLES: readonly (readonly Row[])[] = [
   simdThreeSame,
   simdThreeDifferent,
   simdElement,
+  simdDot,
   simdTwoRegister,
   simdShift,
   simdPermute,

@@ -76,11 +76,15 @@ export function toUnsigned(lanes: Lanes, n: Value): Value {
   return lanes.apply("laneAddMixedSaturatingUnsigned", [lanes.every(0n), n]);
 }
 
-/** Sums of neighbours of `lanes`, in lanes of twice the width: those in the lower half and those in the upper. */
+/** The lower and upper lanes of pairs of neighbours, in lanes of twice the width. */
+export function widePairs(sign: Sign, { lane, wide }: Lanes, n: Value): readonly [low: Value, high: Value] {
+  return [wide.shiftRight(sign, wide.shiftLeft(n, lane), lane), wide.shiftRight(sign, n, lane)];
+}
+
+/** Sums of pairs of neighbours, in lanes of twice the width. */
 export function pairSums(sign: Sign, lanes: Lanes, n: Value): Value {
-  const { wide } = lanes;
-  const low = wide.shiftRight(sign, wide.shiftLeft(n, lanes.lane), lanes.lane);
-  return wide.add(low, wide.shiftRight(sign, n, lanes.lane));
+  const [low, high] = widePairs(sign, lanes, n);
+  return lanes.wide.add(low, high);
 }
 
 /** A vector's half of 64 bits in lanes of twice the width. */
