@@ -4,12 +4,13 @@ import { type BootPlan, cpuOnStart, type CpuStart, planBoot } from "./boot.ts";
 import { applyWrites, type BootImages } from "./boot_images.ts";
 import { Clock } from "./clock.ts";
 import { debuggerMemory } from "./debugger_memory.ts";
-import type { MachineConfiguration } from "./configuration.ts";
+import type { MachineConfiguration, StrictModelName } from "./configuration.ts";
 import { Cpu } from "./cpu/cpu.ts";
 import { restoreCpu, saveCpu } from "./cpu/cpu_section.ts";
 import { watchWrites } from "./cpu/memory_access.ts";
 import { CPU_STATE_SIZE } from "./cpu/registers.ts";
 import { resetCpu } from "./cpu/reset.ts";
+import { StrictModels } from "./cpu/strict_models.ts";
 import { patchSystemRegister } from "./cpu/system_registers.ts";
 import type { Device, InterruptLine } from "./devices/device.ts";
 import { FlashCfi } from "./devices/flash_cfi.ts";
@@ -85,6 +86,7 @@ export class VirtBoard {
   readonly #devices: Device[] = [];
   readonly #psci: Psci;
   readonly #semihosting: Semihosting | undefined;
+  readonly #strict: StrictModels | undefined;
 
   /** Throws ConfigurationError when the board cannot be built or an image does not fit. */
   constructor(configuration: MachineConfiguration, images: MachineImages, power: BoardPower) {
@@ -95,6 +97,7 @@ export class VirtBoard {
     this.memory = new PhysicalMemory(configuration.cpus * CPU_STATE_SIZE, this.#board.memorySize);
     const cpus: Cpu[] = [];
     this.cpus = cpus;
+    this.#strict = this.#buildStrict(configuration);
     this.#gic = this.#buildGic(configuration);
     this.#psci = new Psci(this.#plan.conduit, this.#powerController(power), this.events);
     this.#semihosting = configuration.semihosting ? this.#buildSemihosting(configuration, power) : undefined;
@@ -106,6 +109,15 @@ export class VirtBoard {
 
   #write(byte: number): void {
     this.transmitted(byte);
+  }
+
+  #buildStrict({ strictModels, cpus }: MachineConfiguration): StrictModels | undefined {
+    if (strictModels.length === 0) return undefined;
+    const has = (name: StrictModelName): boolean => strictModels.includes(name);
+    const choice = { tlb: has("tlb"), icache: has("icache"), dcache: has("dcache"), context: has("context") };
+    const strict = new StrictModels(choice, this.memory, this.events, cpus);
+    if (strict.hasCaches) this.memory.cache = strict;
+    return strict;
   }
 
   #buildGic({ cpus, secure }: MachineConfiguration): GicV2 {
@@ -153,6 +165,7 @@ export class VirtBoard {
       clock: this.clock,
       events: this.events,
       cpus: this.cpus,
+      strict: this.#strict,
       firmwareCall: (cpu, conduit) => this.#firmwareCall(cpu, conduit),
       semihostingCall: (cpu) => this.#semihostingCall(cpu),
     }, timer);
@@ -300,6 +313,7 @@ export class VirtBoard {
     this.#gic.reset(this.#plan.resetsNonSecure);
     for (const device of this.#devices) device.reset();
     this.#semihosting?.reset();
+    this.#strict?.reset();
     applyWrites(this.#plan.writes, this.memory);
     for (const cpu of this.cpus) this.#start(cpu, this.#plan.cpus[cpu.index] as CpuStart);
   }
@@ -320,6 +334,7 @@ export class VirtBoard {
       this.#gic.save(),
       ...this.#devices.map((device) => device.save()),
       ...semihosting,
+      ...this.#strict?.save() ?? [],
     ];
   }
 
@@ -333,6 +348,7 @@ export class VirtBoard {
       cpu.timer.restore(section(`timer${cpu.index}`));
     }
     this.#semihosting?.restore(section("semihosting"));
+    this.#strict?.restore(this.cpus, section);
     this.clock.restore(section("clock"));
   }
 }

@@ -1,7 +1,6 @@
 /** What AT, TLBI, DC and IC instructions do once they are allowed; who may execute them is decided before. */
 import { SYSTEM_INSTRUCTIONS } from "../a64/system_names.ts";
-import { isDevice, type MemoryAttributes } from "../memory/attributes.ts";
-import { type Fault, statusOf } from "../memory/fault.ts";
+import type { Fault } from "../memory/fault.ts";
 import type { PhysicalAddress } from "../address.ts";
 import {
   translate,
@@ -9,13 +8,22 @@ import {
   type Translation,
   type TranslationRequest,
 } from "../memory/translation.ts";
-import type { Regime } from "../memory/translation_controls.ts";
+import type { Regime, TranslationControls } from "../memory/translation_controls.ts";
 import { raiseDataAbort } from "./abort.ts";
 import type { Cpu } from "./cpu.ts";
 import { writeDevice } from "./device_access.ts";
+import { parOf } from "./par.ts";
 import { locate, splitAddress } from "./place.ts";
+import { translateVisibly, writeVisibly } from "./strict_access.ts";
+import {
+  invalidateInstructionLine,
+  invalidateInstructions,
+  invalidateTranslations,
+  maintainDataLine,
+  maintainDataSet,
+} from "./strict_maintenance.ts";
 import { INDEX } from "./system_register_index.ts";
-import { accessControls, controlsOf, isHost, isInHost } from "./translation_regime.ts";
+import { accessControls, controlsOf, isHost, isInHost, regimeOf } from "./translation_regime.ts";
 
 /** What an instruction does with the value of Xt. */
 type Meaning = (cpu: Cpu, operand: bigint) => void;
@@ -59,24 +67,6 @@ const INVALIDATIONS = [
   ...["alle3", "vae3", "vale3"],
 ];
 
-const PAR_FAULT = 1n, PAR_RES1 = 1n << 11n, PAR_STAGE2 = 1n << 9n, PAR_WALK = 1n << 8n, PAR_NS = 1n << 9n;
-const OUTPUT = (1n << 48n) - 4096n;
-
-/** Device memory and Normal non-cacheable memory are reported as outer shareable (Arm ARM PAR_EL1.SH). */
-function reportedShareability({ attribute, shareability }: MemoryAttributes): number {
-  return isDevice(attribute) || attribute === 0x44 ? 2 : shareability;
-}
-
-function parOfSuccess(result: Translation<number>): bigint {
-  return (BigInt(result.attribute) << 56n) | (BigInt(result.address) & OUTPUT) | PAR_RES1 |
-    (result.secure ? 0n : PAR_NS) | (BigInt(reportedShareability(result)) << 7n);
-}
-
-function parOfFault(fault: Fault): bigint {
-  return (BigInt(statusOf(fault)) << 1n) | PAR_FAULT | PAR_RES1 | (fault.stage === 2 ? PAR_STAGE2 : 0n) |
-    (fault.onWalk ? PAR_WALK : 0n);
-}
-
 /** Some faults of a walk are exceptions and leave PAR_EL1 alone (Arm ARM D8.2: address translation instructions). */
 function isException(cpu: Cpu, { stages }: AddressTranslation, fault: Fault): boolean {
   return fault.kind === "externalOnWalk" || (fault.onWalk && stages === 1 && cpu.el === 1);
@@ -87,25 +77,43 @@ function regimeOfTranslation(cpu: Cpu, { regime }: AddressTranslation): Regime {
   return (regime === "EL2" && isHost(cpu)) || (regime === "EL1&0" && isInHost(cpu)) ? "EL2&0" : regime;
 }
 
+/** Translates for an instruction that makes no access, as the strict models have it where there are any. */
+function translateFor(
+  cpu: Cpu,
+  controls: TranslationControls,
+  controlsNow: () => TranslationControls,
+  address: bigint,
+  request: TranslationRequest,
+  stages: 1 | 2,
+): Translation<number> | Fault {
+  const { memory, strict } = cpu.surroundings;
+  const split = splitAddress(address);
+  if (strict !== undefined) {
+    return translateVisibly(cpu, strict, controls, split, request, stages, controlsNow);
+  }
+  return (stages === 1 ? translateStage1 : translate)(memory, controls, split, request);
+}
+
 function translateAddress(row: AddressTranslation): Meaning {
   const { kind, privileged } = row;
   return (cpu, address) => {
-    const { memory } = cpu.surroundings;
-    const controls = controlsOf(cpu, regimeOfTranslation(cpu, row));
+    const controlsNow = () => controlsOf(cpu, regimeOfTranslation(cpu, row));
     const request: TranslationRequest = { kind, privileged, pan: row.pan && cpu.pan, aligned: true };
-    const through = row.stages === 1 ? translateStage1 : translate;
-    const result: Translation<number> | Fault = through(memory, controls, splitAddress(address), request);
+    const result = translateFor(cpu, controlsNow(), controlsNow, address, request, row.stages);
     if (result.faulted && isException(cpu, row, result)) {
       raiseDataAbort(cpu, result, { address, write: true, maintenance: true });
       return;
     }
-    cpu.registers.system[INDEX.PAR_EL1] = result.faulted ? parOfFault(result) : parOfSuccess(result);
+    cpu.registers.system[INDEX.PAR_EL1] = parOf(result);
   };
 }
 
-/** TLBs are invisible, so only the event remains (see machine/memory/README.md). */
+/** Without a strict model TLBs are invisible, so only the event remains (see machine/memory/README.md). */
 function invalidate(operation: string): Meaning {
-  return (cpu, operand) => cpu.surroundings.events.emit("tlbInvalidated", cpu.index, { operation, operand });
+  return (cpu, operand) => {
+    cpu.surroundings.events.emit("tlbInvalidated", cpu.index, { operation, operand });
+    invalidateTranslations(cpu, operation, operand);
+  };
 }
 
 /** Bytes of a DC ZVA block: DCZID_EL0.BS = 4. */
@@ -122,47 +130,55 @@ function zeroBlock(cpu: Cpu, address: bigint): void {
     if (fault !== undefined) raiseDataAbort(cpu, fault, { address, write: true });
     return;
   }
-  const { memory } = cpu.surroundings;
+  const { memory, strict } = cpu.surroundings;
+  if (strict !== undefined && writeVisibly(cpu, strict, place, new Uint8Array(ZERO_BLOCK))) return;
   memory.markWritten(hostOffset, ZERO_BLOCK, physical as PhysicalAddress, cpu.index);
   memory.bytes.fill(0, hostOffset, hostOffset + ZERO_BLOCK);
 }
 
 /**
- * Cache maintenance by address: caches are invisible, its faults are not. At EL0 DC needs permission to read; DC
- * IVAC needs permission to write; nothing else needs any (Arm ARM D7.5.8).
+ * Cache maintenance by address: without strict models caches are invisible, its faults are not. At EL0 DC needs
+ * permission to read; DC IVAC needs permission to write; nothing else needs any (Arm ARM D7.5.8).
  */
-function maintain(needs: "read" | "write" | "none"): Meaning {
-  return (cpu, address) => {
+function maintain(name: string, needs: "read" | "write" | "none"): [name: string, Meaning] {
+  const perform = name.startsWith("ic") ? invalidateInstructionLine : maintainDataLine;
+  return [name, (cpu, address) => {
     const { translation, privileged } = accessControls(cpu, cpu.el);
     const kind = needs === "write" ? "write" : needs === "read" && cpu.el === 0 ? "read" : "maintain";
     const request: TranslationRequest = { kind, privileged, aligned: true };
-    const result = translate(cpu.surroundings.memory, translation, splitAddress(address), request);
+    const level = cpu.el;
+    const controlsNow = () => controlsOf(cpu, regimeOf(cpu, level));
+    const result = translateFor(cpu, translation, controlsNow, address, request, 2);
     if (result.faulted) raiseDataAbort(cpu, result, { address, write: true, maintenance: true });
-  };
+    else perform(cpu, name, result.address);
+  }];
 }
 
-const nothing: Meaning = () => {};
+function maintainBySet(name: string): [name: string, Meaning] {
+  return [name, (cpu, operand) => maintainDataSet(cpu, name, operand)];
+}
 
-/** Cache instructions; those by set and way, and of whole caches, have nothing to do. */
+/** Cache instructions. */
 // deno-fmt-ignore
-const CACHES: Readonly<Record<string, Meaning>> = {
-  "dc zva":   zeroBlock,
-  "dc ivac":  maintain("write"),
-  "dc cvac":  maintain("read"), "dc cvau": maintain("read"), "dc civac": maintain("read"),
-  "dc cvap": maintain("read"), "dc cvadp": maintain("read"),
-  "ic ivau":  maintain("none"),
-  "dc isw":   nothing, "dc csw": nothing, "dc cisw": nothing,
-  "ic iallu": nothing, "ic ialluis": nothing,
-};
+const CACHES: readonly (readonly [name: string, meaning: Meaning])[] = [
+  ["dc zva", zeroBlock],
+  maintain("dc ivac", "write"),
+  maintain("dc cvac", "read"), maintain("dc cvau", "read"), maintain("dc civac", "read"),
+  maintain("dc cvap", "read"), maintain("dc cvadp", "read"),
+  maintain("ic ivau", "none"),
+  maintainBySet("dc isw"), maintainBySet("dc csw"), maintainBySet("dc cisw"),
+  ["ic iallu",   (cpu) => invalidateInstructions(cpu, false)],
+  ["ic ialluis", (cpu) => invalidateInstructions(cpu, true)],
+];
 
 function byEncoding(): ReadonlyMap<number, Meaning> {
-  const named: [string, Meaning][] = [
+  const named: (readonly [string, Meaning])[] = [
     ...TRANSLATIONS.map((row): [string, Meaning] => [`at ${row.name}`, translateAddress(row)]),
     ...INVALIDATIONS.flatMap((name) => [name, `${name}is`]).map((name): [string, Meaning] => [
       `tlbi ${name}`,
       invalidate(name.toUpperCase()),
     ]),
-    ...Object.entries(CACHES),
+    ...CACHES,
   ];
   return new Map(named.map(([name, meaning]) => {
     const instruction = SYSTEM_INSTRUCTIONS[name];

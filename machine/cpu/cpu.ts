@@ -12,6 +12,7 @@ import * as memoryAccess from "./memory_access.ts";
 import { isGuarded } from "./place.ts";
 import { extensionFields, PSTATE_BIT } from "./pstate.ts";
 import { CPU_STATE_SIZE, Registers } from "./registers.ts";
+import type { StrictModels } from "./strict_models.ts";
 import { INDEX } from "./system_register_index.ts";
 import type { CpuTimer } from "./timer.ts";
 import { Tlb, TLB_SIZE } from "../memory/tlb.ts";
@@ -36,6 +37,8 @@ export interface CpuSurroundings {
   readonly events: EventHub;
   /** All CPUs of the machine in order, for broadcasts. */
   readonly cpus: readonly Cpu[];
+  /** Strict models, if there are any. */
+  readonly strict?: StrictModels | undefined;
   /** Answers an HVC or SMC as PSCI firmware; false when the instruction is not for it. */
   firmwareCall(cpu: Cpu, conduit: "hvc" | "smc"): boolean;
   /** Answers HLT #0xF000 as semihosting; false when semihosting is off. */
@@ -132,6 +135,7 @@ export class Cpu implements ExecutionContext {
     );
     const { memory } = surroundings;
     this.tlb = new Tlb(memory.memory.buffer as ArrayBuffer, memory.reserveHost(TLB_SIZE));
+    this.tlb.isQuick = surroundings.strict?.hasCaches !== true;
     this.extensionFields = extensionFields((feature) => this.implements(feature));
     this.slots = this.registers.slots;
     this.v = this.registers.v;

@@ -6,6 +6,7 @@ import { advanceCounters } from "./performance_counters.ts";
 import { restoreExtensions, restoreFlags, savedState, SPSR_M4, SPSR_SS } from "./pstate.ts";
 import { isStepActive } from "./software_step.ts";
 import { selectStackPointer } from "./stack_pointer.ts";
+import { synchronizeContext } from "./strict_context.ts";
 import { INDEX } from "./system_register_index.ts";
 import { isSecureBelowEl3 } from "./translation_regime.ts";
 
@@ -31,6 +32,7 @@ function isIllegalReturn(cpu: Cpu, spsr: bigint): boolean {
  * stays at its level with PSTATE.IL set. The level must be 1 or more.
  */
 export function returnFromException(cpu: Cpu): bigint {
+  synchronizeContext(cpu);
   const from = cpu.el as 1 | 2 | 3;
   const { system } = cpu.registers;
   const spsr = system[BANKS[from].spsr] as bigint;

@@ -10,6 +10,7 @@ import { sendEvent, sendEventLocal, waitForEvent, waitForInterrupt, yieldProcess
 import { setMasks, setPan } from "./pstate.ts";
 import { debugTarget } from "./software_step.ts";
 import { selectStackPointer } from "./stack_pointer.ts";
+import { synchronizeContext } from "./strict_context.ts";
 import { syndromeOf } from "./syndrome.ts";
 import { executeSystemInstruction, executeSystemInstructionLong } from "./system_instructions.ts";
 import { INDEX } from "./system_register_index.ts";
@@ -28,6 +29,13 @@ function supervisorCall(cpu: Cpu, imm16: number): void {
   raiseSynchronous(cpu, generalTarget(cpu), syndromeOf("supervisorCall", imm16), nextInstruction(cpu));
 }
 
+/** What built-in firmware answers is an exception and a return to those who call it. */
+function answersCall(cpu: Cpu, conduit: "hvc" | "smc"): boolean {
+  const isAnswered = cpu.surroundings.firmwareCall(cpu, conduit);
+  if (isAnswered) synchronizeContext(cpu);
+  return isAnswered;
+}
+
 /** HVC is UNDEFINED at EL0, without EL2, at Secure EL1, and where EL3 or, without it, EL2 itself disables it. */
 function isHypervisorCallDefined(cpu: Cpu): boolean {
   if (!cpu.features.el2 || (cpu.el === 1 && isSecureBelowEl3(cpu))) return false;
@@ -36,7 +44,7 @@ function isHypervisorCallDefined(cpu: Cpu): boolean {
 
 function hypervisorCall(cpu: Cpu, imm16: number): void {
   if (cpu.el === 0) return raiseUndefined(cpu);
-  if (cpu.surroundings.firmwareCall(cpu, "hvc")) return;
+  if (answersCall(cpu, "hvc")) return;
   if (!isHypervisorCallDefined(cpu)) return raiseUndefined(cpu);
   const syndrome = syndromeOf("hypervisorCall", imm16);
   raiseSynchronous(cpu, cpu.el === 3 ? 3 : 2, syndrome, nextInstruction(cpu));
@@ -47,7 +55,7 @@ function secureMonitorCall(cpu: Cpu, imm16: number): void {
   if (cpu.el === 0) return raiseUndefined(cpu);
   const syndrome = syndromeOf("secureMonitorCall", imm16);
   if (cpu.el === 1 && hypervisorBit(cpu, HCR.TSC)) return raiseSynchronous(cpu, 2, syndrome);
-  if (cpu.surroundings.firmwareCall(cpu, "smc")) return;
+  if (answersCall(cpu, "smc")) return;
   if (!cpu.features.el3 || monitorBit(cpu, SCR.SMD)) return raiseUndefined(cpu);
   raiseSynchronous(cpu, 3, syndrome, nextInstruction(cpu));
 }
@@ -60,7 +68,8 @@ function breakpoint(cpu: Cpu, imm16: number): void {
 /** HLT: semihosting above EL0 where it is on; otherwise UNDEFINED, since nothing can halt the CPU. */
 function halt(cpu: Cpu, imm16: number): void {
   const isAnswered = imm16 === SEMIHOSTING_CALL && cpu.el > 0 && cpu.surroundings.semihostingCall(cpu);
-  if (!isAnswered) raiseUndefined(cpu);
+  if (isAnswered) synchronizeContext(cpu);
+  else raiseUndefined(cpu);
 }
 
 function exceptionReturn(cpu: Cpu): void {
@@ -151,9 +160,9 @@ const IMPLEMENTATIONS: Readonly<Record<HelperName, Helper>> = {
   sendEventLocal:        sendEventLocal,
   yieldProcessor:        yieldProcessor,
   clearExclusive:        (cpu) => cpu.monitor.clear("clearExclusive"),
-  // Steps are in program order and nothing is cached, so barriers have nothing to wait for.
+  // Steps and maintenance are in program order, so that data barriers have nothing to wait for.
   dataBarrier:           () => {},
-  instructionBarrier:    () => {},
+  instructionBarrier:    synchronizeContext,
   checkSpAlignment:      checkSpAlignment,
   checkFpEnabled:        (cpu) => { isTrapped(cpu, FLOATING_POINT, 0, 0, false); },
   readFpcr:              (cpu) => cpu.registers.system[INDEX.FPCR] as bigint,

@@ -4,10 +4,24 @@ import { isDevice } from "../memory/attributes.ts";
 import { type Fault, stage1Fault } from "../memory/fault.ts";
 import type { AccessControls, TlbTable } from "../memory/tlb.ts";
 import { PAGE_SIZE } from "../memory/physical.ts";
-import { type SplitAddress, translate, type TranslationRequest } from "../memory/translation.ts";
+import {
+  type SplitAddress,
+  translate,
+  type Translation,
+  type TranslationRequest,
+} from "../memory/translation.ts";
 import type { Cpu } from "./cpu.ts";
 import { readDevice, writeDevice } from "./device_access.ts";
-import { accessControls } from "./translation_regime.ts";
+import {
+  bytesOf,
+  fetchVisibly,
+  isCached,
+  readVisibly,
+  translateVisibly,
+  writeVisibly,
+} from "./strict_access.ts";
+import type { StrictModels } from "./strict_models.ts";
+import { accessControls, controlsOf, regimeOf } from "./translation_regime.ts";
 
 /** Where one access within a page goes. */
 export interface Place {
@@ -21,6 +35,8 @@ export interface Place {
   readonly secure: boolean;
   /** The page is guarded (FEAT_BTI). */
   readonly guarded: boolean;
+  /** Accesses go to the strict caches. */
+  readonly cached: boolean;
 }
 
 /** What a TLB table is for. */
@@ -49,13 +65,14 @@ export function locate(
   kind: AccessKind,
   aligned: boolean,
 ): Place | Fault {
-  const { tlb, surroundings: { memory } } = cpu;
+  const { tlb, surroundings: { memory, strict } } = cpu;
   const split = splitAddress(address);
   const { high, low } = split;
   const context = (high & 0x0080_0000) === 0 ? controls.lowerContext : controls.upperContext;
   const table: TlbTable = tlb[kind];
   const index = table.find(high, low, context);
-  if (index >= 0 && (aligned || !table.isDevice(index))) {
+  const mayHit = strict === undefined || strict.contexts?.[cpu.index]?.translates !== true;
+  if (mayHit && index >= 0 && (aligned || !table.isDevice(index))) {
     const within = low & (PAGE_SIZE - 1);
     return {
       faulted: false,
@@ -63,21 +80,44 @@ export function locate(
       physical: (table.physicalPage[index] as number) + within,
       secure: false,
       guarded: table.isGuarded(index),
+      cached: strict !== undefined && table.isCached(index),
     };
   }
   const { privileged, pan } = controls;
   const request: TranslationRequest = { kind, privileged, pan, aligned };
-  const result = translate(memory, controls.translation, split, request);
+  const result = strict === undefined
+    ? translate(memory, controls.translation, split, request)
+    : translateAccess(cpu, strict, controls, split, request);
   if (result.faulted) return result;
   const { address: physical, secure, guarded, attribute } = result;
   const target = memory.target(physical, secure);
   if (target === undefined) return stage1Fault("external");
-  const elsewhere: Place = { faulted: false, hostOffset: -1, physical, secure, guarded };
+  const elsewhere: Place = { faulted: false, hostOffset: -1, physical, secure, guarded, cached: false };
   if (target.kind === "device") return elsewhere;
   const { region: { device, direct }, hostOffset } = target;
   if (kind === "write" ? device !== undefined : !direct) return elsewhere;
-  tlb.fill(table, high, low, context, hostOffset, physical, isDevice(attribute), guarded);
-  return { faulted: false, hostOffset, physical, secure, guarded };
+  const cached = strict !== undefined && strict.hasCaches &&
+    isCached(controls.translation.stage1, attribute, kind === "execute");
+  if (strict === undefined || strict.isLasting) {
+    const filled = tlb.fill(table, high, low, context, hostOffset, physical, isDevice(attribute), guarded);
+    if (cached) table.markCached(filled);
+  }
+  return { faulted: false, hostOffset, physical, secure, guarded, cached };
+}
+
+/** The translation of an access where strict models have a say. */
+function translateAccess(
+  cpu: Cpu,
+  strict: StrictModels,
+  { translation, privileged }: AccessControls,
+  address: SplitAddress,
+  request: TranslationRequest,
+): Translation<PhysicalAddress> | Fault {
+  const level = privileged ? cpu.el : 0;
+  const controlsNow = () => controlsOf(cpu, regimeOf(cpu, level));
+  return translateVisibly(cpu, strict, translation, address, request, 2, controlsNow) as
+    | Translation<PhysicalAddress>
+    | Fault;
 }
 
 /** Reads 1, 2, 4, 8 or 16 bytes at an offset of the machine's memory. */
@@ -121,9 +161,12 @@ export function writeMemory(view: DataView, offset: number, size: number, value:
 const isPowerOfTwo = (size: number): boolean => (size & (size - 1)) === 0;
 
 /** Reads 1–16 bytes, all in the page; the fault of a device that does not answer. */
-export function readPlace(cpu: Cpu, { hostOffset, physical, secure }: Place, size: number): bigint | Fault {
+export function readPlace(cpu: Cpu, place: Place, size: number): bigint | Fault {
+  const { hostOffset, physical, secure } = place;
   if (hostOffset < 0) return readDevice(cpu, physical, size, secure);
-  const { view } = cpu.surroundings.memory;
+  const { memory: { view }, strict } = cpu.surroundings;
+  const visible = strict && readVisibly(cpu, strict, place, size);
+  if (visible !== undefined) return visible;
   if (isPowerOfTwo(size)) return readMemory(view, hostOffset, size);
   let value = 0n;
   for (let index = size - 1; index >= 0; index--) {
@@ -136,7 +179,8 @@ export function readPlace(cpu: Cpu, { hostOffset, physical, secure }: Place, siz
 export function writePlace(cpu: Cpu, place: Place, size: number, value: bigint): Fault | undefined {
   const { hostOffset, physical, secure } = place;
   if (hostOffset < 0) return writeDevice(cpu, physical, size, value, secure);
-  const { memory } = cpu.surroundings;
+  const { memory, strict } = cpu.surroundings;
+  if (strict !== undefined && writeVisibly(cpu, strict, place, bytesOf(value, size))) return undefined;
   memory.markWritten(hostOffset, size, physical as PhysicalAddress, cpu.index);
   if (isPowerOfTwo(size)) {
     writeMemory(memory.view, hostOffset, size, value);
@@ -148,16 +192,32 @@ export function writePlace(cpu: Cpu, place: Place, size: number, value: bigint):
   return undefined;
 }
 
-/** The page of the instruction at the PC is guarded: it was fetched, so its translation is known (FEAT_BTI). */
-export function isGuarded(cpu: Cpu): boolean {
-  const place = locate(cpu, accessControls(cpu, cpu.el), cpu.pc, "execute", true);
-  return !place.faulted && place.guarded;
+/** Looks at the page of the instruction at the PC, which was fetched: raises nothing and leaves no event. */
+function lookAtCode<T>(cpu: Cpu, look: (place: Place | Fault) => T): T {
+  const { strict } = cpu.surroundings;
+  if (strict !== undefined) strict.isQuiet = true;
+  const result = look(locate(cpu, accessControls(cpu, cpu.el), cpu.pc, "execute", true));
+  if (strict !== undefined) strict.isQuiet = false;
+  return result;
 }
 
-/** The word at the PC as memory has it now, or −1 where it is not in memory; raises nothing. */
+/** The page of the instruction at the PC is guarded: it was fetched, so its translation is known (FEAT_BTI). */
+export function isGuarded(cpu: Cpu): boolean {
+  return lookAtCode(cpu, (place) => !place.faulted && place.guarded);
+}
+
+/** The word at the PC as it was fetched, or −1 where it is not in memory. */
 export function currentOpcode(cpu: Cpu): number {
-  const place = locate(cpu, accessControls(cpu, cpu.el), cpu.pc, "execute", true);
-  return place.faulted || place.hostOffset < 0
-    ? -1
-    : cpu.surroundings.memory.view.getUint32(place.hostOffset, true);
+  return lookAtCode(
+    cpu,
+    (place) => place.faulted || place.hostOffset < 0 ? -1 : fetchWord(cpu, place),
+  );
+}
+
+/** The word of an instruction in memory. */
+export function fetchWord(cpu: Cpu, place: Place): number {
+  const { memory, strict } = cpu.surroundings;
+  return strict === undefined
+    ? memory.view.getUint32(place.hostOffset, true)
+    : fetchVisibly(cpu, strict, place);
 }

@@ -46,6 +46,7 @@ export function resetCpu(cpu: Cpu, { on, pc, level }: ResetState): void {
     attention: true,
   });
   cpu.monitor.restore(false, 0, 0);
+  cpu.surroundings.strict?.resetCpu(cpu);
   cpu.timer.reset();
   cpu.tlb.drop();
 }

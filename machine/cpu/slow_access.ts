@@ -6,7 +6,7 @@ import { raiseDataAbort, raiseInstructionAbort, raisePcAlignment } from "./abort
 import type { Cpu } from "./cpu.ts";
 import { readDevice } from "./device_access.ts";
 import type { ExceptionLevel } from "./exception.ts";
-import { currentOpcode, locate, low32, type Place, readPlace, writePlace } from "./place.ts";
+import { currentOpcode, fetchWord, locate, low32, type Place, readPlace, writePlace } from "./place.ts";
 import { accessControls, isInHost } from "./translation_regime.ts";
 
 /**
@@ -193,7 +193,7 @@ export function fetch(cpu: Cpu): number {
     return -1;
   }
   const { hostOffset, physical, secure } = place;
-  if (hostOffset >= 0) return cpu.surroundings.memory.view.getUint32(hostOffset, true);
+  if (hostOffset >= 0) return fetchWord(cpu, place);
   const word = readDevice(cpu, physical, 4, secure);
   if (typeof word === "bigint") return Number(word);
   raiseInstructionAbort(cpu, word);

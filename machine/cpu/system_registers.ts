@@ -1,6 +1,7 @@
 /** The table of system registers: who may access each, what traps, what a read gives and a write does. */
 import { highestLevel } from "./controls.ts";
 import type { Cpu } from "./cpu.ts";
+import { pendingWrites } from "./strict_context.ts";
 import { systemAccessSyndrome } from "./syndrome.ts";
 import { type AccessLevel, HIGHEST, NEVER, type SystemRegister } from "./system_register_row.ts";
 import { isFineGrainedTrapped } from "./fine_grained_traps.ts";
@@ -62,6 +63,7 @@ export function isTrapped(
   Rt: number,
   isRead: boolean,
 ): boolean {
+  pendingWrites(cpu)?.check(cpu, () => trapOf(cpu, names, isRead));
   const control = trapOf(cpu, names, isRead);
   if (control?.to !== 1 && isFineGrainedTrapped(cpu, encoding, isRead)) {
     raiseSynchronous(cpu, 2, systemAccessSyndrome(encoding, Rt, isRead));
@@ -121,20 +123,28 @@ function readRow(cpu: Cpu, row: SystemRegister): bigint {
 /** MRS: the register's value, or 0n with an exception pending. `encoding` as `systemEncoding` has it, `Rt` 0–31. */
 export function readSystemRegister(cpu: Cpu, encoding: number, Rt: number): bigint {
   const row = admit(cpu, encoding, Rt, true);
-  return row === undefined ? 0n : readRow(cpu, row);
+  if (row === undefined) return 0n;
+  const pending = pendingWrites(cpu);
+  if (row.form === undefined) pending?.check(cpu, () => readRow(cpu, row));
+  return pending?.valueOf(row) ?? readRow(cpu, row);
 }
 
 /** MSR (register): writes the register, or makes an exception pending. */
 export function writeSystemRegister(cpu: Cpu, encoding: number, Rt: number, value: bigint): void {
   const row = admit(cpu, encoding, Rt, false);
   if (row === undefined) return;
-  if (!isWithoutEl2(cpu, row)) row.write(cpu, value);
+  if (!isWithoutEl2(cpu, row) && pendingWrites(cpu)?.defer(cpu, row, value) !== true) row.write(cpu, value);
   cpu.surroundings.events.emit("systemRegisterWritten", cpu.index, { register: row.name, value });
 }
 
 /** True for the name of a register of the table, in the Arm ARM's spelling. */
 export function isSystemRegister(name: string): boolean {
   return BY_NAME.has(name);
+}
+
+/** The row of a register; throws RangeError for a wrong name. */
+export function systemRegisterNamed(name: string): SystemRegister {
+  return rowNamed(name);
 }
 
 function rowNamed(name: string): SystemRegister {
@@ -145,12 +155,14 @@ function rowNamed(name: string): SystemRegister {
 
 /** The value of a register as software at the present level would read it if it could; throws RangeError for a wrong name. */
 export function peekSystemRegister(cpu: Cpu, name: string): bigint {
-  return readRow(cpu, rowNamed(name));
+  const row = rowNamed(name);
+  return pendingWrites(cpu)?.valueOf(row) ?? readRow(cpu, row);
 }
 
 /** Writes a register as the operator does: no checks, no event, what is read-only stays; RangeError for a wrong name. */
 export function patchSystemRegister(cpu: Cpu, name: string, value: bigint): void {
   const row = rowNamed(name);
+  pendingWrites(cpu)?.forget(row);
   if (row.access.write !== NEVER && !isWithoutEl2(cpu, row)) row.write(cpu, value);
   cpu.attention = true;
 }

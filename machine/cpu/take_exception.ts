@@ -5,6 +5,7 @@ import type { Exception, ExceptionLevel } from "./exception.ts";
 import { advanceCounters } from "./performance_counters.ts";
 import { enterExtensions, savedState, SPSR_SS } from "./pstate.ts";
 import { selectStackPointer } from "./stack_pointer.ts";
+import { pendingWrites, synchronizeContext } from "./strict_context.ts";
 import { FLOATING_POINT_SYNDROME, syndromeOf } from "./syndrome.ts";
 import { INDEX } from "./system_register_index.ts";
 
@@ -126,7 +127,9 @@ export function takeException(cpu: Cpu, exception: Exception): void {
   advanceCounters(cpu);
   if (kind === "serror") acknowledgeSerror(cpu, target);
   const state = savedState(cpu) & ~(isStepConsumed(cpu, exception) ? SPSR_SS : 0n);
-  const base = (cpu.registers.system[BANKS[target].vbar] as bigint) & VECTOR_BASE;
+  const baseOf = () => (cpu.registers.system[BANKS[target].vbar] as bigint) & VECTOR_BASE;
+  const base = baseOf();
+  pendingWrites(cpu)?.check(cpu, baseOf);
   const vector = BigInt.asUintN(64, base + vectorOffset(cpu, exception));
   saveContext(cpu, exception, state);
   selectStackPointer(cpu, target, 1);
@@ -138,6 +141,7 @@ export function takeException(cpu: Cpu, exception: Exception): void {
   cpu.waiting = "none";
   cpu.registers.pc = vector;
   cpu.attention = true;
+  synchronizeContext(cpu);
   cpu.surroundings.events.emit("exceptionTaken", cpu.index, {
     exception: kind,
     from,

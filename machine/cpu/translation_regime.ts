@@ -175,7 +175,9 @@ const BASE = (1n << 48n) - 1n;
 function newControls(cpu: Cpu, { level, regime, security, pan, registers }: Situation): AccessControls {
   const { ttbr0, ttbr1, ...others } = registers;
   const { secure, secureFetchOnly } = security;
-  const common = [level, regime, pan, secure, secureFetchOnly, ...Object.values(others)].join();
+  // A strict TLB has entries of an address space identifier, whatever the tables.
+  const spaces = cpu.surroundings.strict?.tlbs === undefined ? [] : [ttbr0 & ~BASE, ttbr1 & ~BASE];
+  const common = [level, regime, pan, secure, secureFetchOnly, ...Object.values(others), ...spaces].join();
   const [lowerContext, upperContext] = cpu.tlb.contextsOf(
     `${common}:lower:${ttbr0 & BASE}`,
     `${common}:upper:${ttbr1 & BASE}`,

@@ -7,6 +7,7 @@ import {
   type PhysicalMemory,
   type WriteWatcher,
 } from "../memory/physical.ts";
+import { MAINTENANCE } from "../memory/strict_data_cache.ts";
 import { walkedPageWritten } from "../memory/tlb.ts";
 import type { Cpu } from "./cpu.ts";
 
@@ -35,9 +36,11 @@ class CpuWriteWatcher implements WriteWatcher {
     const offset = this.memory.hostOffset(address, size);
     if ((flags & PAGE_WALKED) !== 0) {
       const tlbs = this.cpus.map(({ tlb }) => tlb);
-      if (walkedPageWritten(this.memory, tlbs, offset, size)) this.#unmark(offset, size, PAGE_WALKED);
+      // With a cache in between, memory does not tell what descriptors were.
+      if (this.memory.cache !== undefined) dropTranslations(this.cpus);
+      else if (walkedPageWritten(this.memory, tlbs, offset, size)) this.#unmark(offset, size, PAGE_WALKED);
     }
-    if ((flags & PAGE_MONITORED) !== 0) {
+    if ((flags & PAGE_MONITORED) !== 0 && writer !== MAINTENANCE) {
       clearMonitors(this.cpus, address, size, writer);
       this.#unmark(offset, size, PAGE_MONITORED);
       for (const { monitor } of this.cpus) monitor.mark();

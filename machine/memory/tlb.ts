@@ -100,6 +100,17 @@ export class TlbTable {
     return ((this.words[index * ENTRY_WORDS + 3] as number) & 1) !== 0;
   }
 
+  /** Marks an entry's page as one whose accesses go to strict caches. */
+  markCached(index: number): void {
+    const at = index * ENTRY_WORDS + 3;
+    this.words[at] = (this.words[at] as number) | 4;
+  }
+
+  /** True when accesses of an entry's page go to strict caches. */
+  isCached(index: number): boolean {
+    return ((this.words[index * ENTRY_WORDS + 3] as number) & 4) !== 0;
+  }
+
   /** True when branches into an entry's page must lead to instructions made for it. */
   isGuarded(index: number): boolean {
     return ((this.words[index * ENTRY_WORDS + 3] as number) & 2) !== 0;
@@ -127,6 +138,8 @@ export class Tlb {
    * level's data is big-endian, so that quick paths miss.
    */
   readonly contexts: Int32Array<ArrayBuffer>;
+  /** Contexts of levels are given out; false where every access has to take the slow way (strict models). */
+  isQuick = true;
   /** Controls by exception level, for slow paths; undefined while not known. */
   readonly levels: (AccessControls | undefined)[] = [undefined, undefined, undefined, undefined];
   /** Recently used controls by exception level, so that software may go back and forth cheaply. */
@@ -164,7 +177,7 @@ export class Tlb {
   /** Makes the controls in force at a level known. */
   enforce(level: number, controls: AccessControls): void {
     this.levels[level] = controls;
-    if (!controls.bigEndian) {
+    if (this.isQuick && !controls.bigEndian) {
       this.contexts[level * 2] = controls.lowerContext;
       this.contexts[level * 2 + 1] = controls.upperContext;
     }
@@ -174,7 +187,7 @@ export class Tlb {
     remembered.push(controls);
   }
 
-  /** Enters a page; `low` and `high` are the halves of any address in it. */
+  /** Enters a page; `low` and `high` are the halves of any address in it. Returns the entry's index. */
   fill(
     table: TlbTable,
     high: number,
@@ -184,9 +197,10 @@ export class Tlb {
     physical: number,
     device: boolean,
     guarded = false,
-  ): void {
+  ): number {
     const index = table.enter(high, low, context, hostOffset - hostOffset % 4096, device, guarded);
     table.physicalPage[index] = physical - physical % 4096;
+    return index;
   }
 
   /** Forgets which controls are in force; translations stay. */
