@@ -5,7 +5,7 @@ import { decode, type Decoded, featureOf, type Instruction, lower } from "../../
 import { Builder } from "../../machine/ir/builder.ts";
 import { type IrNode, OPERATIONS } from "../../machine/ir/operations.ts";
 import { randomNumbers, randomWord } from "../machine/a64/random_words.ts";
-import { caseExclusion } from "./exclusions.ts";
+import { isStateExcluded, isWordExcluded } from "./exclusions.ts";
 import { FlatCpu } from "./flat_cpu.ts";
 import { lanesOf, type Random, randomState } from "./random_state.ts";
 import { AT_SIGNAL, AT_WINDOW, AT_WORDS, AT_X, HOLE, Records, SLOT, WINDOW, WINDOW_SIZE } from "./record.ts";
@@ -192,12 +192,16 @@ function makeCase(
     const fields = row.pattern.decode(word);
     const isAbsent = typeof row.feature === "function" && !hasFeature(model, row.feature(fields));
     if (isAbsent && random() % 8 !== 0) continue;
-    if (caseExclusion(row.name, fields, model) !== undefined) {
+    if (isWordExcluded(row.name, fields, model)) {
       excluded++;
       continue;
     }
     const nodes = lowerWord(word, model);
     randomState(record, lanesOf(nodes), model, random);
+    if (isStateExcluded(row.name, fields, record)) {
+      excluded++;
+      continue;
+    }
     record[AT_WORDS] = BigInt(preludeOf(nodes, fields, random)) << 32n | BigInt(word);
     if (nodes.every(isPlain) || aim({ record, row, fields, nodes, model }, random)) return excluded;
   }
