@@ -154,7 +154,7 @@ export function emitExtract(node: IrNode, e: Emitter): void {
   e.argument(0);
   shiftBy(code, from, "ShrU", lowest);
   if (from === 64 && width < 64) code.i32WrapI64();
-  if (from === 64 || lowest + width < from) narrow(code, width);
+  if (lowest + width < from) narrow(code, width);
 }
 
 /** Lanes directly, other bits by way of the halves. */

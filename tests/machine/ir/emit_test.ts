@@ -67,7 +67,7 @@ const CASES: readonly Case[] = [
   ...pairs((to, from) => ({ node: { op: "extract", width: to, immediates: [0] }, widths: [from] })),
   ...pairs((to, from) => ({ node: { op: "extract", width: to, immediates: [from - to] }, widths: [from] })),
   ...pairs((to, from) => ({ node: { op: "extract", width: to, immediates: [(from - to) >> 1] }, widths: [from] })),
-  ...[3, 60, 64, 69, 96, 100].flatMap((lowest) => pairs((to, from) => ({ node: { op: "extract", width: to, immediates: [lowest] }, widths: [from] })))
+  ...[3, 33, 57, 60, 64, 69, 96, 100].flatMap((lowest) => pairs((to, from) => ({ node: { op: "extract", width: to, immediates: [lowest] }, widths: [from] })))
     .filter(({ node, widths }) => node.immediates[0] as number + node.width <= (widths[0] as number)),
   ...cases(["concatenate"], [16, 32, 64, 128], (width) => ({ widths: [width / 2 as Width, width / 2 as Width] })),
   ...cases(["equal"], ALL_WIDTHS, (width) => ({ width: 1, immediates: [width], widths: [width, width] })),
