@@ -33,13 +33,15 @@ Deno.test(`every row with a meaning leaves behind what qemu-aarch64 recorded, ${
 });
 
 Deno.test("the machine at EL0, behind translation tables, leaves behind the same, 50 cases each", () => {
-  const cpus = { "cortex-a57": new MachineCpu("cortex-a57"), max: new MachineCpu("max") };
-  assertNone(differing(1, ({ model, records }) => cpus[model].run(records)));
+  const cpus = new Map(
+    (["cortex-a57", "max"] as const).map((model) => [model as string, new MachineCpu(model)]),
+  );
+  assertNone(differing(1, ({ model, records }) => (cpus.get(model) as MachineCpu).run(records)));
 });
 
 Deno.test("the recorded outcomes find 99 % of 200 faults planted in lowerings, seed 1", () => {
   const { killed, survivors } = plantFaults(200, 1);
-  assert(killed >= 198, survivors.join("\n"));
+  assert(killed >= 0.99 * (killed + survivors.length), survivors.join("\n"));
 });
 
 Deno.test("every row with a meaning has fixtures", () => {

@@ -43,21 +43,22 @@ function fractions({ fractionBits }: Format): bigint[] {
   return [0n, 0n, 1n, all, half, half >> 1n, half | half >> 1n, half - 1n, ...ties];
 }
 
-/** Non-negative values of a format. */
-function floatEdges(format: Format): bigint[] {
+/** Zero, denormals, the smallest and largest normals, infinity, NaNs of both kinds with payloads, and 1. */
+function specialFloats(format: Format): bigint[] {
   const { fractionBits, bias } = format, all = (1n << BigInt(fractionBits)) - 1n;
   const infinity = BigInt(2 * bias + 1) << BigInt(fractionBits), quiet = 1n << BigInt(fractionBits - 1);
-  const special = [
-    ...[0n, 1n, 2n, 3n, quiet, quiet + 1n, all, all - 1n], // zero and denormals
-    ...[all + 1n, all + 2n, infinity - 1n, infinity - 2n], // smallest and largest normals
-    ...[infinity, infinity | quiet, infinity | quiet | 1n, infinity | all], // infinity and quiet NaNs
-    ...[infinity | 1n, infinity | quiet >> 1n, infinity | all ^ quiet], // signalling NaNs
+  return [
+    ...[0n, 0n, 1n, 2n, 3n, quiet, quiet + 1n, all, all - 1n],
+    ...[all + 1n, all + 2n, infinity - 1n, infinity - 2n],
+    ...[infinity, infinity, infinity | quiet, infinity | quiet | 1n, infinity | quiet | 3n, infinity | all],
+    ...[infinity | 1n, infinity | 2n, infinity | quiet >> 1n, infinity | all ^ quiet],
     ...normal(format, 0, 0n),
   ];
-  const near = POWERS.flatMap((power) =>
-    fractions(format).flatMap((fraction) => normal(format, power, fraction))
-  );
-  return [...special, ...special, ...special, ...near];
+}
+
+/** Numbers at powers of two. */
+function numbersAtPowers(format: Format): bigint[] {
+  return POWERS.flatMap((power) => fractions(format).flatMap((fraction) => normal(format, power, fraction)));
 }
 
 /** Integers of a lane, as bits. */
@@ -75,31 +76,72 @@ const INTEGERS: Readonly<Record<LaneWidth, readonly bigint[]>> = {
   64: integerEdges(64),
 };
 
-const FLOATS: ReadonlyMap<LaneWidth, readonly bigint[]> = new Map(
-  ([16, 32, 64] as const).map((width) => [width, floatEdges(FORMATS[width] as Format)]),
-);
+/** A format's values without a sign. */
+interface FloatEdges {
+  readonly format: Format;
+  readonly special: readonly bigint[];
+  readonly atPowers: readonly bigint[];
+}
+
+const FLOATS: ReadonlyMap<LaneWidth, FloatEdges> = new Map(([16, 32, 64] as const).map((width) => {
+  const format = FORMATS[width] as Format;
+  return [width, { format, special: specialFloats(format), atPowers: numbersAtPowers(format) }];
+}));
 
 function pick<T>(list: readonly T[], random: () => number): T {
   return list[random() % list.length] as T;
 }
 
 /** A number with a random fraction and a small exponent, so that sums overlap. */
-function moderate(width: LaneWidth, { fractionBits, bias }: Format, random: () => number): bigint {
+function moderate({ fractionBits, bias }: Format, random: () => number): bigint {
   const exponent = bias + random() % 24 - 12, bits = BigInt(random()) << 32n | BigInt(random());
-  const sign = BigInt(random() & 1) << BigInt(width - 1);
-  return sign | BigInt(exponent) << BigInt(fractionBits) | BigInt.asUintN(fractionBits, bits);
+  return BigInt(exponent) << BigInt(fractionBits) | BigInt.asUintN(fractionBits, bits);
 }
+
+/** An integer and a half, or two bits more, so that rounding to integers has ties and neighbours of ties. */
+function nearHalf(format: Format, random: () => number): bigint {
+  const { fractionBits, bias } = format, exponent = random() % 13 - 1, kept = exponent + 1 + random() % 2;
+  const cleared = BigInt(Math.max(0, fractionBits - kept)), bits = moderate(format, random) >> cleared | 1n;
+  return BigInt(exponent + bias) << BigInt(fractionBits) | BigInt.asUintN(fractionBits, bits << cleared);
+}
+
+/** The chances, in sixteenths, of an integer, a special value, a moderate number, one near a half, and a power. */
+const CHANCES = [1, 6, 3, 2, 4] as const;
 
 /** A random edge of a lane: a number of the format with any sign, sometimes its neighbour; or an integer. */
 export function edgeValue(width: LaneWidth, isFloat: boolean, random: () => number): bigint {
   const floats = isFloat ? FLOATS.get(width) : undefined;
-  if (floats === undefined || random() % 16 === 0) return pick(INTEGERS[width], random);
-  if (random() % 6 === 0) return moderate(width, FORMATS[width] as Format, random);
+  if (floats === undefined) return pick(INTEGERS[width], random);
+  const { format, special, atPowers } = floats;
+  let left = random() % 16;
+  const kind = CHANCES.findIndex((chance) => (left -= chance) < 0);
   const sign = BigInt(random() & 1) << BigInt(width - 1);
+  if (kind === 0) return pick(INTEGERS[width], random);
+  if (kind === 1) return sign | pick(special, random);
+  if (kind === 2) return sign | moderate(format, random);
+  if (kind === 3) return sign | nearHalf(format, random);
   return BigInt.asUintN(
     width,
-    (pick(floats, random) | sign) + pick([0n, 0n, 0n, 0n, 0n, 0n, 1n, -1n], random),
+    (sign | pick(atPowers, random)) + pick([0n, 0n, 0n, 0n, 0n, 0n, 1n, -1n], random),
   );
+}
+
+/** Zero, an infinity, a NaN or the like, or for integers an edge. */
+export function specialValue(width: LaneWidth, isFloat: boolean, random: () => number): bigint {
+  const floats = isFloat ? FLOATS.get(width) : undefined;
+  if (floats === undefined) return pick(INTEGERS[width], random);
+  return pick(floats.special, random) | BigInt(random() & 1) << BigInt(width - 1);
+}
+
+/** Zero, an infinity or a NaN of either kind with any payload: what rules of their own are about when they meet. */
+export function extremeValue(width: LaneWidth, isFloat: boolean, random: () => number): bigint {
+  const floats = isFloat ? FLOATS.get(width) : undefined;
+  if (floats === undefined) return pick(INTEGERS[width], random);
+  const { fractionBits, bias } = floats.format, kind = random() % 4;
+  const infinity = BigInt(2 * bias + 1) << BigInt(fractionBits), quiet = 1n << BigInt(fractionBits - 1);
+  const payload = BigInt.asUintN(fractionBits - 1, BigInt(random()) | 1n), sign = BigInt(random() & 1);
+  const value = [0n, infinity, infinity | quiet | payload, infinity | payload][kind] as bigint;
+  return sign << BigInt(width - 1) | value;
 }
 
 /** A random number of a format not far from a given one, so that sums cancel and products meet. */

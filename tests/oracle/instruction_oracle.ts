@@ -20,6 +20,7 @@ export function comparedRows(): Instruction[] {
 const CPU_OPTION: Readonly<Record<CpuModel, string>> = {
   "cortex-a57": "cortex-a57",
   max: "max,sve=off,sme=off",
+  "max,pauth-impdef=on": "max,sve=off,sme=off,pauth-impdef=on",
 };
 
 /** What was compared of a row. */

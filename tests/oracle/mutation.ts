@@ -8,6 +8,7 @@ import {
   OPERATIONS,
   type Width,
 } from "../../machine/ir/operations.ts";
+import { VECTOR_MUTATORS } from "./vector_mutation.ts";
 
 /** A fault: what it does, and how to do it to any IR of the same shape. */
 export interface Mutation {
@@ -20,10 +21,10 @@ export interface Mutation {
 }
 
 /** What one kind of fault makes of a node; undefined when it has nothing to change there. */
-type Mutator = (node: IrNode, nodes: readonly IrNode[], index: number) => Replacement | undefined;
+export type Mutator = (node: IrNode, nodes: readonly IrNode[], index: number) => Replacement | undefined;
 
 /** Nodes that stand in for one, as a function of the index that the first of them gets; the last is the result. */
-type Replacement = (node: IrNode, first: number) => readonly IrNode[];
+export type Replacement = (node: IrNode, first: number) => readonly IrNode[];
 
 const replacing = (change: (node: IrNode) => IrNode): Replacement => (node) => [change(node)];
 
@@ -238,6 +239,7 @@ const MUTATORS: readonly (readonly [string, Mutator])[] = [
   ["width narrowed",        narrowOperands],
   ["writeback dropped",     dropEffect],
   ["exception dropped",     dropHelper],
+  ...VECTOR_MUTATORS,
 ];
 
 /** Every fault that can be put into some IR. */

@@ -1,9 +1,16 @@
 /** Random registers and memory of a case, with what its instruction is sensitive to. */
-import type { CpuModel } from "../../machine/a64/feature.ts";
+import { type CpuModel, hasFeature } from "../../machine/a64/feature.ts";
 import { FLOAT_OPERATIONS } from "../../machine/ir/float_operations.ts";
 import { LANE_OPERATIONS } from "../../machine/ir/lane_operations.ts";
 import type { IrNode } from "../../machine/ir/operations.ts";
-import { edgeValue, type LaneWidth, nearbyValue, tieInteger } from "./edge_values.ts";
+import {
+  edgeValue,
+  extremeValue,
+  type LaneWidth,
+  nearbyValue,
+  specialValue,
+  tieInteger,
+} from "./edge_values.ts";
 import { AT_FAULT, AT_FPSR, AT_NZCV, AT_SIGNAL, AT_V, AT_X, HOLE, RECORD_WORDS, WINDOW } from "./record.ts";
 
 /** A source of unsigned 32-bit numbers. */
@@ -67,16 +74,20 @@ function randomVectors(record: BigUint64Array, random: Random): void {
   }
 }
 
+/** How the lanes of a case are drawn: half of the cases mix all numbers. */
+const DRAWS = [edgeValue, edgeValue, specialValue, extremeValue];
+
 /** Every lane of every vector is an edge, or not far from another lane's. */
 function edgeVectors(record: BigUint64Array, { width, isFloat }: Lanes, random: Random): void {
-  const bases = Array.from({ length: 3 }, () => edgeValue(width, isFloat, random));
+  const draw = DRAWS[random() % DRAWS.length] as typeof edgeValue;
+  const bases = Array.from({ length: 2 }, () => draw(width, isFloat, random));
   const perHalf = 64 / width;
   for (let half = 0; half < 64; half++) {
     let bits = 0n;
     for (let lane = 0; lane < perHalf; lane++) {
-      const kind = random() % 8, base = bases[random() % 3] as bigint;
+      const kind = random() % 8, base = bases[random() % 2] as bigint;
       const value = kind > 2
-        ? edgeValue(width, isFloat, random)
+        ? draw(width, isFloat, random)
         : kind === 0
         ? base
         : nearbyValue(width, base, random);
@@ -86,8 +97,8 @@ function edgeVectors(record: BigUint64Array, { width, isFloat }: Lanes, random: 
   }
 }
 
-/** RMode, FZ, DN and AHP; FZ16 where it exists. */
-const FPCR_BITS: Readonly<Record<CpuModel, number>> = { "cortex-a57": 0x07c0_0000, max: 0x07c8_0000 };
+/** RMode, FZ, DN and AHP; and FZ16. */
+const FPCR_BITS = 0x07c0_0000, FZ16 = 0x8_0000;
 /** QC, IDC, IXC, UFC, OFC, DZC and IOC. */
 const FPSR_BITS = 0x0800_009f;
 
@@ -108,7 +119,7 @@ export function randomState(
     edgeVectors(record, lanes[random() % lanes.length] as Lanes, random);
   } else randomVectors(record, random);
   record[AT_NZCV] = BigInt(random() & 15) << 28n;
-  const fpcr = random() % 4 === 0 ? 0 : random() & FPCR_BITS[model];
+  const fpcr = random() % 4 === 0 ? 0 : random() & (hasFeature(model, "FP16") ? FPCR_BITS | FZ16 : FPCR_BITS);
   const fpsr = random() % 2 === 0 ? 0 : random() & FPSR_BITS;
   record[AT_FPSR] = BigInt(fpcr) << 32n | BigInt(fpsr);
   record[AT_FAULT] = 0n;
