@@ -8,6 +8,7 @@ import { takeException } from "./cpu/take_exception.ts";
 import { NO_DEADLINE } from "./clock.ts";
 import type { Engine } from "./engine/engine.ts";
 import { ReferenceEngine } from "./engine/reference.ts";
+import { ThreadedEngine } from "./engine/threaded.ts";
 import { ConfigurationError, InputRefusedError } from "./errors.ts";
 import type { Input, InputEvent } from "./events.ts";
 import { type InputTarget, prepareInput } from "./inputs.ts";
@@ -21,6 +22,7 @@ import { type StateRoot, StateRootTree } from "./state_root.ts";
 // deno-fmt-ignore
 export const ENGINES: Readonly<Record<string, () => Engine>> = {
   reference: () => new ReferenceEngine(),
+  threaded:  () => new ThreadedEngine(),
 };
 
 /** Why `run` came back. */

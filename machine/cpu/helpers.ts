@@ -14,7 +14,7 @@ import { synchronizeContext } from "./strict_context.ts";
 import { syndromeOf } from "./syndrome.ts";
 import { executeSystemInstruction, executeSystemInstructionLong } from "./system_instructions.ts";
 import { INDEX } from "./system_register_index.ts";
-import type { TrapName } from "./system_register_traps.ts";
+import { type TrapName, trapOf } from "./system_register_traps.ts";
 import { isTrapped, readSystemRegister, writeSystemRegister } from "./system_registers.ts";
 import { generalTarget, raiseSpAlignment, raiseSynchronous, raiseUndefined } from "./take_exception.ts";
 import { controlRegister, isSecureBelowEl3 } from "./translation_regime.ts";
@@ -133,6 +133,11 @@ function checkSpAlignment(cpu: Cpu): void {
 }
 
 const FLOATING_POINT: readonly TrapName[] = ["FPEN", "TFP_EL2", "TFP_EL3"];
+
+/** True when SIMD and floating-point instructions trap at the present level; constant until a burst ends. */
+export function isFloatTrapped(cpu: Cpu): boolean {
+  return trapOf(cpu, FLOATING_POINT, false) !== undefined;
+}
 
 type Immediates = readonly (number | bigint | string)[];
 type Helper = (cpu: Cpu, immediates: Immediates, a: bigint, b: bigint) => bigint | void;

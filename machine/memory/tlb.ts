@@ -8,8 +8,11 @@ export const TLB_ENTRIES = 1024;
 /** Sets of controls remembered for each exception level. */
 const REMEMBERED = 8;
 
-/** Numbers of contexts are the low 12 bits of a tag; 0 is none, and all ones match nothing. */
-const LARGEST_CONTEXT = 4094;
+/**
+ * Numbers of contexts are bits 11–4 of a tag; 0 is none. Bits 3–0 are clear, so that a misaligned access misses when
+ * its low bits are kept in the tag that is looked for.
+ */
+const CONTEXT_STEP = 16, LARGEST_CONTEXT = 4080;
 
 /** What an access of one exception level depends on, taken apart from system registers. */
 export interface AccessControls {
@@ -145,7 +148,7 @@ export class Tlb {
   /** Recently used controls by exception level, so that software may go back and forth cheaply. */
   readonly #remembered: AccessControls[][] = [[], [], [], []];
   #numbers = new Map<string, number>();
-  #next = 1;
+  #next = CONTEXT_STEP;
 
   /** Lies in the TLB_SIZE bytes at `offset` of a buffer, a multiple of 16: the machine's memory, or its own. */
   constructor(buffer: ArrayBuffer = new ArrayBuffer(TLB_SIZE), offset = 0) {
@@ -159,12 +162,15 @@ export class Tlb {
 
   /** The contexts of two sets of controls, each described by a text that is equal for equal controls. */
   contextsOf(lower: string, upper: string): [lower: number, upper: number] {
-    if (this.#next + 1 > LARGEST_CONTEXT) this.#restart();
+    if (this.#next + CONTEXT_STEP > LARGEST_CONTEXT) this.#restart();
     return [this.#contextOf(lower), this.#contextOf(upper)];
   }
 
   #contextOf(controls: string): number {
-    const context = this.#numbers.get(controls) ?? this.#next++;
+    const known = this.#numbers.get(controls);
+    if (known !== undefined) return known;
+    const context = this.#next;
+    this.#next += CONTEXT_STEP;
     this.#numbers.set(controls, context);
     return context;
   }
@@ -219,7 +225,7 @@ export class Tlb {
   #restart(): void {
     this.drop();
     for (const table of [this.read, this.write, this.execute, this.code]) table.clear();
-    this.#next = 1;
+    this.#next = CONTEXT_STEP;
   }
 }
 

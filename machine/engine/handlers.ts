@@ -1,0 +1,105 @@
+/** The handlers of a machine's instructions: which shape has which number, and the module that holds them. */
+import { decode, featureOf, lower } from "../a64/rows.ts";
+import type { Cpu } from "../cpu/cpu.ts";
+import type { PhysicalMemory } from "../memory/physical.ts";
+import { HANDLER } from "./code_pages.ts";
+import { type Operands, type Shape, shapeOf } from "./shape.ts";
+import type { CodeLayout } from "./threaded_backend.ts";
+import { canGenerate, generateModule, type ThreadedImports, type ThreadedRun } from "./threaded_module.ts";
+
+/** Steps of instructions whose shapes are not in the module after which it is generated again, at first. */
+const PATIENCE = 2000;
+/** It is doubled with each module, since what comes late comes seldom, this many times. */
+const DOUBLINGS = 5;
+/** Decoded words kept before they are forgotten; bounds memory under generated code. */
+const CACHE_LIMIT = 1 << 17;
+
+/** A decoded word: the number of its handler and what its record holds. */
+export interface DecodedWord {
+  /** Number of the handler; one that is not generated yet is HANDLER.awaited. */
+  readonly handler: number;
+  /** Operands, where the handler has any. */
+  readonly operands: Operands | undefined;
+}
+
+const EVALUATED: DecodedWord = { handler: HANDLER.evaluated, operands: undefined };
+
+/** Shapes met so far, and a module with the handlers of most of them. */
+export class Handlers {
+  readonly #numbers = new Map<string, number>();
+  readonly #shapes: Shape[] = [];
+  readonly #words = new Map<number, { number: number; operands: Operands | undefined }>();
+  #generated = 0;
+  #modules = 0;
+  #awaited = 0;
+  #run: ThreadedRun;
+
+  /** Starts with a module that has no handlers but the fixed ones. */
+  constructor(
+    private readonly memory: PhysicalMemory,
+    private readonly layout: CodeLayout,
+    private readonly imports: ThreadedImports,
+  ) {
+    this.#run = this.#generate();
+  }
+
+  /** Runs from a record; a `REASON`. */
+  run(record: number, left: number, state: number, tlb: number): number {
+    return this.#run(record, left, state, tlb);
+  }
+
+  #generate(): ThreadedRun {
+    const { memory } = this.memory;
+    const pages = memory.buffer.byteLength / 65536;
+    const bytes = generateModule(this.#shapes, this.layout, pages);
+    const { access, evaluate } = this.imports;
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+      env: { memory, access, evaluate },
+    });
+    this.#generated = this.#shapes.length;
+    return instance.exports["run"] as ThreadedRun;
+  }
+
+  /** Counts a step of an instruction whose handler is not generated; true when it is now, so that it may be decoded again. */
+  await(): boolean {
+    if (++this.#awaited < PATIENCE << Math.min(this.#modules, DOUBLINGS)) {
+      return false;
+    }
+    this.#awaited = 0;
+    if (this.#generated < this.#shapes.length) {
+      this.#modules++;
+      this.#run = this.#generate();
+    }
+    return true;
+  }
+
+  /** Decodes a word at an address. */
+  decode(cpu: Cpu, word: number, pc: bigint): DecodedWord {
+    const { number, operands } = this.#words.get(word) ?? this.#decode(cpu, word, pc);
+    if (number < 0) return EVALUATED;
+    const isGenerated = number < HANDLER.first + this.#generated;
+    return { handler: isGenerated ? number : HANDLER.awaited, operands };
+  }
+
+  /** Number −1 stands for evaluation. */
+  #decode(cpu: Cpu, word: number, pc: bigint): { number: number; operands: Operands | undefined } {
+    const found = decode(word);
+    const isDefined = found !== undefined && cpu.implements(featureOf(found.row, found.fields));
+    const nodes = isDefined ? lower(found.row, found.fields) : [];
+    const shaped = isDefined ? shapeOf(nodes, pc) : undefined;
+    const number = shaped !== undefined && canGenerate(shaped.shape) ? this.#numberOf(shaped.shape) : -1;
+    const result = { number, operands: shaped?.operands };
+    if (this.#words.size >= CACHE_LIMIT) this.#words.clear();
+    // What depends on the address differs from one place to another.
+    if (!nodes.some(({ op }) => op === "pc")) this.#words.set(word, result);
+    return result;
+  }
+
+  #numberOf(shape: Shape): number {
+    const known = this.#numbers.get(shape.key);
+    if (known !== undefined) return known;
+    const number = HANDLER.first + this.#shapes.push(shape) - 1;
+    this.#numbers.set(shape.key, number);
+    return number;
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * Generates the threaded engine's module: one function whose loop branches to a handler by the number in the present
+ * record. Measured against tail-called handlers this is 1.2 to 2.2 times as fast.
+ */
+import { canEmit, emitInstruction } from "../ir/emit.ts";
+import type { IrNode } from "../ir/operations.ts";
+import type { CodeWriter, Label } from "../wasm/code_writer.ts";
+import { ModuleWriter } from "../wasm/module_writer.ts";
+import { HANDLER, RECORD, RECORD_SIZE } from "./code_pages.ts";
+import type { Shape } from "./shape.ts";
+import { type CodeLayout, isSupported, LOCAL, ThreadedBackend } from "./threaded_backend.ts";
+import { REASON, SHARED } from "./threaded_layout.ts";
+
+/** What a module imports beside the memory `env.memory`. */
+export interface ThreadedImports {
+  /** A slow access of the record's instruction; an `ANSWER`. */
+  access(record: number, left: number, address: bigint, descriptor: number): number;
+  /** Executes the record's instruction; the record to go on with, or 0 to come back. */
+  evaluate(record: number, left: number): number;
+}
+
+/** What a module exports: runs from a record for a number of steps; a `REASON`. */
+export type ThreadedRun = (record: number, left: number, state: number, tlb: number) => number;
+
+/** True when a handler can be generated for a shape. */
+export function canGenerate({ nodes }: Shape): boolean {
+  return canEmit(nodes, isSupported);
+}
+
+/** The bytes of a module whose handlers from HANDLER.first on are those of the shapes, in order. */
+export function generateModule(
+  shapes: readonly Shape[],
+  layout: CodeLayout,
+  memoryPages: number,
+): Uint8Array<ArrayBuffer> {
+  const module = new ModuleWriter();
+  module.importMemory("env", "memory", memoryPages, memoryPages);
+  const access = module.importFunction(
+    "env",
+    "access",
+    module.type(["i32", "i32", "i64", "i32"], ["i32"]),
+  );
+  const evaluate = module.importFunction("env", "evaluate", module.type(["i32", "i32"], ["i32"]));
+  const run = module.declare(module.type(["i32", "i32", "i32", "i32"], ["i32"]));
+  module.exportFunction("run", run);
+  const code = module.define(run, 1 << 16);
+  new RunFunction(code, layout, access, evaluate).generate(shapes);
+  return module.finish();
+}
+
+/** The one function. */
+class RunFunction {
+  readonly #reason: number;
+
+  constructor(
+    private readonly code: CodeWriter,
+    private readonly layout: CodeLayout,
+    private readonly access: number,
+    private readonly evaluate: number,
+  ) {
+    if (code.takeLocal("i64") !== LOCAL.target) throw new RangeError("The target is the first local");
+    this.#reason = code.takeLocal("i32");
+  }
+
+  /**
+   * Blocks from the outside in: the exit, the loop, common endings, one block for each handler, the dispatch. A
+   * handler's code follows the end of its block.
+   */
+  generate(shapes: readonly Shape[]): void {
+    const { code } = this;
+    const exit = code.block();
+    const next = code.loop();
+    const evaluate = code.block(), fault = code.block(), limit = code.block(), branch = code.block();
+    const handlers: Label[] = [];
+    const count = HANDLER.first + shapes.length;
+    for (let handler = count - 1; handler >= 0; handler--) handlers[handler] = code.block();
+    this.#dispatch(handlers, limit);
+    const backend = new ThreadedBackend(code, this.layout, this.access, { next, branch, fault, evaluate });
+    this.#fixedHandlers(evaluate, branch, exit);
+    for (const { nodes } of shapes) {
+      code.end();
+      this.#handler(nodes, backend);
+    }
+    code.end(); // branch
+    this.#branch(backend, next, exit);
+    code.end(); // limit
+    this.#leave(REASON.limit, exit);
+    code.end(); // fault
+    this.#leave(REASON.faulted, exit);
+    code.end(); // evaluate
+    this.#evaluate(next, exit);
+    code.end(); // loop
+    code.end(); // exit
+    this.#exit();
+  }
+
+  #dispatch(handlers: readonly Label[], limit: Label): void {
+    const { code } = this;
+    code.localGet(LOCAL.left);
+    code.i32Eqz();
+    code.brIf(limit);
+    this.#countStep(-1);
+    code.localGet(LOCAL.record);
+    code.i32Load16U(RECORD.handler);
+    code.brTable(handlers, handlers[HANDLER.undecoded] as Label);
+  }
+
+  #countStep(by: number): void {
+    const { code } = this;
+    code.localGet(LOCAL.left);
+    code.i32Const(by);
+    code.i32Add();
+    code.localSet(LOCAL.left);
+  }
+
+  /** Handlers that are no instructions' of their own; those that come back execute no step. */
+  #fixedHandlers(evaluate: Label, branch: Label, exit: Label): void {
+    const { code } = this;
+    code.end(); // undecoded
+    this.#countStep(1);
+    this.#leave(REASON.undecoded, exit);
+    code.end(); // evaluated
+    code.br(evaluate);
+    code.end(); // awaited
+    this.#countStep(1);
+    this.#leave(REASON.awaited, exit);
+    code.end(); // pageEnd
+    this.#countStep(1);
+    code.localGet(LOCAL.record);
+    code.i64Load(RECORD.wide0);
+    code.localSet(LOCAL.target);
+    code.br(branch);
+  }
+
+  #handler(nodes: readonly IrNode[], backend: ThreadedBackend): void {
+    emitInstruction(nodes, this.code, backend);
+    if (!nodes.some(({ op }) => op === "branch")) backend.following();
+  }
+
+  /** Finds the record of the address in `target`. */
+  #branch(backend: ThreadedBackend, next: Label, exit: Label): void {
+    const { code, layout } = this;
+    const entry = code.takeLocal("i32");
+    backend.lookUp(LOCAL.target, entry, "code", BigInt.asUintN(64, -4096n) | 3n);
+    code.if();
+    code.i32Const(0);
+    code.localGet(LOCAL.target);
+    code.i64Store(layout.shared + SHARED.target);
+    this.#leave(REASON.branched, exit);
+    code.end();
+    backend.entryPage(entry, "code");
+    code.localGet(LOCAL.target);
+    code.i32WrapI64();
+    code.i32Const(0xffc);
+    code.i32And();
+    code.i32Const(RECORD_SIZE / 4);
+    code.i32Mul();
+    code.i32Add();
+    code.localSet(LOCAL.record);
+    code.br(next);
+  }
+
+  #evaluate(next: Label, exit: Label): void {
+    const { code } = this;
+    const following = code.takeLocal("i32");
+    code.localGet(LOCAL.record);
+    code.localGet(LOCAL.left);
+    code.call(this.evaluate);
+    code.localTee(following);
+    code.if();
+    code.localGet(following);
+    code.localSet(LOCAL.record);
+    code.br(next);
+    code.end();
+    this.#leave(REASON.evaluated, exit);
+  }
+
+  #leave(reason: number, exit: Label): void {
+    const { code } = this;
+    code.i32Const(reason);
+    code.localSet(this.#reason);
+    code.br(exit);
+  }
+
+  #exit(): void {
+    const { code, layout: { shared } } = this;
+    for (const [local, place] of [[LOCAL.record, SHARED.record], [LOCAL.left, SHARED.left]] as const) {
+      code.i32Const(0);
+      code.localGet(local);
+      code.i32Store(shared + place);
+    }
+    code.localGet(this.#reason);
+  }
+}
