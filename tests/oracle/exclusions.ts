@@ -26,7 +26,6 @@ export const EXCLUSIONS: readonly Exclusion[] = [
   { rows: ["MSR_imm"],       section: "C6.2 MSR (immediate)", reason: "PSTATE but its flags is the kernel's" },
   { rows: ["SYS", "SYSL"],   section: "C5.3–C5.5",    reason: "Linux chooses which of them a process may execute" },
   { rows: ["HLT"], when: ({ imm16 }) => imm16 === 0xf000, section: "C6.2 HLT", reason: "QEMU serves it as semihosting, for which Arm reserves it" },
-  { rows: ["FCVTZS_imm_scalar_H"], section: "C7.2 FCVTZS (vector, fixed-point)", reason: "QEMU 7.2 leaves bits 31–16 of a negative result set; the vector form is compared" },
   { rows: ["HINT"], when: (fields, model) => model === "max" && signsPointers(fields), section: "D5.1.5", reason: "the keys of pointer authentication are the kernel's" },
   // What QEMU 7.2 has wrong.
   { rows: ["FJCVTZS"],       state: isFlushedDouble, section: "J1.1 FPToFixedJS", reason: "QEMU takes a denormal that is flushed to zero for exact" },
