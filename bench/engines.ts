@@ -12,8 +12,8 @@ export const question =
 
 /** Seconds that a measured run should take; of QEMU more, so that its start counts little. */
 const OURS = 1.5, QEMU = 2.5;
-/** Seconds after which a calibrating run says enough. */
-const ENOUGH = 0.15;
+/** The part of that time which is enough, and how many times as many rounds are tried next at most. */
+const NEARLY = 0.8, MOST_GROWTH = 32;
 
 /** Something that runs workloads. */
 interface Runner {
@@ -44,13 +44,14 @@ function stepsOf(workload: Workload): (rounds: number) => number {
   return (rounds) => one + (rounds - 1) * mean;
 }
 
-/** Rounds that take a runner about as long as it should. */
+/** Rounds that take a runner about as long as it should: more and more, until a run shows it. */
 async function calibrate(runner: Runner, workload: Workload, start: number): Promise<number | undefined> {
-  for (let rounds = 10;; rounds *= 16) {
+  for (let rounds = 10;;) {
     const seconds = await runner.run(workload, rounds);
     if (seconds === undefined) return undefined;
-    if (seconds - start < ENOUGH) continue;
-    return Math.max(1, Math.round(rounds * runner.seconds / (seconds - start)));
+    const net = Math.max(seconds - start, 1e-4);
+    if (net >= NEARLY * runner.seconds) return rounds;
+    rounds = Math.ceil(rounds * Math.min(MOST_GROWTH, runner.seconds / net * 1.1));
   }
 }
 
