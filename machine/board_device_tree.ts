@@ -134,23 +134,28 @@ function addRealTimeClock({ root }: Generation, rows: readonly BoardRow[]): void
   for (const row of rows) primeCell(root, row, "pl031", ["apb_pclk"]);
 }
 
+/** Devices see what CPUs see, unless a strict model has a data cache in between. */
+function describeDma({ board }: Generation, node: DeviceTreeNode): void {
+  if (!board.configuration.strictModels.includes("dcache")) node.set("dma-coherent", EMPTY);
+}
+
 /** Last to first, so that they stand in the order of their addresses. */
-function addVirtioTransports({ root }: Generation, rows: readonly BoardRow[]): void {
+function addVirtioTransports(generation: Generation, rows: readonly BoardRow[]): void {
   for (const row of rows.toReversed()) {
-    nodeFor(root, "virtio_mmio", row)
+    const node = nodeFor(generation.root, "virtio_mmio", row)
       .set("compatible", strings("virtio,mmio"))
       .set("reg", reg(row))
-      .set("interrupts", cells(SHARED, row.spi ?? 0, EDGE_RISING))
-      .set("dma-coherent", EMPTY);
+      .set("interrupts", cells(SHARED, row.spi ?? 0, EDGE_RISING));
+    describeDma(generation, node);
   }
 }
 
-function addFirmwareConfiguration({ root }: Generation, rows: readonly BoardRow[]): void {
+function addFirmwareConfiguration(generation: Generation, rows: readonly BoardRow[]): void {
   for (const row of rows) {
-    nodeFor(root, "fw-cfg", row)
+    const node = nodeFor(generation.root, "fw-cfg", row)
       .set("compatible", strings("qemu,fw-cfg-mmio"))
-      .set("reg", reg(row))
-      .set("dma-coherent", EMPTY);
+      .set("reg", reg(row));
+    describeDma(generation, node);
   }
 }
 

@@ -17,8 +17,8 @@ const SPECIAL_PURPOSE =
 /** Reasons by name; those of special-purpose registers follow from their encoding. */
 // deno-fmt-ignore
 const IMMEDIATE: readonly ImmediateRow[] = [
-  { names: words("ESR_EL FAR_EL HPFAR_EL PAR_EL AFSR IFSR32_EL2 VSESR_EL TFSR"), reason: "nothing but MRS reads it, and exceptions and AT write it without asking" },
-  { names: words("TPIDR CONTEXTIDR_EL SCXTNUM"),                    reason: "software's own: nothing but MRS reads it" },
+  { names: words("ESR_EL FAR_EL HPFAR_EL PAR_EL AFSR IFSR32_EL2"), reason: "nothing but MRS reads it, and exceptions and AT write it without asking" },
+  { names: words("TPIDR CONTEXTIDR_EL"),                    reason: "software's own: nothing but MRS reads it" },
   { names: words("DACR32_EL2 DBGVCR32_EL2 FPEXC32_EL2 SDER32_EL3"), reason: "state of AArch32, which is not there" },
   { names: words("CNTP_ CNTV_ CNTHP_ CNTHV_ CNTPS_ CNTVOFF_EL2 CNTPOFF_EL2"), reason: "the timer's own registers: it observes writes in finite time, which is at once here (D11.2)" },
   { names: words("CNTFRQ_EL0"),                                     reason: "the timer does not read it" },

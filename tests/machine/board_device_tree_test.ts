@@ -91,3 +91,15 @@ Deno.test("describeBoot refuses a user's tree without cell counts between 1 and 
     );
   }
 });
+
+Deno.test("boardDeviceTree says that DMA is coherent, but for the strict data cache", () => {
+  const coherent = (strictModels: ConfigurationInput["strictModels"]) =>
+    tree(strictModels === undefined ? {} : { strictModels }).root.children.filter((node) =>
+      node.get("dma-coherent") !== undefined
+    ).length;
+  assertEquals([coherent(undefined), coherent(["tlb", "icache", "context"]), coherent(["dcache"])], [
+    33,
+    33,
+    0,
+  ]);
+});

@@ -1,6 +1,7 @@
 /** A CPU on its own for tests: memory, clock, events and a timer, but no board. */
 import { Clock } from "../../../machine/clock.ts";
 import { Cpu, type CpuFeatures } from "../../../machine/cpu/cpu.ts";
+import type { StrictModels } from "../../../machine/cpu/strict_models.ts";
 import { resetCpu } from "../../../machine/cpu/reset.ts";
 import { CPU_STATE_SIZE } from "../../../machine/cpu/registers.ts";
 import { GenericTimer } from "../../../machine/devices/generic_timer.ts";
@@ -23,6 +24,8 @@ export interface TestOptions {
   readonly firmware?: "hvc" | "smc";
   /** Semihosting is on. */
   readonly semihosting?: boolean;
+  /** Strict models of the CPUs. */
+  readonly strict?: (memory: PhysicalMemory, events: EventHub) => StrictModels;
 }
 
 /** CPUs after reset at their highest level, and what happened to them. */
@@ -52,6 +55,7 @@ export function testCpus(options: TestOptions = {}): TestCpus {
   const calls: string[] = [];
   const features: CpuFeatures = { model: "cortex-a57", el2, el3 };
   const surroundings = {
+    strict: options.strict?.(memory, hub),
     memory,
     clock,
     events: hub,
