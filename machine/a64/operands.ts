@@ -5,6 +5,7 @@ import type { LineParser, PrintContext } from "./line_parser.ts";
 import type { KindFactory, OperandKind } from "./operand_kind.ts";
 import type { AnyFields, Field, Pattern } from "./pattern.ts";
 import { REGISTER_KINDS } from "./register_operands.ts";
+import { ELEMENT_KINDS } from "./simd_element_operands.ts";
 import { SIMD_IMMEDIATE_KINDS } from "./simd_immediates.ts";
 import { SIMD_KINDS } from "./simd_operands.ts";
 import { SYSTEM_KINDS } from "./system_operands.ts";
@@ -15,6 +16,7 @@ export const OPERAND_KINDS: Readonly<Record<string, KindFactory>> = {
   ...IMMEDIATE_KINDS,
   ...SYSTEM_KINDS,
   ...SIMD_KINDS,
+  ...ELEMENT_KINDS,
   ...SIMD_IMMEDIATE_KINDS,
 };
 

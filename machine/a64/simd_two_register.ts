@@ -1,6 +1,6 @@
 /** Advanced SIMD on integers with one source: miscellaneous, across lanes, pairwise (Arm ARM C4.1). */
 import type { Builder, Value } from "../ir/builder.ts";
-import { alias, instruction, type Row } from "./instruction.ts";
+import { alias, instruction, neverPrinted, type Row } from "./instruction.ts";
 import { narrowBy, type Narrowing, narrowToUnsigned, pairSums, widened } from "./simd_arithmetic.ts";
 import { type Bit, hasSize, hasVectorSize, operands, scalar, type Sizes, vector } from "./simd_forms.ts";
 import { Lanes, laneWidth, readHalf, type Sign, vectorWidth, writeHalf } from "./simd_lanes.ts";
@@ -180,6 +180,7 @@ const addPair = onVectors(reduce("laneAdd"));
 export const rows: readonly Row[] = [
   ...INTEGER.flatMap(integerRows),
   instruction("NOT_vector",  "0 Q:1 1 01110 00 10000 00101 10 Rn:5 Rd:5", "mvn {Rd:vector(qb)}, {Rn:vector(qb)}",  (ir, fields) => not(ir, { ...fields, size: 0 })),
+  alias("NOT_vector_not",    "0 Q:1 1 01110 00 10000 00101 10 Rn:5 Rd:5", "not {Rd:vector(qb)}, {Rn:vector(qb)}",  neverPrinted),
   instruction("RBIT_vector", "0 Q:1 1 01110 01 10000 00101 10 Rn:5 Rd:5", "rbit {Rd:vector(qb)}, {Rn:vector(qb)}", (ir, fields) => reverseBits(ir, { ...fields, size: 0 })),
   ...NARROW.flatMap(narrowRows),
   ...PAIRWISE_LONG.map(([name, U, opcode, meaning]) => instruction(name, `0 Q:1 ${U} 01110 size:2 10000 ${opcode} 10 Rn:5 Rd:5`, `${name.toLowerCase()} ${vector("Rd", "pairs")}, ${vector("Rn", "full")}`, onVectors(meaning), hasSize("bhs"))),
