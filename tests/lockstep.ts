@@ -1,5 +1,5 @@
 /**
- * `deno task lockstep [--seconds N] [--programs N] [--seed N] [--cpus N] [--tries N]`: random programs on every engine, whose state
+ * `deno task lockstep [--seconds N] [--programs N] [--seed N] [--cpus N] [--cpu MODEL] [--tries N]`: random programs on every engine, whose state
  * and history roots must be equal every 1,000 steps. What differs is cut down to a short program, printed, and written
  * to tests/lockstep/found, whose files are replayed by the test suite.
  */
@@ -60,7 +60,7 @@ const PROGRESS = 10_000;
 
 function main(): void {
   const options = parseArgs(Deno.args, {
-    string: ["seconds", "programs", "seed", "cpus", "tries"],
+    string: ["seconds", "programs", "seed", "cpus", "cpu", "tries"],
     default: { seconds: "60", programs: "Infinity", tries: "3000" },
   });
   const seed = Number(options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]);
@@ -70,7 +70,10 @@ function main(): void {
     milliseconds: Number(options.seconds) * 1000,
     tries: Number(options.tries),
   };
-  const forced = options.cpus === undefined ? {} : { cpus: Number(options.cpus) };
+  const forced = {
+    ...(options.cpus === undefined ? {} : { cpus: Number(options.cpus) }),
+    ...(options.cpu === undefined ? {} : { cpuModel: options.cpu }),
+  };
   const names = contestants.map(({ name }) => name).join(", ");
   console.log(`lockstep of ${names}, seed ${seed}`);
   let next = performance.now() + PROGRESS;

@@ -218,14 +218,25 @@ function describeStep(trial: Trial, guest: RandomGuest, left: Contestant, right:
 
 const hex = (value: bigint | undefined): string => `0x${(value ?? 0n).toString(16)}`;
 
+/** What of a CPU may differ without a difference in what it does. */
+const IRRELEVANT = ["attention", "nextPc"];
+
 function differingRegisters(left: Machine, right: Machine): string[] {
   return left.board.cpus.flatMap((cpu, index) => {
     const other = right.board.cpus[index] as typeof cpu;
+    const line = (name: string, mine: unknown, theirs: unknown) =>
+      `  cpu ${index} ${name}: ${left.engine.name} ${mine}, ${right.engine.name} ${theirs}`;
     const compare = (name: string, mine: BigUint64Array, theirs: BigUint64Array) =>
       Array.from(mine, (_, at) => at).filter((at) => mine[at] !== theirs[at])
-        .map((at) =>
-          `  cpu ${index} ${name}[${at}]: ${left.engine.name} ${hex(mine[at])}, other ${hex(theirs[at])}`
-        );
-    return [...compare("slot", cpu.slots, other.slots), ...compare("v", cpu.v, other.v)];
+        .map((at) => line(`${name}[${at}]`, hex(mine[at]), hex(theirs[at])));
+    const fields = Object.entries(cpu).filter(([name, value]) =>
+      !IRRELEVANT.includes(name) && typeof value !== "object" && value !== other[name as keyof typeof other]
+    );
+    return [
+      ...fields.map(([name, value]) => line(name, value, other[name as keyof typeof other])),
+      ...compare("slot", cpu.slots, other.slots),
+      ...compare("v", cpu.v, other.v),
+      ...compare("system", cpu.registers.system, other.registers.system),
+    ];
   });
 }
