@@ -1,6 +1,7 @@
 /** Sums, products, quotients and roots, each rounded once (Arm ARM: FPAdd, FPMul, FPMulAdd, FPDiv, FPSqrt and their like). */
 import { type FloatEnvironment, FPSR, ROUNDING } from "./environment.ts";
 import { absolute, bitLength, type Format, infinity, negate, withSign, zero } from "./format.ts";
+import { quickFused, quickProduct, quickQuotient, quickSum } from "./quick.ts";
 import { round, roundSigned } from "./round.ts";
 import { invalid, isNan, processNan, processNans, unpack, type Unpacked } from "./unpack.ts";
 
@@ -32,6 +33,8 @@ function sum(format: Format, a: Unpacked, b: Unpacked, environment: FloatEnviron
 /** a + b, the second operand's number negated for a difference: its NaN is not. */
 function addOrSubtract(flip: 0 | 1): Binary {
   return (format, a, b, environment) => {
+    const quick = quickSum(format, a, b, flip === 0 ? 1 : -1, environment);
+    if (quick !== undefined) return quick;
     const left = unpack(format, a, environment), second = unpack(format, b, environment);
     const nan = processNans(format, environment, left, second);
     if (nan !== undefined) return nan;
@@ -61,6 +64,8 @@ const isInfinityTimesZero = (a: Unpacked, b: Unpacked): boolean =>
 /** a × b with a function for infinity times zero. */
 function multiplyOr(odd: (format: Format, sign: number, environment: FloatEnvironment) => bigint): Binary {
   return (format, a, b, environment) => {
+    const quick = quickProduct(format, a, b, environment);
+    if (quick !== undefined) return quick;
     const left = unpack(format, a, environment), right = unpack(format, b, environment);
     const nan = processNans(format, environment, left, right);
     if (nan !== undefined) return nan;
@@ -92,6 +97,8 @@ function constant(format: Format, exponent: number): bigint {
 
 /** a ÷ b (Arm ARM: FPDiv). */
 export const divide: Binary = (format, a, b, environment) => {
+  const quick = quickQuotient(format, a, b, environment);
+  if (quick !== undefined) return quick;
   const left = unpack(format, a, environment), right = unpack(format, b, environment);
   const nan = processNans(format, environment, left, right);
   if (nan !== undefined) return nan;
@@ -148,6 +155,8 @@ export function multiplyAdd(
   b: bigint,
   environment: FloatEnvironment,
 ): bigint {
+  const quick = quickFused(format, addend, a, b, environment);
+  if (quick !== undefined) return quick;
   const c = unpack(format, addend, environment);
   const left = unpack(format, a, environment), right = unpack(format, b, environment);
   const isOdd = isInfinityTimesZero(left, right);

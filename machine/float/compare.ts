@@ -2,6 +2,7 @@
 import type { Binary } from "./arithmetic.ts";
 import { type FloatEnvironment, FPSR } from "./environment.ts";
 import { absolute, type Format, infinity, zero } from "./format.ts";
+import { quickOrder } from "./quick.ts";
 import { isNan, processNans, unpack, type Unpacked } from "./unpack.ts";
 
 /** −1, 0 or 1 as a number, infinity or zero is less than, equal to or greater than another. */
@@ -16,6 +17,9 @@ function ordinal(format: Format, { kind, sign, bits }: Unpacked): bigint {
   return sign === 0 ? bits : -absolute(format, bits);
 }
 
+/** NZCV of less, equal and greater. */
+const FLAGS = [8, 6, 2] as const;
+
 /** NZCV of a comparison, unordered is 3 (Arm ARM: FPCompare); `signals` makes every NaN an invalid operation. */
 export function compare(
   format: Format,
@@ -24,13 +28,15 @@ export function compare(
   signals: boolean,
   environment: FloatEnvironment,
 ): number {
+  const quick = quickOrder(format, a, b);
+  if (quick !== undefined) return FLAGS[quick + 1] as number;
   const left = unpack(format, a, environment), right = unpack(format, b, environment);
   if (isNan(left) || isNan(right)) {
     const isInvalid = signals || left.kind === "signalling" || right.kind === "signalling";
     if (isInvalid) environment.flags |= FPSR.IOC;
     return 3;
   }
-  return [8, 6, 2][order(format, left, right) + 1] as number;
+  return FLAGS[order(format, left, right) + 1] as number;
 }
 
 /** A comparison of two operands of a format. */
