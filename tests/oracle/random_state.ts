@@ -1,6 +1,7 @@
 /** Random registers and memory of a case, with what its instruction is sensitive to. */
 import { type CpuModel, hasFeature } from "../../machine/a64/feature.ts";
 import { FLOAT_OPERATIONS } from "../../machine/ir/float_operations.ts";
+import { FLOAT_PRODUCT_OPERATIONS } from "../../machine/ir/float_product_operations.ts";
 import { LANE_OPERATIONS } from "../../machine/ir/lane_operations.ts";
 import type { IrNode } from "../../machine/ir/operations.ts";
 import {
@@ -29,7 +30,7 @@ const isLaneWidth = (value: unknown): value is LaneWidth => [8, 16, 32, 64].incl
 /** The lanes of an instruction by its operations: the formats of floating point, else the lanes of integers. */
 export function lanesOf(nodes: readonly IrNode[]): Lanes[] {
   const of = (table: object) => nodes.filter(({ op }) => Object.hasOwn(table, op));
-  const floats = of(FLOAT_OPERATIONS).flatMap(({ immediates }) =>
+  const floats = of({ ...FLOAT_OPERATIONS, ...FLOAT_PRODUCT_OPERATIONS }).flatMap(({ immediates }) =>
     immediates.filter(isLaneWidth).filter((width) => width > 8)
   );
   if (floats.length > 0) return [...new Set(floats)].map((width) => ({ width, isFloat: true }));
