@@ -24,6 +24,14 @@ export interface Backend {
   operands?(node: IrNode, nodes: readonly IrNode[]): readonly number[];
   /** Writes a branch out of the instruction, nothing of which has happened, to where it is evaluated. */
   bail?(): void;
+  /** Pushes FPCR or FPSR as an i32; an engine that can passes `float` to `canEmit`. */
+  floatState?(register: "FPCR" | "FPSR"): void;
+}
+
+/** What an engine can do beside the operations it gives. */
+export interface EmitOptions {
+  /** Its backend has `floatState` and `bail`: floating point is computed in WebAssembly where that is exact. */
+  readonly float?: boolean;
 }
 
 /** The WebAssembly type of values of a width. */
@@ -66,7 +74,11 @@ function changesOf(node: IrNode): number {
  * True when every operation that the instruction needs has an emit or is one that the engine gives by `isSupported`, and
  * those that may bail come before anything is changed.
  */
-export function canEmit(nodes: readonly IrNode[], isSupported: (node: IrNode) => boolean): boolean {
+export function canEmit(
+  nodes: readonly IrNode[],
+  isSupported: (node: IrNode) => boolean,
+  { float = false }: EmitOptions = {},
+): boolean {
   const isLive = liveNodes(nodes);
   let isChanged = false;
   for (const [index, node] of nodes.entries()) {
@@ -74,7 +86,10 @@ export function canEmit(nodes: readonly IrNode[], isSupported: (node: IrNode) =>
     const row = rowOf(node);
     if (isSupported(node)) {
       if (row.effect && changesOf(node) !== 0) isChanged = true;
-    } else if (!hasEmit(node, nodes) || (row.bails === true && isChanged)) return false;
+      continue;
+    }
+    if (!hasEmit(node, nodes) || (row.bails === true && isChanged)) return false;
+    if (row.readsFloatState === true && !float) return false;
   }
   return true;
 }
@@ -159,6 +174,14 @@ export class Emitter {
     const local = this.code.takeLocal(type);
     this.#scratch.push(local);
     return local;
+  }
+
+  /** Pushes FPCR or FPSR as an i32. */
+  floatState(register: "FPCR" | "FPSR"): void {
+    if (this.backend.floatState === undefined) {
+      throw new MachineInvariantError(`${this.node.op} reads ${register}, and the engine does not give it`);
+    }
+    this.backend.floatState(register);
   }
 
   /** Leaves the instruction to be evaluated. */

@@ -1,17 +1,19 @@
 /** WebAssembly forms of operations on integer lanes. */
 import { PLAIN, type PlainInstruction } from "../wasm/instructions.ts";
 import type { Emitter } from "./emit.ts";
-import { byLane, fromVector, pushVector, setScratch, SHAPES, toVector, vectorLocal } from "./emit_vector.ts";
+import {
+  byLane,
+  fromVector,
+  pushVector,
+  repeated,
+  setScratch,
+  SHAPES,
+  toVector,
+  vectorLocal,
+} from "./emit_vector.ts";
 import { type EmitForm, int, type IrNode } from "./operation.ts";
 
 const laneOf = (node: IrNode): number => int(node, 0);
-
-const ALL_BITS = (1n << 128n) - 1n;
-
-/** A lane's value in every lane. */
-function repeated(lane: number, value: bigint): bigint {
-  return ALL_BITS / ((1n << BigInt(lane)) - 1n) * value;
-}
 
 /** Pushes arguments as vectors and applies an instruction, for the lanes that have it and those of `others`. */
 export function emitLanes(
@@ -91,9 +93,12 @@ export function emitLaneShift(operation: "Shl" | "ShrS" | "ShrU"): EmitForm {
 
 const BITMASK = byLane("Bitmask");
 
-/** The four forms of addition and subtraction that saturate: by the top bits that tell that a result is out of range. */
+/** Addition and subtraction that saturate, signed and unsigned. */
+export type SaturatingKind = "AddS" | "AddU" | "SubS" | "SubU";
+
+/** What leaves a top bit of 1 in the lanes whose result is out of range: a, b, the result r, and instructions. */
 // deno-fmt-ignore
-const OUT_OF_RANGE: Readonly<Record<"AddS" | "AddU" | "SubS" | "SubU", readonly (PlainInstruction | "a" | "b" | "r")[]>> = {
+const OUT_OF_RANGE: Readonly<Record<SaturatingKind, readonly (PlainInstruction | "a" | "b" | "r")[]>> = {
   AddS: ["a", "r", "v128Xor", "b", "r", "v128Xor", "v128And"],
   SubS: ["a", "b", "v128Xor", "a", "r", "v128Xor", "v128And"],
   AddU: ["a", "b", "v128And", "a", "b", "v128Or", "r", "v128Andnot", "v128Or"],
@@ -101,7 +106,7 @@ const OUT_OF_RANGE: Readonly<Record<"AddS" | "AddU" | "SubS" | "SubU", readonly 
 };
 
 /** Results within the lane; the instruction is evaluated when one would have to be saturated. */
-export function emitSaturating(kind: keyof typeof OUT_OF_RANGE): EmitForm {
+export function emitSaturating(kind: SaturatingKind): EmitForm {
   const codes = byLane(kind.startsWith("Add") ? "Add" : "Sub");
   return {
     emit: (node, e) => {

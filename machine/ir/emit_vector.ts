@@ -54,3 +54,10 @@ export function setScratch(e: Emitter): number {
   e.code.localSet(local);
   return local;
 }
+
+const ALL_BITS = (1n << 128n) - 1n;
+
+/** The 128 bits with a lane's value in every lane. */
+export function repeated(lane: number, value: bigint): bigint {
+  return ALL_BITS / ((1n << BigInt(lane)) - 1n) * value;
+}

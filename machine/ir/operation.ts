@@ -76,6 +76,8 @@ export interface EmitForm {
   readonly emits?: (node: IrNode, argumentWidths: readonly Width[]) => boolean;
   /** The code may leave the instruction by `bail`, so that nothing may have been changed before it. */
   readonly bails?: boolean;
+  /** The code reads FPCR and FPSR, which not every engine gives. */
+  readonly readsFloatState?: boolean;
 }
 
 /** A row of the table of operations. */

@@ -1,4 +1,5 @@
 /** The simplest engine that emitted code needs: registers and a window of memory, and the same state for evaluation. */
+import { decode, lower, ROWS } from "../../../machine/a64/rows.ts";
 import { OFFSET_V, SLOT_NZCV, SLOT_PC } from "../../../machine/cpu/registers.ts";
 import { type Backend, canEmit, emitInstruction, type Emitter } from "../../../machine/ir/emit.ts";
 import {
@@ -10,11 +11,12 @@ import {
 } from "../../../machine/ir/operations.ts";
 import type { CodeWriter } from "../../../machine/wasm/code_writer.ts";
 import { ModuleWriter } from "../../../machine/wasm/module_writer.ts";
+import { randomWord } from "../a64/random_words.ts";
 
 /** Slots of what a step leaves beside registers. */
 export const SLOT_NEXT_PC = 36, SLOT_FPCR = 37, SLOT_FPSR = 38;
 /** Where the window of memory is; addresses are taken modulo its size. */
-const WINDOW = 0x1000, WINDOW_SIZE = 0x1000;
+const WINDOW = 0x800, WINDOW_SIZE = 0x200;
 /** Bytes past the window that an access at its end may touch. */
 const MARGIN = 32;
 /** Bytes of state that are compared. */
@@ -214,6 +216,19 @@ export class EmittedInstructions {
     this.state = new State(memory.buffer as ArrayBuffer);
   }
 
+  /** Sets V0, V1, … */
+  setRegisters(values: readonly bigint[]): void {
+    for (const [register, value] of values.entries()) {
+      this.state.v[register * 2] = BigInt.asUintN(64, value);
+      this.state.v[register * 2 + 1] = value >> 64n;
+    }
+  }
+
+  /** V31, which `operationOnRegisters` writes. */
+  get result(): bigint {
+    return (this.state.v[63] as bigint) << 64n | (this.state.v[62] as bigint);
+  }
+
   /** Executes one of the instructions. */
   run(number: number): boolean {
     return (this.#functions[number] as () => number)() !== 0;
@@ -227,26 +242,59 @@ function backendFor(code: CodeWriter): Backend {
       code.i32Const(1);
       code.return();
     },
+    floatState(register) {
+      code.i32Const((register === "FPCR" ? SLOT_FPCR : SLOT_FPSR) * 8);
+      code.i32Load();
+    },
   };
 }
 
 /** True when the instruction can be emitted with this engine. */
 export function isEmitted(nodes: readonly IrNode[]): boolean {
-  return canEmit(nodes, isSupported);
+  return canEmit(nodes, isSupported, { float: true });
+}
+
+/** A node of an operation, with the widths of its arguments. */
+export interface Form {
+  readonly node: Pick<IrNode, "op" | "width" | "immediates">;
+  readonly widths: readonly Width[];
+}
+
+/** A form for messages. */
+export function named({ node, widths }: Form): string {
+  return `${node.op}:${node.width} [${node.immediates}] of ${widths}`;
+}
+
+/** Every form of operations that random words of all rows use. */
+export function formsOfRows(
+  operations: Readonly<Record<string, unknown>>,
+  examples: number,
+  random: () => number,
+): Form[] {
+  const forms = new Map<string, Form>();
+  for (const row of ROWS) {
+    for (let example = 0; example < examples; example++) {
+      const word = randomWord(row, random), found = word === undefined ? undefined : decode(word);
+      if (found === undefined) continue;
+      const nodes = lower(found.row, found.fields);
+      for (const node of nodes.filter(({ op }) => Object.hasOwn(operations, op))) {
+        const form = { node, widths: node.args.map((argument) => (nodes[argument] as IrNode).width) };
+        forms.set(named(form), form);
+      }
+    }
+  }
+  return [...forms.values()];
 }
 
 /** The nodes that apply an operation to V0, V1, … of given widths and write the result to V31. */
-export function operationOnRegisters(
-  node: Pick<IrNode, "op" | "width" | "immediates">,
-  argumentWidths: readonly Width[],
-): IrNode[] {
-  const reads = argumentWidths.map((width, number): IrNode => ({
+export function operationOnRegisters({ node, widths }: Form): IrNode[] {
+  const reads = widths.map((width, number): IrNode => ({
     op: "readV",
     width,
     args: [],
     immediates: [number],
   }));
-  const args = argumentWidths.map((_, number) => number);
+  const args = widths.map((_, number) => number);
   const write: IrNode = { op: "writeV", width: 0, args: [args.length], immediates: [31] };
   return [...reads, { ...node, args }, write];
 }
