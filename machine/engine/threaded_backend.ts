@@ -1,6 +1,7 @@
 /** How handlers of the threaded engine reach state: registers and constants by their record, memory by the TLB. */
 import { SLOT_NZCV, SLOT_SP } from "../cpu/registers.ts";
 import type { Backend, Emitter } from "../ir/emit.ts";
+import { type Access, ACCESSES } from "../ir/operation.ts";
 import type { IrNode } from "../ir/operations.ts";
 import { ENTRY_HOST_PAGE, TABLE_OFFSETS, TLB_ENTRIES } from "../memory/tlb.ts";
 import { PAGE_DIRTY } from "../memory/physical.ts";
@@ -397,18 +398,16 @@ export class ThreadedBackend implements Backend {
   }
 }
 
-const ACCESSES = ["normal", "unprivileged", "ordered", "exclusive", "atomic"] as const;
-
 /** An access in one number. */
 export function slowDescriptor(kind: number, size: number, access: string): number {
-  return kind | ACCESSES.indexOf(access as typeof ACCESSES[number]) << 2 | size << 8;
+  return kind | ACCESSES.indexOf(access as Access) << 2 | size << 8;
 }
 
 /** What the number says. */
 export function readDescriptor(
   descriptor: number,
-): { kind: number; size: number; access: typeof ACCESSES[number] } {
-  const access = ACCESSES[descriptor >> 2 & 7] as typeof ACCESSES[number];
+): { kind: number; size: number; access: Access } {
+  const access = ACCESSES[descriptor >> 2 & 63] as Access;
   return { kind: descriptor & 3, size: descriptor >> 8, access };
 }
 
