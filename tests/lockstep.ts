@@ -1,7 +1,7 @@
 /**
- * `deno task lockstep [--seconds N] [--programs N] [--seed N] [--cpus N] [--cpu MODEL] [--tries N]`: random programs on every engine, whose state
- * and history roots must be equal every 1,000 steps. What differs is cut down to a short program, printed, and written
- * to tests/lockstep/found, whose files are replayed by the test suite.
+ * `deno task lockstep [--seconds N] [--programs N] [--seed N] [--cpus N] [--cpu MODEL] [--tries N]`: random programs on
+ * every engine, whose state and history roots must be equal every 1,000 steps. What differs is cut down to a short
+ * program, printed, and written to tests/lockstep/found, whose files are replayed by the test suite.
  */
 import { parseArgs } from "@std/cli";
 import { compareEngines, type Contestant, CONTESTANTS, locate } from "./lockstep/compare.ts";

@@ -7,7 +7,7 @@ import { randomTrial, trialFromJson, trialToJson } from "./lockstep/trial.ts";
 
 const FOUND = new URL("./lockstep/found/", import.meta.url);
 const SEED = 1, PROGRAMS = 12;
-const LIMITS = { programs: PROGRAMS, milliseconds: Infinity, tries: 100 };
+const LIMITS = { programs: PROGRAMS, milliseconds: Infinity, tries: 60 };
 
 Deno.test(`engines agree on the random programs of seeds ${SEED} to ${SEED + PROGRAMS - 1}`, () => {
   const { found } = campaign(SEED, CONTESTANTS, LIMITS);
@@ -48,6 +48,6 @@ for (const fault of FAULTS) {
     const [before, after] = [randomTrial(found.trial.seed), found.trial].map(({ program: { source } }) =>
       source.split("\n").length
     ) as [number, number];
-    assert(after < before * 2 / 3, `${after} of ${before} lines are left`);
+    assert(after < before * 3 / 4, `${after} of ${before} lines are left`);
   });
 }
