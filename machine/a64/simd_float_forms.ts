@@ -62,11 +62,11 @@ export function binary(op: FloatOperation): TwoMeaning {
 }
 
 /** Rd + Rn × Rm, rounded once. */
-export const multiplyAdd: TwoMeaning = (ir, { width, format }, n, m, d) =>
+export const multiplyAdd: TwoMeaning = (ir, { width, format }, n, m, d): Value =>
   ir.float("floatMulAdd", width, format, [d(), n, m]);
 
 /** Rd − Rn × Rm, rounded once: Rn changes its sign, a NaN too. */
-export const multiplySubtract: TwoMeaning = (ir, shape, n, m, d) =>
+export const multiplySubtract: TwoMeaning = (ir, shape, n, m, d): Value =>
   multiplyAdd(ir, shape, ir.float("floatNegate", shape.width, shape.format, [n]), m, d);
 
 /** Lanes of n and m chosen by number, those of m following those of n, for each lane of the result. */

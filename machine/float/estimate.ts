@@ -18,12 +18,12 @@ function normalized(
 }
 
 /** The estimate for 256 to 511, which is of 256 to 511 (Arm ARM: RecipEstimate). */
-function reciprocalOf(scaled: number): number {
+export function reciprocalOf(scaled: number): number {
   return Math.floor(2 ** 19 / (scaled * 2 + 1)) + 1 >> 1;
 }
 
 /** The estimate for 128 to 511, which is of 256 to 511 (Arm ARM: RecipSqrtEstimate). */
-function sqrtReciprocalOf(scaled: number): number {
+export function sqrtReciprocalOf(scaled: number): number {
   const middle = scaled < 256 ? scaled * 2 + 1 : ((scaled >> 1) * 2 + 1) * 2;
   let root = 512;
   while (middle * (root + 1) * (root + 1) < 2 ** 28) root++;

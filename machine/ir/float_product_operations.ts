@@ -2,38 +2,21 @@
  * IR operations beside those of one format: BFloat16, halves taken into products of singles, integer estimates. A node's
  * width is that of its result; its first immediate is the width of an argument's lane in bits.
  */
-import { mapLanes } from "./lane_operations.ts";
+import { FloatEnvironment, FPCR, FPSR } from "../float/environment.ts";
+import { reciprocalOf, sqrtReciprocalOf } from "../float/estimate.ts";
+import { bitLength } from "../float/format.ts";
+import { roundsUp } from "../float/round.ts";
+import { convertLanes, mapLanes, mapSignedLanes } from "./lanes.ts";
 import { effect, type ExecutionContext, type OperationRow, pure } from "./operation.ts";
 
-/** Bits of FPCR: default NaNs, flushing to zero of singles and of halves; where the rounding mode is. */
-const DN = 1 << 25, FZ = 1 << 24, FZ16 = 1 << 19, RMODE = 22;
-/** Bits of FPSR: invalid operation, overflow, underflow, inexact, input denormal. */
-const IOC = 1, OFC = 4, UFC = 8, IXC = 16, IDC = 128;
-
 const SIGN = 0x8000_0000, INFINITY = 0x7f80_0000, DEFAULT_NAN = 0x7fc0_0000;
-
-/** Makes lanes of one width from lanes of another: `of` is given each lane of `from` bits, lowest first. */
-function resizeLanes(
-  width: number,
-  from: number,
-  to: number,
-  a: bigint,
-  of: (lane: number) => number,
-): bigint {
-  let result = 0n;
-  for (let at = 0; at * to < width; at++) {
-    const lane = Number(BigInt.asUintN(from, a >> BigInt(at * from)));
-    result |= BigInt(of(lane) >>> 0) << BigInt(at * to);
-  }
-  return result;
-}
 
 /** A half as a single, a signalling NaN as such (Arm ARM: what FPMulAddH does with its factors). */
 function singleOfHalf(half: number, fpcr: number): number {
   const sign = (half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 0x3ff;
   if (exponent === 31) return sign | INFINITY | fraction << 13;
   if (exponent !== 0) return sign | exponent + 112 << 23 | fraction << 13;
-  if (fraction === 0 || (fpcr & FZ16) !== 0) return sign;
+  if (fraction === 0 || (fpcr & FPCR.FZ16) !== 0) return sign;
   const shift = Math.clz32(fraction) - 21;
   return sign | 113 - shift << 23 | (fraction << shift & 0x3ff) << 13;
 }
@@ -58,7 +41,7 @@ function fixedPoint(single: number): bigint {
 /** A multiple of 2^-149 as a single, rounded to odd; denormals become zero (Arm ARM: BFRound). */
 function roundToOdd(value: bigint): number {
   const sign = value < 0n ? SIGN : 0, magnitude = value < 0n ? -value : value;
-  const dropped = magnitude.toString(2).length - 24;
+  const dropped = bitLength(magnitude) - 24;
   if (dropped < 0) return sign;
   if (dropped >= 254) return sign | INFINITY;
   const kept = magnitude >> BigInt(dropped), isExact = kept << BigInt(dropped) === magnitude;
@@ -92,56 +75,41 @@ function bfloatDotAdd(addend: number, a: number, b: number): number {
   return bfloatAdd(addend, bfloatAdd(low, high));
 }
 
-/** True when a number is rounded up in magnitude, by the 16 bits that are dropped from it (Arm ARM: FPRoundBase). */
-function roundsUp(single: number, fpcr: number): boolean {
-  const dropped = single & 0xffff, isNegative = single < 0;
-  const mode = fpcr >> RMODE & 3;
-  if (mode === 0) return dropped > 0x8000 || (dropped === 0x8000 && (single & 0x1_0000) !== 0);
-  return dropped !== 0 && (mode === 1 ? !isNegative : mode === 2 && isNegative);
-}
-
 /** A single, its bits as a signed number, rounded to BFloat16 (Arm ARM: FPConvertBF). */
 function bfloatOfSingle(single: number, x: ExecutionContext): number {
-  const { fpcr } = x, top = single >>> 16;
+  const { fpcr } = x, top = single >>> 16, dropped = BigInt(single & 0xffff);
   if (isNan(single)) {
-    if ((single & 0x40_0000) === 0) x.accumulateFpsr(IOC);
-    return (fpcr & DN) !== 0 ? DEFAULT_NAN >>> 16 : top | 0x40;
+    if ((single & 0x40_0000) === 0) x.accumulateFpsr(FPSR.IOC);
+    return (fpcr & FPCR.DN) !== 0 ? DEFAULT_NAN >>> 16 : top | 0x40;
   }
   const isDenormal = exponent(single) === 0 && (single & 0x7f_ffff) !== 0;
-  if (isDenormal && (fpcr & FZ) !== 0) {
-    x.accumulateFpsr(IDC);
+  if (isDenormal && (fpcr & FPCR.FZ) !== 0) {
+    x.accumulateFpsr(FPSR.IDC);
     return top & 0x8000;
   }
-  const result = top + (roundsUp(single, fpcr) ? 1 : 0);
-  const isOverflow = !isInfinity(single) && (result & 0x7fff) === 0x7f80;
-  if ((single & 0xffff) !== 0) x.accumulateFpsr(IXC | (isOverflow ? OFC : 0) | (isDenormal ? UFC : 0));
+  const { rounding } = new FloatEnvironment(fpcr);
+  const isUp = roundsUp(rounding, single < 0 ? 1 : 0, (top & 1) === 1, dropped, 0x8000n);
+  const result = isUp ? top + 1 : top;
+  if (dropped === 0n) return result;
+  const isOverflow = (result & 0x7fff) === 0x7f80;
+  x.accumulateFpsr(FPSR.IXC | (isOverflow ? FPSR.OFC : 0) | (isDenormal ? FPSR.UFC : 0));
   return result;
 }
 
-/** Estimate of the reciprocal of 0.5 to 1 with 31 fraction bits below a one (Arm ARM: UnsignedRecipEstimate). */
-function reciprocalEstimate(operand: bigint): bigint {
-  if (operand < 0x8000_0000n) return 0xffff_ffffn;
-  const middle = (operand >> 23n) * 2n + 1n;
-  return ((1n << 19n) / middle + 1n) / 2n << 23n;
-}
-
-/** Estimate of the reciprocal square root of 0.25 to 1 (Arm ARM: UnsignedRSqrtEstimate). */
-function sqrtEstimate(operand: bigint): bigint {
-  if (operand < 0x4000_0000n) return 0xffff_ffffn;
-  const a = Number(operand >> 23n), middle = a < 256 ? a * 2 + 1 : ((a >> 1) * 2 + 1) * 2;
-  let root = 512;
-  while (middle * (root + 1) * (root + 1) < 0x1000_0000) root++;
-  return BigInt(root + 1 >> 1) << 23n;
-}
+/** Lanes below one with 32 fraction bits, whose upper nine an estimate is of; all ones for those less than `least`. */
+const estimated = (least: bigint, of: (scaled: number) => number): OperationRow =>
+  pure((n, a) =>
+    mapLanes(n.width, 32, a, 0n, 0n, (a) => a < least ? -1n : BigInt(of(Number(a >> 23n))) << 23n)
+  );
 
 /** Every operation. */
 // deno-fmt-ignore
 export const FLOAT_PRODUCT_OPERATIONS = {
-  floatExtendHalf: pure((n, a, _b, _c, x) => resizeLanes(n.width, 16, 32, a, (half) => singleOfHalf(half, x.fpcr))), // AHP is ignored
-  bfloatDotAdd:    pure((n, a, b, c) => mapLanes(n.width, 32, a, b, c, (a, b, c) => BigInt(bfloatDotAdd(Number(a), Number(b), Number(c)) >>> 0))), // addend, pairs, pairs
-  bfloatNarrow:    effect((n, a, _b, _c, x) => resizeLanes(n.width, 32, 16, a, (single) => bfloatOfSingle(single | 0, x))),
-  unsignedReciprocalEstimate: pure((n, a) => mapLanes(n.width, 32, a, 0n, 0n, reciprocalEstimate)),
-  unsignedSqrtEstimate:       pure((n, a) => mapLanes(n.width, 32, a, 0n, 0n, sqrtEstimate)),
+  floatExtendHalf: pure((n, a, _b, _c, x) => convertLanes("unsigned", n.width, 16, 32, a, (half) => BigInt(singleOfHalf(Number(half), x.fpcr)))), // AHP is ignored
+  bfloatDotAdd:    pure((n, a, b, c) => mapSignedLanes(n.width, 32, a, b, c, (a, b, c) => BigInt(bfloatDotAdd(Number(a), Number(b), Number(c))))), // addend, pairs, pairs
+  bfloatNarrow:    effect((n, a, _b, _c, x) => convertLanes("signed", n.width, 32, 16, a, (single) => BigInt(bfloatOfSingle(Number(single), x)))),
+  unsignedReciprocalEstimate: estimated(0x8000_0000n, reciprocalOf),     // Arm ARM: UnsignedRecipEstimate
+  unsignedSqrtEstimate:       estimated(0x4000_0000n, sqrtReciprocalOf), // UnsignedRSqrtEstimate
 } as const satisfies Record<string, OperationRow>;
 
 /** Name of such an operation. */
