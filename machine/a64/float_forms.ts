@@ -1,7 +1,6 @@
 /** What the tables of scalar floating point share: the field `ftype`, texts of operands, and lowerings by arity. */
 import type { Builder, Value } from "../ir/builder.ts";
 import type { FloatOperation } from "../ir/float_operations.ts";
-import type { InstructionOptions } from "./instruction.ts";
 import type { Feature } from "./feature.ts";
 
 /** The field that gives a scalar's format: 0 single, 1 double, 3 half. */
@@ -31,19 +30,33 @@ export function floatFeature({ ftype }: Ftype): Feature {
   return ftype === 3 ? "FP16" : "Armv8.0";
 }
 
+/** Options of a row by its format. */
+export interface FormatOptions {
+  /** Which formats are allocated. */
+  readonly when: (fields: Ftype) => boolean;
+  /** Extension that the row belongs to. */
+  readonly feature: Feature | ((fields: Ftype) => Feature);
+}
+
 /** Options of a row of all three formats. */
-export const ANY_FORMAT = { when: ({ ftype }: Ftype): boolean => ftype !== 2, feature: floatFeature };
+export const ANY_FORMAT: FormatOptions = {
+  when: ({ ftype }) => ftype !== 2,
+  feature: floatFeature,
+};
 
 /** Options of a row of single and double precision that belongs to an extension. */
-export function singleOrDouble(feature: Feature): InstructionOptions<"ftype:2"> {
+export function singleOrDouble(feature: Feature): FormatOptions {
   return { when: ({ ftype }) => ftype < 2, feature };
 }
 
-/** Texts of the operands whose format is in ftype. */
-export const d = "{Rd:chosenScalar(byType)}",
-  n = "{Rn:chosenScalar(byType)}",
-  m = "{Rm:chosenScalar(byType)}",
-  a = "{Ra:chosenScalar(byType)}";
+/** Text of the destination, whose format is in ftype. */
+export const d = "{Rd:chosenScalar(byType)}";
+/** Text of the first source. */
+export const n = "{Rn:chosenScalar(byType)}";
+/** Text of the second source. */
+export const m = "{Rm:chosenScalar(byType)}";
+/** Text of the addend. */
+export const a = "{Ra:chosenScalar(byType)}";
 
 /** A value made of one in a format. */
 export type Unary = (ir: Builder, width: FloatWidth, value: Value) => Value;
@@ -54,8 +67,8 @@ export function operation(name: FloatOperation, ...immediates: number[]): Unary 
 }
 
 /** Rd becomes a function of Rn, both of the format in ftype. */
-export function unary(of: Unary) {
-  return (ir: Builder, { ftype, Rn, Rd }: Ftype & Registers): void => {
+export function unary(of: Unary): (ir: Builder, fields: Ftype & Registers) => void {
+  return (ir, { ftype, Rn, Rd }) => {
     const width = floatWidth({ ftype });
     ir.call("checkFpEnabled");
     ir.writeV(Rd, of(ir, width, ir.readV(Rn, width)));

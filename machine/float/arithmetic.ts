@@ -55,8 +55,14 @@ export const add: Binary = addOrSubtract(0);
 export const subtract: Binary = addOrSubtract(1);
 
 /** |a − b|, a NaN without sign (Arm ARM: FPAbs of FPSub). */
-export const absoluteDifference: Binary = (format, a, b, environment) =>
-  absolute(format, subtract(format, a, b, environment));
+export function absoluteDifference(
+  format: Format,
+  a: bigint,
+  b: bigint,
+  environment: FloatEnvironment,
+): bigint {
+  return absolute(format, subtract(format, a, b, environment));
+}
 
 const isInfinityTimesZero = (a: Unpacked, b: Unpacked): boolean =>
   (a.kind === "infinity" && b.kind === "zero") || (a.kind === "zero" && b.kind === "infinity");
@@ -87,8 +93,14 @@ export const multiplyExtended: Binary = multiplyOr((format, sign) =>
 );
 
 /** −(a × b): a NaN is negated too (FNMUL). */
-export const multiplyNegated: Binary = (format, a, b, environment) =>
-  negate(format, multiply(format, a, b, environment));
+export function multiplyNegated(
+  format: Format,
+  a: bigint,
+  b: bigint,
+  environment: FloatEnvironment,
+): bigint {
+  return negate(format, multiply(format, a, b, environment));
+}
 
 /** 2^exponent. */
 function constant(format: Format, exponent: number): bigint {
@@ -96,7 +108,12 @@ function constant(format: Format, exponent: number): bigint {
 }
 
 /** a ÷ b (Arm ARM: FPDiv). */
-export const divide: Binary = (format, a, b, environment) => {
+export function divide(
+  format: Format,
+  a: bigint,
+  b: bigint,
+  environment: FloatEnvironment,
+): bigint {
   const quick = quickQuotient(format, a, b, environment);
   if (quick !== undefined) return quick;
   const left = unpack(format, a, environment), right = unpack(format, b, environment);
@@ -119,7 +136,7 @@ export const divide: Binary = (format, a, b, environment) => {
   const remains = quotient * right.significand === dividend ? 0n : 1n;
   const exponent = left.exponent - right.exponent - shift - 1;
   return round(format, sign, quotient << 1n | remains, exponent, environment);
-};
+}
 
 /** The greatest integer whose square is at most `value`, by Newton's method from above. */
 function integerSqrt(value: bigint): bigint {
@@ -132,7 +149,7 @@ function integerSqrt(value: bigint): bigint {
 }
 
 /** √a (Arm ARM: FPSqrt). */
-export const sqrt: Unary = (format, a, environment) => {
+export function sqrt(format: Format, a: bigint, environment: FloatEnvironment): bigint {
   const operand = unpack(format, a, environment);
   if (isNan(operand)) return processNan(format, operand, environment);
   if (operand.kind === "zero") return zero(format, operand.sign);
@@ -145,7 +162,7 @@ export const sqrt: Unary = (format, a, environment) => {
   const scaled = operand.significand << BigInt(shift), root = integerSqrt(scaled);
   const remains = root * root === scaled ? 0n : 1n;
   return round(format, 0, root << 1n | remains, (operand.exponent - shift) / 2 - 1, environment);
-};
+}
 
 /** addend + a × b, rounded once (Arm ARM: FPMulAdd). */
 export function multiplyAdd(

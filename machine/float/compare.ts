@@ -43,16 +43,34 @@ export function compare(
 export type Comparison = (format: Format, a: bigint, b: bigint, environment: FloatEnvironment) => boolean;
 
 /** a = b, quiet (Arm ARM: FPCompareEQ). */
-export const isEqual: Comparison = (format, a, b, environment) =>
-  compare(format, a, b, false, environment) === 6;
+export function isEqual(
+  format: Format,
+  a: bigint,
+  b: bigint,
+  environment: FloatEnvironment,
+): boolean {
+  return compare(format, a, b, false, environment) === 6;
+}
 
 /** a ≥ b (Arm ARM: FPCompareGE). */
-export const isGreaterOrEqual: Comparison = (format, a, b, environment) =>
-  [6, 2].includes(compare(format, a, b, true, environment));
+export function isGreaterOrEqual(
+  format: Format,
+  a: bigint,
+  b: bigint,
+  environment: FloatEnvironment,
+): boolean {
+  return [6, 2].includes(compare(format, a, b, true, environment));
+}
 
 /** a > b (Arm ARM: FPCompareGT). */
-export const isGreater: Comparison = (format, a, b, environment) =>
-  compare(format, a, b, true, environment) === 2;
+export function isGreater(
+  format: Format,
+  a: bigint,
+  b: bigint,
+  environment: FloatEnvironment,
+): boolean {
+  return compare(format, a, b, true, environment) === 2;
+}
 
 /** The greater for direction 1, the lesser for −1; of zeros +0 or −0. */
 function extreme(direction: 1 | -1): Binary {

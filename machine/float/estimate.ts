@@ -1,6 +1,5 @@
 /** Estimates of reciprocals and of reciprocal roots, with eight bits of fraction (Arm ARM: FPRecipEstimate, FPRSqrtEstimate). */
-import type { Unary } from "./arithmetic.ts";
-import { FPSR } from "./environment.ts";
+import { type FloatEnvironment, FPSR } from "./environment.ts";
 import { bitLength, type Format, infinity, withSign, zero } from "./format.ts";
 import { overflowsToInfinity } from "./round.ts";
 import { invalid, isNan, processNan, unpack, type Unpacked } from "./unpack.ts";
@@ -31,7 +30,7 @@ export function sqrtReciprocalOf(scaled: number): number {
 }
 
 /** An estimate of 1 ÷ a (Arm ARM: FPRecipEstimate). */
-export const reciprocalEstimate: Unary = (format, a, environment) => {
+export function reciprocalEstimate(format: Format, a: bigint, environment: FloatEnvironment): bigint {
   const operand = unpack(format, a, environment), { sign } = operand;
   if (isNan(operand)) return processNan(format, operand, environment);
   if (operand.kind === "infinity") return zero(format, sign);
@@ -56,10 +55,10 @@ export const reciprocalEstimate: Unary = (format, a, environment) => {
     ? (BigInt(resultExponent) << BigInt(format.fractionBits)) | estimate & format.fractionMask
     : estimate >> BigInt(1 - resultExponent);
   return withSign(format, sign, magnitude);
-};
+}
 
 /** An estimate of 1 ÷ √a (Arm ARM: FPRSqrtEstimate). */
-export const sqrtEstimate: Unary = (format, a, environment) => {
+export function sqrtEstimate(format: Format, a: bigint, environment: FloatEnvironment): bigint {
   const operand = unpack(format, a, environment), { sign } = operand;
   if (isNan(operand)) return processNan(format, operand, environment);
   if (operand.kind === "zero") {
@@ -73,13 +72,13 @@ export const sqrtEstimate: Unary = (format, a, environment) => {
   const resultExponent = 3 * format.bias - 1 - exponent >> 1;
   return (BigInt(resultExponent) << BigInt(format.fractionBits)) |
     (estimate & 255n) << BigInt(format.fractionBits - 8);
-};
+}
 
 /** A power of two near 1 ÷ a for scaling (Arm ARM: FPRecpX). */
-export const reciprocalExponent: Unary = (format, a, environment) => {
+export function reciprocalExponent(format: Format, a: bigint, environment: FloatEnvironment): bigint {
   const operand = unpack(format, a, environment);
   if (isNan(operand)) return processNan(format, operand, environment);
   const field = a & format.exponentMask;
   const least = 1n << BigInt(format.fractionBits);
   return (a & format.signMask) | (field === 0n ? format.exponentMask - least : field ^ format.exponentMask);
-};
+}

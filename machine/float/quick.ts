@@ -155,7 +155,7 @@ export function quickFused(
   const rest = errorOfProduct(x, y, product);
   const middle = z + rest, lower = errorOfSum(z, rest, middle);
   const high = product + middle, low = errorOfSum(product, middle, high);
-  const tail = low + lower, error = errorOfSum(low, lower, tail);
-  const odd = roundedToOdd(tail, error), result = high + odd;
-  return finish(format, result, error !== 0 || errorOfSum(high, odd, result) !== 0, environment);
+  const tail = low + lower, odd = roundedToOdd(tail, errorOfSum(low, lower, tail));
+  const result = high + odd;
+  return finish(format, result, errorOfSum(high, odd, result) !== 0, environment);
 }
