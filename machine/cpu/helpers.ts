@@ -10,7 +10,7 @@ import { sendEvent, sendEventLocal, waitForEvent, waitForInterrupt, yieldProcess
 import { setMasks, setPan } from "./pstate.ts";
 import { debugTarget } from "./software_step.ts";
 import { selectStackPointer } from "./stack_pointer.ts";
-import { synchronizeContext } from "./strict_context.ts";
+import { pendingWrites, synchronizeContext } from "./strict_context.ts";
 import { syndromeOf } from "./syndrome.ts";
 import { executeSystemInstruction, executeSystemInstructionLong } from "./system_instructions.ts";
 import { INDEX } from "./system_register_index.ts";
@@ -136,7 +136,7 @@ const FLOATING_POINT: readonly TrapName[] = ["FPEN", "TFP_EL2", "TFP_EL3"];
 
 /** True when SIMD and floating-point instructions trap at the present level; constant until a burst ends. */
 export function isFloatTrapped(cpu: Cpu): boolean {
-  return trapOf(cpu, FLOATING_POINT, false) !== undefined;
+  return trapOf(cpu, FLOATING_POINT, false) !== undefined || pendingWrites(cpu)?.isEmpty === false;
 }
 
 type Immediates = readonly (number | bigint | string)[];

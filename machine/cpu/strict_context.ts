@@ -43,6 +43,11 @@ export class PendingWrites {
     return false;
   }
 
+  /** No write waits. */
+  get isEmpty(): boolean {
+    return this.#writes.size === 0;
+  }
+
   /** Keeps a write for later; false when it takes effect at once. */
   defer(cpu: Cpu, row: SystemRegister, value: bigint): boolean {
     if (row.index === undefined || row.form === undefined || !isDeferred(row)) return false;

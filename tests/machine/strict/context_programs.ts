@@ -53,6 +53,25 @@ export const CONTEXT_PROGRAMS: readonly MaintenanceProgram[] = [
   },
   {
     ...context,
+    name: "ISB after CPACR_EL1 takes floating point away",
+    right: FAULTED,
+    wrong: 0x66n,
+    body: `
+        mov     x1, #0x300000
+        mov     x20, #0x66
+        mov     x5, #3
+1:      msr     cpacr_el1, x1
+        isb
+        fmov    d0, x20
+        msr     cpacr_el1, xzr
+?       isb
+        mrs     x7, tpidr_el1
+        fmov    d1, x20
+        subs    x5, x5, #1
+        b.ne    1b`,
+  },
+  {
+    ...context,
     name: "ISB after VBAR_EL1",
     right: 7n,
     wrong: FAULTED,
