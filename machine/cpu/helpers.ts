@@ -134,7 +134,10 @@ function checkSpAlignment(cpu: Cpu): void {
 
 const FLOATING_POINT: readonly TrapName[] = ["FPEN", "TFP_EL2", "TFP_EL3"];
 
-/** True when SIMD and floating-point instructions trap at the present level; constant until a burst ends. */
+/**
+ * True when SIMD and floating-point instructions trap at the present level, or may be about to, so that every one has
+ * to ask (strict models); constant until a burst ends.
+ */
 export function isFloatTrapped(cpu: Cpu): boolean {
   return trapOf(cpu, FLOATING_POINT, false) !== undefined || pendingWrites(cpu)?.isEmpty === false;
 }
