@@ -1,5 +1,6 @@
 /** Instructions do what QEMU's did when the fixtures were recorded; no outsider is needed. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { ENGINES } from "../../machine/machine.ts";
 import { plantFaults } from "../mutants.ts";
 import { type Batch, CASES_PER_SEED, makeBatch, runBatch } from "../oracle/cases.ts";
 import { digest, formatFixtures, parseFixtures, readFixtures } from "../oracle/instruction_fixtures.ts";
@@ -32,12 +33,14 @@ Deno.test(`every row with a meaning leaves behind what qemu-aarch64 recorded, ${
   assertNone(differing(SEEDS, (batch) => runBatch(batch)));
 });
 
-Deno.test("the machine at EL0, behind translation tables, leaves behind the same, 50 cases each", () => {
-  const cpus = new Map(
-    (["cortex-a57", "max"] as const).map((model) => [model as string, new MachineCpu(model)]),
-  );
-  assertNone(differing(1, ({ model, records }) => (cpus.get(model) as MachineCpu).run(records)));
-});
+for (const engine of Object.keys(ENGINES)) {
+  Deno.test(`the machine at EL0 on engine ${engine}, behind translation tables, leaves behind the same, 50 cases each`, () => {
+    const cpus = new Map(
+      (["cortex-a57", "max"] as const).map((model) => [model as string, new MachineCpu(model, engine)]),
+    );
+    assertNone(differing(1, ({ model, records }) => (cpus.get(model) as MachineCpu).run(records)));
+  });
+}
 
 Deno.test("the recorded outcomes find 99 % of 200 faults planted in lowerings, seed 1", () => {
   const { killed, survivors } = plantFaults(200, 1);
