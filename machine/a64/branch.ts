@@ -34,8 +34,8 @@ function branchRegister(kind: BranchKind) {
   return (ir: Builder, { Rn }: { readonly Rn: number }): void => {
     const address = ir.readX(Rn, 64);
     if (kind === "call") link(ir);
-    ir.branch(address, kind);
     branchType(ir, kind, Rn);
+    ir.branch(address, kind);
   };
 }
 

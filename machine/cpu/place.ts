@@ -72,7 +72,7 @@ export function locate(
   const table: TlbTable = tlb[kind];
   const index = table.find(high, low, context);
   const mayHit = strict === undefined || strict.contexts?.[cpu.index]?.translates !== true;
-  if (mayHit && index >= 0 && (aligned || !table.isDevice(index))) {
+  if (mayHit && index >= 0 && (aligned || !table.mustAlign(index))) {
     const within = low & (PAGE_SIZE - 1);
     return {
       faulted: false,
@@ -99,7 +99,8 @@ export function locate(
   const cached = strict !== undefined && strict.hasCaches &&
     isCached(controls.translation.stage1, attribute, kind === "execute");
   if (strict === undefined || strict.isLasting) {
-    const filled = tlb.fill(table, high, low, context, hostOffset, physical, isDevice(attribute), guarded);
+    const mustAlign = isDevice(attribute) || controls.alignmentChecked;
+    const filled = tlb.fill(table, high, low, context, hostOffset, physical, mustAlign, guarded);
     if (cached) table.markCached(filled);
   }
   return { faulted: false, hostOffset, physical, secure, guarded, cached };

@@ -25,6 +25,8 @@ export interface CodePage {
   readonly hostPage: number;
   /** Its virtual address. */
   readonly address: bigint;
+  /** It is guarded there (FEAT_BTI). */
+  readonly guarded: boolean;
 }
 
 /** All pages of records of a machine. */
@@ -42,13 +44,13 @@ export class CodePages {
   }
 
   /** The records of a page at a virtual address, new or old; undefined when there is no room before a `drop`. */
-  open(hostPage: number, address: bigint): CodePage | undefined {
+  open(hostPage: number, address: bigint, guarded = false): CodePage | undefined {
     const pages = this.#byHostPage.get(hostPage) ?? [];
-    const found = pages.find((page) => page.address === address);
+    const found = pages.find((page) => page.address === address && page.guarded === guarded);
     if (found !== undefined) return found;
     if (this.#pages.length >= this.#capacity) return undefined;
     const base = this.#arena + this.#pages.length * RECORDS_SIZE;
-    const page: CodePage = { base, hostPage, address };
+    const page: CodePage = { base, hostPage, address, guarded };
     this.#pages.push(page);
     this.#byHostPage.set(hostPage, [...pages, page]);
     const { view } = this.memory, end = base + PAGE_WORDS * RECORD_SIZE;

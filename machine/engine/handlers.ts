@@ -1,6 +1,7 @@
 /** The handlers of a machine's instructions: which shape has which number, and the module that holds them. */
 import { decode, featureOf, lower } from "../a64/rows.ts";
 import type { Cpu } from "../cpu/cpu.ts";
+import type { IrNode } from "../ir/operations.ts";
 import type { PhysicalMemory } from "../memory/physical.ts";
 import { HANDLER } from "./code_pages.ts";
 import { type Operands, type Shape, shapeOf } from "./shape.ts";
@@ -23,6 +24,16 @@ export interface DecodedWord {
 }
 
 const EVALUATED: DecodedWord = { handler: HANDLER.evaluated, operands: undefined };
+
+/** What a branch to a register makes BTYPE is known by its page; without FEAT_BTI there is none. */
+function branchTypesKnown(cpu: Cpu, nodes: IrNode[], guarded: boolean): IrNode[] {
+  if (!cpu.implements("BTI")) return nodes.filter(({ op }) => op !== "writeBranchType");
+  return nodes.map((node) => {
+    const { op, immediates: [whenGuarded, otherwise] } = node;
+    if (op !== "writeBranchType") return node;
+    return { ...node, immediates: [(guarded ? whenGuarded : otherwise) as number] };
+  });
+}
 
 /** Shapes met so far, and a module with the handlers of most of them. */
 export class Handlers {
@@ -73,25 +84,33 @@ export class Handlers {
     return true;
   }
 
-  /** Decodes a word at an address. */
-  decode(cpu: Cpu, word: number, pc: bigint): DecodedWord {
-    const { number, operands } = this.#words.get(word) ?? this.#decode(cpu, word, pc);
+  /** Decodes a word at an address, in a guarded page or not. */
+  decode(cpu: Cpu, word: number, pc: bigint, guarded: boolean): DecodedWord {
+    const known = this.#words.get(guarded ? word + 2 ** 32 : word);
+    const { number, operands } = known ?? this.#decode(cpu, word, pc, guarded);
     if (number < 0) return EVALUATED;
     const isGenerated = number < HANDLER.first + this.#generated;
     return { handler: isGenerated ? number : HANDLER.awaited, operands };
   }
 
   /** Number −1 stands for evaluation. */
-  #decode(cpu: Cpu, word: number, pc: bigint): { number: number; operands: Operands | undefined } {
+  #decode(
+    cpu: Cpu,
+    word: number,
+    pc: bigint,
+    guarded: boolean,
+  ): { number: number; operands: Operands | undefined } {
     const found = decode(word);
     const isDefined = found !== undefined && cpu.implements(featureOf(found.row, found.fields));
-    const nodes = isDefined ? lower(found.row, found.fields) : [];
+    const nodes = isDefined ? branchTypesKnown(cpu, lower(found.row, found.fields), guarded) : [];
     const shaped = isDefined ? shapeOf(nodes, pc) : undefined;
-    const number = shaped !== undefined && canGenerate(shaped.shape) ? this.#numberOf(shaped.shape) : -1;
+    const number = shaped !== undefined && canGenerate(shaped.shape, this.layout)
+      ? this.#numberOf(shaped.shape)
+      : -1;
     const result = { number, operands: shaped?.operands };
     if (this.#words.size >= CACHE_LIMIT) this.#words.clear();
     // What depends on the address differs from one place to another.
-    if (!nodes.some(({ op }) => op === "pc")) this.#words.set(word, result);
+    if (!nodes.some(({ op }) => op === "pc")) this.#words.set(guarded ? word + 2 ** 32 : word, result);
     return result;
   }
 

@@ -72,7 +72,10 @@ class GeneratedCode {
   #layout(): CodeLayout {
     const { memory, cpus } = this;
     const only = cpus.length === 1 ? cpus[0] : undefined;
+    const cpu0 = cpus[0] as Cpu;
     return {
+      barriersAreFree: cpu0.surroundings.strict === undefined,
+      hasBranchTypes: cpu0.implements("BTI"),
       shared: this.#shared,
       pageFlags: memory.pageFlags.byteOffset,
       cpu: only && { state: 0, tlb: only.tlb.offset },
@@ -97,6 +100,7 @@ class GeneratedCode {
     this.#cpu = cpu;
     this.#end = clock.instant + budget;
     this.#put(SHARED.floatEnabled, 0);
+    this.#put(SHARED.branchLeft, -1);
     while (clock.instant < this.#end) {
       const record = this.#recordOfPc();
       const goesOn = record === 0 ? this.#stepOnce() : this.#runFrom(record);
@@ -130,7 +134,9 @@ class GeneratedCode {
   #cameBack(reason: number): boolean {
     const cpu = this.#cpu, { clock } = cpu.surroundings;
     if (reason === REASON.evaluated) return !this.#burstEnded;
-    clock.instant = this.#end - this.#get(SHARED.left) - this.#get(SHARED.rest);
+    const left = this.#get(SHARED.left) + this.#get(SHARED.rest);
+    clock.instant = this.#end - left;
+    if (reason !== REASON.faulted) this.#branchTypeAt(left);
     if (reason === REASON.branched) {
       cpu.slots[SLOT_PC] = this.memory.view.getBigUint64(this.#shared + SHARED.target, true);
       return true;
@@ -154,6 +160,11 @@ class GeneratedCode {
     }
   }
 
+  /** BTYPE for an instruction before which so many steps are left: it is what the one before it set, or 0. */
+  #branchTypeAt(left: number): void {
+    this.#cpu.branchType = this.#get(SHARED.branchLeft) === left ? this.#get(SHARED.branchType) : 0;
+  }
+
   #get(place: number): number {
     return this.#words[place >> 2] as number;
   }
@@ -174,29 +185,31 @@ class GeneratedCode {
 
   /** The record of the instruction at the PC, or 0 where translation or the address are not plain. */
   #recordOfPc(): number {
-    const { tlb, slots, el } = this.#cpu;
+    const { tlb, slots, el, branchType } = this.#cpu;
     WIDE[0] = slots[SLOT_PC] as bigint;
     const low = HALVES[0] as number, high = HALVES[1] as number;
-    if ((low & 3) !== 0) return 0;
+    if ((low & 3) !== 0 || branchType !== 0) return 0;
     const context = tlb.contexts[el << 1 | high >>> 23 & 1] as number;
     const known = tlb.code.find(high, low, context);
     if (known >= 0) return tlb.code.hostPage(known) + (low & 0xffc) * (RECORD_SIZE / 4);
     const fetched = tlb.execute.find(high, low, context);
     if (fetched < 0) return 0;
     const hostPage = tlb.execute.hostPage(fetched), address = (slots[SLOT_PC] as bigint) & ~0xfffn;
-    let page = this.#pages.open(hostPage, address);
+    const guarded = tlb.execute.isGuarded(fetched);
+    let page = this.#pages.open(hostPage, address, guarded);
     if (page === undefined) {
       this.#drop();
-      page = this.#pages.open(hostPage, address);
+      page = this.#pages.open(hostPage, address, guarded);
     }
     if (page === undefined) return 0;
-    tlb.code.enter(high, low, context, page.base, false);
+    tlb.code.enter(high, low, context, page.base, false, guarded);
     return page.base + (low & 0xffc) * (RECORD_SIZE / 4);
   }
 
   #decode(record: number): void {
     const word = this.memory.view.getUint32(this.#pages.hostOffsetOf(record), true);
-    const { handler, operands } = this.#handlers.decode(this.#cpu, word, this.#pages.addressOf(record));
+    const { guarded } = this.#pages.pageOf(record), pc = this.#pages.addressOf(record);
+    const { handler, operands } = this.#handlers.decode(this.#cpu, word, pc, guarded);
     this.#pages.write(record, handler, operands);
   }
 
@@ -212,7 +225,10 @@ class GeneratedCode {
     else if (kind === SLOW.store) cpu.store(address, size, this.#value(size), access);
     else if (kind === SLOW.loadExclusive) this.#setValue(cpu.loadExclusive(address, size, access));
     else this.#setValue(cpu.storeExclusive(address, size, this.#value(size), access));
-    if (cpu.pending !== undefined) return ANSWER.faulted;
+    if (cpu.pending !== undefined) {
+      this.#branchTypeAt(left + rest + 1);
+      return ANSWER.faulted;
+    }
     this.#putContexts();
     if (!cpu.attention && !clock.changed && !this.#isDropDue) return ANSWER.done;
     this.#put(SHARED.rest, rest + left);
@@ -237,8 +253,9 @@ class GeneratedCode {
     const pc = this.#pages.addressOf(record);
     cpu.slots[SLOT_PC] = pc;
     clock.instant = this.#end - left - 1;
+    this.#branchTypeAt(left + 1);
     this.#burstEnded = !this.#stepOnce();
-    if (this.#burstEnded || this.#isDropDue) return 0;
+    if (this.#burstEnded || this.#isDropDue || cpu.branchType !== 0) return 0;
     // What traps changes only where a burst ends.
     this.#put(SHARED.floatEnabled, isFloatTrapped(cpu) ? 0 : 1);
     this.#putContexts();

@@ -3,7 +3,7 @@ import { SLOT_NZCV, SLOT_SP } from "../cpu/registers.ts";
 import type { Backend, Emitter } from "../ir/emit.ts";
 import { type Access, ACCESSES } from "../ir/operation.ts";
 import type { IrNode } from "../ir/operations.ts";
-import { ENTRY_HOST_PAGE, TABLE_OFFSETS, TLB_ENTRIES } from "../memory/tlb.ts";
+import { ENTRY_HOST_PAGE, ENTRY_MARKS, MARK_ALIGNED, TABLE_OFFSETS, TLB_ENTRIES } from "../memory/tlb.ts";
 import { PAGE_DIRTY } from "../memory/physical.ts";
 import type { CodeWriter, Label } from "../wasm/code_writer.ts";
 import { RECORD, RECORD_SIZE } from "./code_pages.ts";
@@ -21,6 +21,18 @@ export interface CodeLayout {
   readonly pageFlags: number;
   /** The only CPU's state and translations, or undefined where the CPU is known at run time alone. */
   readonly cpu: { readonly state: number; readonly tlb: number } | undefined;
+  /** Barriers have nothing to wait for: no strict model is on. */
+  readonly barriersAreFree: boolean;
+  /** Branches to registers set BTYPE (FEAT_BTI). */
+  readonly hasBranchTypes: boolean;
+}
+
+/** Indices of the functions that handlers call. */
+export interface HandlerFunctions {
+  /** The driver's slow access. */
+  readonly access: number;
+  /** Offset in memory of a misaligned access, or 0 where it is not plain: address, size, TLB. */
+  readonly unaligned: { readonly read: number; readonly write: number };
 }
 
 /** Where handlers go. */
@@ -36,32 +48,22 @@ export interface HandlerLabels {
 }
 
 /** Helpers that handlers do without a call: where nothing is odd they do nothing. */
-const INLINE_HELPERS: ReadonlySet<string> = new Set(["checkFpEnabled", "checkSpAlignment"]);
+const CHECKS: ReadonlySet<string> = new Set(["checkFpEnabled", "checkSpAlignment"]);
+const BARRIERS: ReadonlySet<string> = new Set(["dataBarrier", "instructionBarrier"]);
+
+/** State operations that every handler can hold. */
+const SUPPORTED: ReadonlySet<string> = new Set([
+  ...["constant", "readX", "writeX", "readV", "writeV", "readNzcv", "writeNzcv", "branch", "branchIf"],
+  ...["loadExclusive", "storeExclusive", "writeBranchType"],
+]);
 
 /** True for the state operations that a handler can hold. */
-export function isSupported({ op, immediates, width }: IrNode): boolean {
-  switch (op) {
-    case "helper":
-      return INLINE_HELPERS.has(immediates[0] as string);
-    case "load":
-      return immediates[1] !== "unprivileged" && width <= 128;
-    case "store":
-      return immediates[1] !== "unprivileged";
-    case "constant":
-    case "readX":
-    case "writeX":
-    case "readV":
-    case "writeV":
-    case "readNzcv":
-    case "writeNzcv":
-    case "loadExclusive":
-    case "storeExclusive":
-    case "branch":
-    case "branchIf":
-      return true;
-    default:
-      return false;
+export function isSupported({ op, immediates }: IrNode, layout: CodeLayout): boolean {
+  const [first, second] = immediates;
+  if (op === "helper") {
+    return CHECKS.has(first as string) || (layout.barriersAreFree && BARRIERS.has(first as string));
   }
+  return op === "load" || op === "store" ? second !== "unprivileged" : SUPPORTED.has(op);
 }
 
 /** Bits of an address that tell its page, and those that a quick access must have clear. */
@@ -71,11 +73,11 @@ function tagMask(size: number): bigint {
 
 /** State operations of one handler. */
 export class ThreadedBackend implements Backend {
-  /** Code goes to `code`; `access` is the index of the imported slow access. */
+  /** Code goes to `code`; `functions` are what slow accesses call. */
   constructor(
     private readonly code: CodeWriter,
     private readonly layout: CodeLayout,
-    private readonly access: number,
+    private readonly functions: HandlerFunctions,
     private readonly labels: HandlerLabels,
   ) {}
 
@@ -114,6 +116,8 @@ export class ThreadedBackend implements Backend {
       case "branch":
       case "branchIf":
         return this.#branch(node, e);
+      case "writeBranchType":
+        return this.#branchType(immediates[0] as number);
       case "helper":
         return this.#helper(immediates[0] as string);
     }
@@ -201,7 +205,13 @@ export class ThreadedBackend implements Backend {
    * Looks an address (a local) up in a table of translations: leaves the entry's address in the local `entry` and 1 on
    * the stack when it is another page's or when one of the low bits of `mask` is set in the address.
    */
-  lookUp(address: number, entry: number, table: keyof typeof TABLE_OFFSETS, mask: bigint): void {
+  lookUp(
+    address: number,
+    entry: number,
+    table: keyof typeof TABLE_OFFSETS,
+    mask: bigint,
+    tlb: number = LOCAL.tlb,
+  ): void {
     const { code, layout: { cpu } } = this;
     const context = code.takeLocal("i64");
     this.#context(address);
@@ -217,7 +227,7 @@ export class ThreadedBackend implements Backend {
     code.i32Const(4);
     code.i32Shl();
     if (cpu === undefined) {
-      code.localGet(LOCAL.tlb);
+      code.localGet(tlb);
       code.i32Add();
     }
     code.localTee(entry);
@@ -241,8 +251,14 @@ export class ThreadedBackend implements Backend {
     this.code.i32Load(this.#tableOffset(table) + ENTRY_HOST_PAGE);
   }
 
+  /** Pushes the marks of an entry. */
+  entryMarks(entry: number, table: keyof typeof TABLE_OFFSETS): void {
+    this.code.localGet(entry);
+    this.code.i32Load(this.#tableOffset(table) + ENTRY_MARKS);
+  }
+
   /** Pushes the offset in memory of an address whose entry was found. */
-  #hostAddress(address: number, entry: number, table: "read" | "write"): void {
+  hostAddress(address: number, entry: number, table: "read" | "write"): void {
     const { code } = this;
     this.entryPage(entry, table);
     code.localGet(address);
@@ -260,7 +276,7 @@ export class ThreadedBackend implements Backend {
     code.localGet(LOCAL.left);
     code.localGet(address);
     code.i32Const(slowDescriptor(kind, size, access));
-    code.call(this.access);
+    code.call(this.functions.access);
     code.localTee(answer);
     code.if();
     code.localGet(answer);
@@ -278,52 +294,122 @@ export class ThreadedBackend implements Backend {
     loadWidth(this.code, width, this.layout.shared + SHARED.value);
   }
 
-  #load({ width, immediates: [size, access] }: IrNode, e: Emitter): void {
+  /**
+   * Where a slow access may be misaligned and nothing else: opens an `if` with the access's offset in memory, in whose
+   * `else` the caller does the slow access. False when it must be aligned.
+   */
+  #unaligned(kind: "read" | "write", address: number, host: number, size: number, access: string): boolean {
+    if (size === 1 || access !== "normal") return false;
     const { code } = this;
+    code.localGet(address);
+    code.i32Const(size);
+    code.localGet(LOCAL.tlb);
+    code.call(this.functions.unaligned[kind]);
+    code.localTee(host);
+    code.if("i32");
+    code.localGet(host);
+    code.else();
+    return true;
+  }
+
+  #load({ width, immediates: [size, access] }: IrNode, e: Emitter): void {
+    const { code, layout } = this;
     const address = code.takeLocal("i64"), entry = code.takeLocal("i32");
     e.argument(0);
     code.localSet(address);
+    const host = code.takeLocal("i32");
     this.lookUp(address, entry, "read", tagMask(size as number));
-    code.if(valueType(width));
+    code.if("i32");
+    const isPlain = this.#unaligned("read", address, host, size as number, access as string);
     this.#slow(address, SLOW.load, size as number, access as string);
-    this.#pushShared(width);
+    code.i32Const(layout.shared + SHARED.value);
+    if (isPlain) code.end();
     code.else();
-    this.#hostAddress(address, entry, "read");
-    loadWidth(code, width);
+    this.hostAddress(address, entry, "read");
     code.end();
+    loadWidth(code, width);
+    code.releaseLocal(host);
     code.releaseLocal(address);
     code.releaseLocal(entry);
   }
 
   #store({ args, immediates: [size, access] }: IrNode, e: Emitter): void {
-    const { code, layout } = this;
+    const { code } = this;
     const width = e.widthOf(args[1] as number), type = valueType(width);
     const address = code.takeLocal("i64"), entry = code.takeLocal("i32"), value = code.takeLocal(type);
     e.argument(0);
     code.localSet(address);
     e.argument(1);
     code.localSet(value);
-    const done = code.block(), slow = code.block();
+    const host = code.takeLocal("i32");
+    const slow = code.block(), plain = code.block();
     this.lookUp(address, entry, "write", tagMask(size as number));
-    code.brIf(slow);
-    const host = entry;
-    this.#hostAddress(address, entry, "write");
+    code.i32Eqz();
+    code.if();
+    this.hostAddress(address, entry, "write");
     code.localTee(host);
+    this.#isMarkedDirty();
+    code.brIf(plain);
+    code.end();
+    this.#keepShared(value, width);
+    const isPlain = this.#unaligned("write", address, host, size as number, access as string);
+    this.#slow(address, SLOW.store, size as number, access as string);
+    code.br(slow);
+    if (isPlain) {
+      code.end();
+      code.drop();
+    }
+    code.end();
+    code.localGet(host);
+    code.localGet(value);
+    storeWidth(code, width);
+    code.end();
+    code.releaseLocal(host);
+    for (const local of [address, entry, value]) code.releaseLocal(local);
+  }
+
+  /** Replaces the offset of a page's byte by 1 where plain writes need no one's attention. */
+  #isMarkedDirty(): void {
+    const { code, layout } = this;
     code.i32Const(12);
     code.i32ShrU();
     code.i32Load8U(layout.pageFlags);
     code.i32Const(PAGE_DIRTY);
-    code.i32Ne();
-    code.brIf(slow);
-    code.localGet(host);
-    code.localGet(value);
-    storeWidth(code, width);
-    code.br(done);
+    code.i32Eq();
+  }
+
+  /** The body of `HandlerFunctions.unaligned`: parameters are address, size and TLB. */
+  unalignedFunction(kind: "read" | "write"): void {
+    const { code } = this, address = 0, size = 1, tlb = 2;
+    const entry = code.takeLocal("i32");
+    const other = code.block();
+    this.lookUp(address, entry, kind, BigInt.asUintN(64, -4096n), tlb);
+    code.brIf(other);
+    this.entryMarks(entry, kind);
+    code.i32Const(MARK_ALIGNED);
+    code.i32And();
+    code.brIf(other);
+    code.localGet(address);
+    code.i32WrapI64();
+    code.i32Const(0xfff);
+    code.i32And();
+    code.localGet(size);
+    code.i32Add();
+    code.i32Const(4096);
+    code.i32GtU();
+    code.brIf(other);
+    this.hostAddress(address, entry, kind);
+    code.localSet(entry);
+    if (kind === "write") {
+      code.localGet(entry);
+      this.#isMarkedDirty();
+      code.i32Eqz();
+      code.brIf(other);
+    }
+    code.localGet(entry);
+    code.return();
     code.end();
-    this.#keepShared(value, width);
-    this.#slow(address, SLOW.store, size as number, access as string);
-    code.end();
-    for (const local of [address, entry, value]) code.releaseLocal(local);
+    code.i32Const(0);
   }
 
   #keepShared(value: number, width: number): void {
@@ -372,8 +458,20 @@ export class ThreadedBackend implements Backend {
     if (op === "branchIf") code.end();
   }
 
+  /** Keeps BTYPE with the number of steps left, so that no other instruction has to clear it. */
+  #branchType(type: number): void {
+    const { code, layout: { shared } } = this;
+    code.i32Const(0);
+    code.i32Const(type);
+    code.i32Store(shared + SHARED.branchType);
+    code.i32Const(0);
+    code.localGet(LOCAL.left);
+    code.i32Store(shared + SHARED.branchLeft);
+  }
+
   #helper(name: string): void {
     const { code } = this;
+    if (BARRIERS.has(name)) return;
     if (name === "checkFpEnabled") {
       code.i32Const(0);
       code.i32Load(this.layout.shared + SHARED.floatEnabled);

@@ -16,6 +16,10 @@ export const SHARED = {
   rest: 48,
   /** 1 when SIMD and floating-point instructions are known not to trap, 4 bytes. */
   floatEnabled: 52,
+  /** BTYPE set by a branch to a register, 4 bytes (FEAT_BTI). */
+  branchType: 56,
+  /** Steps that were left when it was set, 4 bytes: it holds for the next instruction alone. */
+  branchLeft: 60,
 } as const;
 
 /** Why generated code comes back to the driver. */

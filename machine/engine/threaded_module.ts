@@ -4,11 +4,18 @@
  */
 import { canEmit, emitInstruction } from "../ir/emit.ts";
 import type { IrNode } from "../ir/operations.ts";
+import { MARK_GUARDED } from "../memory/tlb.ts";
 import type { CodeWriter, Label } from "../wasm/code_writer.ts";
 import { ModuleWriter } from "../wasm/module_writer.ts";
 import { HANDLER, RECORD, RECORD_SIZE } from "./code_pages.ts";
 import type { Shape } from "./shape.ts";
-import { type CodeLayout, isSupported, LOCAL, ThreadedBackend } from "./threaded_backend.ts";
+import {
+  type CodeLayout,
+  type HandlerFunctions,
+  isSupported,
+  LOCAL,
+  ThreadedBackend,
+} from "./threaded_backend.ts";
 import { REASON, SHARED } from "./threaded_layout.ts";
 
 /** What a module imports beside the memory `env.memory`. */
@@ -23,8 +30,8 @@ export interface ThreadedImports {
 export type ThreadedRun = (record: number, left: number, state: number, tlb: number) => number;
 
 /** True when a handler can be generated for a shape. */
-export function canGenerate({ nodes }: Shape): boolean {
-  return canEmit(nodes, isSupported);
+export function canGenerate({ nodes }: Shape, layout: CodeLayout): boolean {
+  return canEmit(nodes, (node) => isSupported(node, layout));
 }
 
 /** The bytes of a module whose handlers from HANDLER.first on are those of the shapes, in order. */
@@ -41,12 +48,36 @@ export function generateModule(
     module.type(["i32", "i32", "i64", "i32"], ["i32"]),
   );
   const evaluate = module.importFunction("env", "evaluate", module.type(["i32", "i32"], ["i32"]));
+  const unaligned = unalignedFunctions(module, layout, access);
   const run = module.declare(module.type(["i32", "i32", "i32", "i32"], ["i32"]));
   module.exportFunction("run", run);
   const code = module.define(run, 1 << 16);
-  new RunFunction(code, layout, access, evaluate).generate(shapes);
+  new RunFunction(code, layout, { access, unaligned }, evaluate).generate(shapes);
   return module.finish();
 }
+
+/** Declares and defines what slow accesses try first. */
+function unalignedFunctions(
+  module: ModuleWriter,
+  layout: CodeLayout,
+  access: number,
+): HandlerFunctions["unaligned"] {
+  const type = module.type(["i64", "i32", "i32"], ["i32"]);
+  const unaligned = { read: module.declare(type), write: module.declare(type) };
+  for (const kind of ["read", "write"] as const) {
+    const backend = new ThreadedBackend(
+      module.define(unaligned[kind]),
+      layout,
+      { access, unaligned },
+      NOWHERE,
+    );
+    backend.unalignedFunction(kind);
+  }
+  return unaligned;
+}
+
+/** Labels of code that is in no handler. */
+const NOWHERE = { next: 0, branch: 0, fault: 0, evaluate: 0 };
 
 /** The one function. */
 class RunFunction {
@@ -55,7 +86,7 @@ class RunFunction {
   constructor(
     private readonly code: CodeWriter,
     private readonly layout: CodeLayout,
-    private readonly access: number,
+    private readonly functions: HandlerFunctions,
     private readonly evaluate: number,
   ) {
     if (code.takeLocal("i64") !== LOCAL.target) throw new RangeError("The target is the first local");
@@ -75,7 +106,7 @@ class RunFunction {
     const count = HANDLER.first + shapes.length;
     for (let handler = count - 1; handler >= 0; handler--) handlers[handler] = code.block();
     this.#dispatch(handlers, limit);
-    const backend = new ThreadedBackend(code, this.layout, this.access, { next, branch, fault, evaluate });
+    const backend = new ThreadedBackend(code, this.layout, this.functions, { next, branch, fault, evaluate });
     this.#fixedHandlers(evaluate, branch, exit);
     for (const { nodes } of shapes) {
       code.end();
@@ -148,6 +179,7 @@ class RunFunction {
     code.i64Store(layout.shared + SHARED.target);
     this.#leave(REASON.branched, exit);
     code.end();
+    if (layout.hasBranchTypes) this.#checkBranchType(backend, entry, exit);
     backend.entryPage(entry, "code");
     code.localGet(LOCAL.target);
     code.i32WrapI64();
@@ -158,6 +190,25 @@ class RunFunction {
     code.i32Add();
     code.localSet(LOCAL.record);
     code.br(next);
+  }
+
+  /** A branch that set BTYPE and leads to a guarded page is looked at by the driver. */
+  #checkBranchType(backend: ThreadedBackend, entry: number, exit: Label): void {
+    const { code, layout: { shared } } = this;
+    code.i32Const(0);
+    code.i32Load(shared + SHARED.branchLeft);
+    code.localGet(LOCAL.left);
+    code.i32Eq();
+    code.i32Const(MARK_GUARDED);
+    code.i32Mul();
+    backend.entryMarks(entry, "code");
+    code.i32And();
+    code.if();
+    code.i32Const(0);
+    code.localGet(LOCAL.target);
+    code.i64Store(shared + SHARED.target);
+    this.#leave(REASON.branched, exit);
+    code.end();
   }
 
   #evaluate(next: Label, exit: Label): void {

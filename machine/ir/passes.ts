@@ -1,7 +1,10 @@
 /** Checks on lowered instructions: what makes aborts precise in every engine. */
 import { canFault, type IrNode, OPERATIONS } from "./operations.ts";
 
-/** The first broken rule of a lowered instruction, or undefined: faults come before all writes of state. */
+/**
+ * The first broken rule of a lowered instruction, or undefined: faults come before all writes of state, and a branch
+ * comes last, since emitted code goes with it.
+ */
 export function brokenRule(nodes: readonly IrNode[]): string | undefined {
   let written: IrNode | undefined;
   for (const [index, node] of nodes.entries()) {
@@ -10,6 +13,9 @@ export function brokenRule(nodes: readonly IrNode[]): string | undefined {
     }
     if (canFault(node) && written !== undefined) {
       return `node ${index} (${node.op}) can fault after ${written.op} wrote state`;
+    }
+    if (nodes[index - 1]?.op === "branch" || nodes[index - 1]?.op === "branchIf") {
+      return `node ${index} (${node.op}) comes after a branch`;
     }
     const changesState = OPERATIONS[node.op].effect && !canFault(node) && node.op !== "helper";
     if (changesState) written ??= node;

@@ -40,6 +40,12 @@ export const ENTRY_WORDS = 4;
 export const ENTRY_SIZE: number = ENTRY_WORDS * 4;
 /** Byte offset of the page's place within an entry. */
 export const ENTRY_HOST_PAGE = 8;
+/** Byte offset of the marks within an entry. */
+export const ENTRY_MARKS = 12;
+/** A misaligned access to the page may fault: it is Device memory, or alignment is checked. */
+export const MARK_ALIGNED = 1;
+/** The page is guarded (FEAT_BTI). */
+export const MARK_GUARDED = 2;
 /** Bytes of one table. */
 export const TABLE_SIZE: number = TLB_ENTRIES * ENTRY_SIZE;
 /** Bytes of a CPU's translations: contexts, then read, write, execute and code tables. */
@@ -57,21 +63,20 @@ export const TABLE_OFFSETS = {
 export class TlbTable {
   /**
    * Entries of four words: bits 31–12 of the virtual address with the context in bits 11–0, bits 63–32 of the
-   * address, the offset of the page in the machine's memory, and marks: 1 for Device memory, where misaligned accesses
-   * fault, 2 for guarded pages (FEAT_BTI).
+   * address, the offset of the page in the machine's memory, and marks.
    */
   readonly words: Int32Array<ArrayBuffer>;
   /** Physical address of the page, by index of the entry. */
   readonly physicalPage: Float64Array<ArrayBuffer> = new Float64Array(TLB_ENTRIES);
 
   /** Enters a page: `page` is what it leads to, `low` and `high` the halves of any address in it. */
-  enter(high: number, low: number, context: number, page: number, device: boolean, guarded = false): number {
+  enter(high: number, low: number, context: number, page: number, aligned: boolean, guarded = false): number {
     const index = ((low >>> 12) ^ context) & (TLB_ENTRIES - 1);
     const at = index * ENTRY_WORDS, { words } = this;
     words[at] = (low & ~0xfff) | context;
     words[at + 1] = high;
     words[at + 2] = page;
-    words[at + 3] = (device ? 1 : 0) | (guarded ? 2 : 0);
+    words[at + 3] = (aligned ? MARK_ALIGNED : 0) | (guarded ? MARK_GUARDED : 0);
     return index;
   }
 
@@ -98,9 +103,9 @@ export class TlbTable {
     return (this.words[index * ENTRY_WORDS + 2] as number) >>> 0;
   }
 
-  /** True when an entry's page is Device memory. */
-  isDevice(index: number): boolean {
-    return ((this.words[index * ENTRY_WORDS + 3] as number) & 1) !== 0;
+  /** True when misaligned accesses to an entry's page may fault. */
+  mustAlign(index: number): boolean {
+    return ((this.words[index * ENTRY_WORDS + 3] as number) & MARK_ALIGNED) !== 0;
   }
 
   /** Marks an entry's page as one whose accesses go to strict caches. */
@@ -201,10 +206,10 @@ export class Tlb {
     context: number,
     hostOffset: number,
     physical: number,
-    device: boolean,
+    aligned: boolean,
     guarded = false,
   ): number {
-    const index = table.enter(high, low, context, hostOffset - hostOffset % 4096, device, guarded);
+    const index = table.enter(high, low, context, hostOffset - hostOffset % 4096, aligned, guarded);
     table.physicalPage[index] = physical - physical % 4096;
     return index;
   }

@@ -24,7 +24,7 @@ Deno.test("TlbTable.find hits the page and context that were filled, and no othe
   tlb.fill(tlb.read, high, low, 7, 0x5678, 0x4000_5678, true);
   const index = tlb.read.find(high, 0x9234_5000, 7);
   assert(index >= 0);
-  assertEquals([tlb.read.hostPage(index), tlb.read.physicalPage[index], tlb.read.isDevice(index)], [
+  assertEquals([tlb.read.hostPage(index), tlb.read.physicalPage[index], tlb.read.mustAlign(index)], [
     0x5000,
     0x4000_5000,
     true,
