@@ -25,6 +25,9 @@ export const ENGINES: Readonly<Record<string, () => Engine>> = {
   threaded:  () => new ThreadedEngine(),
 };
 
+/** The engine of machines that are not told which. */
+export const DEFAULT_ENGINE = "threaded";
+
 /** Why `run` came back. */
 export type Stop =
   /** The instant asked for is reached. */
@@ -40,7 +43,7 @@ export type Stop =
 
 /** How a machine is run; none of this may change a result. */
 export interface MachineOptions {
-  /** Name in ENGINES; the default is the fastest. */
+  /** Name in ENGINES; DEFAULT_ENGINE when absent. */
   readonly engine?: string;
 }
 
@@ -80,7 +83,7 @@ export class Machine {
     images: MachineImages,
     options: MachineOptions = {},
   ) {
-    const name = options.engine ?? "reference";
+    const name = options.engine ?? DEFAULT_ENGINE;
     const engine = Object.hasOwn(ENGINES, name) ? ENGINES[name] : undefined;
     if (engine === undefined) {
       throw new ConfigurationError(`There is no engine "${name}": use ${Object.keys(ENGINES).join(" or ")}`);

@@ -1,3 +1,4 @@
+/** What a page of records keeps, and when it forgets. */
 import { assertEquals } from "@std/assert";
 import { physicalAddress } from "../../../machine/address.ts";
 import { CodePages, HANDLER, RECORD, RECORD_SIZE } from "../../../machine/engine/code_pages.ts";

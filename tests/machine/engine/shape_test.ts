@@ -1,3 +1,4 @@
+/** Which instructions share a handler, and what their records hold. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { assembleLine } from "../../../machine/a64/assembly.ts";
 import { decode, type Decoded, lower } from "../../../machine/a64/rows.ts";
