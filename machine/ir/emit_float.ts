@@ -64,13 +64,10 @@ const MUL: Binary = {
 
 const DIV: Binary = {
   operation: "Div",
-  isOrdinary(f, a, b, r) {
+  isOrdinary(f, a, _b, r) {
     f.isAbove(r, "leastNormal");
     f.isZero(a);
     f.or();
-    // A quotient by infinity is 0.
-    f.isFinite(b);
-    f.and();
   },
   isExact(f, a, b, r) {
     f.get(r, b);
