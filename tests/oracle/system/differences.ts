@@ -42,6 +42,11 @@ function cameFromStub(result: Result): boolean {
   return isStub(result("ESR_EL3"), EC_SMC) || isStub(result("ESR_EL2"), EC_HVC);
 }
 
+/** True for a trapped access to a system register. */
+function isAccessTrap(syndrome: bigint): boolean {
+  return exceptionClass(syndrome) === 0x18;
+}
+
 /** True for an instruction or data abort. */
 function isAbort(syndrome: bigint): boolean {
   return (exceptionClass(syndrome) & ~5) === EC_INSTRUCTION_ABORT_LOWER;
@@ -63,6 +68,16 @@ function isUncached(par: bigint): boolean {
 export const DIFFERENCES: readonly Difference[] = [
   { reason: "flags are cleared on exception entry; Arm leaves them", section: "D1.10.2",
     runs: ALL_RUNS, when: cameFromStub, words: ["SPSR_EL2", "SPSR_EL3"], mask: 0xf000_0000n },
+  { reason: "DIT is cleared on exception entry; Arm leaves it", section: "D1.10.2, AArch64.TakeException",
+    runs: ALL_RUNS, when: cameFromStub, words: ["SPSR_EL2", "SPSR_EL3"], mask: 0x100_0000n },
+  { reason: "PAN is not restored by an illegal exception return", section: "D1.11.4, SetPSTATEFromPSR",
+    runs: /, max: return from EL\d to \w*[2d], SPSR/, words: ["SPSR_EL1", "SPSR_EL2", "SPSR_EL3"], mask: 0x40_0000n },
+  { reason: "FEAT_IDST gives reads of ID registers at EL0 a syndrome; there is none here", section: "D1.10.4, ID_AA64MMFR2_EL1.IDS",
+    runs: /, max: mrs x4, (m(id|pid|vf)|revid|aid|id_|s3_0_c0_|clid|ccsid|csseld?).* at EL0/, when: (theirs, ours) => [1, 2].some((el) => isAccessTrap(theirs(`ESR_EL${el}` as ResultWord)) && exceptionClass(ours(`ESR_EL${el}` as ResultWord)) === 0),
+    words: ["ESR_EL1", "ESR_EL2"] },
+  { reason: "ID registers tell of extensions that do not exist here", section: "D13.2 ID_AA64ISAR0_EL1", runs: /, max: mrs x4, (id_|mvfr)/, words: ["X4"] },
+  { reason: "registers have their names in _EL12 without HCR_EL2.E2H too", section: "D13.1.2, SCTLR_EL1 by SCTLR_EL12",
+    runs: /, max: .*_EL12.* at EL[23], HCR_EL2 0x80000000$/ },
   { reason: "aborts from EL2 to EL2 have ISV and what follows it though there is no stage 2", section: "D13.2.37 ESR_ELx, ISV",
     runs: ALL_RUNS, when: (theirs) => exceptionClass(theirs("ESR_EL2")) === EC_DATA_ABORT_SAME, words: ["ESR_EL2"], mask: 0x01ff_c000n },
   { reason: "HVC at EL3 goes to EL2", section: "C6.2 HVC, AArch64.CallHypervisor", runs: /: hvc( #\S+)? at EL3/ },
@@ -77,10 +92,12 @@ export const DIFFERENCES: readonly Difference[] = [
     runs: /(: zero nowhere|: dc zva, x1) at/, when: (_, ours) => (["ESR_EL1", "ESR_EL2", "ESR_EL3"] as const).some((word) => isAlignmentFault(ours(word))) },
   { reason: "an external abort of DC ZVA gives the block's address instead of the argument", section: "D13.2.40 FAR_EL1",
     runs: /: dc zva, x1 at EL0/, when: (theirs) => (theirs("ESR_EL1") & 63n) === 0x10n, words: ["FAR_EL1"], mask: 63n },
+  { reason: "an external abort of DC ZVA to EL2 gives the block's address instead of the argument", section: "D13.2.41 FAR_EL2",
+    runs: /, max: .*: dc zva, x1 at EL/, when: (theirs) => (theirs("ESR_EL2") & 63n) === 0x10n, words: ["FAR_EL2"], mask: 63n },
   { reason: "shareability of Device and Normal Non-cacheable memory is not given as outer", section: "D13.2.105 PAR_EL1, SH",
     runs: ALL_RUNS, when: (theirs) => isUncached(theirs("PAR_EL1")), words: ["PAR_EL1"], mask: 0x180n },
-  { reason: "blocks of level 0 (4 KiB granule) and 1 (64 KiB) are taken for such; here they are invalid", section: "D5.3.1",
-    runs: /(\b4K.*, level 0|64K.*, level 1) 0x[0-9a-f]*[159d][:,]/ },
+  { reason: "blocks of level 0 (4 KiB granule) and 1 (16 and 64 KiB) are taken for such; here they are invalid", section: "D5.3.1",
+    runs: /(\b4K.*, level 0|(16|64)K.*, level 1) 0x[0-9a-f]*[159d][:,]/ },
   { reason: "a stage 2 fault in a walk of stage 1 is given the level of stage 1", section: "D13.2.37 ESR_ELx, S1PTW",
     runs: /stage 2/, when: (theirs) => isAbort(theirs("ESR_EL2")) && (theirs("ESR_EL2") & 0x80n) !== 0n, words: ["ESR_EL2"], mask: 3n },
   { reason: "a stage 2 fault in a walk of stage 1 is given the level of stage 1, in PAR_EL1 too", section: "D13.2.105 PAR_EL1, PTW",

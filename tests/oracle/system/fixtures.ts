@@ -1,7 +1,7 @@
 /** Recorded results of the bare machine: digests of what QEMU left, in the parts where it follows the Arm ARM. */
 import { createHash } from "node:crypto";
 import { steady } from "./differences.ts";
-import type { Group } from "./group.ts";
+import type { Group, GroupModel } from "./group.ts";
 import { RESULT_WORDS, SystemProgram } from "./program.ts";
 
 /** Results under one digest. */
@@ -10,8 +10,16 @@ export const RESULTS_PER_DIGEST = 100;
 /** Digests by group name. */
 export type SystemFixtures = Map<string, readonly string[]>;
 
-/** Where they are kept. */
-export const SYSTEM_FIXTURES: URL = new URL("../../fixtures/oracle/system.txt", import.meta.url);
+/** Where they are kept, by the model of the groups. */
+const SYSTEM_FIXTURES: Readonly<Record<GroupModel, URL>> = {
+  "cortex-a57": new URL("../../fixtures/oracle/system.txt", import.meta.url),
+  "max": new URL("../../fixtures/oracle/system_max.txt", import.meta.url),
+};
+
+/** The model that a group's name ends with. */
+function modelOf(name: string): GroupModel {
+  return name.endsWith(", max") ? "max" : "cortex-a57";
+}
 
 const HEADING =
   "# Results of qemu-system-aarch64: group, then a digest for each hundred. Written by `deno task oracle --update`.";
@@ -56,12 +64,24 @@ export function parseSystemFixtures(text: string): SystemFixtures {
   }));
 }
 
-/** The committed fixtures; none where there is no file. */
+/** The committed fixtures of all models; none where there is no file. */
 export function readSystemFixtures(): SystemFixtures {
-  try {
-    return parseSystemFixtures(Deno.readTextFileSync(SYSTEM_FIXTURES));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return new Map();
-    throw error;
+  return new Map(
+    Object.values(SYSTEM_FIXTURES).flatMap((url) => {
+      try {
+        return [...parseSystemFixtures(Deno.readTextFileSync(url))];
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) return [];
+        throw error;
+      }
+    }),
+  );
+}
+
+/** Writes the files of the models whose groups are given. */
+export function writeSystemFixtures(fixtures: SystemFixtures): void {
+  for (const model of ["cortex-a57", "max"] as const) {
+    const own = new Map([...fixtures].filter(([name]) => modelOf(name) === model));
+    if (own.size > 0) Deno.writeTextFileSync(SYSTEM_FIXTURES[model], formatSystemFixtures(own));
   }
 }

@@ -1,10 +1,14 @@
 /** Every group of runs on the bare machine. */
+import { groups as branchTargets } from "./branch_targets.ts";
 import { groups as exceptions } from "./exceptions.ts";
-import type { Group } from "./group.ts";
+import { type Group, onMax } from "./group.ts";
+import { groups as host } from "./host.ts";
 import { groups as interrupts } from "./interrupts.ts";
+import { groups as privilegedAccess } from "./privileged_access.ts";
+import { groups as pstate } from "./pstate.ts";
 import { groups as registers } from "./registers.ts";
 import { groups as stage2 } from "./stage2.ts";
-import { groups as translation } from "./translation.ts";
+import { groups as translation, hostGroups as hostTranslation } from "./translation.ts";
 import { groups as traps } from "./traps.ts";
 
 /** The groups, in the order of the report. */
@@ -15,4 +19,10 @@ export const GROUPS: readonly Group[] = [
   ...registers,
   ...translation,
   ...stage2,
+  ...onMax(exceptions),
+  ...pstate,
+  ...privilegedAccess,
+  ...branchTargets,
+  ...host,
+  ...hostTranslation,
 ];

@@ -4,6 +4,7 @@ import { type ImageReference, type LoaderEntry, parseConfiguration } from "../..
 import { physicalAddress } from "../../../machine/address.ts";
 import { Machine } from "../../../machine/machine.ts";
 import { MissingOutsiderError } from "../outsider.ts";
+import type { GroupModel } from "./group.ts";
 import {
   CASES_BASE,
   RESULT_WORDS,
@@ -31,8 +32,17 @@ function wordsOf(bytes: Uint8Array, program: SystemProgram, who: string): BigUin
   return new BigUint64Array(bytes.slice().buffer);
 }
 
+/** `-cpu` of a model; with SVE the traps of CPTR_EL2 would be others. */
+const CPU_OPTION: Readonly<Record<GroupModel, string>> = {
+  "cortex-a57": "cortex-a57",
+  "max": "max,sve=off,sme=off,lpa2=off",
+};
+
 /** Results of QEMU; throws MissingOutsiderError when it is not installed. */
-export async function runOnQemu(program: SystemProgram): Promise<BigUint64Array> {
+export async function runOnQemu(
+  program: SystemProgram,
+  model: GroupModel = "cortex-a57",
+): Promise<BigUint64Array> {
   const directory = Deno.makeTempDirSync({ prefix: "hindsight-oracle-" });
   try {
     const runner = systemRunner(program.top), at = (address: bigint) => `0x${address.toString(16)}`;
@@ -42,7 +52,7 @@ export async function runOnQemu(program: SystemProgram): Promise<BigUint64Array>
       "-M",
       MACHINES[program.top],
       "-cpu",
-      "cortex-a57",
+      CPU_OPTION[model],
       "-m",
       "256",
       "-display",
@@ -86,7 +96,7 @@ export function sha256(bytes: Uint8Array): string {
 const STEPS_PER_RUN = 20_000;
 
 /** Results of our machine. */
-export function runOnOurs(program: SystemProgram): BigUint64Array {
+export function runOnOurs(program: SystemProgram, model: GroupModel = "cortex-a57"): BigUint64Array {
   const runner = systemRunner(program.top), images = [runner.bytes, program.bytes()];
   const image = (bytes: Uint8Array) => ({ sha256: sha256(bytes), size: bytes.length, name: "oracle" });
   const [code, cases] = images.map(image) as [ImageReference, ImageReference];
@@ -98,6 +108,7 @@ export function runOnOurs(program: SystemProgram): BigUint64Array {
     cpu,
   });
   const configuration = parseConfiguration({
+    cpuModel: model,
     secure: program.top === 3,
     virtualization: program.top >= 2,
     memoryMiB: 256,

@@ -4,12 +4,11 @@ import { exitOnMissing } from "../outsider.ts";
 import { type Difference, DIFFERENCES, reconcile } from "./differences.ts";
 import {
   digestsOf,
-  formatSystemFixtures,
   programOf,
   readSystemFixtures,
   resultOf,
-  SYSTEM_FIXTURES,
   type SystemFixtures,
+  writeSystemFixtures,
 } from "./fixtures.ts";
 import type { Group } from "./group.ts";
 import { GROUPS } from "./groups.ts";
@@ -40,7 +39,7 @@ function describe(name: string, ours: BigUint64Array, theirs: BigUint64Array): s
 
 async function compareGroup(group: Group, report: Report): Promise<void> {
   const program = programOf(group);
-  const theirs = await runOnQemu(program), ours = runOnOurs(program);
+  const theirs = await runOnQemu(program, group.model), ours = runOnOurs(program, group.model);
   let disagreed = 0;
   for (const [index, run] of program.names.entries()) {
     const name = `${group.name}: ${run}`, here = resultOf(ours, index), there = resultOf(theirs, index);
@@ -64,14 +63,16 @@ function staleGroups(live: SystemFixtures, recorded: SystemFixtures): string[] {
 }
 
 async function main(): Promise<void> {
-  const options = parseArgs(Deno.args, { string: ["group"], boolean: ["update", "quick"] });
+  const options = parseArgs(Deno.args, { string: ["group", "model"], boolean: ["update", "quick"] });
   const groups = GROUPS.filter(({ name }) => !options.group || name.includes(options.group))
+    .filter(({ model = "cortex-a57" }) => !options.model || model === options.model)
     .filter((_, index) => !options.quick || index % 4 === 0);
   const report: Report = { agreed: 0, disagreed: 0, met: new Map(), fixtures: new Map() };
   for (const group of groups) await compareGroup(group, report);
   const isWhole = groups.length === GROUPS.length;
-  if (options.update && isWhole && report.disagreed === 0) {
-    Deno.writeTextFileSync(SYSTEM_FIXTURES, formatSystemFixtures(report.fixtures));
+  const isModel = options.model !== undefined && !options.group && !options.quick;
+  if (options.update && (isWhole || isModel) && report.disagreed === 0) {
+    writeSystemFixtures(report.fixtures);
   }
   const stale = staleGroups(report.fixtures, readSystemFixtures());
   if (stale.length > 0) {

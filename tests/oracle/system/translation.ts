@@ -1,6 +1,6 @@
 /** Stage 1 translation: random tables, controls and descriptors, accessed in every way from every level. */
 import { hex } from "../../../machine/address.ts";
-import type { Group, Level } from "./group.ts";
+import type { Group, GroupModel, Level } from "./group.ts";
 import { type Run, SCRATCH_BASE, type SystemProgram } from "./program.ts";
 import { Choices } from "./random.ts";
 import { type Granule, shiftOf, startLevel, STRANGE_BITS, Tables } from "./tables.ts";
@@ -15,7 +15,14 @@ const CODE = 0x4000_0000n;
 const AF = 1n << 10n, READ_ONLY = 3n << 6n;
 const ATTRIBUTE_NORMAL = 4n << 2n;
 
-type Regime = "EL1&0" | "EL2" | "EL3";
+type Regime = "EL1&0" | "EL2" | "EL2&0" | "EL0 of a host" | "EL3";
+
+/** Regimes that EL0 has a part in, so that there are two ranges of addresses. */
+const isShared = (regime: Regime): boolean => regime !== "EL2" && regime !== "EL3";
+/** HCR_EL2 with RW and E2H, and with TGE. */
+const HOST = 1n << 31n | 1n << 34n, IN_HOST = HOST | 1n << 27n;
+/** Bytes from the stubs of EL1 to those of EL2. */
+const STUBS_SIZE = 0x800n;
 
 /** One random set of controls and tables. */
 interface Scenario {
@@ -35,6 +42,9 @@ interface Scenario {
   readonly granuleField: bigint;
 }
 
+/** TCR.IPS. */
+const SIZES = [0n, 1n, 2n, 3n, 4n, 4n, 5n, 5n, 5n, 6n, 7n], MAX_SIZES = SIZES.slice(0, 9);
+
 /** TCR.TG0 by granule. */
 const TG0: Readonly<Record<Granule, bigint>> = { 12: 0n, 14: 2n, 16: 1n };
 
@@ -51,9 +61,10 @@ function randomLeaf(choices: Choices, granule: Granule, level: number): bigint {
   return address | type | attributes | access | choices.bits(1) << 11n | upper | strange;
 }
 
-function randomScenario(choices: Choices, regime: Regime): Scenario {
-  const granule = choices.pick([12, 12, 16] as const);
-  const smallest = regime === "EL1&0" ? 25 : 32; // what holds the code as well
+/** On max TCR.IPS and TnSZ have values of later extensions in QEMU, which are left out, and 16 KiB granules exist. */
+function randomScenario(choices: Choices, regime: Regime, model: GroupModel): Scenario {
+  const granule = choices.pick(model === "max" ? [12, 14, 16] as const : [12, 12, 16] as const);
+  const smallest = isShared(regime) ? 25 : 32; // what holds the code as well
   const inputSize = smallest + choices.below(49 - smallest);
   const start = startLevel(granule, inputSize);
   const blocks = granule === 12 ? [1, 2, 3] : [2, 3];
@@ -61,7 +72,7 @@ function randomScenario(choices: Choices, regime: Regime): Scenario {
   const mask = (1n << BigInt(shiftOf(granule, leafLevel))) - 1n;
   const top = BigInt(shiftOf(granule, start));
   let address = choices.bits(inputSize) & ~mask | (TARGET & mask) + choices.bits(8) * 8n;
-  if (regime !== "EL1&0" && address >> top === CODE >> top) address ^= 1n << top; // away from the code
+  if (!isShared(regime) && address >> top === CODE >> top) address ^= 1n << top; // away from the code
   if (choices.once(16)) address |= 1n << BigInt(inputSize + choices.below(56 - inputSize)) & (1n << 55n) - 1n;
   if (choices.once(6)) address |= choices.bits(8) << 56n;
   const levels = Array.from({ length: leafLevel - start + 1 }, (_, index) => start + index);
@@ -69,8 +80,10 @@ function randomScenario(choices: Choices, regime: Regime): Scenario {
   return {
     granule,
     inputSize,
-    sizeField: choices.once(24) && regime === "EL1&0" ? choices.bits(6) : BigInt(64 - inputSize),
-    outputSize: choices.pick([0n, 1n, 2n, 3n, 4n, 4n, 5n, 5n, 5n, 6n, 7n]),
+    sizeField: choices.once(24) && regime === "EL1&0" && model !== "max"
+      ? choices.bits(6)
+      : BigInt(64 - inputSize),
+    outputSize: choices.pick(model === "max" ? MAX_SIZES : SIZES),
     topByteIgnored: choices.once(2),
     disabled: regime === "EL1&0" && choices.once(24),
     writeExecuteNever: regime !== "EL3" && choices.once(4),
@@ -104,6 +117,16 @@ const ACCESSES: Readonly<Record<Regime, readonly (readonly [level: Level, line: 
     [1, "ldxr x4, [x1]"], [1, "dc cvac, x1"], [0, "dc zva, x1"],
   ],
   "EL2": [[2, "ldr x4, [x1]"], [2, "str x0, [x1]"], [2, "br x1"], [2, "ldtr x4, [x1]"], [2, "at s1e2r, x1"], [2, "at s1e2w, x1"]],
+  "EL2&0": [
+    [2, "ldr x4, [x1]"], [2, "str x0, [x1]"], [2, "br x1"], [2, "ldtr x4, [x1]"], [2, "sttr x0, [x1]"], [2, "ldxr x4, [x1]"],
+    [2, "at s1e2r, x1"], [2, "at s1e2w, x1"], [2, "dc zva, x1"], [3, "at s1e2r, x1"],
+  ],
+  "EL0 of a host": [
+    [0, "ldr x4, [x1]"], [0, "str x0, [x1]"], [0, "br x1"], [2, "ldr x4, [x1]"], [2, "str x0, [x1]"],
+    [2, "br x1"], [2, "ldtr x4, [x1]"], [2, "sttr x0, [x1]"], [2, "at s1e1r, x1"], [2, "at s1e0w, x1"], [2, "at s12e1w, x1"],
+    [2, "at s12e0r, x1"], [3, "at s1e1r, x1"], [3, "at s12e0w, x1"],
+    [0, "dc zva, x1"],
+  ],
   "EL3": [[3, "ldr x4, [x1]"], [3, "str x0, [x1]"], [3, "br x1"], [3, "at s1e3r, x1"], [3, "at s1e3w, x1"]],
 };
 
@@ -115,12 +138,15 @@ function enable(program: SystemProgram, regime: Regime, scenario: Scenario, tabl
     scenario;
   const base = tables.base | baseBits, tg = granuleField << 14n;
   const wxn = flag(writeExecuteNever, 19n);
-  if (regime === "EL1&0") {
+  if (isShared(regime)) {
+    const el = regime === "EL1&0" ? 1 : 2;
     const upper = 25n << 16n | 2n << 30n; // 39 bits of 4 KiB pages
     const own = sizeField | flag(disabled, 7n) | tg | outputSize << 32n | flag(topByteIgnored, 37n);
-    program.set("TCR_EL1", own | upper).set("TTBR0_EL1", base);
-    program.set("TTBR1_EL1", codeTable(program)).set("VBAR_EL1", HIGH + program.stubs);
-    program.set("SCTLR_EL1", 0x30d0_1805n | 0x4000n | wxn); // M, C, I, DZE
+    program.set(`TCR_EL${el}`, own | upper).set(`TTBR0_EL${el}`, base);
+    const vectors = el === 1 ? program.stubs : program.stubs + STUBS_SIZE;
+    program.set(`TTBR1_EL${el}`, codeTable(program)).set(`VBAR_EL${el}`, HIGH + vectors);
+    if (el === 2) program.set("HCR_EL2", regime === "EL2&0" ? HOST : IN_HOST);
+    program.set(`SCTLR_EL${el}`, 0x30d0_1805n | 0x4000n | wxn); // M, C, I, DZE
     return { pc: HIGH + program.slot };
   }
   const tcr = 0x8080_0000n | sizeField | tg | outputSize << 16n | flag(topByteIgnored, 20n);
@@ -159,12 +185,12 @@ function scenarioRuns(program: SystemProgram, regime: Regime, scenario: Scenario
     table: (level) => tableBits.get(level) ?? 0n,
     replaced: (level, descriptor) => replaced.get(level) ?? descriptor,
   });
-  if (regime !== "EL1&0") mapCode(tables, regime, granule);
+  if (!isShared(regime)) mapCode(tables, regime, granule);
   const common = enable(program, regime, scenario, tables);
   program.fill(TARGET, 512, BRK_PAIR);
   for (const [level, line] of ACCESSES[regime]) {
     program.run({
-      ...common,
+      ...(level === 3 && isShared(regime) ? {} : common),
       name: `${name}: ${line} at EL${level}`,
       level,
       code: [line],
@@ -186,14 +212,15 @@ function describe(scenario: Scenario): string {
     `level ${leafLevel} ${hex(leaf)}${others}${base}`;
 }
 
-function group(regime: Regime, count: number): Group {
+function group(regime: Regime, count: number, model: GroupModel = "cortex-a57"): Group {
   return {
-    name: `stage 1 of ${regime}`,
+    name: `stage 1 of ${regime}${model === "max" ? ", max" : ""}`,
     top: 3,
+    model,
     build(program) {
       const choices = new Choices(count + regime.length);
       for (let index = 0; index < count; index++) {
-        const scenario = randomScenario(choices, regime);
+        const scenario = randomScenario(choices, regime, model);
         scenarioRuns(program, regime, scenario, describe(scenario));
       }
     },
@@ -202,3 +229,10 @@ function group(regime: Regime, count: number): Group {
 
 /** The groups. */
 export const groups: readonly Group[] = [group("EL1&0", 800), group("EL2", 500), group("EL3", 400)];
+
+/** The groups of EL2&0, and of EL1&0 where guarded pages exist. */
+export const hostGroups: readonly Group[] = [
+  group("EL2&0", 400, "max"),
+  group("EL0 of a host", 400, "max"),
+  group("EL1&0", 400, "max"),
+];

@@ -83,7 +83,13 @@ function pendInterrupt(program: SystemProgram, on: boolean): void {
   program.set("CNTP_CVAL_EL0", 0n).set("CNTP_CTL_EL0", on ? 1n : 0n);
 }
 
-function runs(program: SystemProgram, what: string, levels: readonly Level[], set: () => void): void {
+/** Each instruction at some levels, after `set`; `what` is said in the names of the runs. */
+export function trapRuns(
+  program: SystemProgram,
+  what: string,
+  levels: readonly Level[],
+  set: () => void,
+): void {
   for (const level of levels) {
     for (const line of CODE) {
       program.reset();
@@ -110,7 +116,7 @@ function controlGroup(control: Control, top: TopLevel): Group {
       for (const numbers of bits) {
         if (register === "HCR_EL2" && numbers[0] === HCD && top === 2) continue; // HVC is how results come up
         const value = reset ^ bit(...numbers);
-        runs(program, `, ${register} = 0x${value.toString(16)}`, levelsOf(top).slice(0, -1), () => {
+        trapRuns(program, `, ${register} = 0x${value.toString(16)}`, levelsOf(top).slice(0, -1), () => {
           program.set(register, value);
         });
       }
@@ -123,7 +129,7 @@ export const groups: readonly Group[] = [
   ...([1, 2, 3] as const).map((top): Group => ({
     name: `permissions, top EL${top}`,
     top,
-    build: (program) => runs(program, "", levelsOf(top), () => {}),
+    build: (program) => trapRuns(program, "", levelsOf(top), () => {}),
   })),
   ...CONTROLS.filter(({ from }) => from <= 3).map((control) => controlGroup(control, 3)),
   ...CONTROLS.filter(({ from }) => from <= 2).map((control) => controlGroup(control, 2)),
