@@ -205,7 +205,7 @@ Deno.test("emitted floating point gives the bits that evaluate gives and leaves 
   const expected = new State(new ArrayBuffer(STATE_SIZE));
   for (const [number, form] of forms.entries()) {
     let done = 0;
-    const trials = form.node.op === "floatMulAdd" ? 3000 : 600;
+    const trials = form.node.op === "floatMulAdd" ? 16000 : 600;
     for (let trial = 0; trial < trials; trial++) {
       const isOrdinary = trial % 2 === 0;
       const values = operands(form, isOrdinary, random);
