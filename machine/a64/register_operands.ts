@@ -79,6 +79,23 @@ function isWide(context: PrintContext, widthFields: readonly string[]): boolean 
   return context.fields[widthFields[0] as string] === 1;
 }
 
+/** Two consecutive registers as wide as `sf` says, the first even: `x0, x1`. */
+const pair: KindFactory = () => ({
+  print([n], context) {
+    const letter = isWide(context, ["sf"]) ? "x" : "w";
+    return [n as number, (n as number) + 1].map((each) => registerName(letter, each, "zr")).join(", ");
+  },
+  parse(line) {
+    const column = line.column();
+    const { letter, number } = takeRegister(line, "xw", "zr");
+    if (number % 2 !== 0) line.fail("the first register of a pair is even", column);
+    line.bind("sf", letter === "x" ? 1 : 0, describe(letter === "x" ? "w" : "x", "zr"), column);
+    line.expect(",");
+    line.expect(registerName(letter as "x" | "w", number + 1, "zr"));
+    return [number];
+  },
+});
+
 /** A SIMD&FP register seen as a scalar of the width its letter says. */
 const scalar: KindFactory = (fields, letter) => ({
   print: ([n]) => `${letter}${n}`,
@@ -207,6 +224,7 @@ export const REGISTER_KINDS: Readonly<Record<string, KindFactory>> = {
   xsp: variableWidth("sp"),
   x64: fixedWidth("x", "zr"),
   w32: fixedWidth("w", "zr"),
+  pair,
   xsp64: fixedWidth("x", "sp"),
   wsp32: fixedWidth("w", "sp"),
   scalar,

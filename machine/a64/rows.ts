@@ -1,6 +1,7 @@
 /** All instruction tables together: decoding and lowering of any word. */
 import { type Alias, type Decoded, DecodeIndex, type Instruction, isAlias, type Row } from "./instruction.ts";
 import { rows as addSubtract } from "./add_subtract.ts";
+import { rows as atomic } from "./atomic.ts";
 import { rows as branch } from "./branch.ts";
 import { rows as conditional } from "./conditional.ts";
 import { rows as crypto } from "./crypto.ts";
@@ -21,6 +22,7 @@ import { rows as simdFloatElement } from "./simd_float_element.ts";
 import { rows as simdFloatMultiplyLong } from "./simd_float_multiply_long.ts";
 import { rows as simdFloatThreeSame } from "./simd_float_three_same.ts";
 import { rows as simdFloatTwoRegister } from "./simd_float_two_register.ts";
+import { rows as rcpc } from "./rcpc.ts";
 import { rows as simdMove } from "./simd_move.ts";
 import { rows as simdPermute } from "./simd_permute.ts";
 import { rows as simdShift } from "./simd_shift.ts";
@@ -43,6 +45,8 @@ const TABLES: readonly (readonly Row[])[] = [
   loadStore,
   loadStorePair,
   exclusive,
+  atomic,
+  rcpc,
   float,
   floatConvert,
   simdMove,

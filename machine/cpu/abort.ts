@@ -41,6 +41,14 @@ export function loadStoreSyndrome(word: number): number {
     (ordered ? 1 << 14 : 0);
   // LDAR, STLR: o2 = 1, o1 = 0, o0 = 1.
   if ((word & 0x3fa0_8000) === 0x0880_8000) return iss(size, false, size === 3, true);
+  // LDAPR.
+  if ((word & 0x3fff_fc00) === 0x38bf_c000) return iss(size, false, size === 3, true);
+  // LDAPUR, STLUR.
+  if ((word & 0x3f20_0c00) === 0x1900_0000) {
+    return iss(size, opc >= 2, opc < 2 ? size === 3 : opc === 2, true);
+  }
+  // LDRAA, LDRAB without writeback.
+  if ((word & 0xff20_0c00) >>> 0 === 0xf820_0400) return iss(3, false, true, false);
   // LDR (literal), LDRSW (literal).
   if ((word & 0x3f00_0000) === 0x1800_0000) {
     return size === 3 ? 0 : iss(size === 1 ? 3 : 2, size === 2, size > 0, false);

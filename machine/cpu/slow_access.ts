@@ -36,9 +36,16 @@ function elementSize(size: number, access: Access): number {
   return LANE_BYTES[access] ?? size;
 }
 
-/** The same of an exclusive access: half of a pair is in byte order, though the pair is aligned as a whole. */
-function exclusiveElementSize(cpu: Cpu, size: number): number {
-  return (currentOpcode(cpu) & 0x0020_0000) !== 0 ? size / 2 : size;
+/** LDXP, STXP and CASP: each half is in byte order, though the pair is aligned as a whole. */
+function isPair(cpu: Cpu, access: Access): boolean {
+  return (access === "exclusive" || access === "atomic") &&
+    (currentOpcode(cpu) & 0x3fa0_0000) === 0x0820_0000;
+}
+
+/** A value of registers as it is in memory, or the other way round. */
+function inByteOrder(cpu: Cpu, value: bigint, size: number, access: Access): bigint {
+  if (!accessControls(cpu, cpu.el).bigEndian) return value;
+  return swapElements(value, size, isPair(cpu, access) ? size / 2 : elementSize(size, access));
 }
 
 function raiseData(cpu: Cpu, fault: Fault, address: bigint, write: boolean): void {
@@ -86,10 +93,29 @@ function locateAll(
   return undefined;
 }
 
+/**
+ * The page of an access that reads and then writes: both are allowed before either is done. The fault that a read would
+ * find is reported as one of a read, unless stage 1 forbids the write: it comes before stage 2 (Arm ARM
+ * AArch64.TranslateAddressForAtomicAccess; ESR_ELx.WnR).
+ */
+function locateUpdate(cpu: Cpu, address: bigint, size: number): [Place] | undefined {
+  const aligned = (low32(address) & (size - 1)) === 0;
+  if (refusesAlignment(cpu, address, aligned, "atomic", false)) return undefined;
+  const controls = accessControls(cpu, cpu.el);
+  const read = locate(cpu, controls, address, "read", aligned);
+  const write = locate(cpu, controls, address, "write", aligned);
+  if (!read.faulted && !write.faulted) return [read];
+  const isWrite = write.faulted && (!read.faulted || write.stage < read.stage);
+  raiseData(cpu, (isWrite ? write : read) as Fault, address, isWrite);
+  return undefined;
+}
+
 /** Reads through every check; see `load` in memory_access.ts. */
 export function load(cpu: Cpu, address: bigint, size: number, access: Access): bigint {
-  const places = locateAll(cpu, address, size, access, "read");
-  return places === undefined ? 0n : read(cpu, places, address, size, elementSize(size, access));
+  const places = access === "atomic"
+    ? locateUpdate(cpu, address, size)
+    : locateAll(cpu, address, size, access, "read");
+  return places === undefined ? 0n : read(cpu, places, address, size, access);
 }
 
 function read(
@@ -97,7 +123,7 @@ function read(
   [first, second]: [Place, Place?],
   address: bigint,
   size: number,
-  element: number,
+  access: Access,
 ): bigint {
   const inFirst = second === undefined ? size : PAGE - (low32(address) & (PAGE - 1));
   let value = readPlace(cpu, first, inFirst);
@@ -109,14 +135,13 @@ function read(
     raiseData(cpu, value, address, false);
     return 0n;
   }
-  if (!accessControls(cpu, cpu.el).bigEndian) return value;
-  return swapElements(value, size, element);
+  return inByteOrder(cpu, value, size, access);
 }
 
 /** Writes through every check; see `store` in memory_access.ts. */
 export function store(cpu: Cpu, address: bigint, size: number, value: bigint, access: Access): void {
   const places = locateAll(cpu, address, size, access, "write");
-  if (places !== undefined) write(cpu, places, address, size, value, elementSize(size, access));
+  if (places !== undefined) write(cpu, places, address, size, value, access);
 }
 
 function write(
@@ -125,9 +150,9 @@ function write(
   address: bigint,
   size: number,
   value: bigint,
-  element: number,
+  access: Access,
 ): void {
-  const ordered = accessControls(cpu, cpu.el).bigEndian ? swapElements(value, size, element) : value;
+  const ordered = inByteOrder(cpu, value, size, access);
   const inFirst = second === undefined ? size : PAGE - (low32(address) & (PAGE - 1));
   const head = second === undefined ? ordered : BigInt.asUintN(inFirst * 8, ordered);
   let fault = writePlace(cpu, first, inFirst, head);
@@ -139,7 +164,7 @@ function write(
 export function loadExclusive(cpu: Cpu, address: bigint, size: number, access: Access): bigint {
   const places = locateAll(cpu, address, size, access, "read");
   if (places === undefined) return 0n;
-  const value = read(cpu, places, address, size, exclusiveElementSize(cpu, size));
+  const value = read(cpu, places, address, size, "exclusive");
   if (cpu.pending === undefined) cpu.monitor.set(places[0].physical, size);
   return value;
 }
@@ -162,7 +187,7 @@ export function storeExclusive(
   const passed = cpu.monitor.allows(places[0].physical, size);
   cpu.monitor.clear("storeExclusive");
   if (!passed) return 1n;
-  write(cpu, places, address, size, value, exclusiveElementSize(cpu, size));
+  write(cpu, places, address, size, value, "exclusive");
   return cpu.pending === undefined ? 0n : 1n;
 }
 

@@ -8,7 +8,8 @@ export type Width = 0 | 1 | 4 | 8 | 16 | 32 | 64 | 128;
 
 /**
  * How a memory access differs from a plain one: LDTR/STTR, ordering, what alignment it needs, or that it is of several
- * lanes of so many bits, whose alignment and byte order are their own.
+ * lanes of so many bits, whose alignment and byte order are their own. An atomic load is of a word that is then stored:
+ * it faults, before anything is read, where that store would.
  */
 export type Access = typeof ACCESSES[number];
 
