@@ -160,12 +160,13 @@ export function bytesOf(value: bigint, size: number): Uint8Array {
   return Uint8Array.from({ length: size }, (_, index) => Number((value >> BigInt(index * 8)) & 0xffn));
 }
 
-/** Reads 1–64 bytes in one page of memory; undefined without a data cache. */
+/** Reads 1–16 bytes in one page from the data cache; undefined when memory has to be read. */
 export function readVisibly(cpu: Cpu, strict: StrictModels, place: Place, size: number): bigint | undefined {
   const cache = strict.dataCacheFor(cpu.index);
-  if (cache === undefined) return undefined;
   const { physical, hostOffset, cached } = place;
-  return littleEndian(cached ? cache.read(physical, size) : cache.readMemory(physical, hostOffset, size));
+  if (cached) return cache?.read(physical, size);
+  cache?.checkMemory(physical, hostOffset, size);
+  return undefined;
 }
 
 /** Writes bytes in one page to the data cache; false when they go to memory. */
@@ -187,6 +188,7 @@ function heldWord(cpu: Cpu, strict: StrictModels, { physical, hostOffset, cached
   };
   const cache = instructionCaches?.[cpu.index];
   if (cache !== undefined) return cache.word(physical, fetchLine);
+  if (dataCache?.holds(physical) !== true) return memory.view.getUint32(hostOffset, true);
   const word = new Uint8Array(4);
   fetchLine(physical, word);
   return new DataView(word.buffer).getUint32(0, true);
@@ -197,8 +199,9 @@ export function fetchVisibly(cpu: Cpu, strict: StrictModels, place: Place): numb
   const { memory, events } = cpu.surroundings;
   const { physical, hostOffset } = place;
   const used = heldWord(cpu, strict, place);
-  const present = strict.dataCache?.newestWord(physical, hostOffset) ??
-    memory.view.getUint32(hostOffset, true);
+  const present = strict.dataCache?.holds(physical) === true
+    ? strict.dataCache.newestWord(physical, hostOffset)
+    : memory.view.getUint32(hostOffset, true);
   if (used !== present && !strict.isQuiet) {
     events.emit("staleInstructionFetched", cpu.index, { address: cpu.pc, physical, used, present });
   }

@@ -102,7 +102,7 @@ export class StrictModels implements MemoryCache, DataCacheObserver {
     this.#reader = "device";
     for (let at = address; at < address + size;) {
       const end = Math.min(address + size, at - at % LINE_SIZE + LINE_SIZE);
-      this.dataCache.readMemory(at, this.memory.hostOffset(at as PhysicalAddress), end - at);
+      this.dataCache.checkMemory(at, this.memory.hostOffset(at as PhysicalAddress), end - at);
       at = end;
     }
   }

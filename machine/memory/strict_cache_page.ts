@@ -12,10 +12,13 @@ export function pageOf(address: number): [page: number, within: number] {
   return [(address - within) / PAGE_SIZE, within];
 }
 
-/** Numbers of the lines that `size` bytes at an offset of a page touch. */
-export function* linesOf(within: number, size: number): Generator<number> {
-  const last = Math.floor((within + size - 1) / LINE_SIZE);
-  for (let line = Math.floor(within / LINE_SIZE); line <= last; line++) yield line;
+/** Bytes in memory order as a number. */
+export function littleEndian(view: DataView, at: number, size: number): bigint {
+  if (size === 8) return view.getBigUint64(at, true);
+  if (size === 4) return BigInt(view.getUint32(at, true));
+  let value = 0n;
+  for (let index = size - 1; index >= 0; index--) value = value << 8n | BigInt(view.getUint8(at + index));
+  return value;
 }
 
 /** Bytes of the lines that `isWanted`, one after another. */

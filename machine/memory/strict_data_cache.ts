@@ -4,7 +4,7 @@ import { MachineInvariantError } from "../errors.ts";
 import { bytes, listOf, record, u53 } from "../layout.ts";
 import { type Section, sectionLayout } from "../snapshot.ts";
 import { PAGE_SIZE, type PhysicalMemory } from "./physical.ts";
-import { LINE_SIZE, LINES, linesOf, packLines, pageOf, unpackLines } from "./strict_cache_page.ts";
+import { LINE_SIZE, LINES, littleEndian, packLines, pageOf, unpackLines } from "./strict_cache_page.ts";
 
 /** The first level has the line. */
 const PRESENT = 1;
@@ -36,6 +36,8 @@ interface Page {
   readonly flags: Uint8Array;
   /** What CPUs see. */
   readonly data: Uint8Array<ArrayBuffer>;
+  /** The same. */
+  readonly view: DataView;
   /** What memory had when the line was filled or last cleaned: where it differs now, somebody else wrote. */
   readonly origin: Uint8Array;
   /** What the second level has. */
@@ -77,9 +79,11 @@ export class DataCache {
     if (hostOffset < 0) {
       throw new MachineInvariantError(`Cannot cache ${hex(number * PAGE_SIZE)}: not memory`);
     }
+    const data = new Uint8Array(PAGE_SIZE);
     const page: Page = {
       flags: new Uint8Array(LINES),
-      data: new Uint8Array(PAGE_SIZE),
+      data,
+      view: new DataView(data.buffer),
       origin: new Uint8Array(PAGE_SIZE),
       unified: new Uint8Array(PAGE_SIZE),
       hostOffset,
@@ -91,7 +95,8 @@ export class DataCache {
   /** Fills the lines of a range within a page that are not there. */
   #fill(page: Page, within: number, size: number): void {
     const { flags, data, origin, unified, hostOffset } = page;
-    for (const line of linesOf(within, size)) {
+    const first = Math.floor(within / LINE_SIZE), last = Math.floor((within + size - 1) / LINE_SIZE);
+    for (let line = first; line <= last; line++) {
       const flag = flags[line] as number;
       if ((flag & PRESENT) !== 0) continue;
       const start = line * LINE_SIZE, end = start + LINE_SIZE;
@@ -112,11 +117,12 @@ export class DataCache {
 
   /** The newest bytes of a range within a page, where they are not those given. */
   #disagreement(address: number, used: Uint8Array): Uint8Array | undefined {
-    const [number, within] = pageOf(address);
-    const page = this.#pages.get(number);
+    const page = this.#pages.get(Math.floor(address / PAGE_SIZE));
     if (page === undefined) return undefined;
-    const newest = used.map((_, index) => this.#newest(page, within + index));
-    return newest.every((byte, index) => byte === used[index]) ? undefined : newest;
+    const within = address % PAGE_SIZE;
+    let index = 0;
+    while (index < used.length && used[index] === this.#newest(page, within + index)) index++;
+    return index === used.length ? undefined : used.map((_, at) => this.#newest(page, within + at));
   }
 
   #check(address: number, used: Uint8Array): void {
@@ -124,14 +130,13 @@ export class DataCache {
     if (present !== undefined) this.observer.staleRead(address, used.slice(), present);
   }
 
-  /** Reads bytes within a page by a cacheable access; the result is a view that the next write may change. */
-  read(address: number, size: number): Uint8Array<ArrayBuffer> {
-    const [number, within] = pageOf(address);
-    const page = this.#page(number);
+  /** Reads 1–16 bytes within a page by a cacheable access, as a little-endian number. */
+  read(address: number, size: number): bigint {
+    const within = address % PAGE_SIZE;
+    const page = this.#page(Math.floor(address / PAGE_SIZE));
     this.#fill(page, within, size);
-    const used = page.data.subarray(within, within + size);
-    this.#check(address, used);
-    return used;
+    this.#check(address, page.data.subarray(within, within + size));
+    return littleEndian(page.view, within, size);
   }
 
   /** Writes bytes within a page by a cacheable access of a CPU. */
@@ -141,14 +146,13 @@ export class DataCache {
     this.#fill(page, within, bytes.length);
     this.memory.markWritten(page.hostOffset + within, bytes.length, address as PhysicalAddress, cpu);
     page.data.set(bytes, within);
-    for (const line of linesOf(within, bytes.length)) page.flags[line] = (page.flags[line] as number) | DIRTY;
+    const first = Math.floor(within / LINE_SIZE), last = Math.floor((within + bytes.length - 1) / LINE_SIZE);
+    for (let line = first; line <= last; line++) page.flags[line] = (page.flags[line] as number) | DIRTY;
   }
 
-  /** Reads memory within a page past the cache, by an uncached access or a device. */
-  readMemory(address: number, hostOffset: number, size: number): Uint8Array<ArrayBuffer> {
-    const used = this.memory.bytes.subarray(hostOffset, hostOffset + size);
-    this.#check(address, used);
-    return used;
+  /** Memory is read within a page past the cache, by an uncached access or a device. */
+  checkMemory(address: number, hostOffset: number, size: number): void {
+    this.#check(address, this.memory.bytes.subarray(hostOffset, hostOffset + size));
   }
 
   /** Copies what a cacheable instruction fetch sees, within a page: the point of unification. */
@@ -163,9 +167,16 @@ export class DataCache {
     }
   }
 
+  /** True when some level has the line of an address. */
+  holds(address: number): boolean {
+    const page = this.#pages.get(Math.floor(address / PAGE_SIZE));
+    const flag = page?.flags[Math.floor((address % PAGE_SIZE) / LINE_SIZE)] ?? 0;
+    return (flag & (PRESENT | UNIFIED)) !== 0;
+  }
+
   /** The newest word at an address, a multiple of 4. */
   newestWord(address: number, hostOffset: number): number {
-    const word = new Uint8Array(this.memory.bytes.subarray(hostOffset, hostOffset + 4));
+    const word = this.memory.bytes.slice(hostOffset, hostOffset + 4);
     const newest = this.#disagreement(address, word) ?? word;
     return new DataView(newest.buffer as ArrayBuffer, newest.byteOffset).getUint32(0, true);
   }
