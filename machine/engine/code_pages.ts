@@ -76,6 +76,11 @@ export class CodePages {
     return hostPage + (record - base) / (RECORD_SIZE / 4);
   }
 
+  /** True for a record whose handler is not generated yet. */
+  isAwaited(record: number): boolean {
+    return this.memory.view.getUint16(record + RECORD.handler, true) === HANDLER.awaited;
+  }
+
   /** Fills a record and marks the page that its word is in, so that writes to it are noticed. */
   write(record: number, handler: number, operands: Operands | undefined): void {
     const { view, pageFlags } = this.memory;

@@ -71,16 +71,13 @@ export class Handlers {
     return instance.exports["run"] as ThreadedRun;
   }
 
-  /** Counts a step of an instruction whose handler is not generated; true when it is now, so that it may be decoded again. */
+  /** Counts a step of an instruction whose handler is not generated; true when all known handlers are now. */
   await(): boolean {
-    if (++this.#awaited < PATIENCE << Math.min(this.#modules, DOUBLINGS)) {
-      return false;
-    }
+    const patience = PATIENCE << Math.min(this.#modules, DOUBLINGS);
+    if (++this.#awaited < patience) return false;
     this.#awaited = 0;
-    if (this.#generated < this.#shapes.length) {
-      this.#modules++;
-      this.#run = this.#generate();
-    }
+    this.#modules++;
+    this.#run = this.#generate();
     return true;
   }
 

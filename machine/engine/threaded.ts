@@ -3,7 +3,7 @@ import type { Cpu } from "../cpu/cpu.ts";
 import { isFloatTrapped } from "../cpu/helpers.ts";
 import { CPU_STATE_SIZE, SLOT_PC } from "../cpu/registers.ts";
 import type { PhysicalMemory } from "../memory/physical.ts";
-import { CodePages, RECORD_SIZE } from "./code_pages.ts";
+import { CodePages, HANDLER, RECORD_SIZE } from "./code_pages.ts";
 import type { Engine } from "./engine.ts";
 import { Handlers } from "./handlers.ts";
 import { ReferenceEngine } from "./reference.ts";
@@ -49,6 +49,8 @@ class GeneratedCode {
   /** `evaluate` came back because a step ended the burst. */
   #burstEnded = false;
   #isRunning = false;
+  /** Records whose handlers are not generated yet. */
+  #awaited: number[] = [];
   #isDropDue = false;
 
   constructor(
@@ -90,6 +92,7 @@ class GeneratedCode {
 
   #drop(): void {
     this.#isDropDue = false;
+    this.#awaited = [];
     this.#pages.drop();
     for (const { tlb } of this.cpus) tlb.code.clear();
   }
@@ -153,7 +156,7 @@ class GeneratedCode {
         this.#decode(record);
         return true;
       case REASON.awaited:
-        if (this.#handlers.await()) this.#decode(record);
+        if (this.#handlers.await()) this.#decodeAwaited();
         return this.#stepOnce();
       default: // No steps are left, or an access asked to stop.
         return !cpu.attention && !clock.changed;
@@ -211,6 +214,14 @@ class GeneratedCode {
     const { guarded } = this.#pages.pageOf(record), pc = this.#pages.addressOf(record);
     const { handler, operands } = this.#handlers.decode(this.#cpu, word, pc, guarded);
     this.#pages.write(record, handler, operands);
+    if (handler === HANDLER.awaited) this.#awaited.push(record);
+  }
+
+  /** Gives the records that waited for their handlers these. */
+  #decodeAwaited(): void {
+    const awaited = this.#awaited;
+    this.#awaited = [];
+    for (const record of awaited) if (this.#pages.isAwaited(record)) this.#decode(record);
   }
 
   /** A record's access that is not plain. */
