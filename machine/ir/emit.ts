@@ -7,8 +7,8 @@
 import { MachineInvariantError } from "../errors.ts";
 import type { CodeWriter } from "../wasm/code_writer.ts";
 import type { ValueType } from "../wasm/value_type.ts";
-import { type HelperName, HELPERS } from "./helpers.ts";
-import { type IrNode, type OperationName, OPERATIONS, type Width } from "./operations.ts";
+import { BAIL, changesOf, readsOf } from "./emit_rules.ts";
+import { type IrNode, OPERATIONS, type Width } from "./operations.ts";
 import type { OperationRow } from "./operation.ts";
 
 /** What an engine gives to emission: the operations that touch state, in the engine's own form. */
@@ -39,36 +39,7 @@ export function valueType(width: Width): "i32" | "i64" | "v128" {
   return width === 128 ? "v128" : width === 64 ? "i64" : "i32";
 }
 
-/** Kinds of state: what a read depends on, and what an effect changes. BAIL is the right to start again. */
-const X = 1, V = 2, NZCV = 4, BAIL = 8, ALL = 15;
-
-const READS: Partial<Record<OperationName, number>> = {
-  constant: 0,
-  pc: 0,
-  readX: X,
-  readV: V,
-  readNzcv: NZCV,
-};
-
-/** Effects not listed change everything. */
-// deno-fmt-ignore
-const CHANGES: Partial<Record<OperationName, number>> = {
-  writeX: X | BAIL, writeV: V | BAIL, writeNzcv: NZCV | BAIL,
-  load: BAIL, store: BAIL, loadExclusive: BAIL, storeExclusive: BAIL, branch: BAIL, branchIf: BAIL,
-};
-
 const rowOf = (node: IrNode): OperationRow => OPERATIONS[node.op];
-
-/** A helper that does nothing but fault: it can be called again. */
-function isCheck({ op, immediates }: IrNode): boolean {
-  if (op !== "helper") return false;
-  const { width, faults, endsBlock } = HELPERS[immediates[0] as HelperName];
-  return width === 0 && faults && !endsBlock;
-}
-
-function changesOf(node: IrNode): number {
-  return isCheck(node) ? 0 : CHANGES[node.op] ?? ALL;
-}
 
 /**
  * True when every operation that the instruction needs has an emit or is one that the engine gives by `isSupported`, and
@@ -115,22 +86,27 @@ export function emitInstruction(nodes: readonly IrNode[], code: CodeWriter, back
 }
 
 const NO_LOCAL = -1, CONSUMED = -2;
+const NONE: readonly number[] = [];
 
-/** Writes instructions; emits and backends see it as the place their arguments come from. */
+/** Writes instructions one after another; emits and backends see it as the place their arguments come from. */
 export class Emitter {
   /** The node being written. */
   node: IrNode = undefined as never;
   #nodes: readonly IrNode[] = [];
-  /** Values that each node pushes. */
-  #operands: (readonly number[])[] = [];
   /** Operands of `node`. */
   #present: readonly number[] = [];
-  /** Uses of each value not written yet. */
-  #uses: number[] = [];
-  /** What each value, with all that it is computed from, depends on. */
-  #reads: number[] = [];
-  /** The local that holds a value. */
-  #locals: number[] = [];
+  // What is known of each node, by its index; entries past the present instruction are of earlier ones.
+  readonly #rows: OperationRow[] = [];
+  /** The engine writes it. */
+  readonly #given: boolean[] = [];
+  /** Values that it pushes. */
+  readonly #operands: (readonly number[])[] = [];
+  /** Uses of its value not written yet. */
+  readonly #uses: number[] = [];
+  /** What its value, with all that it is computed from, depends on. */
+  readonly #reads: number[] = [];
+  /** The local that holds its value. */
+  readonly #locals: number[] = [];
   readonly #scratch: number[] = [];
 
   /** Instructions go to `code`, which may be shared with their engine. */
@@ -206,9 +182,9 @@ export class Emitter {
     this.#plan(nodes);
     for (let index = 0; index < nodes.length; index++) {
       const node = nodes[index] as IrNode;
-      if (!rowOf(node).effect) continue;
+      if (!(this.#rows[index] as OperationRow).effect) continue;
       this.#prepare(index);
-      if (this.#isGiven(node)) this.#keepBefore(index, changesOf(node));
+      if (this.#given[index]) this.#keepBefore(index, changesOf(node));
       this.#emit(index);
       if (node.width === 0) continue;
       if (this.#uses[index] === 0) this.code.drop();
@@ -216,34 +192,34 @@ export class Emitter {
     }
   }
 
-  #isGiven(node: IrNode): boolean {
-    return rowOf(node).emit === undefined || this.backend.takes?.(node, this.#nodes) === true;
-  }
-
   /** Counts uses, from the last node to the first, and what values depend on, from the first to the last. */
   #plan(nodes: readonly IrNode[]): void {
+    const { backend } = this, count = nodes.length;
     this.#nodes = nodes;
-    const count = nodes.length;
-    const uses: number[] = new Array(count).fill(0), operands: (readonly number[])[] = new Array(count);
-    for (let index = count - 1; index >= 0; index--) {
-      const node = nodes[index] as IrNode;
-      const isLive = rowOf(node).effect || uses[index] !== 0;
-      const values = isLive ? this.backend.operands?.(node, nodes) ?? node.args : [];
-      for (const value of values) uses[value] = (uses[value] as number) + 1;
-      operands[index] = values;
-    }
-    const reads: number[] = new Array(count);
     for (let index = 0; index < count; index++) {
       const node = nodes[index] as IrNode, row = rowOf(node);
-      let mask = row.bails === true ? BAIL : 0;
-      if (this.#isGiven(node)) mask |= READS[node.op] ?? X | V | NZCV;
-      for (const value of operands[index] as readonly number[]) mask |= reads[value] as number;
-      reads[index] = row.effect ? 0 : mask; // an effect's value is in a local at once
+      this.#rows[index] = row;
+      this.#given[index] = row.emit === undefined || backend.takes?.(node, nodes) === true;
+      this.#uses[index] = 0;
+      this.#locals[index] = NO_LOCAL;
     }
-    this.#uses = uses;
-    this.#operands = operands;
-    this.#reads = reads;
-    this.#locals = new Array(count).fill(NO_LOCAL);
+    for (let index = count - 1; index >= 0; index--) {
+      const node = nodes[index] as IrNode;
+      const isLive = (this.#rows[index] as OperationRow).effect || this.#uses[index] !== 0;
+      const values = isLive ? backend.operands?.(node, nodes) ?? node.args : NONE;
+      for (const value of values) this.#uses[value] = (this.#uses[value] as number) + 1;
+      this.#operands[index] = values;
+    }
+    for (let index = 0; index < count; index++) this.#reads[index] = this.#readsOf(index);
+  }
+
+  #readsOf(index: number): number {
+    const row = this.#rows[index] as OperationRow;
+    if (row.effect) return 0; // its value is in a local at once
+    let reads = row.bails === true ? BAIL : 0;
+    if (this.#given[index]) reads |= readsOf(this.#nodes[index] as IrNode);
+    for (const value of this.#operands[index] as readonly number[]) reads |= this.#reads[value] as number;
+    return reads;
   }
 
   /** Puts values that a node needs more than once, or that others need too, into locals. */
@@ -295,8 +271,8 @@ export class Emitter {
     const node = this.#nodes[index] as IrNode;
     this.node = node;
     this.#present = this.#operands[index] as readonly number[];
-    if (this.#isGiven(node)) this.backend.state(index, node, this);
-    else rowOf(node).emit?.(node, this);
+    if (this.#given[index]) this.backend.state(index, node, this);
+    else (this.#rows[index] as OperationRow).emit?.(node, this);
     while (this.#scratch.length > firstScratch) this.code.releaseLocal(this.#scratch.pop() as number);
     for (const value of this.#present) this.#release(value);
     this.node = outer;

@@ -11,9 +11,18 @@ export type SharedOperation<Name> = Name extends `i32${infer Operation}`
   ? (`i64${Operation}` extends PlainInstruction ? Operation : never)
   : never;
 
+/** Codes of an operation for i32 and i64, made once: emission is timed. */
+const CODES: Readonly<Record<string, readonly [i32: number, i64: number]>> = Object.fromEntries(
+  Object.entries(PLAIN).flatMap(([name, i32]) => {
+    const operation = name.slice(3), i64 = (PLAIN as Readonly<Record<string, number>>)[`i64${operation}`];
+    return name.startsWith("i32") && i64 !== undefined ? [[operation, [i32, i64]]] : [];
+  }),
+);
+
 /** `i32.add` or `i64.add`, by width. */
 export function integer(code: CodeWriter, width: number, operation: IntegerOperation): void {
-  code.instruction(PLAIN[`${width === 64 ? "i64" : "i32"}${operation}`]);
+  const [i32, i64] = CODES[operation] as readonly [number, number];
+  code.instruction(width === 64 ? i64 : i32);
 }
 
 /** Pushes a number of at most 31 bits in the type of a width. */

@@ -56,11 +56,14 @@ export class ByteWriter {
   /** A bigint taken modulo 2^64 and read as signed, in LEB128. */
   signed64(value: bigint): void {
     value = BigInt.asIntN(64, value);
-    while (value !== BigInt(Number(value) | 0)) {
+    let number = Number(value);
+    while (!Number.isSafeInteger(number)) { // seven bits at a time until a number holds the rest
       this.byte(Number(value & 127n) | 128);
       value >>= 7n;
+      number = Number(value);
     }
-    this.signed(Number(value));
+    for (; number < -64 || number > 63; number = Math.floor(number / 128)) this.byte(number & 127 | 128);
+    this.byte(number & 127);
   }
 
   /** A name: its length in bytes, then UTF-8. */
