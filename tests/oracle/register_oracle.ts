@@ -1,7 +1,8 @@
 /**
  * Asks QEMU what every access to a system register does, in every configuration, and compares it with the fixtures that
- * the tests of the CPU go by; `--record` renews them.
+ * the tests of the CPU go by; `--record` renews them, `--model` asks about one only.
  */
+import { parseArgs } from "@std/cli";
 import { assembleProgram } from "../../machine/a64/program.ts";
 import { systemAccessSyndrome } from "../../machine/cpu/syndrome.ts";
 import {
@@ -10,10 +11,12 @@ import {
   CONFIGURATIONS,
   encodingOf,
   FIRST_ENCODING,
+  fixtureName,
   LAST_ENCODING,
   outcomeOf,
   type Outcomes,
   printOutcomes,
+  type RecordedModel,
   referenceOf,
   spsrOf,
   usualOutcome,
@@ -54,6 +57,10 @@ function parameters(configuration: Configuration): Uint8Array<ArrayBuffer> {
     BigInt(0xd500_0000 | encodingOf(name) << 5),
     value,
   ]);
+  // A host at EL2 writes its own VBAR_EL2 by the name of EL1's.
+  if (level === 2 && ((controls["HCR_EL2"] ?? 0n) >> 34n & 1n) === 1n) {
+    sets.push(BigInt(0xd500_0000 | encodingOf("VBAR_EL1") << 5), probe.symbols.get("vectors_2") as bigint);
+  }
   // SCR_EL3 last: EL2's registers are set while they can be.
   const security = el3 ? [BigInt(0xd500_0000 | encodingOf("SCR_EL3") << 5), scr] : [];
   return words(features, spsrOf(level), scr | 1n, masks, ...sets, ...security, 0n, 0n);
@@ -64,7 +71,13 @@ function isMasked({ name, el2, el3, level }: Configuration): boolean {
   return name.startsWith("with") && level === (el3 ? 3 : el2 ? 2 : 1);
 }
 
-async function run(configuration: Configuration): Promise<BigUint64Array> {
+/** `-cpu` of a model. */
+const CPU_OPTION: Readonly<Record<RecordedModel, string>> = {
+  "cortex-a57": "cortex-a57",
+  "max": "max,sve=off,sme=off",
+};
+
+async function run(model: RecordedModel, configuration: Configuration): Promise<BigUint64Array> {
   const { el2, el3 } = configuration;
   const directory = Deno.makeTempDirSync({ prefix: "hindsight-probe-" });
   const load = (name: string, bytes: Uint8Array, address: bigint) => {
@@ -78,7 +91,9 @@ async function run(configuration: Configuration): Promise<BigUint64Array> {
     const args = [
       "-M",
       machine,
-      ..."-cpu cortex-a57 -m 256 -display none -nodefaults -semihosting".split(" "),
+      "-cpu",
+      CPU_OPTION[model],
+      ..."-m 256 -display none -nodefaults -semihosting".split(" "),
     ];
     args.push("-bios", `${directory}/boot`, ...load("probe", probe.bytes, BASE));
     args.push(...load("parameters", parameters(configuration), PARAMETERS));
@@ -119,10 +134,11 @@ function differences(all: Outcomes, reference: Outcomes, usual: string): Outcome
 
 /** Counters, and the timers' views that move with them: what they read is the host's time. */
 const MOVING: ReadonlySet<number> = new Set(
-  ["CNTPCT_EL0", "CNTVCT_EL0", "CNTP", "CNTV", "CNTPS", "CNTHP"].flatMap((name) =>
-    name.includes("CT_")
-      ? [encodingOf(name)]
-      : ["TVAL", "CVAL"].map((view) => encodingOf(`${name}_${view}_EL${{ CNTPS: 1, CNTHP: 2 }[name] ?? 0}`))
+  ["CNTPCT_EL0", "CNTVCT_EL0", "RNDR", "RNDRRS", "CNTP", "CNTV", "CNTPS", "CNTHP", "CNTHV"].flatMap((name) =>
+    /CT_|RND/.test(name) ? [encodingOf(name)] : ["TVAL", "CVAL"].map((view) => {
+      const level = { CNTPS: 1, CNTHP: 2, CNTHV: 2 }[name] ?? 0;
+      return encodingOf(`${name}_${view}_EL${level}`);
+    })
   ),
 );
 
@@ -142,12 +158,12 @@ function values(results: BigUint64Array): string[] {
 }
 
 /** What QEMU does, as the two fixtures hold it, and how many accesses that was. */
-async function ask(): Promise<{ access: string; values: string; accesses: number }> {
-  const header = "# QEMU 7.2.22, virt, cortex-a57; tests/oracle/register_oracle.ts";
+async function ask(model: RecordedModel): Promise<{ access: string; values: string; accesses: number }> {
+  const header = `# QEMU 7.2.22, virt, ${model}; tests/oracle/register_oracle.ts`;
   const accessLines = [header], valueLines = [header];
   const known = new Map<string, Outcomes>();
-  for (const configuration of CONFIGURATIONS) {
-    const results = await run(configuration);
+  for (const configuration of CONFIGURATIONS[model]) {
+    const results = await run(model, configuration);
     const all = outcomes(configuration, results);
     known.set(configuration.name, all);
     const reference = known.get(referenceOf(configuration) ?? "") ?? new Map();
@@ -158,24 +174,32 @@ async function ask(): Promise<{ access: string; values: string; accesses: number
   return {
     access: accessLines.join("\n") + "\n",
     values: valueLines.join("\n") + "\n",
-    accesses: CONFIGURATIONS.length * (LAST_ENCODING - FIRST_ENCODING) * 2,
+    accesses: CONFIGURATIONS[model].length * (LAST_ENCODING - FIRST_ENCODING) * 2,
   };
 }
 
 if (import.meta.main) {
-  const { access, values, accesses } = await ask();
-  let renewed = 0;
-  for (const [name, text] of [["system_access.txt", access], ["system_values.txt", values]] as const) {
-    const path = new URL(`../fixtures/cpu/${name}`, import.meta.url);
-    if (text === await Deno.readTextFile(path).catch(() => "")) continue;
-    if (!Deno.args.includes("--record")) {
-      throw new Error(`${name}: QEMU answers otherwise than the fixture says; renew it with --record`);
+  let renewed = 0, accesses = 0, configurations = 0;
+  const { model: only } = parseArgs(Deno.args, { string: ["model"], boolean: ["record"] });
+  for (
+    const model of (["cortex-a57", "max"] as const).filter((name) => only === undefined || name === only)
+  ) {
+    const found = await ask(model);
+    for (const kind of ["access", "values"] as const) {
+      const name = fixtureName(kind, model), text = found[kind];
+      const path = new URL(`../fixtures/cpu/${name}`, import.meta.url);
+      if (text === await Deno.readTextFile(path).catch(() => "")) continue;
+      if (!Deno.args.includes("--record")) {
+        throw new Error(`${name}: QEMU answers otherwise than the fixture says; renew it with --record`);
+      }
+      await Deno.writeTextFile(path, text);
+      renewed++;
     }
-    await Deno.writeTextFile(path, text);
-    renewed++;
+    accesses += found.accesses;
+    configurations += CONFIGURATIONS[model].length;
   }
   console.log(
-    `registers: ${accesses} accesses in ${CONFIGURATIONS.length} configurations as recorded` +
+    `registers: ${accesses} accesses in ${configurations} configurations as recorded` +
       (renewed > 0 ? `, ${renewed} fixtures renewed` : ""),
   );
 }

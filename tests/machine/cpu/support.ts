@@ -1,4 +1,5 @@
 /** A CPU on its own for tests: memory, clock, events and a timer, but no board. */
+import type { CpuModel } from "../../../machine/a64/feature.ts";
 import { Clock } from "../../../machine/clock.ts";
 import { Cpu, type CpuFeatures } from "../../../machine/cpu/cpu.ts";
 import type { StrictModels } from "../../../machine/cpu/strict_models.ts";
@@ -14,6 +15,8 @@ export const RAM = 0x4000_0000;
 
 /** What a test may choose. */
 export interface TestOptions {
+  /** -cpu; cortex-a57 by default. */
+  readonly model?: CpuModel;
   /** EL2 exists. */
   readonly el2?: boolean;
   /** EL3 exists. */
@@ -44,7 +47,8 @@ export interface TestCpus {
 
 /** Builds CPUs and resets them. */
 export function testCpus(options: TestOptions = {}): TestCpus {
-  const { el2 = false, el3 = false, count = 1, firmware, semihosting = false } = options;
+  const { model = "cortex-a57", el2 = false, el3 = false, count = 1, firmware, semihosting = false } =
+    options;
   const memory = new PhysicalMemory(CPU_STATE_SIZE * count, 1 << 20);
   memory.addRegion("ram", physicalAddress(RAM), 1 << 20);
   const clock = new Clock();
@@ -53,7 +57,7 @@ export function testCpus(options: TestOptions = {}): TestCpus {
   hub.add({ classes: ["trap", "detail", "device"], observe: (event) => void events.push(event) });
   const cpus: Cpu[] = [];
   const calls: string[] = [];
-  const features: CpuFeatures = { model: "cortex-a57", el2, el3 };
+  const features: CpuFeatures = { model, el2, el3 };
   const surroundings = {
     strict: options.strict?.(memory, hub),
     memory,

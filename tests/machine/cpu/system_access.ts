@@ -78,12 +78,54 @@ function features(): Configuration[] {
   });
 }
 
+/** HCR_EL2.E2H, and with TGE. */
+const E2H = RW | 1n << 34n, IN_HOST = E2H | 1n << 27n;
+/** CPTR_EL2 for a host: FPEN traps nothing. */
+const HOST_CPTR = 3n << 20n;
+/** CNTHCTL_EL2 for a host: all is allowed. */
+const HOST_CNTHCTL = 0xf03n;
+
+/** A host at EL2; with TGE, EL0 is its own. */
+function host(name: string, levels: readonly Level[], changes: Controls = {}, hcr = E2H): Configuration[] {
+  const controls = { HCR_EL2: hcr, CPTR_EL2: HOST_CPTR, CNTHCTL_EL2: HOST_CNTHCTL, SCTLR_EL2: 0x4c5ca38n };
+  return configuration(name, levels, { ...controls, ...changes });
+}
+
+/** What FEAT_VHE adds. */
+// deno-fmt-ignore
+const HOST_CONFIGURATIONS: readonly Configuration[] = [
+  ...host("E2H", [0, 1, 2, 3]),
+  ...host("E2H and TGE", [0, 2, 3], {}, IN_HOST),
+  ...host("E2H, secure", [0, 1, 3]).map((one) => ({ ...one, scr: 0x500n })),
+  ...[13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 28].flatMap((bit) =>
+    host(`E2H, TGE and HCR_EL2 ${bit}`, [0], {}, IN_HOST | 1n << BigInt(bit))),
+  ...[0n, 1n, 2n].flatMap((fpen) => [
+    ...host(`E2H, FPEN ${fpen}`, [0, 1, 2], { CPTR_EL2: fpen << 20n, CPACR_EL1: fpen << 20n }),
+    ...host(`E2H, FPEN ${fpen} of EL2`, [0, 1], { CPTR_EL2: fpen << 20n }),
+    ...host(`E2H, TGE, FPEN ${fpen}`, [0], { CPTR_EL2: fpen << 20n }, IN_HOST),
+    ...host(`E2H, TGE, FPEN ${fpen} of EL1`, [0], { CPACR_EL1: fpen << 20n }, IN_HOST),
+  ]),
+  ...host("E2H, CPTR_EL2 31", [0, 1], { CPTR_EL2: HOST_CPTR | 1n << 31n }),
+  ...[0, 1, 8, 9, 10, 11].flatMap((bit) => [
+    ...host(`E2H, CNTHCTL_EL2 without ${bit}`, [0, 1], { CNTHCTL_EL2: HOST_CNTHCTL & ~(1n << BigInt(bit)) }),
+    ...host(`E2H, TGE, CNTHCTL_EL2 without ${bit}`, [0], { CNTHCTL_EL2: HOST_CNTHCTL & ~(1n << BigInt(bit)) }, IN_HOST),
+  ]),
+  ...host("E2H, TGE, CNTKCTL_EL1 closed", [0], { CNTKCTL_EL1: 0n }, IN_HOST),
+  ...host("E2H, TGE, SCTLR_EL1 closed", [0], { SCTLR_EL1: 0xc50838n }, IN_HOST),
+  ...[9, 14, 15, 26].flatMap((bit) => [
+    ...host(`E2H, TGE, only SCTLR_EL2 ${bit}`, [0], { SCTLR_EL2: 0xc50838n | 1n << BigInt(bit) }, IN_HOST),
+    ...host(`E2H, only SCTLR_EL2 ${bit}`, [0], { SCTLR_EL2: 0xc50838n | 1n << BigInt(bit) }),
+  ]),
+  ...host("E2H, TGE, PMUSERENR_EL0 closed", [0], { PMUSERENR_EL0: 0n }, IN_HOST),
+  ...[5, 6, 8, 9, 10, 11].flatMap((bit) => host(`E2H, TGE, MDCR_EL2 ${bit}`, [0], { MDCR_EL2: 6n | 1n << BigInt(bit) }, IN_HOST)),
+];
+
 /** HCR_EL2 bits that trap; TRVM would trap the probe's own handler at EL1 when anything is UNDEFINED. */
 const HCR_BITS = [13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 28, 29];
 
-/** Every configuration. */
+/** Configurations of every model. */
 // deno-fmt-ignore
-export const CONFIGURATIONS: readonly Configuration[] = [
+const COMMON_CONFIGURATIONS: readonly Configuration[] = [
   ...features(),
   ...configuration("open", [0, 1, 2, 3]),
   ...configuration("closed", [0], {}, CLOSED),
@@ -106,6 +148,20 @@ export const CONFIGURATIONS: readonly Configuration[] = [
   ...configuration("secure with ST", [0, 1], {}, OPEN, 0xd00n),
   ...configuration("secure with all of HCR_EL2", [0, 1], { HCR_EL2: RW | 0x77ff_ee00n }, OPEN, 0x500n),
 ];
+
+/** Every configuration, by model. */
+export const CONFIGURATIONS: Readonly<Record<"cortex-a57" | "max", readonly Configuration[]>> = {
+  "cortex-a57": COMMON_CONFIGURATIONS,
+  "max": [...COMMON_CONFIGURATIONS, ...HOST_CONFIGURATIONS],
+};
+
+/** A model whose accesses were recorded. */
+export type RecordedModel = keyof typeof CONFIGURATIONS;
+
+/** Name of a model's fixture, of outcomes or of values. */
+export function fixtureName(kind: "access" | "values", model: RecordedModel): string {
+  return model === "cortex-a57" ? `system_${kind}.txt` : `system_${kind}_${model}.txt`;
+}
 
 /** Name of the SPSR value that gets to a level with its own stack pointer and everything masked. */
 export function spsrOf(level: Level): bigint {

@@ -1,9 +1,11 @@
 /** Where our outcome of an access may differ from QEMU 7.2's, with the reason. */
-import { SYSTEM_INSTRUCTIONS } from "../../../machine/a64/system_names.ts";
-import type { Configuration } from "./system_access.ts";
+import { SYSTEM_INSTRUCTIONS, systemInstructionName } from "../../../machine/a64/system_names.ts";
+import type { Configuration, RecordedModel } from "./system_access.ts";
 
 /** One access whose outcomes differ. */
 export interface AccessDifference {
+  /** On what. */
+  readonly model: RecordedModel;
   /** Where. */
   readonly configuration: Configuration;
   /** As `systemEncoding` has it. */
@@ -38,6 +40,24 @@ const isCounter = (name: string): boolean => /^PM(SELR|SWINC|CCNTR|XEVCNTR|EVCNT
 const has = ({ configuration }: AccessDifference, register: string, bit: number): boolean =>
   ((configuration.controls[register] ?? 0n) >> BigInt(bit) & 1n) === 1n;
 
+/** Extensions of QEMU 7.2's max that do not exist here: RAS, LOR, CSV2, RNG, PMUv3p4, S-EL2, HCX, MTE of EL0. */
+const ELSEWHERE =
+  /^(ERR|ERX|V?DISR|VSESR|LOR|SCXTNUM|RNDR|PMMIR|VSTTBR|VSTCR|S3_4_C1_C2_2|GMID|TCO|TFSR|RGSR|GCR|AP[IDG][AB]?Key)/;
+/** TLBI of the outer shareable domain and of ranges, prediction restrictions, DC of tags. */
+const INSTRUCTIONS_ELSEWHERE = /^(tlbi (r\w+|\w+os)|cfp|dvp|cpp|dc c?i?g\w+)/;
+
+function isElsewhere({ name, encoding }: AccessDifference): boolean {
+  return ELSEWHERE.test(name) || INSTRUCTIONS_ELSEWHERE.test(systemInstructionName(encoding) ?? "");
+}
+
+/** A read of the ID space (op0 3, op1 0, 1 or 3, CRn 0), at EL0 or of a register that is not there. */
+function isIdRead({ model, encoding, isRead, ours, theirs }: AccessDifference): boolean {
+  const isIdSpace = encoding >> 14 === 3 && [0, 1, 3].includes(encoding >> 11 & 7) &&
+    (encoding >> 7 & 15) === 0;
+  const isTrap = ours.startsWith("undefined") && theirs.startsWith("trap");
+  return model === "max" && isRead && isIdSpace && isTrap;
+}
+
 /** Every reason. */
 // deno-fmt-ignore
 const ROWS: readonly Row[] = [
@@ -49,6 +69,11 @@ const ROWS: readonly Row[] = [
   { reason: "D13.8, CNTHCTL_EL2.EL1PCTEN, not EL1PCEN, traps CNTPCT_EL0 at EL0", holds: (d) => d.name === "CNTPCT_EL0" && d.configuration.level === 0 && d.configuration.controls["CNTHCTL_EL2"] !== 3n },
   { reason: "C5.3: with the MMU off memory is Device, where DC ZVA faults", holds: (d) => d.encoding === SYSTEM_INSTRUCTIONS["dc zva"]?.encoding && /^[1-3]:9[26]000061$/.test(d.ours) },
   { reason: "D13.3: MDCR_EL3.TDA traps MDCR_EL2", holds: (d) => d.name === "MDCR_EL2" && has(d, "MDCR_EL3", 9) && d.ours === "trap 3" },
+  { reason: "D1.10.4, FEAT_IDST gives UNDEFINED reads of ID registers a syndrome; it does not exist here", holds: isIdRead },
+  { reason: "FEAT_ECV and FEAT_FGT, which QEMU 7.2 does not have", holds: ({ name }) => /^(CNT[PV]CTSS|CNTPOFF|HD?FG[RWI]TR)_/.test(name) },
+  { reason: "D13.1.2: names in _EL12 and _EL02 exist while HCR_EL2.E2H is 1", holds: (d) => /_EL[01]2$/.test(d.name) && (!has(d, "HCR_EL2", 34) || (d.configuration.scr & 1n) === 0n) && d.ours.startsWith("undefined") },
+  { reason: "rule R_RJFFP: registers of EL2 are RES0 at EL3 where EL2 does not exist", holds: (d) => /^(TTBR1|CNTHV_\w+)_EL2$/.test(d.name) && !d.configuration.el2 && d.ours === "ok" },
+  { reason: "the extension does not exist here, as ID registers say", holds: (d) => d.model === "max" && isElsewhere(d) && d.ours.startsWith("undefined") },
 ];
 
 /** The reason why an outcome may differ from QEMU's, or undefined. */
@@ -68,7 +93,16 @@ const VALUES: Readonly<Record<string, string>> = {
   SPSel:           "the probe needs its own",
 };
 
+/** The same of max alone. */
+const VALUES_OF_MAX: readonly (readonly [names: RegExp, reason: string])[] = [
+  [/^(ID_|MVFR)/, "fields of extensions that exist here"],
+  [/_EL[01]2$/, "D13.1.2, the name exists while HCR_EL2.E2H is 1"],
+  [/^PM(XEVCNTR|EVCNTR\d)_EL0$/, "FEAT_PMUv3p5: counters of 64 bits do not exist here"],
+  [/^PMCEID1_EL0$/, "FEAT_PMUv3p1: events that do not exist here"],
+];
+
 /** The reason why a register's values may differ from QEMU's, or undefined; `level` is the probe's. */
-export function valueDifference(name: string, level: number): string | undefined {
-  return name === `SCTLR_EL${level}` ? "the probe needs its own" : VALUES[name];
+export function valueDifference(model: RecordedModel, name: string, level: number): string | undefined {
+  const ofMax = model === "max" ? VALUES_OF_MAX.find(([names]) => names.test(name))?.[1] : undefined;
+  return name === `SCTLR_EL${level}` ? "the probe needs its own" : VALUES[name] ?? ofMax;
 }

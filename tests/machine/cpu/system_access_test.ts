@@ -15,9 +15,11 @@ import {
   type Configuration,
   CONFIGURATIONS,
   FIRST_ENCODING,
+  fixtureName,
   LAST_ENCODING,
   outcomeOf,
   type Outcomes,
+  type RecordedModel,
   referenceOf,
   usualOutcome,
 } from "./system_access.ts";
@@ -36,10 +38,10 @@ function sections(file: string): Map<string, string[]> {
   return result;
 }
 
-function recorded(): Map<string, Outcomes> {
-  const files = sections("system_access.txt");
+function recorded(model: RecordedModel): Map<string, Outcomes> {
+  const files = sections(fixtureName("access", model));
   const result = new Map<string, Outcomes>();
-  for (const configuration of CONFIGURATIONS) {
+  for (const configuration of CONFIGURATIONS[model]) {
     const reference = result.get(referenceOf(configuration) ?? "") ?? new Map<string, string>();
     const outcomes: Outcomes = new Map(reference);
     for (const line of files.get(configuration.name) ?? []) {
@@ -51,8 +53,8 @@ function recorded(): Map<string, Outcomes> {
   return result;
 }
 
-function build({ el2, el3, level, scr, controls }: Configuration): Cpu {
-  const { cpu } = testCpus({ el2, el3 });
+function build(model: RecordedModel, { el2, el3, level, scr, controls }: Configuration): Cpu {
+  const { cpu } = testCpus({ model, el2, el3 });
   for (const [name, value] of Object.entries(controls)) patchSystemRegister(cpu, name, value);
   if (el3) patchSystemRegister(cpu, "SCR_EL3", scr);
   putAt(cpu, level);
@@ -91,65 +93,70 @@ function meaningfulEncodings(expected: Map<string, Outcomes>): number[] {
   return [...found].sort((a, b) => a - b);
 }
 
-Deno.test("readSystemRegister and writeSystemRegister do as QEMU in every configuration", () => {
-  const expected = recorded();
-  const wrong: string[] = [];
-  let compared = 0, excused = 0;
-  const meaningful = meaningfulEncodings(expected);
-  const all = Array.from({ length: LAST_ENCODING - FIRST_ENCODING }, (_, n) => FIRST_ENCODING + n);
-  for (const configuration of CONFIGURATIONS) {
-    const cpu = build(configuration);
-    const outcomes = expected.get(configuration.name) as Outcomes;
-    // What is UNDEFINED to both does not depend on controls, so the whole space is tried where all features are.
-    for (const encoding of configuration.name.startsWith("with EL2, with EL3") ? all : meaningful) {
-      for (const isRead of [true, false]) {
-        const theirs = outcomes.get(accessName(encoding, isRead)) ?? usualOutcome(configuration);
-        const ours = attempt(cpu, encoding, isRead, configuration.level);
-        compared++;
-        if (ours === theirs) continue;
-        const name = systemRegisterName(encoding, isRead ? "read" : "write");
-        const access = `${isRead ? "read" : "write"} ${name}`;
-        if (differenceIn({ configuration, encoding, isRead, name, ours, theirs }) !== undefined) excused++;
-        else wrong.push(`${configuration.name}: ${access} gives "${ours}", QEMU "${theirs}"`);
-      }
-    }
-  }
-  assertEquals(wrong.slice(0, 50), []);
-  assertEquals(wrong.length, 0);
-  assertEquals(compared > 400_000 && excused < compared / 200, true, `${excused} of ${compared}`);
-});
-
-Deno.test("SYSTEM_REGISTER_TABLE has QEMU's reset values and writable bits", () => {
-  const wrong: string[] = [];
-  for (const [name, lines] of sections("system_values.txt")) {
-    const configuration = CONFIGURATIONS.find((other) => other.name === name) as Configuration;
-    const reset = build({ ...configuration, controls: {} });
-    const level = configuration.level;
-    for (const line of lines) {
-      const [encoding, ...expected] = line.split(" ").map((text) => BigInt(`0x${text}`)) as [
-        bigint,
-        ...bigint[],
-      ];
-      const row = SYSTEM_REGISTER_TABLE.find((other) => other.encoding === Number(encoding));
-      if (row === undefined || isProbes(row.name, level)) continue;
-      const values = [peekSystemRegister(reset, row.name)];
-      if (expected.length === 3) {
-        for (const pattern of [(1n << 64n) - 1n, 0n]) {
-          callHelper(reset, "writeSystemRegister", ["", row.encoding, 0], pattern, 0n);
-          values.push(callHelper(reset, "readSystemRegister", ["", row.encoding, 0], 0n, 0n));
+for (const model of ["cortex-a57", "max"] as const) {
+  Deno.test(`readSystemRegister and writeSystemRegister do as QEMU in every configuration of ${model}`, () => {
+    const expected = recorded(model);
+    const wrong: string[] = [];
+    let compared = 0, excused = 0;
+    const meaningful = meaningfulEncodings(expected);
+    const all = Array.from({ length: LAST_ENCODING - FIRST_ENCODING }, (_, n) => FIRST_ENCODING + n);
+    for (const configuration of CONFIGURATIONS[model]) {
+      const cpu = build(model, configuration);
+      const outcomes = expected.get(configuration.name) as Outcomes;
+      // What is UNDEFINED to both does not depend on controls, so the whole space is tried where all features are.
+      for (const encoding of configuration.name.startsWith("with EL2, with EL3") ? all : meaningful) {
+        for (const isRead of [true, false]) {
+          const theirs = outcomes.get(accessName(encoding, isRead)) ?? usualOutcome(configuration);
+          const ours = attempt(cpu, encoding, isRead, configuration.level);
+          compared++;
+          if (ours === theirs) continue;
+          const name = systemRegisterName(encoding, isRead ? "read" : "write");
+          const access = `${isRead ? "read" : "write"} ${name}`;
+          if (differenceIn({ model, configuration, encoding, isRead, name, ours, theirs }) !== undefined) {
+            excused++;
+          } else wrong.push(`${configuration.name}: ${access} gives "${ours}", QEMU "${theirs}"`);
         }
-        callHelper(reset, "writeSystemRegister", ["", row.encoding, 0], values[0] as bigint, 0n);
-        putAt(reset, level);
-      }
-      const text = values.map((value) => value.toString(16)).join(" ");
-      const theirs = expected.map((value) => value.toString(16)).join(" ");
-      if (text !== theirs && valueDifference(row.name, level) === undefined) {
-        wrong.push(`${name}: ${row.name} gives ${text}, QEMU ${theirs}`);
       }
     }
-  }
-  assertEquals(wrong, []);
-});
+    assertEquals(wrong.slice(0, 50), []);
+    assertEquals(wrong.length, 0);
+    // On max QEMU answers for some hundred encodings of extensions that do not exist here.
+    const most = compared / (model === "max" ? 12 : 200);
+    assertEquals(compared > 400_000 && excused < most, true, `${excused} of ${compared}`);
+  });
+
+  Deno.test(`SYSTEM_REGISTER_TABLE has QEMU's reset values and writable bits of ${model}`, () => {
+    const wrong: string[] = [];
+    for (const [name, lines] of sections(fixtureName("values", model))) {
+      const configuration = CONFIGURATIONS[model].find((other) => other.name === name) as Configuration;
+      const reset = build(model, { ...configuration, controls: {} });
+      const level = configuration.level;
+      for (const line of lines) {
+        const [encoding, ...expected] = line.split(" ").map((text) => BigInt(`0x${text}`)) as [
+          bigint,
+          ...bigint[],
+        ];
+        const row = SYSTEM_REGISTER_TABLE.find((other) => other.encoding === Number(encoding));
+        if (row === undefined || isProbes(row.name, level)) continue;
+        const values = [peekSystemRegister(reset, row.name)];
+        if (expected.length === 3) {
+          for (const pattern of [(1n << 64n) - 1n, 0n]) {
+            callHelper(reset, "writeSystemRegister", ["", row.encoding, 0], pattern, 0n);
+            values.push(callHelper(reset, "readSystemRegister", ["", row.encoding, 0], 0n, 0n));
+          }
+          callHelper(reset, "writeSystemRegister", ["", row.encoding, 0], values[0] as bigint, 0n);
+          putAt(reset, level);
+        }
+        const text = values.map((value) => value.toString(16)).join(" ");
+        const theirs = expected.map((value) => value.toString(16)).join(" ");
+        if (text !== theirs && valueDifference(model, row.name, level) === undefined) {
+          wrong.push(`${name}: ${row.name} gives ${text}, QEMU ${theirs}`);
+        }
+      }
+    }
+    assertEquals(wrong, []);
+  });
+}
 
 /** Registers that the probe has changed before it reads them, or that run. */
 function isProbes(name: string, level: number): boolean {
