@@ -1,70 +1,77 @@
 /**
  * `deno task lockstep [--seconds N] [--programs N] [--seed N] [--cpus N] [--cpu MODEL] [--tries N]`: random programs on
  * every engine, whose state and history roots must be equal every 1,000 steps. What differs is cut down to a short
- * program, printed, and written to tests/lockstep/found, whose files are replayed by the test suite.
+ * program, printed, and written to tests/lockstep/found, whose files are replayed by the test suite. A program that an
+ * engine does not end within a minute is named.
  */
 import { parseArgs } from "@std/cli";
-import { compareEngines, type Contestant, CONTESTANTS, locate } from "./lockstep/compare.ts";
-import { shrink } from "./lockstep/shrink.ts";
-import { type Forced, randomTrial, type Trial, trialToJson } from "./lockstep/trial.ts";
-
-/** What a campaign came to. */
-export interface Report {
-  /** Programs run. */
-  programs: number;
-  /** Steps of the first engine. */
-  steps: number;
-  /** The first difference: what is known of it, and the shortest trial that shows it. */
-  found?: { readonly lines: readonly string[]; readonly trial: Trial };
-}
-
-/** How long a campaign may take. */
-export interface Limits {
-  /** Programs at most. */
-  readonly programs: number;
-  /** Milliseconds at most; the last program is finished. */
-  readonly milliseconds: number;
-  /** Tries to make a program shorter. */
-  readonly tries: number;
-}
-
-/** Runs the trials of `seed`, `seed` + 1 and so on until one differs or a limit is reached. */
-export function campaign(
-  seed: number,
-  contestants: readonly Contestant[],
-  limits: Limits,
-  forced: Forced = {},
-  progress: (report: Report) => void = () => {},
-): Report {
-  const report: Report = { programs: 0, steps: 0 }, start = performance.now();
-  while (report.programs < limits.programs && performance.now() - start < limits.milliseconds) {
-    const trial = randomTrial((seed + report.programs) >>> 0, forced);
-    const { steps, difference } = compareEngines(trial, contestants);
-    report.programs++;
-    report.steps += steps;
-    progress(report);
-    if (difference === undefined) continue;
-    const pair = [difference.left, difference.right];
-    const shows = (candidate: Trial) => compareEngines(candidate, pair).difference !== undefined;
-    const cut = locate(trial, difference).trial;
-    const short = shrink(cut, shows, limits.tries);
-    const again = compareEngines(short, pair).difference ?? difference;
-    report.found = locate(short, again);
-    return report;
-  }
-  return report;
-}
+import type { Report } from "./lockstep/campaign.ts";
+import { CONTESTANTS, type Place } from "./lockstep/compare.ts";
+import { trialToJson } from "./lockstep/trial.ts";
+import type { News, Request } from "./lockstep/worker.ts";
 
 const FOUND = new URL("./lockstep/found/", import.meta.url);
-const PROGRESS = 10_000;
+/** Milliseconds between two lines of progress, and those that one program may take. */
+const PROGRESS = 10_000, PATIENCE = 60_000;
 
-function main(): void {
+/** What is known when a campaign is over, or does not go on. */
+interface Outcome {
+  report: Report;
+  /** Seed of the last program begun. */
+  seed: number;
+  /** An engine did not end. */
+  isStuck: boolean;
+}
+
+/** Runs a campaign in a worker; gives up when nothing is heard of it for long. */
+function run(request: Request): Promise<Outcome> {
+  const worker = new Worker(new URL("./lockstep/worker.ts", import.meta.url), { type: "module" });
+  const outcome: Outcome = { report: { programs: 0, steps: 0 }, seed: request.seed, isStuck: false };
+  let heard = performance.now(), shown = heard;
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      clearInterval(timer);
+      worker.terminate();
+      resolve(outcome);
+    };
+    const timer = setInterval(() => {
+      if (performance.now() - heard < PATIENCE) return;
+      outcome.isStuck = true;
+      end();
+    }, 1000);
+    worker.onerror = (event) => reject(new Error(event.message));
+    worker.onmessage = ({ data }: MessageEvent<News>) => {
+      heard = performance.now();
+      if (data.kind === "differs") outcome.report.found = data.place;
+      if (data.kind === "begins") outcome.seed = data.seed;
+      if (data.kind === "begins" || data.kind === "ends") outcome.report = data.report;
+      if (data.kind === "ends") end();
+      const { programs, steps, found } = outcome.report;
+      if (heard - shown < PROGRESS) return;
+      shown = heard;
+      console.error(`${programs} programs, ${steps} steps${found ? ", one differs and is made short" : ""}`);
+    };
+    worker.postMessage(request);
+  });
+}
+
+/** Prints a difference and keeps it. */
+function keep({ trial, lines }: Place): void {
+  const file = new URL(`seed_${trial.seed}.json`, FOUND);
+  Deno.mkdirSync(FOUND, { recursive: true });
+  Deno.writeTextFileSync(file, trialToJson(trial, lines));
+  console.log(`seed ${trial.seed}, ${JSON.stringify(trial.program.settings)}`);
+  console.log(trial.program.source);
+  for (const line of lines) console.log(line);
+  console.log(`written to tests/lockstep/found/seed_${trial.seed}.json`);
+}
+
+async function main(): Promise<void> {
   const options = parseArgs(Deno.args, {
     string: ["seconds", "programs", "seed", "cpus", "cpu", "tries"],
     default: { seconds: "60", programs: "Infinity", tries: "3000" },
   });
   const seed = Number(options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]);
-  const contestants = CONTESTANTS.length > 1 ? CONTESTANTS : [...CONTESTANTS, ...CONTESTANTS];
   const limits = {
     programs: Number(options.programs),
     milliseconds: Number(options.seconds) * 1000,
@@ -74,28 +81,19 @@ function main(): void {
     ...(options.cpus === undefined ? {} : { cpus: Number(options.cpus) }),
     ...(options.cpu === undefined ? {} : { cpuModel: options.cpu }),
   };
-  const names = contestants.map(({ name }) => name).join(", ");
-  console.log(`lockstep of ${names}, seed ${seed}`);
-  let next = performance.now() + PROGRESS;
-  const report = campaign(seed, contestants, limits, forced, ({ programs, steps }) => {
-    if (performance.now() < next) return;
-    next += PROGRESS;
-    console.error(`${programs} programs, ${steps} steps`);
-  });
-  const { programs, steps, found } = report;
-  if (found !== undefined) {
-    const file = new URL(`seed_${found.trial.seed}.json`, FOUND);
-    Deno.mkdirSync(FOUND, { recursive: true });
-    Deno.writeTextFileSync(file, trialToJson(found.trial, found.lines));
-    console.log(`seed ${found.trial.seed}, ${JSON.stringify(found.trial.program.settings)}`);
-    console.log(found.trial.program.source);
-    for (const line of found.lines) console.log(line);
-    console.log(`written to tests/lockstep/found/seed_${found.trial.seed}.json`);
+  console.log(`lockstep of ${CONTESTANTS.map(({ name }) => name).join(", ")}, seed ${seed}`);
+  const outcome = await run({ seed, limits, forced }), { programs, steps, found } = outcome.report;
+  if (found !== undefined) keep(found);
+  if (outcome.isStuck) {
+    console.log(
+      found === undefined
+        ? `seed ${outcome.seed} does not end: --programs 1 --seed ${outcome.seed} shows it`
+        : `a shorter form of seed ${outcome.seed} does not end: the one kept is not the shortest`,
+    );
   }
-  console.log(
-    `${programs} programs, ${steps} steps, ${found === undefined ? 0 : 1} differences, seed ${seed}`,
-  );
-  if (found !== undefined) Deno.exit(1);
+  const failures = found === undefined && !outcome.isStuck ? 0 : 1;
+  console.log(`${programs} programs, ${steps} steps, ${failures} differences, seed ${seed}`);
+  if (failures > 0) Deno.exit(1);
 }
 
-if (import.meta.main) main();
+await main();

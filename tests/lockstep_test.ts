@@ -1,6 +1,6 @@
 /** Engines in lockstep on a few random programs; differences once found stay mended; planted faults are found. */
 import { assert, assertEquals } from "@std/assert";
-import { campaign } from "./lockstep.ts";
+import { campaign } from "./lockstep/campaign.ts";
 import { compareEngines, type Contestant, CONTESTANTS } from "./lockstep/compare.ts";
 import { type Fault, faulty } from "./lockstep/faulty_engine.ts";
 import { randomTrial, trialFromJson, trialToJson } from "./lockstep/trial.ts";
