@@ -6,6 +6,7 @@ import { rows as branch } from "./branch.ts";
 import { rows as conditional } from "./conditional.ts";
 import { rows as crypto } from "./crypto.ts";
 import { rows as exclusive } from "./exclusive.ts";
+import { rows as flagManipulation } from "./flag_manipulation.ts";
 import { rows as float } from "./float.ts";
 import { rows as floatConvert } from "./float_convert.ts";
 import { rows as loadStore } from "./load_store.ts";
@@ -40,6 +41,7 @@ const TABLES: readonly (readonly Row[])[] = [
   addSubtract,
   multiplyDivide,
   conditional,
+  flagManipulation,
   branch,
   system,
   loadStore,

@@ -3,7 +3,7 @@ import type { Builder } from "../ir/builder.ts";
 import type { HelperName } from "../ir/helpers.ts";
 import { alias, instruction, type Row } from "./instruction.ts";
 import { systemEncoding } from "./system_names.ts";
-import { isOperation, isPstateField, type SystemFields } from "./system_operands.ts";
+import { isOperation, type SystemFields } from "./system_operands.ts";
 
 type Exception = { readonly imm16: number };
 
@@ -41,6 +41,25 @@ function operate(ir: Builder, { op1, CRn, CRm, op2, Rt }: Operation): void {
 
 function operateLong(ir: Builder, { op1, CRn, CRm, op2, Rt }: Operation): void {
   ir.writeX(Rt, 64, ir.call("systemInstructionLong", [systemEncoding(1, op1, CRn, CRm, op2), Rt]));
+}
+
+/** PSTATE fields that MSR (immediate) writes: op1, op2, name, extension (Arm ARM C5.2). */
+// deno-fmt-ignore
+const PSTATE_FIELDS = [
+  ["000", "011", "UAO",  "UAO"],   ["000", "100", "PAN", "PAN"], ["000", "101", "SPSel",   "Armv8.0"],
+  ["011", "001", "SSBS", "SSBS2"], ["011", "010", "DIT", "DIT"], ["011", "110", "DAIFSet", "Armv8.0"],
+  ["011", "111", "DAIFClr", "Armv8.0"],
+] as const;
+
+function pstateRow([op1, op2, name, feature]: typeof PSTATE_FIELDS[number]): Row {
+  const immediates = [parseInt(op1, 2), parseInt(op2, 2)];
+  return instruction(
+    `MSR_imm_${name}`,
+    `1101010100 0 00 ${op1} 0100 CRm:4 ${op2} 11111`,
+    `msr ${name}, #{CRm}`,
+    (ir, { CRm }) => void ir.call("writePstateField", [...immediates, CRm]),
+    { feature },
+  );
 }
 
 /** Hints that do something, by CRm:op2; all others are NOP. */
@@ -101,8 +120,7 @@ export const rows: readonly Row[] = [
   // Registers.
   instruction("MRS",     "1101010100 1 1 o0:1 op1:3 CRn:4 CRm:4 op2:3 Rt:5", "mrs {Rt:x64}, {o0,op1,CRn,CRm,op2:systemRegister(read)}",  readRegister),
   instruction("MSR_reg", "1101010100 0 1 o0:1 op1:3 CRn:4 CRm:4 op2:3 Rt:5", "msr {o0,op1,CRn,CRm,op2:systemRegister(write)}, {Rt:x64}", writeRegister),
-  instruction("MSR_imm", "1101010100 0 00 op1:3 0100 CRm:4 op2:3 11111", "msr {op1,op2:pstateField}, #{CRm}",
-    (ir, { op1, op2, CRm }) => void ir.call("writePstateField", [op1, op2, CRm]), { when: ({ op1, op2 }) => isPstateField(op1, op2) }),
+  ...PSTATE_FIELDS.map(pstateRow),
   // Operations.
   instruction("SYS",  "1101010100 0 01 op1:3 CRn:4 CRm:4 op2:3 Rt:5", "sys #{op1}, {CRn:controlRegister}, {CRm:controlRegister}, #{op2}{Rt:optionalX}",       operate),
   instruction("SYSL", "1101010100 1 01 op1:3 CRn:4 CRm:4 op2:3 Rt:5", "sysl {Rt:x64}, #{op1}, {CRn:controlRegister}, {CRm:controlRegister}, #{op2}", operateLong),
@@ -115,6 +133,8 @@ export const rows: readonly Row[] = [
   instruction("DSB",   "1101010100 0 00 011 0011 CRm:4 100 11111", "dsb {CRm:barrier}",        (ir, { CRm }: Barrier) => void ir.call("dataBarrier", [0, CRm])),
   instruction("DMB",   "1101010100 0 00 011 0011 CRm:4 101 11111", "dmb {CRm:barrier}",        (ir, { CRm }: Barrier) => void ir.call("dataBarrier", [1, CRm])),
   instruction("ISB",   "1101010100 0 00 011 0011 CRm:4 110 11111", "isb{CRm:optionalSy(sy)}",  (ir) => void ir.call("instructionBarrier")),
+  // Steps are in program order and nothing is executed speculatively.
+  instruction("SB",    "1101010100 0 00 011 0011 0000 111 11111",  "sb", () => {}, { feature: "SB" }),
   alias("SSBB",        "1101010100 0 00 011 0011 0000 100 11111",  "ssbb"),
   alias("PSSBB",       "1101010100 0 00 011 0011 0100 100 11111",  "pssbb"),
 ];

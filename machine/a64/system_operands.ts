@@ -29,31 +29,6 @@ const systemRegister = numberKind((_width, argument) => {
   };
 });
 
-/** PSTATE fields that MSR (immediate) names: op1:op2 (Arm ARM C5.2). */
-// deno-fmt-ignore
-const PSTATE_FIELDS: Readonly<Record<string, number>> = {
-  //  op1 op2
-  UAO:     0o03, PAN:     0o04, SPSel: 0o05,
-  SSBS:    0o31, DIT:     0o32, TCO:   0o34,
-  DAIFSet: 0o36, DAIFClr: 0o37,
-};
-
-/** True when op1 and op2 name a PSTATE field. */
-export function isPstateField(op1: number, op2: number): boolean {
-  return Object.values(PSTATE_FIELDS).includes(op1 << 3 | op2);
-}
-
-/** A PSTATE field in fields op1 and op2. */
-const pstateField = numberKind(() => ({
-  print: (value) => Object.keys(PSTATE_FIELDS).find((name) => PSTATE_FIELDS[name] === value) ?? "",
-  parse: (line) => take(line, "a PSTATE field", (word) => lookUp(PSTATE_FIELDS, word)),
-}));
-
-function lookUp(table: Readonly<Record<string, number>>, word: string): number | undefined {
-  const name = Object.keys(table).find((name) => name.toLowerCase() === word);
-  return name === undefined ? undefined : table[name];
-}
-
 /** Takes a word that stands for a number. */
 function take(line: LineParser, expected: string, meaning: (word: string) => number | undefined): number {
   const word = line.peekWord();
@@ -145,7 +120,6 @@ const optionalImmediate = numberKind((width) => ({
 /** System kinds by name. */
 export const SYSTEM_KINDS: Readonly<Record<string, KindFactory>> = {
   systemRegister,
-  pstateField,
   operation,
   controlRegister,
   barrier: named(BARRIERS, "a barrier type or an immediate"),

@@ -25,7 +25,7 @@ export const EXCLUSIONS: readonly Exclusion[] = [
   // What the machine around a process decides; the bare machine's programs in system/ compare it at every level.
   { rows: ["SVC"],           section: "C6.2 SVC",     reason: "Linux serves the call" },
   { rows: ["MRS", "MSR_reg"], section: "D13.2",       reason: "Linux and QEMU choose what a process may read, and what it reads" },
-  { rows: ["MSR_imm"],       section: "C6.2 MSR (immediate)", reason: "PSTATE but its flags is the kernel's" },
+  { rows: ["UAO", "PAN", "SPSel", "SSBS", "DIT", "DAIFSet", "DAIFClr"].map((field) => `MSR_imm_${field}`), section: "C6.2 MSR (immediate)", reason: "PSTATE but its flags is the kernel's" },
   { rows: ["SYS", "SYSL"],   section: "C5.3–C5.5",    reason: "Linux chooses which of them a process may execute" },
   { rows: ["HLT"], when: ({ imm16 }) => imm16 === 0xf000, section: "C6.2 HLT", reason: "QEMU serves it as semihosting, for which Arm reserves it" },
   { rows: ["HINT"], when: (fields, model) => model === "max" && signsPointers(fields), section: "D5.1.5", reason: "the keys of pointer authentication are the kernel's" },

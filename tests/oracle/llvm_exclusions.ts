@@ -40,7 +40,7 @@ export const EXCLUSIONS: readonly Exclusion[] = [
     reason: "imm5 has bits above its lowest one, which decoders ignore: the text stands for another word too" },
   { rows: /^INS_element$/, directions: "assembly", when: ({ imm4, imm5 }) => ((imm4 as number) & (((imm5 as number) & -(imm5 as number)) - 1)) !== 0,
     reason: "imm4 has bits below the index, which decoders ignore: the text stands for another word too" },
-  { rows: /^MSR_imm$/, directions: "both", when: ({ op1, op2, CRm }) => (CRm as number) > 1 && ((op1 as number) << 3 | (op2 as number)) < 0o35 && !(op1 === 0 && op2 === 5),
+  { rows: /^MSR_imm_(UAO|PAN|SSBS|DIT)$/, directions: "both", when: ({ CRm }) => (CRm as number) > 1,
     reason: "PSTATE fields of one bit take their bit from CRm<0>; LLVM allows CRm 0 and 1 alone" },
   { rows: /^SYS$/, directions: "both", when: (fields) => fields.Rt !== 31 && hasNoRegister(fields),
     reason: "LLVM drops the register of operations that take none, so that its text stands for another word" },

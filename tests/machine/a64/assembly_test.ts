@@ -83,7 +83,7 @@ const ERRORS: readonly (readonly [string, number, string])[] = [
   ["tbz w0, #32, #8",         10,  "32 is out of range 0 to 31"],
   ["b #0x10000000",           4,  "target is 268435456 bytes away, out of range -134217728 to 134217724"],
   ["bl there",                4,  'unknown symbol "there"'],
-  ["msr NOWHERE_EL1, x0",     5,  'expected a system register or a PSTATE field, found "NOWHERE_EL1"'],
+  ["msr NOWHERE_EL1, x0",     5,  'expected a system register or "UAO" or "PAN" or "SPSel" or "SSBS" or "DIT" or "DAIFSet" or "DAIFClr", found "NOWHERE_EL1"'],
   ["msr MIDR_EL1, x0",        5,  "MIDR_EL1 is a read-only register"],
   ["dc frob, x0",             4,  'expected an operation of dc, found "frob"'],
   ["ldr x0, =5",              9,  "there is no literal pool here"],
