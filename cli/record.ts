@@ -34,7 +34,7 @@ const OPTIONS: readonly OptionRow[] = [
   { name: "schedule-seed", value: "N",                 help: "draw turns from this number" },
   { name: "root-interval", value: "N",                 help: "steps between two roots (default 33554432)" },
   { name: "engine",        value: "NAME",              help: "what runs the CPUs; changes no result" },
-  { name: "strict",        value: "MODEL[,MODEL…]",    help: "show what missing maintenance does (see below): tlb, icache, dcache, context" },
+  { name: "strict",        value: "MODEL[,MODEL…]",    help: "show what missing maintenance does: tlb, icache, dcache, context" },
 ];
 
 const DETAILS =
@@ -92,9 +92,8 @@ function strictModelsOf(options: Options): readonly StrictModelName[] | undefine
     const model = STRICT_MODELS.find((known) => known === name);
     if (model !== undefined) return model;
     throw new UsageError(
-      `--strict: there is no model "${name}"${suggestion(name, STRICT_MODELS)}; there are ${
-        STRICT_MODELS.join(", ")
-      }`,
+      `--strict: there is no model "${name}"` +
+        (suggestion(name, STRICT_MODELS) || `; there are ${STRICT_MODELS.join(", ")}`),
     );
   });
 }

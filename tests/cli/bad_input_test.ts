@@ -21,6 +21,8 @@ const CASES: readonly (readonly [line: string, code: number, message: RegExp])[]
   ["record -o $F/x --depth all $GUEST",       2, /--depth is inputs or traps or steps, not "all"/],
   ["record -o $F/x --engine warp $GUEST",     2, /There is no engine "warp": use /],
   ["record -o $F/x --quantum 5",              2, /--quantum takes a whole number from 64/],
+  ["record -o $F/x --strict tbl",             2, /--strict: there is no model "tbl"\. Did you mean "tlb"\?/],
+  ["record -o $F/x --strict tlb,,icache",     2, /--strict: there is no model ""; there are tlb, icache, dcache, context/],
   ["record -o $F/x --until-console",          2, /-until-console needs a value/],
   ["record -o $F/x --until-console \\z",      2, /escapes are those of JSON/],
   ["record -o $F/x -drive file=d",            2, /-drive is not possible here/],

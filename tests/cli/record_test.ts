@@ -213,6 +213,16 @@ Deno.test("record ends without a word, and the journal properly, when nobody rea
   assertEquals([out, err, info["finished"]], ["", "", true]);
 });
 
+Deno.test("record --strict makes the models part of the configuration, in order and once", async () => {
+  using folder = new TestFolder();
+  const { info } = await recorded(folder, 0, [
+    ...script(folder, 'expect "> "\nsend "q"\n'),
+    "--strict",
+    "context,tlb,context",
+  ]);
+  assertEquals((info["configuration"] as Record<string, unknown>)["strictModels"], ["tlb", "context"]);
+});
+
 Deno.test("record gives the same roots with and without pacing, and with quanta drawn from a seed", async () => {
   using folder = new TestFolder();
   const text = 'expect "> "\nsend "t"\nexpect "!"\nsend "q"\n';
