@@ -3,11 +3,26 @@ import { flag, listOf, record, text, u64 } from "../layout.ts";
 import { type Section, sectionLayout } from "../snapshot.ts";
 import type { Cpu } from "./cpu.ts";
 import { immediateReason } from "./strict_context_registers.ts";
-import type { SystemRegister } from "./system_register_row.ts";
+
+/** What a row of the system register table has to say of writes that wait (see `SystemRegister`). */
+export interface WritableRegister {
+  /** Name in the Arm ARM. */
+  readonly name: string;
+  /** As `systemEncoding` has it. */
+  readonly encoding: number;
+  /** Where it is stored, if it is. */
+  readonly index?: number;
+  /** What a write of a value leaves in storage, when it is stored. */
+  readonly form?: (cpu: Cpu, value: bigint) => bigint;
+  /** The register decides how addresses are translated. */
+  readonly translates?: boolean;
+  /** Writes it at once. */
+  readonly write: (cpu: Cpu, value: bigint) => void;
+}
 
 /** One write that waits. */
 interface PendingWrite {
-  readonly row: SystemRegister;
+  readonly row: WritableRegister;
   /** What storage will have. */
   readonly value: bigint;
   /** That the old value was used is reported once. */
@@ -19,7 +34,7 @@ const layout = sectionLayout("strict_context", 1, {
 });
 
 /** A register whose writes wait: it has storage, and nothing says that they take effect at once. */
-export function isDeferred(row: SystemRegister): boolean {
+export function isDeferred(row: WritableRegister): boolean {
   return row.form !== undefined && immediateReason(row.name, row.encoding) === undefined;
 }
 
@@ -49,7 +64,7 @@ export class PendingWrites {
   }
 
   /** Keeps a write for later; false when it takes effect at once. */
-  defer(cpu: Cpu, row: SystemRegister, value: bigint): boolean {
+  defer(cpu: Cpu, row: WritableRegister, value: bigint): boolean {
     if (row.index === undefined || row.form === undefined || !isDeferred(row)) return false;
     this.#writes.set(row.index, { row, value: row.form(cpu, value), isReported: false });
     this.#slowDown(cpu);
@@ -64,12 +79,12 @@ export class PendingWrites {
   }
 
   /** What a register that waits was written with. */
-  valueOf({ index = -1 }: SystemRegister): bigint | undefined {
+  valueOf({ index = -1 }: WritableRegister): bigint | undefined {
     return this.#writes.get(index)?.value;
   }
 
   /** A register was written from outside: what waited is gone. */
-  forget({ index = -1 }: SystemRegister): void {
+  forget({ index = -1 }: WritableRegister): void {
     this.#writes.delete(index);
   }
 
@@ -129,7 +144,7 @@ export class PendingWrites {
   }
 
   /** Restores what `save` gave; `rowNamed` throws RangeError for a name that no register has. */
-  restore(cpu: Cpu, section: Section, rowNamed: (name: string) => SystemRegister): void {
+  restore(cpu: Cpu, section: Section, rowNamed: (name: string) => WritableRegister): void {
     this.clear(cpu);
     for (const { register, value, isReported } of layout.decode(section).writes) {
       const row = rowNamed(register);

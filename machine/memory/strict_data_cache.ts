@@ -15,7 +15,7 @@ const UNIFIED = 4;
 const UNCLEAN = DIRTY | UNIFIED;
 
 /** The writer of cleaned lines: no CPU, and nobody whose stores clear monitors. */
-export const MAINTENANCE = -2;
+export const MAINTENANCE: number = -2;
 
 /** Sets and ways by level, as CCSIDR_EL1 says: 32 KiB of two ways, 2 MiB of sixteen. */
 // deno-fmt-ignore
