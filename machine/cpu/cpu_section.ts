@@ -3,6 +3,7 @@ import { flag, listOf, oneOf, u53, u64, u8 } from "../layout.ts";
 import { type Section, sectionLayout } from "../snapshot.ts";
 import type { Cpu } from "./cpu.ts";
 import type { ExceptionLevel } from "./exception.ts";
+import { extensionState } from "./pstate.ts";
 import { selectStackPointer } from "./stack_pointer.ts";
 import { INDEX, STORED_REGISTERS } from "./system_register_index.ts";
 
@@ -85,7 +86,7 @@ export function saveCpu(cpu: Cpu): Section[] {
 export function restoreCpu(cpu: Cpu, take: (name: string) => Section): void {
   const state = layout.decode(take(sectionName(cpu)));
   const { registers } = cpu;
-  checkState(state);
+  checkState(cpu, state);
   registers.slots.fill(0n);
   registers.slots.set(state.x);
   registers.pc = state.pc;
@@ -121,12 +122,12 @@ export function restoreCpu(cpu: Cpu, take: (name: string) => Section): void {
 }
 
 /** Values that the layout's field kinds allow but no CPU has. */
-function checkState(state: CpuState): void {
+function checkState(cpu: Cpu, state: CpuState): void {
   const isWhole = state.x.length === GENERAL && state.v.length === VECTOR_HALVES &&
     state.system.length === STORED_REGISTERS.length;
-  if (
-    !isWhole || state.el > 3 || state.spSel > 1 || state.daif > 15 || state.nzcv > 15 || state.branchType > 3
-  ) {
+  const isInRange = state.el <= 3 && state.spSel <= 1 && state.daif <= 15 && state.nzcv <= 15 &&
+    state.branchType <= 3;
+  if (!isWhole || !isInRange || (extensionState(state) & ~cpu.extensionFields) !== 0) {
     throw new RangeError("Cannot restore a CPU: a register count or a field of PSTATE is out of range");
   }
 }

@@ -10,7 +10,7 @@ export interface ArchitectureChoice {
   readonly kind: "IMPLEMENTATION DEFINED" | "CONSTRAINED UNPREDICTABLE" | "UNKNOWN" | "decided";
   /** What this CPU does. */
   readonly choice: string;
-  /** What QEMU 7.2's cortex-a57 does; `same` when it is that. */
+  /** What QEMU 7.2 does; `same` when it is that. */
   readonly qemu: string;
 }
 
@@ -41,6 +41,10 @@ export const ARCHITECTURE_CHOICES: readonly ArchitectureChoice[] = [
   choice("registers of the Cortex-A57 (S3_1_C11_*, S3_1_C15_*)", "D12.3", DEFINED, "those of QEMU: read as QEMU's constants, writes ignored"),
   choice("registers that QEMU lacks: DBGCLAIM*, DBGAUTHSTATUS_EL1, DBGPRCR_EL1, OSECCR_EL1, OSDTR*_EL1, DBGDTR*_EL0", "D13.3", "decided", "there", "UNDEFINED"),
   choice("DBGAUTHSTATUS_EL1", "D13.3, DBGAUTHSTATUS_EL1", DEFINED, "debug of each state is implemented and disabled", "UNDEFINED"),
+  choice("extensions of max", "A2.2", DEFINED, "those of machine/a64/feature.ts; ID registers say so", "more, and not FEAT_FGT and FEAT_ECV"),
+  choice("ID registers of AArch32 on max", "D13.2, ID_PFR0_EL1", UNKNOWN, "those of cortex-a57", "its own"),
+  choice("names in _EL12 and _EL02", "D13.1.2", "decided", "UNDEFINED while HCR_EL2.E2H is 0", "there at EL2 and EL3"),
+  choice("interrupt of the EL2 virtual timer", "D11.2", DEFINED, "PPI 12, as the Base System Architecture has it", "not connected"),
   // Fields and reset values.
   choice("RES0 and RES1 bits that can be written", "Glossary", DEFINED, "QEMU's: storage unless the row in the table has a mask"),
   choice("registers whose reset value is UNKNOWN", "D1.9", UNKNOWN, "zero, or QEMU's value"),
@@ -70,6 +74,11 @@ export const ARCHITECTURE_CHOICES: readonly ArchitectureChoice[] = [
   choice("event counters at or above MDCR_EL2.HPMN, at EL1 and EL0", "D13.4", UNPREDICTABLE, "PMEVCNTRn_EL0 and PMEVTYPERn_EL0 are accessible"),
   choice("PMSELR_EL0.SEL beyond the counters", "D13.4, PMSELR_EL0", UNPREDICTABLE, "PMXEVTYPER_EL0 and PMXEVCNTR_EL0 are RAZ/WI"),
   // Exceptions.
+  choice("PSTATE.DIT on exception entry", "D1.10, AArch64.TakeException", "decided", "kept", "cleared"),
+  choice("SPSR_ELx.BTYPE of exceptions that do not define it", "D1.10, AArch64.TakeException", UNPREDICTABLE, "PSTATE.BTYPE"),
+  choice("PSTATE.PAN after an illegal exception return", "D1.11, SetPSTATEFromPSR", "decided", "that of SPSR_ELx", "kept"),
+  choice("PSTATE.SSBS, BTYPE, UAO and DIT after an illegal exception return", "D1.11, SetPSTATEFromPSR", UNKNOWN, "kept"),
+  choice("PSTATE.SSBS and DIT", "C5.2", DEFINED, "fields without effect: nothing is speculative or takes time that depends on data; 0 after reset"),
   choice("priority of interrupts", "D1.13", DEFINED, "FIQ, IRQ, SError, then virtual IRQ, FIQ, SError; software step after all of them"),
   choice("PSTATE.NZCV on exception entry", "D1.10", "decided", "kept", "cleared"),
   choice("FAR_ELx for exceptions that do not define it", "D13.2, FAR_EL1", UNKNOWN, "unchanged"),

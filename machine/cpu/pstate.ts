@@ -28,12 +28,20 @@ export function extensionFields(hasFeature: (feature: Feature) => boolean): numb
   return bits.reduce((sum, [feature, bit]) => hasFeature(feature) ? sum | bit : sum, 0);
 }
 
+/** Fields that extensions add to PSTATE. */
+export type ExtensionState = Pick<Cpu, "pan" | "uao" | "dit" | "ssbs" | "branchType">;
+
+/** Those fields in the format of SPSR_ELx. */
+export function extensionState({ pan, uao, dit, ssbs, branchType }: ExtensionState): number {
+  return (pan ? PAN : 0) | (uao ? UAO : 0) | (dit ? DIT : 0) | (ssbs ? SSBS : 0) |
+    branchType << PSTATE_BIT.BTYPE;
+}
+
 /** PSTATE in the format of SPSR_ELx. */
 export function savedState(cpu: Cpu): bigint {
-  const extensions = (cpu.pan ? PAN : 0) | (cpu.uao ? UAO : 0) | (cpu.dit ? DIT : 0) | (cpu.ssbs ? SSBS : 0) |
-    cpu.branchType << PSTATE_BIT.BTYPE;
   return BigInt(
-    (cpu.registers.nzcv << 28 | extensions | (cpu.singleStep ? 1 << 21 : 0) | (cpu.illegal ? 1 << 20 : 0) |
+    (cpu.registers.nzcv << 28 | extensionState(cpu) | (cpu.singleStep ? 1 << 21 : 0) |
+      (cpu.illegal ? 1 << 20 : 0) |
       cpu.daif << 6 | cpu.el << 2 | cpu.spSel) >>> 0,
   );
 }

@@ -115,19 +115,23 @@ function fill(cpu: ReturnType<typeof testCpus>["cpu"]): void {
   cpu.registers.nzcv = 9;
   const state = { el: 2, spSel: 0, daif: 5, illegal: true, singleStep: true, stepStarted: true, on: true };
   Object.assign(cpu, { ...state, waiting: "event", eventRegister: true, yielded: true, serrorPending: true });
+  Object.assign(cpu, { pan: true, uao: true, dit: true, ssbs: true, branchType: 3 });
   cpu.monitor.restore(true, 0x4000_0040, 16);
 }
 
 Deno.test("saveCpu and restoreCpu make a round trip of everything", () => {
-  const { cpu } = testCpus({ el2: true, el3: true });
+  const { cpu } = testCpus({ model: "max", el2: true, el3: true });
   fill(cpu);
   const [saved] = saveCpu(cpu);
-  const other = testCpus({ el2: true, el3: true }).cpu;
+  const other = testCpus({ model: "max", el2: true, el3: true }).cpu;
   restoreCpu(other, () => saved!);
   assertEquals(saveCpu(other), [saved!]);
   assertEquals(other.slots.slice(0, 36), cpu.slots.slice(0, 36));
   assertEquals(other.registers.system, cpu.registers.system);
   assertEquals([other.el, other.waiting, other.monitor.size, other.registers.sp], [2, "event", 16, 0x8000n]);
+  assertEquals([other.pan, other.uao, other.dit, other.ssbs, other.branchType], [true, true, true, true, 3]);
+  const old = testCpus({ el2: true, el3: true }).cpu;
+  assertThrows(() => restoreCpu(old, () => saved!), RangeError, "PSTATE", "no such fields on cortex-a57");
 });
 
 Deno.test("saveCpu does not depend on the stale copy of the selected stack pointer", () => {

@@ -118,6 +118,20 @@ Deno.test("GenericTimer virtual timer follows its offset at once, other timers d
   assertEquals(lines.virtual.level, true);
 });
 
+Deno.test("GenericTimer physical timer follows its own offset at once, the others and the count do not", () => {
+  const { timer, lines, clock, pass } = build();
+  for (const name of ["virtual", "physical", "hypervisor"] as const) {
+    timer.writeCompareValue(name, 100n);
+    timer.writeControl(name, ENABLE);
+  }
+  pass(1600);
+  timer.setPhysicalOffset(60n);
+  assertEquals([lines.virtual.level, lines.physical.level, lines.hypervisor.level], [true, false, true]);
+  assertEquals([timer.count(), timer.readTimerValue("physical"), clock.earliestDeadline], [100n, 60, 2560]);
+  pass(2560);
+  assertEquals(lines.physical.level, true);
+});
+
 Deno.test("GenericTimer virtual condition ends where a negative virtual count wraps to zero", () => {
   const { timer, lines, clock, pass } = build();
   timer.setVirtualOffset(10n);
@@ -167,6 +181,7 @@ Deno.test("GenericTimer virtual event stream follows the virtual count", () => {
 Deno.test("GenericTimer.reset disables everything", () => {
   const { timer, lines, clock } = build();
   timer.setVirtualOffset(5n);
+  timer.setPhysicalOffset(6n);
   for (const name of TIMER_NAMES) timer.writeControl(name, ENABLE);
   timer.setEventStream("virtual", true, 3, true);
   timer.armEventStream(true);
@@ -181,6 +196,7 @@ Deno.test("GenericTimer restores with the clock and goes on as before", () => {
   const { timer, clock, pass } = build();
   pass(1600);
   timer.setVirtualOffset(7n);
+  timer.setPhysicalOffset(8n);
   timer.writeTimerValue("virtual", 1000);
   timer.writeControl("virtual", ENABLE);
   timer.writeControl("hypervisor", ENABLE);

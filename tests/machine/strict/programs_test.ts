@@ -56,7 +56,11 @@ for (const engine of Object.keys(ENGINES)) {
     const { name, models, right, wrong, event, cpus = 1 } = program;
     const careful = guestOf(program, false), forgetful = guestOf(program, true);
     Deno.test(`--strict ${models} shows that a program forgets ${name} (${engine})`, () => {
-      assertEquals(run(forgetful, { cpus, quantum: 64, memoryMiB: 16 }, engine).result, right, "not strict, forgotten");
+      assertEquals(
+        run(forgetful, { cpus, quantum: 64, memoryMiB: 16 }, engine).result,
+        right,
+        "not strict, forgotten",
+      );
       const done = run(careful, choices(program), engine);
       assertEquals([done.result, done.events], [right, []], "strict, not forgotten");
       const { result, events } = run(forgetful, choices(program), engine);
