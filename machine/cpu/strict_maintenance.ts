@@ -4,7 +4,7 @@ import {
   DATA_CACHE_OPERATIONS as DATA,
   type DataCacheOperation,
   GEOMETRY,
-} from "../memory/strict_data_cache.ts";
+} from "../memory/strict_data_cache_operations.ts";
 import { LINE_SIZE } from "../memory/strict_cache_page.ts";
 import { canonical, type TlbTag } from "../memory/strict_tlb.ts";
 import type { Regime } from "../memory/translation_controls.ts";

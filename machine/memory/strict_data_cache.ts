@@ -4,24 +4,17 @@ import { MachineInvariantError } from "../errors.ts";
 import { bytes, listOf, record, u53 } from "../layout.ts";
 import { type Section, sectionLayout } from "../snapshot.ts";
 import { PAGE_SIZE, type PhysicalMemory } from "./physical.ts";
+import {
+  type DataCacheOperation,
+  DIRTY,
+  GEOMETRY,
+  PRESENT,
+  UNIFIED,
+} from "./strict_data_cache_operations.ts";
 import { LINE_SIZE, LINES, littleEndian, packLines, pageOf, unpackLines } from "./strict_cache_page.ts";
-
-/** The first level has the line. */
-const PRESENT = 1;
-/** The first level has bytes that were not cleaned to the point of unification. */
-const DIRTY = 2;
-/** The second level, the point of unification, has bytes that were not cleaned to the point of coherency: memory. */
-const UNIFIED = 4;
-const UNCLEAN = DIRTY | UNIFIED;
 
 /** The writer of cleaned lines: no CPU, and nobody whose stores clear monitors. */
 export const MAINTENANCE: number = -2;
-
-/** Sets and ways by level, as CCSIDR_EL1 says: 32 KiB of two ways, 2 MiB of sixteen. */
-// deno-fmt-ignore
-export const GEOMETRY: readonly { readonly sets: number; readonly ways: number }[] = [
-  { sets: 256, ways: 2 }, { sets: 2048, ways: 16 },
-];
 
 /** Told what was seen of a cache that memory does not agree with. */
 export interface DataCacheObserver {
@@ -305,25 +298,3 @@ export class DataCache {
     }
   }
 }
-
-/** What maintenance does to a line. */
-export interface DataCacheOperation {
-  /** How far what is dirty is written: `second` writes what the second level has, and not what the first has. */
-  readonly clean: "no" | "unification" | "coherency" | "second";
-  /** Flags of what is then dropped. */
-  readonly drop: number;
-}
-
-/** Operations by address, and by set and way for each level. */
-// deno-fmt-ignore
-export const DATA_CACHE_OPERATIONS = {
-  invalidate:         { clean: "no",          drop: PRESENT | UNCLEAN },
-  clean:              { clean: "coherency",   drop: 0 },
-  cleanToUnification: { clean: "unification", drop: 0 },
-  cleanAndInvalidate: { clean: "coherency",   drop: PRESENT | UNCLEAN },
-  bySet: {
-    invalidate:         [{ clean: "no",          drop: PRESENT | DIRTY }, { clean: "no",     drop: UNIFIED }],
-    clean:              [{ clean: "unification", drop: 0 },               { clean: "second", drop: 0 }],
-    cleanAndInvalidate: [{ clean: "unification", drop: PRESENT | DIRTY }, { clean: "second", drop: UNIFIED }],
-  },
-} as const satisfies Record<string, unknown>;

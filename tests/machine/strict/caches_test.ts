@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { physicalAddress } from "../../../machine/address.ts";
 import { peekSystemRegister } from "../../../machine/cpu/system_registers.ts";
-import { GEOMETRY } from "../../../machine/memory/strict_data_cache.ts";
+import { GEOMETRY } from "../../../machine/memory/strict_data_cache_operations.ts";
 import { LINE_SIZE } from "../../../machine/memory/strict_cache_page.ts";
 import { register, setRegisters } from "../cpu/access_support.ts";
 import { fetch as memoryFetch } from "../../../machine/cpu/memory_access.ts";
