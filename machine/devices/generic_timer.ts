@@ -188,9 +188,9 @@ export class GenericTimer {
     timer.level = (timer.control & (ENABLE | IMASK)) === ENABLE && isMet;
     timer.line?.set(timer.level);
     if ((timer.control & (ENABLE | IMASK)) !== ENABLE || timer.line === undefined) return timer.alarm.clear();
-    // Once met, the condition ends only where the view of the counter wraps to zero.
-    const view = this.#view(name);
-    timer.alarm.set(this.#timeOf(this.count() + ((isMet ? 0n : timer.compareValue) - view & MASK64)));
+    // Once met, the condition ends only where the view of the counter wraps to zero: in 2^64 counts when it just did.
+    const wait = (isMet ? 0n : timer.compareValue) - this.#view(name) & MASK64;
+    timer.alarm.set(this.#timeOf(this.count() + (wait === 0n ? MASK64 + 1n : wait)));
   }
 
   /** The first nanosecond of a physical count, or NO_DEADLINE. */

@@ -132,6 +132,16 @@ Deno.test("GenericTimer physical timer follows its own offset at once, the other
   assertEquals(lines.physical.level, true);
 });
 
+Deno.test("GenericTimer virtual condition of a compare value of 0 holds on where the count wraps to zero", () => {
+  const { timer, lines, clock, pass } = build();
+  timer.setVirtualOffset(10n);
+  timer.writeControl("virtual", ENABLE);
+  pass(10 * NANOSECONDS_PER_COUNT);
+  assertEquals(timer.virtualCount(), 0n);
+  assertEquals(lines.virtual.level, true);
+  assertEquals(clock.earliestDeadline, Infinity, "an alarm at the present would be served for ever");
+});
+
 Deno.test("GenericTimer virtual condition ends where a negative virtual count wraps to zero", () => {
   const { timer, lines, clock, pass } = build();
   timer.setVirtualOffset(10n);
