@@ -4,6 +4,7 @@ import type { Cpu } from "../cpu/cpu.ts";
 import type { IrNode } from "../ir/operations.ts";
 import type { PhysicalMemory } from "../memory/physical.ts";
 import { HANDLER } from "./code_pages.ts";
+import { withoutTarget } from "./plain_registers.ts";
 import { type Operands, type Shape, shapeOf } from "./shape.ts";
 import type { CodeLayout } from "./threaded_backend.ts";
 import { canGenerate, generateModule, type ThreadedImports, type ThreadedRun } from "./threaded_module.ts";
@@ -99,7 +100,8 @@ export class Handlers {
   ): { number: number; operands: Operands | undefined } {
     const found = decode(word);
     const isDefined = found !== undefined && cpu.implements(featureOf(found.row, found.fields));
-    const nodes = isDefined ? branchTypesKnown(cpu, lower(found.row, found.fields), guarded) : [];
+    const lowered = isDefined ? lower(found.row, found.fields) : [];
+    const nodes = branchTypesKnown(cpu, lowered, guarded).map((node) => withoutTarget(cpu, node));
     const shaped = isDefined ? shapeOf(nodes, pc) : undefined;
     const number = shaped !== undefined && canGenerate(shaped.shape, this.layout)
       ? this.#numberOf(shaped.shape)

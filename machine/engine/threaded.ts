@@ -59,7 +59,7 @@ class GeneratedCode {
     private readonly reference: ReferenceEngine,
   ) {
     this.#shared = memory.reserveHost(4096);
-    this.#words = new Int32Array(memory.memory.buffer as ArrayBuffer, this.#shared, 16);
+    this.#words = new Int32Array(memory.memory.buffer as ArrayBuffer, this.#shared, 32);
     this.#pages = new CodePages(memory);
     this.#handlers = new Handlers(memory, this.#layout(), {
       access: (record, left, address, descriptor) => this.#access(record, left, address, descriptor),
@@ -76,7 +76,7 @@ class GeneratedCode {
     const only = cpus.length === 1 ? cpus[0] : undefined;
     const cpu0 = cpus[0] as Cpu;
     return {
-      barriersAreFree: cpu0.surroundings.strict === undefined,
+      isStrict: cpu0.surroundings.strict !== undefined,
       hasBranchTypes: cpu0.implements("BTI"),
       shared: this.#shared,
       pageFlags: memory.pageFlags.byteOffset,
@@ -104,6 +104,7 @@ class GeneratedCode {
     this.#end = clock.instant + budget;
     this.#put(SHARED.floatEnabled, 0);
     this.#put(SHARED.branchLeft, -1);
+    this.#put(SHARED.privileged, cpu.el > 0 && cpu.spSel === 1 ? 1 : 0);
     while (clock.instant < this.#end) {
       const record = this.#recordOfPc();
       const goesOn = record === 0 ? this.#stepOnce() : this.#runFrom(record);

@@ -8,6 +8,7 @@ import { PAGE_DIRTY } from "../memory/physical.ts";
 import type { CodeWriter, Label } from "../wasm/code_writer.ts";
 import { RECORD, RECORD_SIZE } from "./code_pages.ts";
 import type { ConstantPlace, TargetKind } from "./shape.ts";
+import { isPlainRead, PLAIN_REGISTERS, type PlainRegister, systemOffset } from "./plain_registers.ts";
 import { ANSWER, SHARED, SLOW } from "./threaded_layout.ts";
 
 /** Locals of the generated function; the first four are its parameters. */
@@ -21,8 +22,8 @@ export interface CodeLayout {
   readonly pageFlags: number;
   /** The only CPU's state and translations, or undefined where the CPU is known at run time alone. */
   readonly cpu: { readonly state: number; readonly tlb: number } | undefined;
-  /** Barriers have nothing to wait for: no strict model is on. */
-  readonly barriersAreFree: boolean;
+  /** Some strict model is on: barriers have something to wait for, and registers that were written may not be in force. */
+  readonly isStrict: boolean;
   /** Branches to registers set BTYPE (FEAT_BTI). */
   readonly hasBranchTypes: boolean;
 }
@@ -61,7 +62,9 @@ const SUPPORTED: ReadonlySet<string> = new Set([
 export function isSupported({ op, immediates }: IrNode, layout: CodeLayout): boolean {
   const [first, second] = immediates;
   if (op === "helper") {
-    return CHECKS.has(first as string) || (layout.barriersAreFree && BARRIERS.has(first as string));
+    const isQuick = BARRIERS.has(first as string) ||
+      (first === "readSystemRegister" && isPlainRead(immediates));
+    return CHECKS.has(first as string) || (isQuick && !layout.isStrict);
   }
   return op === "load" || op === "store" ? second !== "unprivileged" : SUPPORTED.has(op);
 }
@@ -119,6 +122,7 @@ export class ThreadedBackend implements Backend {
       case "writeBranchType":
         return this.#branchType(immediates[0] as number);
       case "helper":
+        if (immediates[0] === "readSystemRegister") return this.#plainRead(node);
         return this.#helper(immediates[0] as string);
     }
   }
@@ -456,6 +460,26 @@ export class ThreadedBackend implements Backend {
       code.br(this.labels.branch);
     }
     if (op === "branchIf") code.end();
+  }
+
+  /** Pushes FPCR or FPSR. */
+  floatState(register: "FPCR" | "FPSR"): void {
+    this.#cpuState(systemOffset(register));
+    this.code.i32Load();
+  }
+
+  /** MRS of a register that is only stored, where nothing but the level can stand in its way. */
+  #plainRead({ immediates: [, encoding] }: IrNode): void {
+    const { code, layout } = this;
+    const { register, isPrivileged } = PLAIN_REGISTERS.get(encoding as number) as PlainRegister;
+    if (isPrivileged) {
+      code.i32Const(0);
+      code.i32Load(layout.shared + SHARED.privileged);
+      code.i32Eqz();
+      code.brIf(this.labels.evaluate);
+    }
+    this.#cpuState(systemOffset(register));
+    code.i64Load();
   }
 
   /** Keeps BTYPE with the number of steps left, so that no other instruction has to clear it. */

@@ -20,6 +20,8 @@ export const SHARED = {
   branchType: 56,
   /** Steps that were left when it was set, 4 bytes: it holds for the next instruction alone. */
   branchLeft: 60,
+  /** 1 above EL0 with SP_ELx as stack pointer, 4 bytes. */
+  privileged: 64,
 } as const;
 
 /** Why generated code comes back to the driver. */

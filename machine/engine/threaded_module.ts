@@ -31,7 +31,7 @@ export type ThreadedRun = (record: number, left: number, state: number, tlb: num
 
 /** True when a handler can be generated for a shape. */
 export function canGenerate({ nodes }: Shape, layout: CodeLayout): boolean {
-  return canEmit(nodes, (node) => isSupported(node, layout));
+  return canEmit(nodes, (node) => isSupported(node, layout), { float: !layout.isStrict });
 }
 
 /** The bytes of a module whose handlers from HANDLER.first on are those of the shapes, in order. */
