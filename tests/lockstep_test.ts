@@ -7,7 +7,7 @@ import { randomTrial, trialFromJson, trialToJson } from "./lockstep/trial.ts";
 
 const FOUND = new URL("./lockstep/found/", import.meta.url);
 const SEED = 1, PROGRAMS = 12;
-const LIMITS = { programs: PROGRAMS, milliseconds: Infinity, tries: 60 };
+const LIMITS = { programs: PROGRAMS, milliseconds: Infinity, tries: 100 };
 
 Deno.test(`engines agree on the random programs of seeds ${SEED} to ${SEED + PROGRAMS - 1}`, () => {
   const { found } = campaign(SEED, CONTESTANTS, LIMITS);
@@ -40,7 +40,7 @@ const FAULTS: readonly Fault[] = [
 for (const fault of FAULTS) {
   Deno.test(`campaign finds ${fault.name}, and makes the program short`, () => {
     const [reference] = CONTESTANTS as [Contestant];
-    const { found } = campaign(SEED, [reference, faulty(fault)], { ...LIMITS, programs: 40 });
+    const { found } = campaign(SEED, [reference, faulty(fault)], { ...LIMITS, programs: 40 }, { cpus: 1 });
     assert(found !== undefined, `not found in 40 programs from seed ${SEED} on`);
     const step = found.lines.find((line) => line.includes("stepRetired"));
     const opcode = Number(/"opcode":(\d+)/.exec(step ?? "")?.[1]);
