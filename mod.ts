@@ -42,7 +42,7 @@ export type { PendingWrites, WritableRegister } from "./machine/cpu/strict_conte
 export * from "./machine/cpu/timer.ts";
 export type { Registers } from "./machine/cpu/registers.ts";
 export { type HelperName, HELPERS } from "./machine/ir/helpers.ts";
-export type { Access, ExecutionContext } from "./machine/ir/operations.ts";
+export { type Access, ACCESSES, type ExecutionContext } from "./machine/ir/operation.ts";
 export type { FaultKind } from "./machine/memory/fault.ts";
 export type { Leaf } from "./machine/memory/table_walk.ts";
 export type { DataCache, DataCacheObserver } from "./machine/memory/strict_data_cache.ts";
