@@ -81,11 +81,12 @@ export function enterExtensions(cpu: Cpu, target: 1 | 2 | 3): void {
   cpu.branchType = 0;
 }
 
-/** Sets PSTATE.PAN, on which privileged accesses depend. */
+/** Sets PSTATE.PAN, on which accesses of EL1 and of a host at EL2 depend. */
 export function setPan(cpu: Cpu, pan: boolean): void {
   if (cpu.pan === pan) return;
   cpu.pan = pan;
-  cpu.tlb.forgetControls();
+  cpu.tlb.forgetLevel(1);
+  cpu.tlb.forgetLevel(2);
 }
 
 /** Sets DAIF (bits 3–0); interrupts are looked at again. */

@@ -220,6 +220,12 @@ export class Tlb {
     this.levels.fill(undefined);
   }
 
+  /** Forgets which controls are in force at one level. */
+  forgetLevel(level: number): void {
+    this.contexts.fill(0, level * 2, level * 2 + 2);
+    this.levels[level] = undefined;
+  }
+
   /** Forgets everything; results never depend on when. No context number is used again soon, so no entry is touched. */
   drop(): void {
     this.forgetControls();

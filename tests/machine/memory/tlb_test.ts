@@ -63,6 +63,24 @@ Deno.test("Tlb.recall finds recent controls of a level, and none after a drop", 
   assertEquals(tlb.recall(1, is("8")), undefined);
 });
 
+Deno.test("Tlb.forgetLevel forgets the controls of one level, which can be recalled", () => {
+  const tlb = new Tlb(), controls = named("x", 5);
+  for (const level of [0, 1, 2]) tlb.enforce(level, controls);
+  tlb.forgetLevel(1);
+  assertEquals([...tlb.contexts], [5, 2, 0, 0, 5, 2, 0, 0]);
+  assertEquals(tlb.levels, [controls, undefined, controls, undefined]);
+  assertEquals(tlb.recall(1, () => true), controls);
+});
+
+Deno.test("TlbTable.isGuarded tells guarded pages from others", () => {
+  const tlb = new Tlb();
+  tlb.fill(tlb.execute, 0, 0x1000, 7, 0, 0, false, true);
+  tlb.fill(tlb.execute, 0, 0x2000, 7, 0, 0, true);
+  const [one, two] = [0x1000, 0x2000].map((low) => tlb.execute.find(0, low, 7)) as [number, number];
+  assertEquals([tlb.execute.isGuarded(one), tlb.execute.mustAlign(one)], [true, false]);
+  assertEquals([tlb.execute.isGuarded(two), tlb.execute.mustAlign(two)], [false, true]);
+});
+
 Deno.test("Tlb.enforce keeps big-endian levels off the quick path", () => {
   const tlb = new Tlb();
   tlb.enforce(1, named("little", 5));
