@@ -16,6 +16,14 @@ function sha256(...parts: Uint8Array[]): Uint8Array {
 
 const ZERO_PAGE = sha256(new Uint8Array(PAGE_SIZE));
 
+/** A hash, so many times. */
+function repeated(hash: Uint8Array, count: number): Uint8Array {
+  const hashes = new Uint8Array(count * HASH_SIZE);
+  hashes.set(hash);
+  for (let filled = HASH_SIZE; filled < hashes.length; filled *= 2) hashes.copyWithin(filled, 0, filled);
+  return hashes;
+}
+
 /** Hashes of one region's pages, of groups of 64 pages, and so on up to a single hash. */
 class PageTree {
   readonly #levels: Uint8Array[] = [];
@@ -25,13 +33,16 @@ class PageTree {
   constructor(private readonly memory: PhysicalMemory, private readonly region: MemoryRegion) {
     let count = region.size / PAGE_SIZE;
     this.#nonZero = new Uint8Array(count);
-    const pages = new Uint8Array(count * HASH_SIZE);
-    for (let page = 0; page < count; page++) pages.set(ZERO_PAGE, page * HASH_SIZE);
-    this.#levels.push(pages);
+    this.#levels.push(repeated(ZERO_PAGE, count));
     while (count > 1) {
+      const children = count;
       count = Math.ceil(count / FAN_OUT);
-      this.#levels.push(new Uint8Array(count * HASH_SIZE));
-      for (let node = 0; node < count; node++) this.#combine(this.#levels.length - 1, node);
+      const level = this.#levels.push(new Uint8Array(count * HASH_SIZE)) - 1;
+      // All nodes of zero pages are equal, but for the last, which may have fewer children.
+      this.#combine(level, 0);
+      const nodes = this.#levels[level] as Uint8Array;
+      nodes.set(repeated(nodes.slice(0, HASH_SIZE), count));
+      if (children % FAN_OUT !== 0) this.#combine(level, count - 1);
     }
   }
 
