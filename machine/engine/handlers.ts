@@ -6,7 +6,7 @@ import type { PhysicalMemory } from "../memory/physical.ts";
 import { HANDLER } from "./code_pages.ts";
 import { withoutTarget } from "./plain_registers.ts";
 import { type Operands, type Shape, shapeOf } from "./shape.ts";
-import type { CodeLayout } from "./threaded_backend.ts";
+import type { CodeLayout } from "./threaded_layout.ts";
 import { canGenerate, generateModule, type ThreadedImports, type ThreadedRun } from "./threaded_module.ts";
 
 /** Steps of instructions whose shapes are not in the module after which it is generated again, at first. */

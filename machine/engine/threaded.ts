@@ -7,8 +7,7 @@ import { CodePages, HANDLER, RECORD_SIZE } from "./code_pages.ts";
 import type { Engine } from "./engine.ts";
 import { Handlers } from "./handlers.ts";
 import { ReferenceEngine } from "./reference.ts";
-import { type CodeLayout, readDescriptor } from "./threaded_backend.ts";
-import { ANSWER, REASON, SHARED, SLOW } from "./threaded_layout.ts";
+import { ANSWER, type CodeLayout, readDescriptor, REASON, SHARED, SLOW } from "./threaded_layout.ts";
 
 /** The largest budget of one call, so that steps left fit in 32 bits. */
 const LARGEST_BURST = 2 ** 30;

@@ -1,4 +1,6 @@
-/** What the threaded engine's code and its driver share: places in the machine's memory, and reasons to come back. */
+/** What the threaded engine's code and its driver share: places in the machine's memory, locals, labels, reasons to come back. */
+import { type Access, ACCESSES } from "../ir/operation.ts";
+import type { Label } from "../wasm/code_writer.ts";
 
 /** Byte offsets in the block through which handlers and driver talk. */
 export const SHARED = {
@@ -45,3 +47,53 @@ export const SLOW = { load: 0, store: 1, loadExclusive: 2, storeExclusive: 3 } a
 
 /** Answers of a slow access. */
 export const ANSWER = { done: 0, faulted: 1, stop: 2 } as const;
+
+/** An access in one number. */
+export function slowDescriptor(kind: number, size: number, access: string): number {
+  return kind | ACCESSES.indexOf(access as Access) << 2 | size << 8;
+}
+
+/** What the number says. */
+export function readDescriptor(
+  descriptor: number,
+): { kind: number; size: number; access: Access } {
+  const access = ACCESSES[descriptor >> 2 & 63] as Access;
+  return { kind: descriptor & 3, size: descriptor >> 8, access };
+}
+
+/** Locals of the generated function; the first four are its parameters. */
+export const LOCAL = { record: 0, left: 1, state: 2, tlb: 3, target: 4 } as const;
+
+/** What the code of a machine's handlers depends on. */
+export interface CodeLayout {
+  /** Offset of the block described in threaded_layout.ts. */
+  readonly shared: number;
+  /** Offset of the pages' marks. */
+  readonly pageFlags: number;
+  /** The only CPU's state and translations, or undefined where the CPU is known at run time alone. */
+  readonly cpu: { readonly state: number; readonly tlb: number } | undefined;
+  /** Some strict model is on: barriers have something to wait for, and registers that were written may not be in force. */
+  readonly isStrict: boolean;
+  /** Branches to registers set BTYPE (FEAT_BTI). */
+  readonly hasBranchTypes: boolean;
+}
+
+/** Indices of the functions that handlers call. */
+export interface HandlerFunctions {
+  /** The driver's slow access. */
+  readonly access: number;
+  /** Offset in memory of a misaligned access, or 0 where it is not plain: address, size, TLB. */
+  readonly unaligned: { readonly read: number; readonly write: number };
+}
+
+/** Where handlers go. */
+export interface HandlerLabels {
+  /** On to the record in its local. */
+  readonly next: Label;
+  /** To the address in the local `target`. */
+  readonly branch: Label;
+  /** Back to the driver, with an exception pending. */
+  readonly fault: Label;
+  /** The driver evaluates the present instruction instead; nothing has changed yet. */
+  readonly evaluate: Label;
+}

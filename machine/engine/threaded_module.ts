@@ -9,14 +9,9 @@ import type { CodeWriter, Label } from "../wasm/code_writer.ts";
 import { ModuleWriter } from "../wasm/module_writer.ts";
 import { HANDLER, RECORD, RECORD_SIZE } from "./code_pages.ts";
 import type { Shape } from "./shape.ts";
-import {
-  type CodeLayout,
-  type HandlerFunctions,
-  isSupported,
-  LOCAL,
-  ThreadedBackend,
-} from "./threaded_backend.ts";
-import { REASON, SHARED } from "./threaded_layout.ts";
+import { isSupported, ThreadedBackend } from "./threaded_backend.ts";
+import { type CodeLayout, type HandlerFunctions, LOCAL, REASON, SHARED } from "./threaded_layout.ts";
+import { TlbCode } from "./threaded_tlb.ts";
 
 /** What a module imports beside the memory `env.memory`. */
 export interface ThreadedImports {
@@ -48,7 +43,7 @@ export function generateModule(
     module.type(["i32", "i32", "i64", "i32"], ["i32"]),
   );
   const evaluate = module.importFunction("env", "evaluate", module.type(["i32", "i32"], ["i32"]));
-  const unaligned = unalignedFunctions(module, layout, access);
+  const unaligned = unalignedFunctions(module, layout);
   const run = module.declare(module.type(["i32", "i32", "i32", "i32"], ["i32"]));
   module.exportFunction("run", run);
   const code = module.define(run, 1 << 16);
@@ -57,27 +52,14 @@ export function generateModule(
 }
 
 /** Declares and defines what slow accesses try first. */
-function unalignedFunctions(
-  module: ModuleWriter,
-  layout: CodeLayout,
-  access: number,
-): HandlerFunctions["unaligned"] {
+function unalignedFunctions(module: ModuleWriter, layout: CodeLayout): HandlerFunctions["unaligned"] {
   const type = module.type(["i64", "i32", "i32"], ["i32"]);
   const unaligned = { read: module.declare(type), write: module.declare(type) };
   for (const kind of ["read", "write"] as const) {
-    const backend = new ThreadedBackend(
-      module.define(unaligned[kind]),
-      layout,
-      { access, unaligned },
-      NOWHERE,
-    );
-    backend.unalignedFunction(kind);
+    new TlbCode(module.define(unaligned[kind]), layout).unalignedFunction(kind);
   }
   return unaligned;
 }
-
-/** Labels of code that is in no handler. */
-const NOWHERE = { next: 0, branch: 0, fault: 0, evaluate: 0 };
 
 /** The one function. */
 class RunFunction {
@@ -113,7 +95,7 @@ class RunFunction {
       this.#handler(nodes, backend);
     }
     code.end(); // branch
-    this.#branch(backend, next, exit);
+    this.#branch(next, exit);
     code.end(); // limit
     this.#leave(REASON.limit, exit);
     code.end(); // fault
@@ -169,18 +151,18 @@ class RunFunction {
   }
 
   /** Finds the record of the address in `target`. */
-  #branch(backend: ThreadedBackend, next: Label, exit: Label): void {
+  #branch(next: Label, exit: Label): void {
     const { code, layout } = this;
-    const entry = code.takeLocal("i32");
-    backend.lookUp(LOCAL.target, entry, "code", BigInt.asUintN(64, -4096n) | 3n);
+    const entry = code.takeLocal("i32"), tlb = new TlbCode(code, layout);
+    tlb.lookUp(LOCAL.target, entry, "code", BigInt.asUintN(64, -4096n) | 3n);
     code.if();
     code.i32Const(0);
     code.localGet(LOCAL.target);
     code.i64Store(layout.shared + SHARED.target);
     this.#leave(REASON.branched, exit);
     code.end();
-    if (layout.hasBranchTypes) this.#checkBranchType(backend, entry, exit);
-    backend.entryPage(entry, "code");
+    if (layout.hasBranchTypes) this.#checkBranchType(tlb, entry, exit);
+    tlb.entryPage(entry, "code");
     code.localGet(LOCAL.target);
     code.i32WrapI64();
     code.i32Const(0xffc);
@@ -193,7 +175,7 @@ class RunFunction {
   }
 
   /** A branch that set BTYPE and leads to a guarded page is looked at by the driver. */
-  #checkBranchType(backend: ThreadedBackend, entry: number, exit: Label): void {
+  #checkBranchType(tlb: TlbCode, entry: number, exit: Label): void {
     const { code, layout: { shared } } = this;
     code.i32Const(0);
     code.i32Load(shared + SHARED.branchLeft);
@@ -201,7 +183,7 @@ class RunFunction {
     code.i32Eq();
     code.i32Const(MARK_GUARDED);
     code.i32Mul();
-    backend.entryMarks(entry, "code");
+    tlb.entryMarks(entry, "code");
     code.i32And();
     code.if();
     code.i32Const(0);

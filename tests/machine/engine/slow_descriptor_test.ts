@@ -1,7 +1,6 @@
 /** Test of how the threaded engine names a slow access in one number. */
 import { assertEquals } from "@std/assert";
-import { readDescriptor, slowDescriptor } from "../../../machine/engine/threaded_backend.ts";
-import { SLOW } from "../../../machine/engine/threaded_layout.ts";
+import { readDescriptor, SLOW, slowDescriptor } from "../../../machine/engine/threaded_layout.ts";
 import { ACCESSES } from "../../../machine/ir/operation.ts";
 
 Deno.test("readDescriptor gives back what slowDescriptor was given, for every access", () => {

@@ -1,0 +1,179 @@
+/** Loads and stores of the threaded engine: by the TLB where they are plain, by the driver where they are not. */
+import { type Emitter, valueType } from "../ir/emit.ts";
+import type { IrNode } from "../ir/operations.ts";
+import type { CodeWriter } from "../wasm/code_writer.ts";
+import {
+  ANSWER,
+  type CodeLayout,
+  type HandlerFunctions,
+  type HandlerLabels,
+  LOCAL,
+  SHARED,
+  SLOW,
+  slowDescriptor,
+} from "./threaded_layout.ts";
+import { TlbCode } from "./threaded_tlb.ts";
+
+/** Bits of an address that tell its page, and those that a quick access must have clear. */
+function tagMask(size: number): bigint {
+  return BigInt.asUintN(64, -4096n) | BigInt(size - 1);
+}
+
+/** Writes the accesses of one function. */
+export class MemoryCode {
+  readonly #tlb: TlbCode;
+
+  /** Code goes to `code`; `functions` are what slow accesses call. */
+  constructor(
+    private readonly code: CodeWriter,
+    private readonly layout: CodeLayout,
+    private readonly functions: HandlerFunctions,
+    private readonly labels: HandlerLabels,
+  ) {
+    this.#tlb = new TlbCode(code, layout);
+  }
+
+  /** Calls the driver for an access; afterwards either it is done, or the code is left with a fault. */
+  #slow(address: number, kind: number, size: number, access: string): void {
+    const { code } = this;
+    const answer = code.takeLocal("i32");
+    code.localGet(LOCAL.record);
+    code.localGet(LOCAL.left);
+    code.localGet(address);
+    code.i32Const(slowDescriptor(kind, size, access));
+    code.call(this.functions.access);
+    code.localTee(answer);
+    code.if();
+    code.localGet(answer);
+    code.i32Const(ANSWER.faulted);
+    code.i32Eq();
+    code.brIf(this.labels.fault);
+    code.i32Const(0);
+    code.localSet(LOCAL.left);
+    code.end();
+    code.releaseLocal(answer);
+  }
+
+  #pushShared(width: number): void {
+    this.code.i32Const(0);
+    loadWidth(this.code, width, this.layout.shared + SHARED.value);
+  }
+
+  /**
+   * Where a slow access may be misaligned and nothing else: opens an `if` with the access's offset in memory, in whose
+   * `else` the caller does the slow access. False when it must be aligned.
+   */
+  #unaligned(kind: "read" | "write", address: number, host: number, size: number, access: string): boolean {
+    if (size === 1 || access !== "normal") return false;
+    const { code } = this;
+    code.localGet(address);
+    code.i32Const(size);
+    code.localGet(LOCAL.tlb);
+    code.call(this.functions.unaligned[kind]);
+    code.localTee(host);
+    code.if("i32");
+    code.localGet(host);
+    code.else();
+    return true;
+  }
+
+  /** A load. */
+  load({ width, immediates: [size, access] }: IrNode, e: Emitter): void {
+    const { code, layout } = this;
+    const address = code.takeLocal("i64"), entry = code.takeLocal("i32");
+    e.argument(0);
+    code.localSet(address);
+    const host = code.takeLocal("i32");
+    this.#tlb.lookUp(address, entry, "read", tagMask(size as number));
+    code.if("i32");
+    const isPlain = this.#unaligned("read", address, host, size as number, access as string);
+    this.#slow(address, SLOW.load, size as number, access as string);
+    code.i32Const(layout.shared + SHARED.value);
+    if (isPlain) code.end();
+    code.else();
+    this.#tlb.hostAddress(address, entry, "read");
+    code.end();
+    loadWidth(code, width);
+    code.releaseLocal(host);
+    code.releaseLocal(address);
+    code.releaseLocal(entry);
+  }
+
+  /** A store. */
+  store({ args, immediates: [size, access] }: IrNode, e: Emitter): void {
+    const { code } = this;
+    const width = e.widthOf(args[1] as number), type = valueType(width);
+    const address = code.takeLocal("i64"), entry = code.takeLocal("i32"), value = code.takeLocal(type);
+    e.argument(0);
+    code.localSet(address);
+    e.argument(1);
+    code.localSet(value);
+    const host = code.takeLocal("i32");
+    const slow = code.block(), plain = code.block();
+    this.#tlb.lookUp(address, entry, "write", tagMask(size as number));
+    code.i32Eqz();
+    code.if();
+    this.#tlb.hostAddress(address, entry, "write");
+    code.localTee(host);
+    this.#tlb.isMarkedDirty();
+    code.brIf(plain);
+    code.end();
+    this.#keepShared(value, width);
+    const isPlain = this.#unaligned("write", address, host, size as number, access as string);
+    this.#slow(address, SLOW.store, size as number, access as string);
+    code.br(slow);
+    if (isPlain) {
+      code.end();
+      code.drop();
+    }
+    code.end();
+    code.localGet(host);
+    code.localGet(value);
+    storeWidth(code, width);
+    code.end();
+    code.releaseLocal(host);
+    for (const local of [address, entry, value]) code.releaseLocal(local);
+  }
+
+  #keepShared(value: number, width: number): void {
+    this.code.i32Const(0);
+    this.code.localGet(value);
+    storeWidth(this.code, width, this.layout.shared + SHARED.value);
+  }
+
+  /** A load-exclusive or store-exclusive; always the driver's. */
+  exclusive({ op, width, args, immediates: [size, access] }: IrNode, e: Emitter): void {
+    const { code } = this;
+    const address = code.takeLocal("i64");
+    e.argument(0);
+    code.localSet(address);
+    if (op === "storeExclusive") {
+      const stored = e.widthOf(args[1] as number), value = code.takeLocal(valueType(stored));
+      e.argument(1);
+      code.localSet(value);
+      this.#keepShared(value, stored);
+      code.releaseLocal(value);
+    }
+    const kind = op === "loadExclusive" ? SLOW.loadExclusive : SLOW.storeExclusive;
+    this.#slow(address, kind, size as number, access as string);
+    this.#pushShared(width);
+    code.releaseLocal(address);
+  }
+}
+
+/** Reads a value of a width at a constant offset from the address on the stack. */
+export function loadWidth(code: CodeWriter, width: number, offset = 0): void {
+  if (width === 128) code.v128Load(offset);
+  else if (width === 64) code.i64Load(offset);
+  else if (width === 32) code.i32Load(offset);
+  else if (width === 16) code.i32Load16U(offset);
+  else code.i32Load8U(offset);
+}
+
+function storeWidth(code: CodeWriter, width: number, offset = 0): void {
+  if (width === 128) code.v128Store(offset);
+  else if (width === 64) code.i64Store(offset);
+  else if (width === 32) code.i32Store(offset);
+  else if (width === 16) code.i32Store16(offset);
+  else code.i32Store8(offset);
+}
