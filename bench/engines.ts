@@ -131,7 +131,7 @@ export async function run(): Promise<void> {
   for (const [name, seconds] of starts) {
     const what = name === "QEMU"
       ? "QEMU from start to power-off"
-      : `${name} from Deno's start to the first step`;
+      : `${name} from Deno's start to the guest's first byte`;
     console.log(`  ${what}: ${(seconds * 1000).toFixed(0)} ms`);
   }
   for (const engine of Object.keys(ENGINES)) console.log(`  ${engine}: ${await measureMemory(engine)}`);
