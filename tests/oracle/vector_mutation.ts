@@ -1,16 +1,19 @@
 /** Faults in operations on lanes, floating-point numbers and cryptographic state: those that their tables suggest. */
 import { CRYPTO_OPERATIONS } from "../../machine/ir/crypto_operations.ts";
 import { FLOAT_OPERATIONS } from "../../machine/ir/float_operations.ts";
+import { FLOAT_PRODUCT_OPERATIONS } from "../../machine/ir/float_product_operations.ts";
 import { LANE_OPERATIONS } from "../../machine/ir/lane_operations.ts";
 import type { IrNode, OperationName } from "../../machine/ir/operations.ts";
 import { isSameValue } from "./equivalence.ts";
 import type { Mutator, Replacement } from "./mutation.ts";
 import { canTellApart, changesOperand } from "./probe.ts";
 
-const TABLES: readonly (readonly OperationName[])[] = [LANE_OPERATIONS, FLOAT_OPERATIONS, CRYPTO_OPERATIONS]
-  .map(
-    (table) => Object.keys(table) as OperationName[],
-  );
+const TABLES: readonly (readonly OperationName[])[] = [
+  LANE_OPERATIONS,
+  FLOAT_OPERATIONS,
+  FLOAT_PRODUCT_OPERATIONS,
+  CRYPTO_OPERATIONS,
+].map((table) => Object.keys(table) as OperationName[]);
 
 /** A change of a node in place, unless it is none or cannot be seen. */
 function changing(
