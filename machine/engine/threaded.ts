@@ -51,6 +51,8 @@ class GeneratedCode {
   /** Records whose handlers are not generated yet. */
   #awaited: number[] = [];
   #isDropDue = false;
+  /** That of the TLB when code was entered. */
+  #generation = 0;
 
   constructor(
     private readonly memory: PhysicalMemory,
@@ -125,6 +127,7 @@ class GeneratedCode {
     this.#putContexts();
     this.#put(SHARED.rest, 0);
     this.#isRunning = true;
+    this.#generation = tlb.generation;
     const left = this.#end - clock.instant;
     const reason = this.#handlers.run(record, left, index * CPU_STATE_SIZE, tlb.offset);
     this.#isRunning = false;
@@ -161,6 +164,11 @@ class GeneratedCode {
       default: // No steps are left, or an access asked to stop.
         return !cpu.attention && !clock.changed;
     }
+  }
+
+  /** The next instruction has to be fetched anew: code or translations are not what they were when code was entered. */
+  #mustLookAgain(): boolean {
+    return this.#isDropDue || this.#cpu.tlb.generation !== this.#generation;
   }
 
   /** BTYPE for an instruction before which so many steps are left: it is what the one before it set, or 0. */
@@ -241,7 +249,7 @@ class GeneratedCode {
       return ANSWER.faulted;
     }
     this.#putContexts();
-    if (!cpu.attention && !clock.changed && !this.#isDropDue) return ANSWER.done;
+    if (!cpu.attention && !clock.changed && !this.#mustLookAgain()) return ANSWER.done;
     this.#put(SHARED.rest, rest + left);
     return ANSWER.stop;
   }
@@ -266,7 +274,7 @@ class GeneratedCode {
     clock.instant = this.#end - left - 1;
     this.#branchTypeAt(left + 1);
     this.#burstEnded = !this.#stepOnce();
-    if (this.#burstEnded || this.#isDropDue || cpu.branchType !== 0) return 0;
+    if (this.#burstEnded || this.#mustLookAgain() || cpu.branchType !== 0) return 0;
     // What traps changes only where a burst ends.
     this.#put(SHARED.floatEnabled, isFloatTrapped(cpu) ? 0 : 1);
     this.#putContexts();

@@ -154,6 +154,7 @@ export class Tlb {
   readonly #remembered: AccessControls[][] = [[], [], [], []];
   #numbers = new Map<string, number>();
   #next = CONTEXT_STEP;
+  #generation = 0;
 
   /** Lies in the TLB_SIZE bytes at `offset` of a buffer, a multiple of 16: the machine's memory, or its own. */
   constructor(buffer: ArrayBuffer = new ArrayBuffer(TLB_SIZE), offset = 0) {
@@ -226,8 +227,14 @@ export class Tlb {
     this.levels[level] = undefined;
   }
 
+  /** Changes with every `drop`: an engine that went on without asking has to ask again. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   /** Forgets everything; results never depend on when. No context number is used again soon, so no entry is touched. */
   drop(): void {
+    this.#generation++;
     this.forgetControls();
     this.#numbers.clear();
     for (const remembered of this.#remembered) remembered.length = 0;
