@@ -9,7 +9,7 @@ function target(ir: Builder, words: number, width: number): Value {
 }
 
 /** X30 = address of the next instruction. */
-function link(ir: Builder): void {
+export function link(ir: Builder): void {
   ir.writeX(30, 64, ir.add(64, ir.pc(), ir.constant(64, 4)));
 }
 

@@ -2,7 +2,7 @@
 import { MachineInvariantError } from "../errors.ts";
 import { Builder } from "../ir/builder.ts";
 import type { IrNode } from "../ir/operations.ts";
-import type { Feature } from "./feature.ts";
+import { type CpuModel, type Feature, hasFeature } from "./feature.ts";
 import { type AnyFields, type Fields, Pattern } from "./pattern.ts";
 
 /** What a row may say beside its four columns. */
@@ -11,6 +11,8 @@ export interface InstructionOptions<Encoding extends string> {
   readonly when?: (fields: Fields<Encoding>) => boolean;
   /** Extension that the row belongs to, where it depends on fields a function of them; "Armv8.0" by default. */
   readonly feature?: Feature | ((fields: Fields<Encoding>) => Feature);
+  /** What it is on a CPU without the extension; UNDEFINED by default. */
+  readonly absent?: "nop";
 }
 
 /** An instruction: the only place where it exists. */
@@ -27,6 +29,8 @@ export interface Instruction {
   readonly when: ((fields: AnyFields) => boolean) | undefined;
   /** Extension that it belongs to, or a function of a word's fields that gives it. */
   readonly feature: Feature | ((fields: AnyFields) => Feature);
+  /** What it is on a CPU without the extension. */
+  readonly absent: "undefined" | "nop";
 }
 
 /** Another text of an instruction for some of its encodings. */
@@ -69,6 +73,7 @@ export function instruction<Encoding extends string>(
     lowering: lowering as Instruction["lowering"],
     when: options.when as Instruction["when"],
     feature: (options.feature ?? "Armv8.0") as Instruction["feature"],
+    absent: options.absent ?? "undefined",
   };
 }
 
@@ -87,6 +92,7 @@ export function missing<Encoding extends string>(
     lowering: undefined,
     when,
     feature: (options.feature ?? "Armv8.0") as Instruction["feature"],
+    absent: options.absent ?? "undefined",
   };
 }
 
@@ -119,6 +125,12 @@ export function lower(row: Instruction, fields: AnyFields): IrNode[] {
   if (row.lowering === undefined) ir.undefined();
   else row.lowering(ir, fields);
   return ir.nodes;
+}
+
+/** IR of a word on a model; undefined where it is UNDEFINED for want of its extension. */
+export function lowerOn(model: CpuModel, { row, fields }: Decoded): IrNode[] | undefined {
+  if (hasFeature(model, featureOf(row, fields))) return lower(row, fields);
+  return row.absent === "nop" ? [] : undefined;
 }
 
 /** Bits 31–21 choose a bucket: nearly every row fixes most of them. */

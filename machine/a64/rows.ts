@@ -23,6 +23,7 @@ import { rows as simdFloatElement } from "./simd_float_element.ts";
 import { rows as simdFloatMultiplyLong } from "./simd_float_multiply_long.ts";
 import { rows as simdFloatThreeSame } from "./simd_float_three_same.ts";
 import { rows as simdFloatTwoRegister } from "./simd_float_two_register.ts";
+import { rows as pointerAuthentication } from "./pointer_authentication.ts";
 import { rows as rcpc } from "./rcpc.ts";
 import { rows as simdMove } from "./simd_move.ts";
 import { rows as simdPermute } from "./simd_permute.ts";
@@ -33,7 +34,7 @@ import { rows as simdThreeSame } from "./simd_three_same.ts";
 import { rows as simdTwoRegister } from "./simd_two_register.ts";
 import { rows as system } from "./system.ts";
 
-export { featureOf, lower } from "./instruction.ts";
+export { featureOf, lower, lowerOn } from "./instruction.ts";
 export type { Alias, Decoded, Instruction } from "./instruction.ts";
 
 const TABLES: readonly (readonly Row[])[] = [
@@ -43,6 +44,7 @@ const TABLES: readonly (readonly Row[])[] = [
   conditional,
   flagManipulation,
   branch,
+  pointerAuthentication,
   system,
   loadStore,
   loadStorePair,

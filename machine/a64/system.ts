@@ -2,6 +2,7 @@
 import type { Builder } from "../ir/builder.ts";
 import type { HelperName } from "../ir/helpers.ts";
 import { alias, instruction, type Row } from "./instruction.ts";
+import { POINTER_HINTS } from "./pointer_authentication.ts";
 import { systemEncoding } from "./system_names.ts";
 import { isOperation, type SystemFields } from "./system_operands.ts";
 
@@ -71,7 +72,14 @@ const HINTS: readonly (HelperName | undefined)[] = [
 function hint(ir: Builder, { imm7 }: { readonly imm7: number }): void {
   const helper = HINTS[imm7];
   if (helper !== undefined) ir.call(helper);
+  POINTER_HINTS.get(imm7)?.(ir);
 }
+
+/** What a hint belongs to; without it the hint is NOP. */
+const hintFeature = {
+  feature: ({ imm7 }: { readonly imm7: number }) => POINTER_HINTS.has(imm7) ? "PAuth" : "Armv8.0",
+  absent: "nop",
+} as const;
 
 type Barrier = { readonly CRm: number };
 
@@ -126,7 +134,7 @@ export const rows: readonly Row[] = [
   instruction("SYSL", "1101010100 1 01 op1:3 CRn:4 CRm:4 op2:3 Rt:5", "sysl {Rt:x64}, #{op1}, {CRn:controlRegister}, {CRm:controlRegister}, #{op2}", operateLong),
   ...["ic", "dc", "at", "tlbi", "cfp", "dvp", "cpp"].flatMap(operationAliases),
   // Hints.
-  instruction("HINT", "1101010100 0 00 011 0010 imm7:7 11111", "hint #{imm7}", hint),
+  instruction("HINT", "1101010100 0 00 011 0010 imm7:7 11111", "hint #{imm7}", hint, hintFeature),
   ...HINT_NAMES.map(hintAlias),
   // Barriers and the exclusive monitor.
   instruction("CLREX", "1101010100 0 00 011 0011 CRm:4 010 11111", "clrex{CRm:optionalSy}",    (ir) => void ir.call("clearExclusive")),

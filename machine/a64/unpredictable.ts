@@ -28,6 +28,8 @@ export const UNPREDICTABLE: readonly UnpredictableRow[] = [
     choice: "Rt is loaded, then the new base is written over it" },
   { rows: /^STR(B|H|_W|_X)_(pre|post)$/,                    name: "writeback, Rn = Rt",       when: baseIsOperand, section: "C6.2 STR (immediate)",
     choice: "the base's old value is stored, then the new base is written" },
+  { rows: /^LDRA[AB]_writeback$/,                           name: "writeback, Rn = Rt",       when: baseIsOperand, section: "C6.2 LDRAA, LDRAB",
+    choice: "Rt is loaded, then the new base is written over it" },
   { rows: /^LDN?P(_W|_X|SW)/,                               name: "Rt = Rt2",                 when: sameTwice,     section: "C6.2 LDP",
     choice: "both are loaded; the register keeps the first" },
   { rows: /^LDN?P_[SDQ]/,                                   name: "Rt = Rt2",                 when: sameTwice,     section: "C7.2 LDP (SIMD&FP)",

@@ -27,16 +27,20 @@ function isIllegalReturn(cpu: Cpu, spsr: bigint): boolean {
   return level === 1 && hypervisorBit(cpu, HCR.TGE);
 }
 
+/** ELR_ELx of the present level, which must be 1 or more. */
+export function exceptionLink(cpu: Cpu): bigint {
+  return cpu.registers.system[BANKS[cpu.el as 1 | 2 | 3].elr] as bigint;
+}
+
 /**
- * Returns from the present level and gives the address to go on at, which the caller makes the PC. An illegal return
- * stays at its level with PSTATE.IL set. The level must be 1 or more.
+ * Returns from the present level, to another address than ELR_ELx's if one is given, and gives the address to go on at,
+ * which the caller makes the PC. An illegal return stays at its level with PSTATE.IL set. The level must be 1 or more.
  */
-export function returnFromException(cpu: Cpu): bigint {
+export function returnFromException(cpu: Cpu, address: bigint = exceptionLink(cpu)): bigint {
   synchronizeContext(cpu);
   const from = cpu.el as 1 | 2 | 3;
   const { system } = cpu.registers;
   const spsr = system[BANKS[from].spsr] as bigint;
-  const address = system[BANKS[from].elr] as bigint;
   advanceCounters(cpu);
   const wasActive = isStepActive(cpu);
   restoreFlags(cpu, spsr);

@@ -4,9 +4,10 @@ import { systemEncoding } from "../a64/system_names.ts";
 import type { HelperName } from "../ir/helpers.ts";
 import { hasBit, HCR, hypervisorBit, monitorBit, SCR } from "./controls.ts";
 import type { Cpu } from "./cpu.ts";
-import { returnFromException } from "./exception_return.ts";
+import { exceptionLink, returnFromException } from "./exception_return.ts";
 import { isExceptionReturnTrapped, isSupervisorCallTrapped } from "./fine_grained_traps.ts";
 import { sendEvent, sendEventLocal, waitForEvent, waitForInterrupt, yieldProcessor } from "./hints.ts";
+import { addPac, authenticate, genericPac, stripPac } from "./pointer_authentication.ts";
 import { setMasks, setPan } from "./pstate.ts";
 import { debugTarget } from "./software_step.ts";
 import { selectStackPointer } from "./stack_pointer.ts";
@@ -72,10 +73,19 @@ function halt(cpu: Cpu, imm16: number): void {
   else raiseUndefined(cpu);
 }
 
-function exceptionReturn(cpu: Cpu): void {
+/** Bits of the syndrome of a trapped exception return: it authenticates; by key B. */
+const ISS_ERET = 2, ISS_ERETA = 1;
+
+/** ERET, or ERETAA and ERETAB with the number of a key. */
+function exceptionReturn(cpu: Cpu, key: number | undefined): void {
   if (cpu.el === 0) return raiseUndefined(cpu);
-  if (isExceptionReturnTrapped(cpu)) return raiseSynchronous(cpu, 2, syndromeOf("exceptionReturnTrapped"));
-  cpu.nextPc = returnFromException(cpu);
+  if (isExceptionReturnTrapped(cpu)) {
+    const iss = key === undefined ? 0 : ISS_ERET | (key === 0 ? 0 : ISS_ERETA);
+    return raiseSynchronous(cpu, 2, syndromeOf("exceptionReturnTrapped", iss));
+  }
+  const link = exceptionLink(cpu);
+  const address = key === undefined ? link : authenticate(cpu, key, link, cpu.registers.sp);
+  if (cpu.pending === undefined) cpu.nextPc = returnFromException(cpu, address);
 }
 
 const UMA: readonly TrapName[] = ["UMA"];
@@ -156,7 +166,7 @@ const IMPLEMENTATIONS: Readonly<Record<HelperName, Helper>> = {
   secureMonitorCall:     (cpu, i) => secureMonitorCall(cpu, imm(i, 1)),
   breakpoint:            (cpu, i) => breakpoint(cpu, imm(i, 1)),
   halt:                  (cpu, i) => halt(cpu, imm(i, 1)),
-  exceptionReturn:       exceptionReturn,
+  exceptionReturn:       (cpu, i) => exceptionReturn(cpu, i[1] as number | undefined),
   readSystemRegister:    (cpu, i) => readSystemRegister(cpu, imm(i, 1), imm(i, 2)),
   writeSystemRegister:   (cpu, i, a) => writeSystemRegister(cpu, imm(i, 1), imm(i, 2), a),
   writePstateField:      (cpu, i) => writePstateField(cpu, imm(i, 1) << 3 | imm(i, 2), imm(i, 3)),
@@ -173,6 +183,10 @@ const IMPLEMENTATIONS: Readonly<Record<HelperName, Helper>> = {
   instructionBarrier:    synchronizeContext,
   checkSpAlignment:      checkSpAlignment,
   checkFpEnabled:        (cpu) => { isTrapped(cpu, FLOATING_POINT, 0, 0, false); },
+  addPac:                (cpu, i, a, b) => addPac(cpu, imm(i, 1), a, b),
+  authenticate:          (cpu, i, a, b) => authenticate(cpu, imm(i, 1), a, b),
+  stripPac:              (cpu, i, a) => stripPac(cpu, imm(i, 1) === 1, a),
+  genericPac:            (cpu, _i, a, b) => genericPac(cpu, a, b),
   readFpcr:              (cpu) => cpu.registers.system[INDEX.FPCR] as bigint,
 };
 

@@ -16,7 +16,7 @@ export interface ModelRow {
 const MAX: ModelRow = {
   midr: 0x000f_0510n,
   clidr: 0x0200_0023n,
-  limits: { physicalSize: 48, granule16K: true },
+  limits: { physicalSize: 48, granule16K: true, dataTags: true },
 };
 
 /** The models, by name. */
@@ -24,7 +24,7 @@ export const MODELS: Readonly<Record<CpuModel, ModelRow>> = {
   "cortex-a57": {
     midr: 0x411f_d070n, // r1p0
     clidr: 0x0a20_0023n,
-    limits: { physicalSize: 44, granule16K: false },
+    limits: { physicalSize: 44, granule16K: false, dataTags: false },
   },
   "max": MAX,
   "max,pauth-impdef=on": MAX,

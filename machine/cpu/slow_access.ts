@@ -199,8 +199,8 @@ export function untagPc(cpu: Cpu): void {
   const { stage1 } = accessControls(cpu, cpu.el).translation;
   const pc = cpu.pc;
   const negative = stage1.upper !== undefined && ((pc >> 55n) & 1n) === 1n;
-  const { topByteIgnored } = negative ? stage1.upper : stage1.lower;
-  if (topByteIgnored) {
+  const { topByteIgnoredByFetch } = negative ? stage1.upper : stage1.lower;
+  if (topByteIgnoredByFetch) {
     cpu.registers.pc = BigInt.asUintN(64, negative ? BigInt.asIntN(56, pc) : BigInt.asUintN(56, pc));
   }
 }

@@ -6,6 +6,7 @@ export const EXCEPTION_CLASS = {
   unknown:                    0x00,
   waitTrapped:                0x01,
   floatingPointTrapped:       0x07,
+  pointerAuthenticationTrapped: 0x09,
   branchTarget:               0x0d,
   illegalState:               0x0e,
   supervisorCall:             0x15,
@@ -47,6 +48,9 @@ export function waitSyndrome(event: boolean): number {
 
 /** Syndrome of a trapped use of floating point or vector registers. */
 export const FLOATING_POINT_SYNDROME: number = syndromeOf("floatingPointTrapped", ALWAYS);
+
+/** Syndrome of a trapped use of pointer authentication. */
+export const POINTER_AUTHENTICATION_SYNDROME: number = syndromeOf("pointerAuthenticationTrapped");
 
 /**
  * Syndrome of a trapped MSR, MRS or SYS instruction: `encoding` as `systemEncoding` has it, `Rt` 0–31,

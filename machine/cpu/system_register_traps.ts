@@ -1,7 +1,7 @@
 /** The table of trap controls: each bit that sends an access to a system register or instruction to another level. */
 import { hasBit, HCR, hypervisorBit, SCR } from "./controls.ts";
 import type { Cpu } from "./cpu.ts";
-import { FLOATING_POINT_SYNDROME } from "./syndrome.ts";
+import { FLOATING_POINT_SYNDROME, POINTER_AUTHENTICATION_SYNDROME } from "./syndrome.ts";
 import type { StoredRegister } from "./system_register_index.ts";
 import { controlRegister, isEl2Enabled, isHost, isInHost } from "./translation_regime.ts";
 
@@ -108,6 +108,11 @@ function isFloatingPointKernels(cpu: Cpu): boolean {
   return !isInHost(cpu) && isFpenTrapping(cpu, "CPACR_EL1", true);
 }
 
+/** HCR_EL2.API, which is not for the EL0 of a host. */
+function isAuthenticationHypervisors(cpu: Cpu): boolean {
+  return !hasBit(cpu, "HCR_EL2", HCR.API) && !(cpu.el === 0 && isInHost(cpu));
+}
+
 const syndrome = FLOATING_POINT_SYNDROME;
 
 /** Every control, by the name of its bit (with the register's where the name is not unique). */
@@ -155,7 +160,11 @@ export const TRAPS = {
   EL1PCEN:        allowedByHypervisor(1, 11),
   EL1TVT:         counterTrap(13),
   EL1TVCT:        counterTrap(14),
+  APK_EL2:        clear("HCR_EL2", HCR.APK, E1, 2, "both"),
+  API_EL2:        { from: E01, to: 2, access: "both", isSet: isAuthenticationHypervisors, syndrome: POINTER_AUTHENTICATION_SYNDROME },
   // To EL3.
+  APK_EL3:        clear("SCR_EL3", SCR.APK, E12, 3, "both"),
+  API_EL3:        { ...clear("SCR_EL3", SCR.API, E012, 3, "both"), syndrome: POINTER_AUTHENTICATION_SYNDROME },
   FGTEn:          clear("SCR_EL3", SCR.FGTEn, E2, 3, "both"),
   ECVEn:          clear("SCR_EL3", SCR.ECVEn, E2, 3, "both"),
   ST:             clear("SCR_EL3", 11, E1, 3, "both"),

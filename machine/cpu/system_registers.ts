@@ -10,6 +10,7 @@ import { DEBUG_REGISTERS } from "./system_registers_debug.ts";
 import { EL1_REGISTERS } from "./system_registers_el1.ts";
 import { EL2_REGISTERS, EL3_REGISTERS } from "./system_registers_el2.ts";
 import { ID_REGISTERS } from "./system_registers_id.ts";
+import { PAUTH_REGISTERS } from "./system_registers_pauth.ts";
 import { PMU_REGISTERS } from "./system_registers_pmu.ts";
 import { HOST_TIMER_REGISTERS, TIMER_REGISTERS } from "./system_registers_timer.ts";
 import { HOST_REGISTERS, hostAliases, isHostAccess } from "./system_registers_host.ts";
@@ -25,6 +26,7 @@ const OWN_ROWS: readonly SystemRegister[] = [
   ...HOST_TIMER_REGISTERS,
   ...DEBUG_REGISTERS,
   ...PMU_REGISTERS,
+  ...PAUTH_REGISTERS,
 ];
 
 /** Every system register of the CPU. */

@@ -1,5 +1,5 @@
 /** The handlers of a machine's instructions: which shape has which number, and the module that holds them. */
-import { decode, featureOf, lower } from "../a64/rows.ts";
+import { decode, lowerOn } from "../a64/rows.ts";
 import type { Cpu } from "../cpu/cpu.ts";
 import type { IrNode } from "../ir/operations.ts";
 import type { PhysicalMemory } from "../memory/physical.ts";
@@ -99,10 +99,11 @@ export class Handlers {
     guarded: boolean,
   ): { number: number; operands: Operands | undefined } {
     const found = decode(word);
-    const isDefined = found !== undefined && cpu.implements(featureOf(found.row, found.fields));
-    const lowered = isDefined ? lower(found.row, found.fields) : [];
-    const nodes = branchTypesKnown(cpu, lowered, guarded).map((node) => withoutTarget(cpu, node));
-    const shaped = isDefined ? shapeOf(nodes, pc) : undefined;
+    const lowered = found === undefined ? undefined : lowerOn(cpu.features.model, found);
+    const nodes = lowered === undefined
+      ? []
+      : branchTypesKnown(cpu, lowered, guarded).map((node) => withoutTarget(cpu, node));
+    const shaped = lowered === undefined ? undefined : shapeOf(nodes, pc);
     const number = shaped !== undefined && canGenerate(shaped.shape, this.layout)
       ? this.#numberOf(shaped.shape)
       : -1;

@@ -1,5 +1,5 @@
 /** The reference engine: evaluates the IR of each instruction exactly; slow, legible, the specification. */
-import { decode, featureOf, lower } from "../a64/rows.ts";
+import { decode, lowerOn } from "../a64/rows.ts";
 import type { Cpu } from "../cpu/cpu.ts";
 import { checkBranchTarget } from "../cpu/branch_target.ts";
 import { raiseIllegalState, raiseUndefined, takeException } from "../cpu/take_exception.ts";
@@ -65,8 +65,8 @@ export class ReferenceEngine implements Engine {
 
   #decode(cpu: Cpu, word: number): DecodedInstruction {
     const found = decode(word);
-    const isDefined = found !== undefined && cpu.implements(featureOf(found.row, found.fields));
-    const instruction = isDefined ? prepare(lower(found.row, found.fields)) : UNDEFINED;
+    const nodes = found === undefined ? undefined : lowerOn(cpu.features.model, found);
+    const instruction = nodes === undefined ? UNDEFINED : prepare(nodes);
     if (this.#decoded.size >= CACHE_LIMIT) this.#decoded.clear();
     this.#decoded.set(word, instruction);
     return instruction;

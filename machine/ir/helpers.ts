@@ -24,7 +24,7 @@ export const HELPERS = {
   secureMonitorCall:     row(0,  true,  true),  // imm16
   breakpoint:            row(0,  true,  true),  // imm16
   halt:                  row(0,  true,  true),  // imm16
-  exceptionReturn:       row(0,  true,  true),  // –
+  exceptionReturn:       row(0,  true,  true),  // number of a key of pointer authentication, or none
   readSystemRegister:    row(64, true,  false), // encoding op0:op1:CRn:CRm:op2, Rt
   writeSystemRegister:   row(0,  true,  true),  // encoding, Rt; value
   writePstateField:      row(0,  true,  true),  // op1, op2, CRm
@@ -41,6 +41,10 @@ export const HELPERS = {
   checkSpAlignment:      row(0,  true,  false), // –
   checkFpEnabled:        row(0,  true,  false), // –
   readFpcr:              row(64, false, false), // –
+  addPac:                row(64, true,  false), // key 0–3: IA, IB, DA, DB; pointer, modifier
+  authenticate:          row(64, true,  false), // key; pointer, modifier
+  stripPac:              row(64, false, false), // 1 for a pointer to data; pointer
+  genericPac:            row(64, true,  false), // –; value, modifier
 } as const satisfies Record<string, HelperRow>;
 
 /** Name of a helper. */

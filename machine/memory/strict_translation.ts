@@ -87,9 +87,9 @@ class Lookup {
   }
 
   /** The entry of stage 1 for an address; a fault when the tables give none that can be entered. */
-  stage1Entry(split: SplitAddress): TlbEntry | Fault {
+  stage1Entry(split: SplitAddress, isFetch: boolean): TlbEntry | Fault {
     const { memory, tlb, controls: { stage1, stage2, asid } } = this;
-    const found = rangeOf(stage1, split);
+    const found = rangeOf(stage1, split, isFetch);
     if (found === undefined) return stage1Fault("translation");
     const address = canonical(split.high, split.low, stage1.upper !== undefined);
     const known = tlb.find(this.tag(1, asid), address) ?? tlb.find(this.tag(1, -1), address);
@@ -142,7 +142,7 @@ function both(
   stages: 1 | 2,
 ): Translation<PhysicalAddress> | Fault {
   const { controls: { stage1, stage2 } } = lookup;
-  const entry = stage1.enabled ? lookup.stage1Entry(split) : undefined;
+  const entry = stage1.enabled ? lookup.stage1Entry(split, request.kind === "execute") : undefined;
   if (entry?.faulted) return entry;
   const address = canonical(split.high, split.low, stage1.upper !== undefined);
   const first = entry === undefined
@@ -167,7 +167,7 @@ export function presentSizeLog2(
   address: SplitAddress,
 ): number {
   const { stage1, stage2 } = controls;
-  const found = stage1.enabled && stage2 === undefined ? rangeOf(stage1, address) : undefined;
+  const found = stage1.enabled && stage2 === undefined ? rangeOf(stage1, address, false) : undefined;
   if (found === undefined) return 0;
   const leaf = walk(memory, found.range, found.input, 1, false, undefined);
   return leaf.faulted ? 0 : leafSizeLog2(leaf, found.range.granule);

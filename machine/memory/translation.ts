@@ -69,12 +69,21 @@ export interface TranslatedRange {
   readonly input: number;
 }
 
+/** Whether the top byte of an address of the range counts (Arm ARM EffectiveTBI). */
+function isTopIgnored(range: AddressRange, isFetch: boolean): boolean {
+  return isFetch ? range.topByteIgnoredByFetch : range.topByteIgnored;
+}
+
 /** Chooses TTBR0 or TTBR1 and gives the bits that the tables resolve; undefined between the ranges. */
-export function rangeOf(stage1: Stage1Controls, { high, low }: SplitAddress): TranslatedRange | undefined {
+export function rangeOf(
+  stage1: Stage1Controls,
+  { high, low }: SplitAddress,
+  isFetch: boolean,
+): TranslatedRange | undefined {
   const useUpper = stage1.upper !== undefined && (high & 0x0080_0000) !== 0;
   const range = useUpper ? stage1.upper : stage1.lower;
   const flip = useUpper ? 0xffff_ffff : 0;
-  const top = (high ^ flip) & (range.topByteIgnored ? 0x00ff_ffff : 0xffff_ffff);
+  const top = (high ^ flip) & (isTopIgnored(range, isFetch) ? 0x00ff_ffff : 0xffff_ffff);
   const distance = (top >>> 0) * 0x1_0000_0000 + ((low ^ flip) >>> 0);
   const size = 2 ** range.inputSize;
   if (distance >= size) return undefined;
@@ -88,7 +97,7 @@ export function stage1Off(
   request: TranslationRequest,
 ): Translation<IntermediateAddress> | Fault {
   const range = stage1.upper !== undefined && (high & 0x0080_0000) !== 0 ? stage1.upper : stage1.lower;
-  const top = (range.topByteIgnored ? high & 0x00ff_ffff : high) >>> 0;
+  const top = (isTopIgnored(range, request.kind === "execute") ? high & 0x00ff_ffff : high) >>> 0;
   if (top >= 2 ** (physicalSize - 32)) return stage1Fault("addressSize");
   const address = (top * 0x1_0000_0000 + low) as IntermediateAddress;
   const attributes = stage1.defaultCacheable
@@ -145,7 +154,7 @@ export function translateStage1(
 ): Translation<IntermediateAddress> | Fault {
   const { stage1, stage2 } = controls;
   if (!stage1.enabled) return stage1Off(controls, address, request);
-  const found = rangeOf(stage1, address);
+  const found = rangeOf(stage1, address, request.kind === "execute");
   if (found === undefined) return stage1Fault("translation");
   const locate = stage2 === undefined ? undefined : tableLocator(memory, stage2);
   const leaf = walk(memory, found.range, found.input, 1, false, locate);

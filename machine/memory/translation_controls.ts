@@ -10,6 +10,8 @@ export interface TranslationLimits {
   readonly physicalSize: number;
   /** The 16 KiB granule exists. */
   readonly granule16K: boolean;
+  /** TCR_ELx.TBIDn exist (FEAT_PAuth). */
+  readonly dataTags: boolean;
 }
 
 /** Values of the registers that control a regime; those that it lacks are 0n. */
@@ -60,6 +62,8 @@ export interface TableStart {
 export interface AddressRange extends TableStart {
   /** The top byte of addresses is ignored. */
   readonly topByteIgnored: boolean;
+  /** The same for addresses of instructions: TBIDn is not set. */
+  readonly topByteIgnoredByFetch: boolean;
 }
 
 /** Stage 1 of a regime. */
@@ -168,11 +172,25 @@ interface RangeFields {
   readonly granule: number;
   readonly disabled: boolean;
   readonly topByteIgnored: boolean;
+  readonly topByteIgnoredByFetch: boolean;
+}
+
+/** TBIn and TBIDn, which takes instructions out of it. */
+function ignoredTop(
+  tcr: bigint,
+  ignored: number,
+  dataOnly: number | undefined,
+): Pick<RangeFields, "topByteIgnored" | "topByteIgnoredByFetch"> {
+  const topByteIgnored = isSet(tcr, ignored);
+  return {
+    topByteIgnored,
+    topByteIgnoredByFetch: topByteIgnored && (dataOnly === undefined || !isSet(tcr, dataOnly)),
+  };
 }
 
 /** A TnSZ out of bounds makes every walk fault, as in QEMU (Arm ARM: CONSTRAINED UNPREDICTABLE, TCR_EL1.T0SZ). */
 function addressRange(range: RangeFields, properties: TableProperties): AddressRange {
-  const { base, granule, disabled, topByteIgnored } = range;
+  const { base, granule, disabled, topByteIgnored, topByteIgnoredByFetch } = range;
   const inBounds = range.inputSize >= SMALLEST_INPUT && range.inputSize <= LARGEST_INPUT;
   const inputSize = inBounds ? range.inputSize : LARGEST_INPUT;
   const level = 4 - Math.ceil((inputSize - granule) / (granule - 3));
@@ -180,6 +198,7 @@ function addressRange(range: RangeFields, properties: TableProperties): AddressR
   return {
     ...tableStart(base, { inputSize, granule, level }, properties, fault),
     topByteIgnored,
+    topByteIgnoredByFetch,
   };
 }
 
@@ -216,14 +235,14 @@ function stage1(
       inputSize: 64 - field(tcr, 0, 6),
       granule: implementedGranule(GRANULES_TG0[field(tcr, 14, 2)] as number, limits),
       disabled: two && isSet(tcr, 7),
-      topByteIgnored: isSet(tcr, two ? 37 : 20),
+      ...ignoredTop(tcr, two ? 37 : 20, limits.dataTags ? (two ? 51 : 29) : undefined),
     }, 8),
     upper: !two ? undefined : range({
       base: registers.ttbr1,
       inputSize: 64 - field(tcr, 16, 6),
       granule: implementedGranule(GRANULES_TG1[field(tcr, 30, 2)] as number, limits),
       disabled: isSet(tcr, 23),
-      topByteIgnored: isSet(tcr, 38),
+      ...ignoredTop(tcr, 38, limits.dataTags ? 52 : undefined),
     }, 24),
     attributes: Array.from({ length: 8 }, (_, index) => field(mair, index * 8, 8)),
   };

@@ -1,7 +1,7 @@
 /** Random cases of an instruction: words, registers and memory, by a seed. */
 import { type CpuModel, hasFeature } from "../../machine/a64/feature.ts";
 import type { AnyFields } from "../../machine/a64/pattern.ts";
-import { decode, type Decoded, featureOf, type Instruction, lower } from "../../machine/a64/rows.ts";
+import { decode, type Decoded, type Instruction, lowerOn } from "../../machine/a64/rows.ts";
 import { Builder } from "../../machine/ir/builder.ts";
 import { type IrNode, OPERATIONS } from "../../machine/ir/operations.ts";
 import { randomNumbers, randomWord } from "../machine/a64/random_words.ts";
@@ -50,8 +50,8 @@ export type Lowering = (word: number, model: CpuModel) => readonly IrNode[];
 
 /** IR of a word by the rows; UNDEFINED on a model without its extension. */
 export const lowerWord: Lowering = (word, model) => {
-  const { row, fields } = decode(word) as Decoded;
-  if (hasFeature(model, featureOf(row, fields))) return lower(row, fields);
+  const nodes = lowerOn(model, decode(word) as Decoded);
+  if (nodes !== undefined) return nodes;
   const ir = new Builder();
   ir.undefined();
   return ir.nodes;

@@ -17,6 +17,14 @@ export interface Exclusion {
   readonly reason: string;
 }
 
+/** What signs or authenticates pointers. */
+// deno-fmt-ignore
+const POINTER_ROWS = [
+  "PACIA", "PACIB", "PACDA", "PACDB", "PACIZA", "PACIZB", "PACDZA", "PACDZB", "AUTIA", "AUTIB", "AUTDA", "AUTDB",
+  "AUTIZA", "AUTIZB", "AUTDZA", "AUTDZB", "PACGA", "BRAA", "BRAB", "BRAAZ", "BRABZ", "BLRAA", "BLRAB", "BLRAAZ", "BLRABZ",
+  "RETAA", "RETAB", "LDRAA", "LDRAB", "LDRAA_writeback", "LDRAB_writeback",
+];
+
 const UNCHECKED = "QEMU does not check the alignment of a load-acquire RCpc";
 
 /** Every exclusion. */
@@ -29,6 +37,7 @@ export const EXCLUSIONS: readonly Exclusion[] = [
   { rows: ["SYS", "SYSL"],   section: "C5.3–C5.5",    reason: "Linux chooses which of them a process may execute" },
   { rows: ["HLT"], when: ({ imm16 }) => imm16 === 0xf000, section: "C6.2 HLT", reason: "QEMU serves it as semihosting, for which Arm reserves it" },
   { rows: ["HINT"], when: (fields, model) => model === "max" && signsPointers(fields), section: "D5.1.5", reason: "the keys of pointer authentication are the kernel's" },
+  { rows: POINTER_ROWS,      section: "D5.1.5",       reason: "the keys of pointer authentication are the kernel's" },
   // What QEMU 7.2 has wrong.
   { rows: ["FJCVTZS"],       state: isFlushedDouble, section: "J1.1 FPToFixedJS", reason: "QEMU takes a denormal that is flushed to zero for exact" },
   { rows: ["FCVTZS_imm_scalar_H"], state: (fields, record) => (lowHalf(fields, record) & 0x8000n) !== 0n, section: "C7.2 FCVTZS", reason: "QEMU sign-extends the result to 32 bits" },
@@ -54,9 +63,9 @@ function isFlushedDouble(fields: AnyFields, record: BigUint64Array): boolean {
   return flushes && magnitude !== 0n && magnitude >> 52n === 0n;
 }
 
-/** Hints that are PAC…, AUT… and XPACLRI where there is pointer authentication. */
+/** Hints that are PAC… and AUT… where there is pointer authentication. */
 function signsPointers({ imm7 = 0 }: AnyFields): boolean {
-  return [7, 8, 10, 12, 14].includes(imm7) || (imm7 >= 24 && imm7 < 32);
+  return [8, 10, 12, 14].includes(imm7) || (imm7 >= 24 && imm7 < 32);
 }
 
 /** The exclusion of a whole row, if any. */

@@ -27,6 +27,13 @@ export function untagged(address: bigint): bigint {
   return (address >> 55n & 1n) === 0n ? BigInt.asUintN(56, address) : address;
 }
 
+/** Linux's addresses have 48 bits (TCR_EL1.T0SZ, T1SZ); a code is above them and leaves a tag alone. */
+function stripped(pointer: bigint): bigint {
+  const isUpper = (pointer >> 55n & 1n) === 1n;
+  const code = isUpper ? 0xffffn << 48n : 0xffn << 48n;
+  return isUpper ? pointer | code : pointer & ~code;
+}
+
 /** Helpers that raise an exception. */
 // deno-fmt-ignore
 const RAISES: Partial<Record<HelperName, number>> = {
@@ -193,12 +200,13 @@ export class FlatCpu implements ExecutionContext {
   helper(
     name: HelperName,
     _immediates: readonly (number | bigint | string)[],
-    _a: bigint,
+    a: bigint,
     _b: bigint,
   ): bigint {
     const signal = RAISES[name];
     if (signal !== undefined) return this.#raise(signal);
     if (name === "clearExclusive") this.#reservation = undefined;
+    else if (name === "stripPac") return stripped(a);
     else if (name === "readFpcr") return this.#fpsr >> 32n;
     else if (!QUIET.has(name)) {
       throw new Error(`Helper ${name} needs a machine: exclude the row that calls it`);

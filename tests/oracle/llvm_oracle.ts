@@ -1,8 +1,8 @@
 /** Compares assembly and disassembly of random words of every row with LLVM's, both ways. Needs `llvm-mc` 14. */
 import { parseArgs } from "@std/cli";
 import { assembleLine, AssemblyError, disassemble } from "../../machine/a64/assembly.ts";
-import { type CpuModel, hasFeature } from "../../machine/a64/feature.ts";
-import { decode, featureOf, type Instruction, ROWS } from "../../machine/a64/rows.ts";
+import type { CpuModel } from "../../machine/a64/feature.ts";
+import { decode, type Instruction, lowerOn, ROWS } from "../../machine/a64/rows.ts";
 import { randomNumbers, randomWord } from "../machine/a64/random_words.ts";
 import { type Exclusion, exclusionOf } from "./llvm_exclusions.ts";
 import { assembleByLlvm, attributesOf, disassembleByLlvm } from "./llvm_mc.ts";
@@ -90,11 +90,17 @@ async function allocationDisagreements(model: CpuModel, count: number, seed: num
   const theirs = await disassembleByLlvm(words, attributesOf(model));
   return words.flatMap((word, index) => {
     const found = decode(word), text = theirs[index];
-    const isOurs = found !== undefined && hasFeature(model, featureOf(found.row, found.fields));
-    const isAgreed = isOurs === (text !== undefined) || (!isOurs && isUnnamedMove(text));
+    const isOurs = found !== undefined && lowerOn(model, found) !== undefined;
+    const isAgreed = isOurs === (text !== undefined) ||
+      (!isOurs && (isUnnamedMove(text) || ignoresCrm(text)));
     const ours = isOurs ? found.row.name : "unallocated";
     return isAgreed ? [] : [`${hex(word)} on ${model}: is ${ours}; LLVM prints ${text ?? "nothing"}`];
   });
+}
+
+/** LLVM 14 takes any CRm in these for zero; QEMU 7.2, as we do, takes others for UNDEFINED (Arm ARM C1.1.3). */
+function ignoresCrm(text: string | undefined): boolean {
+  return text !== undefined && ["sb", "axflag", "xaflag"].includes(text);
 }
 
 /** LLVM 14 prints what is unallocated where op0 = 0 as MRS or MSR of a register `S0_…`. */

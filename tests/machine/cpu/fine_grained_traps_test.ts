@@ -173,7 +173,7 @@ Deno.test("HFGITR_EL2 sends SVC and ERET to EL2, to be executed again", () => {
   const cpu = guest();
   const pend = (helper: "supervisorCall" | "exceptionReturn", level: 0 | 1): unknown => {
     putAt(cpu, level);
-    callHelper(cpu, helper, [helper, 0x1234], 0n, 0n);
+    callHelper(cpu, helper, helper === "supervisorCall" ? [helper, 0x1234] : [helper], 0n, 0n);
     const pending = takePending(cpu);
     return pending && [pending.target, pending.syndrome, pending.returnAddress - cpu.pc];
   };

@@ -15,9 +15,9 @@ export const RAM = 0x4000_0000;
 export const RAM_SIZE = 1 << 20;
 
 /** 44 bits, 4 KiB and 64 KiB: Cortex-A57. */
-export const A57: TranslationLimits = { physicalSize: 44, granule16K: false };
+export const A57: TranslationLimits = { physicalSize: 44, granule16K: false, dataTags: false };
 /** 48 bits and every granule. */
-export const ALL_GRANULES: TranslationLimits = { physicalSize: 48, granule16K: true };
+export const ALL_GRANULES: TranslationLimits = { physicalSize: 48, granule16K: true, dataTags: true };
 
 /** Descriptor bits. */
 // deno-fmt-ignore

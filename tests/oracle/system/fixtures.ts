@@ -1,7 +1,7 @@
 /** Recorded results of the bare machine: digests of what QEMU left, in the parts where it follows the Arm ARM. */
 import { createHash } from "node:crypto";
 import { steady } from "./differences.ts";
-import type { Group, GroupModel } from "./group.ts";
+import type { Group } from "./group.ts";
 import { RESULT_WORDS, SystemProgram } from "./program.ts";
 
 /** Results under one digest. */
@@ -10,14 +10,17 @@ export const RESULTS_PER_DIGEST = 100;
 /** Digests by group name. */
 export type SystemFixtures = Map<string, readonly string[]>;
 
+/** The least model that has what that of a group has. */
+type FixtureModel = "cortex-a57" | "max";
+
 /** Where they are kept, by the model of the groups. */
-const SYSTEM_FIXTURES: Readonly<Record<GroupModel, URL>> = {
+const SYSTEM_FIXTURES: Readonly<Record<FixtureModel, URL>> = {
   "cortex-a57": new URL("../../fixtures/oracle/system.txt", import.meta.url),
   "max": new URL("../../fixtures/oracle/system_max.txt", import.meta.url),
 };
 
 /** The model that a group's name ends with. */
-function modelOf(name: string): GroupModel {
+function modelOf(name: string): FixtureModel {
   return name.endsWith(", max") ? "max" : "cortex-a57";
 }
 

@@ -5,7 +5,7 @@ import type { SystemProgram, TopLevel } from "./program.ts";
 export type Level = 0 | 1 | 2 | 3;
 
 /** Models that groups run on. */
-export type GroupModel = "cortex-a57" | "max";
+export type GroupModel = "cortex-a57" | "max" | "max,pauth-impdef=on";
 
 /** A group. */
 export interface Group {

@@ -4,6 +4,7 @@ import { groups as exceptions } from "./exceptions.ts";
 import { type Group, onMax } from "./group.ts";
 import { groups as host } from "./host.ts";
 import { groups as interrupts } from "./interrupts.ts";
+import { groups as pointerAuthentication } from "./pointer_authentication.ts";
 import { groups as privilegedAccess } from "./privileged_access.ts";
 import { groups as pstate } from "./pstate.ts";
 import { groups as registers } from "./registers.ts";
@@ -23,6 +24,7 @@ export const GROUPS: readonly Group[] = [
   ...pstate,
   ...privilegedAccess,
   ...branchTargets,
+  ...pointerAuthentication,
   ...host,
   ...hostTranslation,
 ];

@@ -36,6 +36,7 @@ function wordsOf(bytes: Uint8Array, program: SystemProgram, who: string): BigUin
 const CPU_OPTION: Readonly<Record<GroupModel, string>> = {
   "cortex-a57": "cortex-a57",
   "max": "max,sve=off,sme=off,lpa2=off",
+  "max,pauth-impdef=on": "max,sve=off,sme=off,lpa2=off,pauth-impdef=on",
 };
 
 /** Results of QEMU; throws MissingOutsiderError when it is not installed. */
