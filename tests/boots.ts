@@ -4,6 +4,7 @@
  *
  * `deno task boots [NAME…]`; needs `deno task guests` before, and QEMU (Debian: qemu-system-arm).
  */
+import { ENGINES } from "../machine/machine.ts";
 import { TextLineStream, toText } from "@std/streams";
 
 /** A guest, how it is started, and what it is told. */
@@ -144,12 +145,28 @@ async function run(boot: Boot, folder: string): Promise<void> {
   console.log(
     `${boot.name}: ${lines} console lines equal to ${QEMU}, recorded in ${seconds(recorded - started)}`,
   );
-  const before = performance.now();
-  console.log(indent(await hindsight("replay", journal)));
-  console.log(`${boot.name}: replayed in ${seconds(performance.now() - before)}`);
+  for (const engine of Object.keys(ENGINES)) {
+    const before = performance.now();
+    console.log(indent(await hindsight("replay", journal, "--engine", engine)));
+    console.log(`${boot.name}: replayed on engine ${engine} in ${seconds(performance.now() - before)}`);
+    await recordAgain(boot, journal, engine, folder);
+  }
   console.log(indent(await hindsight("verify", journal)));
   await compareDepths(boot, folder);
   await diffKeystroke(boot, journal, folder);
+}
+
+/** Records on an engine with the same script: all roots, of states and of histories, must be those of the journal. */
+async function recordAgain(boot: Boot, journal: string, engine: string, folder: string): Promise<void> {
+  const again = `${folder}/${boot.name}.${engine}.hindsight`;
+  await hindsight("record", ...boot.options, "--script", boot.script, "--engine", engine, "-o", again);
+  const roots = async (file: string) => {
+    const { roots } = JSON.parse(await hindsight("info", file, "--json"));
+    return JSON.stringify(roots);
+  };
+  const [left, right] = [await roots(journal), await roots(again)];
+  if (left !== right) throw new Error(`${boot.name} on engine ${engine} has other roots:\n${left}\n${right}`);
+  console.log(`${boot.name}: recorded on engine ${engine} with equal state and history roots`);
 }
 
 /** The first steps of a boot and windows in them, in instants. */
