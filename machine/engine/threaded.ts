@@ -63,8 +63,9 @@ class GeneratedCode {
     this.#words = new Int32Array(memory.memory.buffer as ArrayBuffer, this.#shared, 32);
     this.#pages = new CodePages(memory);
     this.#handlers = new Handlers(memory, this.#layout(), {
-      access: (record, left, address, descriptor) => this.#access(record, left, address, descriptor),
-      evaluate: (record, left) => this.#evaluate(record, left),
+      // Addresses come as signed numbers.
+      access: (record, left, address, descriptor) => this.#access(record >>> 0, left, address, descriptor),
+      evaluate: (record, left) => this.#evaluate(record >>> 0, left),
     });
     memory.codeObserver = {
       written: (hostOffset, size) => this.#pages.written(hostOffset, size),
@@ -147,7 +148,7 @@ class GeneratedCode {
       cpu.slots[SLOT_PC] = this.memory.view.getBigUint64(this.#shared + SHARED.target, true);
       return true;
     }
-    const record = this.#get(SHARED.record);
+    const record = this.#get(SHARED.record) >>> 0;
     cpu.slots[SLOT_PC] = this.#pages.addressOf(record);
     switch (reason) {
       case REASON.faulted: // Its events belong to the step's own instant.
