@@ -15,7 +15,7 @@ import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
 import { symbolsOf } from "./host/symbol_files.ts";
 import type { Options } from "./options.ts";
-import { engineOf } from "./replay.ts";
+import { ENGINE_OPTION, engineOf } from "./replay.ts";
 import { suggestion } from "./suggest.ts";
 import { paletteFor } from "./text.ts";
 
@@ -124,7 +124,7 @@ export const events: Command = {
     { name: "from", value: "N", help: "from this instant on" },
     { name: "to", value: "N", help: "before this instant" },
     { name: "derive", help: "derive also what is stored" },
-    { name: "engine", value: "NAME", help: "what runs the CPUs; changes no result" },
+    ENGINE_OPTION,
     ...SYMBOL_OPTIONS,
     ...IMAGE_OPTIONS,
   ],

@@ -13,7 +13,7 @@ import { drive, type Driven } from "./host/record_driver.ts";
 import { END_TEXT } from "./info.ts";
 import type { OptionRow, Options } from "./options.ts";
 import { type MachineRequest, machineRequest, QEMU_OPTIONS } from "./qemu_options.ts";
-import { engineOf } from "./replay.ts";
+import { ENGINE_OPTION, engineOf } from "./replay.ts";
 import { parseScript, type Script } from "./script.ts";
 import { ScriptRun } from "./script_run.ts";
 import { suggestion } from "./suggest.ts";
@@ -33,7 +33,7 @@ const OPTIONS: readonly OptionRow[] = [
   { name: "quantum",       value: "N",                 help: "steps of a CPU's turn, at least 64 (default 10000)" },
   { name: "schedule-seed", value: "N",                 help: "draw turns from this number" },
   { name: "root-interval", value: "N",                 help: "steps between two roots (default 33554432)" },
-  { name: "engine",        value: "NAME",              help: "what runs the CPUs; changes no result" },
+  ENGINE_OPTION,
   { name: "strict",        value: "MODEL[,MODEL…]",    help: "show what missing maintenance does: tlb, icache, dcache, context" },
 ];
 

@@ -1,10 +1,11 @@
 /** `hindsight replay`: runs a recorded run again and checks that it is the same. */
 import { DivergenceError, Replay } from "../journal/replay.ts";
+import { DEFAULT_ENGINE, ENGINES } from "../machine/machine.ts";
 import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
 import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
 import { symbolsOf } from "./host/symbol_files.ts";
-import type { Options } from "./options.ts";
+import type { OptionRow, Options } from "./options.ts";
 import type { Host } from "./host/host.ts";
 import { counted, paletteFor, secondsText } from "./text.ts";
 
@@ -49,6 +50,13 @@ function run(options: Options, host: Host): number {
   report(replay, options, host);
   return 0;
 }
+
+/** The option that says which engine runs the CPUs. */
+export const ENGINE_OPTION: OptionRow = {
+  name: "engine",
+  value: Object.keys(ENGINES).join("|"),
+  help: `what runs the CPUs, ${DEFAULT_ENGINE} by default; changes no result`,
+};
 
 /** The engine that a command was told to use. */
 export function engineOf(options: Options): { engine?: string } {
@@ -99,7 +107,7 @@ export const replay: Command = {
       name: "console",
       help: "what the guest wrote, on standard output; the result then goes to standard error",
     },
-    { name: "engine", value: "NAME", help: "what runs the CPUs; changes no result" },
+    ENGINE_OPTION,
     ...SYMBOL_OPTIONS,
     ...IMAGE_OPTIONS,
   ],

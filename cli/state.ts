@@ -13,7 +13,7 @@ import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
 import { symbolsOf } from "./host/symbol_files.ts";
 import { type Options, wholeNumber } from "./options.ts";
-import { engineOf, replayTo } from "./replay.ts";
+import { ENGINE_OPTION, engineOf, replayTo } from "./replay.ts";
 import type { SymbolTable } from "./symbols.ts";
 import { grouped, hexDump, paletteFor, secondsText } from "./text.ts";
 
@@ -128,7 +128,7 @@ export const state: Command = {
       repeats: true,
       help: "physical memory as CPUs see it, 64 bytes or LEN",
     },
-    { name: "engine", value: "NAME", help: "what runs the CPUs; changes no result" },
+    ENGINE_OPTION,
     ...SYMBOL_OPTIONS,
     ...IMAGE_OPTIONS,
   ],
