@@ -88,6 +88,11 @@ export const ARCHITECTURE_CHOICES: readonly ArchitectureChoice[] = [
   choice("WFE", "D1.17", DEFINED, "waits for an event or an unmasked interrupt; traps only when it would wait", "ends the turn, never traps"),
   choice("HLT", "C6.2, HLT", "decided", "#0xF000 above EL0 is semihosting when it is on; otherwise UNDEFINED"),
   choice("SMC and HVC as the board's PSCI conduit", "D1.16", DEFINED, "answered as QEMU's firmware does, before HCD, HCE or SMD make them UNDEFINED"),
+  choice("CRm of SB, CFINV, AXFLAG and XAFLAG that is not zero", "C1.1.3", UNPREDICTABLE, "UNDEFINED"),
+  // Pointer authentication.
+  choice("algorithm of pointer authentication", "A2.2, FEAT_PACQARMA5 and FEAT_PACIMP", DEFINED, "QARMA5, or QEMU's hash with pauth-impdef=on; a failed authentication leaves an error code in the pointer"),
+  choice("range of a pointer to be signed whose bits 63 and 55 differ", "J1.1, AddPAC", "decided", "by bit 55 with TBI for either range, else by bit 63", "extension by bit 55 with TBI for the range of bit 55, else by bit 63; size by bit 55"),
+  choice("XPACD, XPACI and XPACLRI while no key is enabled", "C6.2, XPACD", "decided", "strip", "do nothing"),
   // Debug.
   choice("software step while the OS lock is set", "D2.12", "decided", "inactive", "active"),
   choice("breakpoints, watchpoints, vector catch", "D2.9", "decided", "registers only; they never match", "breakpoints and watchpoints match"),

@@ -47,6 +47,10 @@ export const MEMORY_CHOICES: readonly ArchitectureChoice[] = [
   choice("faults of a store-exclusive with the monitor open to nothing", "B2.9.5", DEFINED, "alignment only; then it fails without a translation", "none"),
   choice("exclusives to Device memory or to a device", "B2.9.5", DEFINED, "work as on memory"),
   choice("exception return", "B2.9.4", "decided", "clears the monitor"),
+  // Atomic operations.
+  choice("CAS and CASP whose comparison fails", "C6.2, CAS", DEFINED, "the old value is written: it needs permission, and clears other CPUs' monitors"),
+  choice("atomic operations on Device memory or a device", "B2.2.7", DEFINED, "work as on memory: a read, then a write"),
+  choice("a misaligned LDAPR", "B2.5.2", "decided", "alignment fault", "done"),
   // Maintenance.
   choice("DC by address", "D4.4.8", "decided", "translation faults, permission faults at EL0 and of DC IVAC", "never faults"),
   choice("IC IVAU without permission to read, at EL0", "C5.3, IC IVAU", DEFINED, "no permission fault"),

@@ -1,4 +1,5 @@
 /** Every group of runs on the bare machine. */
+import { groups as atomics } from "./atomics.ts";
 import { groups as branchTargets } from "./branch_targets.ts";
 import { groups as exceptions } from "./exceptions.ts";
 import { type Group, onMax } from "./group.ts";
@@ -25,6 +26,7 @@ export const GROUPS: readonly Group[] = [
   ...privilegedAccess,
   ...branchTargets,
   ...pointerAuthentication,
+  ...atomics,
   ...host,
   ...hostTranslation,
 ];
