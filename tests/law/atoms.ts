@@ -21,7 +21,7 @@ import {
 const named = (pattern: RegExp, without = /^$/): readonly Instruction[] =>
   ROWS.filter(({ name, lowering }) => lowering !== undefined && pattern.test(name) && !without.test(name));
 
-const JUMPS = /^(B|BL|BR|BLR|RET|B_cond|CBN?Z|TBN?Z|ERET|DRPS|HVC|SMC|HLT|SVC|BRK)$/;
+const JUMPS = /^(B|BL|(BR|BLR|RET|ERET)(A[AB]Z?)?|B_cond|CBN?Z|TBN?Z|DRPS|HVC|SMC|HLT|SVC|BRK)$/;
 const ANY = named(/./, JUMPS);
 const MEMORY = named(/^(LD|ST|PRFM)/, /XR/);
 const EXCLUSIVE = named(/XR|XP|^(CAS|SWP|LD(ADD|CLR|EOR|SET|SMAX|SMIN|UMAX|UMIN))/);
