@@ -40,8 +40,8 @@ const FAULTS: readonly Fault[] = [
 for (const fault of FAULTS) {
   Deno.test(`campaign finds ${fault.name}, and makes the program short`, () => {
     const [reference] = CONTESTANTS as [Contestant];
-    const { found } = campaign(SEED, [reference, faulty(fault)], { ...LIMITS, programs: 40 }, { cpus: 1 });
-    assert(found !== undefined, `not found in 40 programs from seed ${SEED} on`);
+    const { found } = campaign(SEED, [reference, faulty(fault)], { ...LIMITS, programs: 200 }, { cpus: 1 });
+    assert(found !== undefined, `not found in 200 programs from seed ${SEED} on`);
     const step = found.lines.find((line) => line.includes("stepRetired"));
     const opcode = Number(/"opcode":(\d+)/.exec(step ?? "")?.[1]);
     assert(fault.matches(opcode), `the first differing step is ${step}`);
