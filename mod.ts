@@ -32,6 +32,14 @@ export * from "./machine/a64/program_parts.ts";
 export * from "./firmware/elf.ts";
 export * from "./firmware/image.ts";
 export * from "./machine/configuration.ts";
+export {
+  DEVICE_DRIVERS,
+  type DeviceConfiguration,
+  type DeviceDriver,
+  type DriveConfiguration,
+  type NetworkConfiguration,
+} from "./machine/peripheral_configuration.ts";
+export type { DiskImage } from "./machine/storage/block.ts";
 export { type MachineImages, VirtBoard } from "./machine/compose.ts";
 export { type Alarm, Clock } from "./machine/clock.ts";
 export * from "./machine/cpu/cpu.ts";

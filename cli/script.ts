@@ -133,6 +133,11 @@ function scale(line: LineReader): { numerator: number; denominator: number } {
 }
 
 /** The width follows from the hexadecimal digits: 2, 4, 8 or 16 of them; a decimal number has 8 bytes. */
+function frameBytes(line: LineReader): Uint8Array {
+  const { text } = line.take(/^0x([0-9a-f]{2}){1,1514}(?![^\s#])/i, "0x and 1 to 1514 bytes in hexadecimal");
+  return Uint8Array.from(text.slice(2).match(/../g) ?? [], (digits) => parseInt(digits, 16));
+}
+
 function pokedBytes(line: LineReader): Uint8Array {
   const { text, at } = line.take(/^(0x[0-9a-f]+|[0-9]+)(?![^\s#])/i, "a value");
   const digits = /^0x/i.test(text) ? text.length - 2 : 16;
@@ -203,6 +208,14 @@ const ACTIONS: Readonly<Record<string, Action>> = {
       return { kind: "memoryPatched", address, bytes: pokedBytes(line) };
     },
   },
+  frame: {
+    example: "frame n0 0xffffffffffff",
+    help: "a frame arrives from outside at a network that is a bridge: its bytes, in order",
+    read: (line) => {
+      const network = line.take(/^[A-Za-z][A-Za-z0-9_.-]{0,27}(?![^\s#])/, "a network's id").text;
+      return { kind: "networkFrameReceived", network, bytes: frameBytes(line) };
+    },
+  },
   set: {
     example: "set cpu0 x0 0x5",
     help: "writes x0–x30, sp, pc, nzcv or a system register",
@@ -234,6 +247,8 @@ export function inputText(input: Input): string {
       return "cut the power";
     case "memoryPatched":
       return `wrote ${counted(input.bytes.length, "byte")} at ${hex(input.address)}`;
+    case "networkFrameReceived":
+      return `delivered a frame of ${counted(input.bytes.length, "byte")} to ${input.network}`;
     case "registerPatched":
       return `set cpu${input.target} ${input.register} to ${hex(input.value)}`;
   }

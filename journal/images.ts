@@ -18,15 +18,16 @@ const chunkSchema = z.strictObject({
 
 /** The images that a configuration names, each once. */
 export function imageReferences(configuration: MachineConfiguration): ImageReference[] {
-  const { bios, kernel, initrd, dtb, loaders } = configuration.boot;
+  const { bios, pflash, kernel, initrd, dtb, loaders } = configuration.boot;
   const loaded = loaders.flatMap((entry) => entry.kind === "image" ? [entry.image] : []);
-  const all = [bios, kernel, initrd, dtb, ...loaded].filter((image) => image !== undefined);
+  const all = [bios, ...pflash, kernel, initrd, dtb, ...loaded].filter((image) => image !== undefined);
   return [...new Map(all.map((image) => [image.sha256, image])).values()];
 }
 
 /** Appends images, by content, in blocks of 8 MiB. */
 export function appendImages(writer: JournalWriter, images: MachineImages): void {
   for (const [sha256, image] of images) {
+    if (!(image instanceof Uint8Array)) continue;
     for (let offset = 0; offset < image.length; offset += CHUNK) {
       writer.append("images", { sha256, offset, bytes: image.subarray(offset, offset + CHUNK) });
     }

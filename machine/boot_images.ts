@@ -4,9 +4,10 @@ import { type Board, boardRow, memoryAt } from "./board.ts";
 import type { ImageReference } from "./configuration.ts";
 import { ConfigurationError } from "./errors.ts";
 import type { PhysicalMemory } from "./memory/physical.ts";
+import type { DiskImage } from "./storage/block.ts";
 
-/** Images by the SHA-256 of their contents, as the configuration names them. */
-export type BootImages = ReadonlyMap<string, Uint8Array>;
+/** Images by the SHA-256 of their contents, as the configuration names them: whole, or disks read chunk by chunk. */
+export type BootImages = ReadonlyMap<string, Uint8Array | DiskImage>;
 
 /** An image's name in messages, such as `kernel "Image"`; `role` is what it is for. */
 export function imageName(role: string, { name }: ImageReference): string {
@@ -17,7 +18,9 @@ export function imageName(role: string, { name }: ImageReference): string {
 export function imageBytes(images: BootImages, role: string, reference: ImageReference): Uint8Array {
   const bytes = images.get(reference.sha256);
   const what = imageName(role, reference);
-  if (bytes === undefined) throw new ConfigurationError(`Cannot load ${what}: the file is missing`);
+  if (!(bytes instanceof Uint8Array)) {
+    throw new ConfigurationError(`Cannot load ${what}: the file is missing`);
+  }
   if (bytes.length === 0) throw new ConfigurationError(`Cannot load ${what}: the file is empty`);
   if (bytes.length !== reference.size) {
     throw new ConfigurationError(`Cannot load ${what}: it has ${bytes.length} bytes, not ${reference.size}`);

@@ -1,8 +1,10 @@
 /** Composition: from the board table to memory, devices, CPUs and wires, and their reset. */
-import { type Board, type BoardRow, buildBoard, PPI, PPI_BASE, SPI_BASE } from "./board.ts";
+import { type Board, type BoardRow, buildBoard, SPI_BASE } from "./board.ts";
 import { type BootPlan, cpuOnStart, type CpuStart, planBoot } from "./boot.ts";
 import { applyWrites, type BootImages } from "./boot_images.ts";
 import { Clock } from "./clock.ts";
+import { buildInterruptController, timerLines } from "./compose_interrupts.ts";
+import { buildPeripherals, type Peripherals } from "./compose_peripherals.ts";
 import { debuggerMemory } from "./debugger_memory.ts";
 import type { MachineConfiguration, StrictModelName } from "./configuration.ts";
 import { Cpu } from "./cpu/cpu.ts";
@@ -15,13 +17,13 @@ import { patchSystemRegister } from "./cpu/system_registers.ts";
 import type { Device, InterruptLine } from "./devices/device.ts";
 import { FlashCfi } from "./devices/flash_cfi.ts";
 import { FwCfg } from "./devices/fw_cfg.ts";
-import { GenericTimer, type TimerName } from "./devices/generic_timer.ts";
-import { GicV2 } from "./devices/gic_v2.ts";
+import { GenericTimer } from "./devices/generic_timer.ts";
+import type { InterruptController } from "./devices/interrupt_controller.ts";
 import { RtcPl031 } from "./devices/rtc_pl031.ts";
 import { UartPl011 } from "./devices/uart_pl011.ts";
 import { VirtioMmio } from "./devices/virtio_mmio.ts";
 import { EventHub } from "./events.ts";
-import { type MappedDevice, PhysicalMemory } from "./memory/physical.ts";
+import { PhysicalMemory } from "./memory/physical.ts";
 import { MachineInvariantError } from "./errors.ts";
 import { type PowerController, Psci } from "./psci.ts";
 import { Semihosting } from "./semihosting.ts";
@@ -46,26 +48,8 @@ const UARTFR_RXFE = 1 << 4;
 /** The operator's and the debugger's accesses. */
 const OUTSIDE = { cpu: -1, secure: true };
 
-/** Bytes of the interrupt controller's frames that answer; the rest of each 64 KiB meets nothing, as in QEMU 7.2. */
-const GIC_FRAME_SIZE: Readonly<Record<string, number>> = {
-  gicd: 0x1000,
-  gicc: 0x2000,
-  gich: 0x1000,
-  gicv: 0x2000,
-};
-
 /** fw_cfg's selector of the number of CPUs, 16 bits little-endian (QEMU docs/specs/fw_cfg). */
 const FW_CFG_NB_CPUS = 0x05;
-
-/** Interrupts of the generic timer by timer. */
-// deno-fmt-ignore
-const TIMER_PPI: Readonly<Partial<Record<TimerName, number>>> = {
-  physical:       PPI.physicalTimer,
-  virtual:        PPI.virtualTimer,
-  hypervisor:     PPI.hypervisorTimer,
-  securePhysical: PPI.securePhysicalTimer,
-  hypervisorVirtual: PPI.hypervisorVirtualTimer,
-};
 
 /** A built board: everything of the machine but its schedule and power. */
 export class VirtBoard {
@@ -81,12 +65,13 @@ export class VirtBoard {
   transmitted: (byte: number) => void = () => {};
   readonly #board: Board;
   readonly #plan: BootPlan;
-  readonly #gic: GicV2;
+  readonly #gic: InterruptController;
   readonly #console: UartPl011;
   readonly #devices: Device[] = [];
   readonly #psci: Psci;
   readonly #semihosting: Semihosting | undefined;
   readonly #strict: StrictModels | undefined;
+  readonly #peripherals: Peripherals;
 
   /** Throws ConfigurationError when the board cannot be built or an image does not fit. */
   constructor(configuration: MachineConfiguration, images: MachineImages, power: BoardPower) {
@@ -98,10 +83,16 @@ export class VirtBoard {
     const cpus: Cpu[] = [];
     this.cpus = cpus;
     this.#strict = this.#buildStrict(configuration);
-    this.#gic = this.#buildGic(configuration);
+    this.#gic = buildInterruptController(this.#board, this.events, cpus);
     this.#psci = new Psci(this.#plan.conduit, this.#powerController(power), this.events);
     this.#semihosting = configuration.semihosting ? this.#buildSemihosting(configuration, power) : undefined;
     for (let index = 0; index < configuration.cpus; index++) cpus.push(this.#buildCpu(index, configuration));
+    this.#peripherals = buildPeripherals(this.#board, images, {
+      clock: this.clock,
+      events: this.events,
+      memory: this.memory,
+      controller: this.#gic,
+    });
     for (const row of this.#board.rows) this.#build(row, configuration);
     this.#console = this.#devices.find((device) => device.name === CONSOLE) as UartPl011;
     watchWrites(this.memory, cpus);
@@ -120,41 +111,8 @@ export class VirtBoard {
     return strict;
   }
 
-  #buildGic({ cpus, secure }: MachineConfiguration): GicV2 {
-    const line = (drive: (cpu: Cpu, level: boolean) => void, index: number): InterruptLine => ({
-      set: (level) => {
-        const cpu = this.cpus[index];
-        if (cpu === undefined) return;
-        drive(cpu, level);
-        cpu.attention = true;
-      },
-    });
-    return new GicV2({
-      name: "gic",
-      events: this.events,
-      security: secure,
-      frameNames: {
-        distributor: "gicd",
-        cpuInterface: "gicc",
-        virtualControl: "gich",
-        virtualCpuInterface: "gicv",
-      },
-      cpus: Array.from({ length: cpus }, (_, index) => ({
-        irq: line((cpu, level) => (cpu.irqLine = level), index),
-        fiq: line((cpu, level) => (cpu.fiqLine = level), index),
-        virtualIrq: line((cpu, level) => (cpu.virtualIrqLine = level), index),
-        virtualFiq: line((cpu, level) => (cpu.virtualFiqLine = level), index),
-      })),
-    });
-  }
-
   #buildCpu(index: number, { cpuModel, secure, virtualization }: MachineConfiguration): Cpu {
-    const lines = Object.fromEntries(
-      Object.entries(TIMER_PPI).map(([name, ppi]) => [
-        name,
-        this.#gic.privateLine(index, PPI_BASE + ppi, `timer${index} ${name}`),
-      ]),
-    );
+    const lines = timerLines(this.#gic, index);
     const onEvent = () => {
       const cpu = this.cpus[index];
       if (cpu !== undefined) cpu.eventRegister = true;
@@ -190,7 +148,7 @@ export class VirtBoard {
         return;
       }
       case "interruptController":
-        this.memory.addDevice(base, GIC_FRAME_SIZE[name] ?? size, this.#gicFrame(name), secureOnly);
+        this.#placeFrame(row);
         return;
       case "uart":
         return place(
@@ -203,7 +161,7 @@ export class VirtBoard {
       case "realTimeClock":
         return place(new RtcPl031({ name, line: line as InterruptLine, clock: this.clock, base: rtcBase }));
       case "virtioTransport":
-        return place(new VirtioMmio({ name }));
+        return place(this.#peripherals.transport(name) ?? new VirtioMmio({ name }));
       case "firmwareConfiguration":
         return place(
           new FwCfg({
@@ -215,18 +173,12 @@ export class VirtBoard {
     }
   }
 
-  #gicFrame(name: string): MappedDevice {
-    const frames = [
-      this.#gic.distributor,
-      this.#gic.cpuInterface,
-      this.#gic.virtualControl,
-      this.#gic.virtualCpuInterface,
-    ];
-    const frame = frames.find((device) => device.name === name);
+  #placeFrame({ name, base, secureOnly }: BoardRow): void {
+    const frame = this.#gic.frames.find(({ device }) => device.name === name);
     if (frame === undefined) {
       throw new MachineInvariantError(`The interrupt controller has no frame "${name}"`);
     }
-    return frame;
+    this.memory.addDevice(base, frame.size, frame.device, secureOnly);
   }
 
   #powerController(power: BoardPower): PowerController {
@@ -298,6 +250,11 @@ export class VirtBoard {
     this.#console.receive(bytes);
   }
 
+  /** The networks whose frames come from outside, by name. */
+  get bridges(): ReadonlyMap<string, { deliver(frame: Uint8Array): void }> {
+    return this.#peripherals.bridges;
+  }
+
   /** True when the interrupt controller has this interrupt. */
   hasInterrupt(interrupt: number): boolean {
     return this.#gic.hasInterrupt(interrupt);
@@ -312,6 +269,7 @@ export class VirtBoard {
   powerOn(): void {
     this.#gic.reset(this.#plan.resetsNonSecure);
     for (const device of this.#devices) device.reset();
+    for (const part of this.#peripherals.parts) part.reset();
     this.#semihosting?.reset();
     this.#strict?.reset();
     applyWrites(this.#plan.writes, this.memory);
@@ -333,6 +291,7 @@ export class VirtBoard {
       ...cpus,
       this.#gic.save(),
       ...this.#devices.map((device) => device.save()),
+      ...this.#peripherals.parts.map((part) => part.save()),
       ...semihosting,
       ...this.#strict?.save() ?? [],
     ];
@@ -343,6 +302,7 @@ export class VirtBoard {
     this.clock.restore(section("clock"));
     this.#gic.restore(section("gic"));
     for (const device of this.#devices) device.restore(section(device.name));
+    for (const part of this.#peripherals.parts) part.restore(section(part.name));
     for (const cpu of this.cpus) {
       restoreCpu(cpu, section);
       cpu.timer.restore(section(`timer${cpu.index}`));

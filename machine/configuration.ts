@@ -3,12 +3,24 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { CPU_MODELS, type CpuModel } from "./a64/feature.ts";
 import { ConfigurationError } from "./errors.ts";
+import {
+  completeDevice,
+  completeNetwork,
+  type DeviceConfiguration,
+  devices,
+  type DriveConfiguration,
+  drives,
+  image,
+  type ImageReference,
+  type NetworkConfiguration,
+  networks,
+} from "./peripheral_configuration.ts";
 
 /**
  * Version of the machine's behaviour: raised by every change after which a committed journal has another root
  * (design: versions). Equality on replay is promised within one version.
  */
-export const BEHAVIOUR_VERSION = 2;
+export const BEHAVIOUR_VERSION = 3;
 
 /** Most RAM in MiB: it shares one WebAssembly memory of 4 GiB with flash and CPU state. */
 export const MAXIMUM_MEMORY_MIB = 3072;
@@ -22,15 +34,7 @@ export const STRICT_MODELS = ["tlb", "icache", "dcache", "context"] as const;
 /** The name of a strict model. */
 export type StrictModelName = (typeof STRICT_MODELS)[number];
 
-/** An image by content. */
-export interface ImageReference {
-  /** SHA-256 of the bytes, 64 lower-case hexadecimal digits. */
-  readonly sha256: string;
-  /** Number of bytes. */
-  readonly size: number;
-  /** Where the user found it: a hint for messages, never part of the configuration's hash. */
-  readonly name: string;
-}
+export type { ImageReference } from "./peripheral_configuration.ts";
 
 /** What one `-device loader` option asks for. */
 export type LoaderEntry =
@@ -51,6 +55,8 @@ export type LoaderEntry =
 export interface BootConfiguration {
   /** `-bios`: contents of the first flash bank. */
   readonly bios: ImageReference | undefined;
+  /** `-pflash`, first and second: contents of the flash banks. */
+  readonly pflash: readonly ImageReference[];
   /** `-kernel`: a flat image, an arm64 Image or an ELF file. */
   readonly kernel: ImageReference | undefined;
   /** `-initrd`. */
@@ -73,8 +79,10 @@ export interface MachineConfiguration {
   readonly secure: boolean;
   /** `-M virt,virtualization=on`: EL2 and the interrupt controller's virtual interfaces exist. */
   readonly virtualization: boolean;
-  /** `-M virt,gic-version=`; only 2. */
-  readonly gicVersion: 2;
+  /** `-M virt,gic-version=`. */
+  readonly gicVersion: 2 | 3;
+  /** `-M virt,its=`: a GICv3 has an Interrupt Translation Service. */
+  readonly its: boolean;
   /** `-M virt,highmem=`; moves PCIe windows only, so nothing depends on it yet. */
   readonly highmem: boolean;
   /** `-cpu`. */
@@ -99,6 +107,12 @@ export interface MachineConfiguration {
   readonly semihosting: boolean;
   /** `--strict`: what is modelled as the architecture allows instead of as it usually behaves; in table order. */
   readonly strictModels: readonly StrictModelName[];
+  /** `-drive` in the order given. */
+  readonly drives: readonly DriveConfiguration[];
+  /** `-netdev` in the order given. */
+  readonly networks: readonly NetworkConfiguration[];
+  /** `-device` in the order given, but for loaders. */
+  readonly devices: readonly DeviceConfiguration[];
   /** Images, command line and entry. */
   readonly boot: BootConfiguration;
 }
@@ -107,12 +121,6 @@ const address = z.int().min(0).max(2 ** 48 - 1);
 const cpuIndex = z.int().min(0).max(7);
 const u32 = z.int().min(0).max(2 ** 32 - 1);
 const positive = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
-
-const image = z.strictObject({
-  sha256: z.string().regex(/^[0-9a-f]{64}$/, "not 64 lower-case hexadecimal digits"),
-  size: z.int().min(0).max(2 ** 32),
-  name: z.string().max(4096).default(""),
-});
 
 const loader = z.discriminatedUnion("kind", [
   z.strictObject({
@@ -128,6 +136,7 @@ const loader = z.discriminatedUnion("kind", [
 
 const boot = z.strictObject({
   bios: image.optional(),
+  pflash: z.array(image).max(2, "there are two flash banks").default([]),
   kernel: image.optional(),
   initrd: image.optional(),
   append: z.string().max(65536).regex(/^[^\0]*$/, "holds a zero byte").optional(),
@@ -147,10 +156,11 @@ const schema = z.strictObject({
   machine:            only("virt", "only -M virt can be built"),
   secure:             z.boolean().default(false),
   virtualization:     z.boolean().default(false),
-  gicVersion:         only(2, "only gic-version=2 is built so far"),
+  gicVersion:         z.union([z.literal(2), z.literal(3)], { error: "there are gic-version=2 and gic-version=3" }).default(2),
+  its:                z.boolean().default(true),
   highmem:            z.boolean().default(true),
   cpuModel:           z.enum(CPU_MODELS, { error: `there are ${CPU_MODELS.join("; ")}` }).default(CPU_MODELS[0]),
-  cpus:               z.int().min(1).max(8, "at most 8 CPUs fit a GICv2").default(1),
+  cpus:               z.int().min(1).max(8, "at most 8 CPUs").default(1),
   memoryMiB:          z.int().min(1).max(MAXIMUM_MEMORY_MIB,
     "at most 3 GiB of RAM fit beside flash in one WebAssembly memory of 4 GiB; use -m 3G or less").default(128),
   nanosecondsPerStep: z.int().min(1).max(1_000_000_000).default(8),
@@ -162,7 +172,10 @@ const schema = z.strictObject({
   semihosting:        z.boolean().default(false),
   strictModels:       z.array(z.enum(STRICT_MODELS, `the strict models are ${STRICT_MODELS.join(", ")}`)).max(64).default([])
     .transform((given) => STRICT_MODELS.filter((name) => given.includes(name))),
-  boot:               boot.default({ loaders: [] }),
+  drives,
+  networks,
+  devices,
+  boot:               boot.default({ pflash: [], loaders: [] }),
 });
 
 /** A configuration as given: everything that has a default may be left out. */
@@ -172,12 +185,15 @@ export type ConfigurationInput =
 
 /** Puts `undefined` where an optional value is absent, so that every key is there. */
 function complete(parsed: z.output<typeof schema>): MachineConfiguration {
-  const { bios, kernel, initrd, append, dtb, loaders } = parsed.boot;
+  const { bios, pflash, kernel, initrd, append, dtb, loaders } = parsed.boot;
   return {
     ...parsed,
     scheduleSeed: parsed.scheduleSeed,
+    networks: parsed.networks.map(completeNetwork),
+    devices: parsed.devices.map(completeDevice),
     boot: {
       bios,
+      pflash,
       kernel,
       initrd,
       append,

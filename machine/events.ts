@@ -91,6 +91,17 @@ export const EVENT_KINDS = {
   staleDataRead:           kind("detail", { reader: oneOf("cpu", "walk", "device"), address: u53, used: bytes(64), present: bytes(64) }),
   staleDataWritten:        kind("detail", { address: u53, written: bytes(64), replaced: bytes(64) }),
   staleRegisterUsed:       kind("detail", { register: text(32), used: u64, written: u64 }),
+  // Networks: a frame from outside is an input; the machine's own peer's frames are derived.
+  networkFrameReceived:    kind("input",  { virtualTime: u53, network: text(32), bytes: bytes(65536) }),
+  networkFrameTransmitted: kind("detail", { network: text(32), bytes: bytes(65536) }),
+  networkFrameDelivered:   kind("detail", { network: text(32), bytes: bytes(65536) }),
+  // Devices at work: `device` and `disk` are names of the board.
+  memoryReadByDevice:      kind("detail", { device: text(32), address: u53, size: u32 }),
+  memoryWrittenByDevice:   kind("detail", { device: text(32), address: u53, size: u32 }),
+  messageSignalled:        kind("detail", { device: text(32), address: u53, data: u32 }),
+  diskRead:                kind("detail", { disk: text(32), offset: u53, size: u32 }),
+  diskWritten:             kind("detail", { disk: text(32), offset: u53, size: u32 }),
+  diskFlushed:             kind("detail", { disk: text(32) }),
 } as const;
 
 /** The name of an event kind. */

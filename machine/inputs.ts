@@ -22,6 +22,8 @@ export interface InputTarget {
   canRun(cpu: Cpu): boolean;
   /** Gives the CPU the next turn. */
   forceSwitch(cpu: number): void;
+  /** The networks whose frames come from outside, by name. */
+  readonly bridges: ReadonlyMap<string, { deliver(frame: Uint8Array): void }>;
   /** Ends the run as a loss of power does. */
   cutPower(): void;
 }
@@ -74,6 +76,16 @@ export function prepareInput(target: InputTarget, input: Input): () => void {
       return () => target.forceSwitch(input.target);
     case "timeScaleChanged":
       throw new InputRefusedError("Cannot change a time scale: no monitor that has one is installed");
+    case "networkFrameReceived": {
+      const bridge = target.bridges.get(input.network);
+      if (bridge === undefined) {
+        const names = [...target.bridges.keys()].join(", ") || "none";
+        throw new InputRefusedError(
+          `There is no network "${input.network}" that takes frames from outside: there are ${names}`,
+        );
+      }
+      return () => bridge.deliver(input.bytes);
+    }
     case "powerCut":
       return () => target.cutPower();
     case "memoryPatched": {

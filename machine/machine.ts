@@ -266,6 +266,7 @@ export class Machine {
       cpus: board.cpus,
       memory: board.memory,
       receive: (bytes) => board.receive(bytes),
+      bridges: board.bridges,
       hasInterrupt: (interrupt) => board.hasInterrupt(interrupt),
       injectInterrupt: (interrupt) => board.injectInterrupt(interrupt),
       canRun: (cpu) => this.#scheduler.canRun(cpu),

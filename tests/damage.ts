@@ -12,6 +12,7 @@ import { Replay } from "../journal/replay.ts";
 import { RecordedRun } from "../journal/run.ts";
 import { MemoryFile } from "../journal/storage.ts";
 import { assembleProgram } from "../machine/a64/program.ts";
+import type { DiskImage } from "../machine/storage/block.ts";
 import type { MachineImages } from "../machine/compose.ts";
 import { ConfigurationError } from "../machine/errors.ts";
 import { imageReferences } from "../journal/images.ts";
@@ -22,7 +23,10 @@ const U_BOOT = ".guests/u-boot/u-boot.bin";
 const U_BOOT_KILLS = 5;
 
 /** Opens a journal and replays it to the last instant it knows; throws whatever is wrong with it. */
-function openAndReplay(bytes: Uint8Array, imageOf: () => Uint8Array): { torn: boolean; instant: number } {
+function openAndReplay(
+  bytes: Uint8Array,
+  imageOf: () => Uint8Array | DiskImage,
+): { torn: boolean; instant: number } {
   const reader = JournalReader.open(new MemoryFile(bytes));
   const run = new RecordedRun(reader);
   const images: MachineImages = new Map(

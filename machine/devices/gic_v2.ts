@@ -4,6 +4,7 @@ import { listOf, record } from "../layout.ts";
 import type { MappedDevice } from "../memory/physical.ts";
 import { type Section, sectionLayout } from "../snapshot.ts";
 import type { InterruptLine } from "./device.ts";
+import type { InterruptController, InterruptControllerFrame } from "./interrupt_controller.ts";
 import { CPU_INTERFACE_FIELDS, GicV2CpuInterface, type InterruptSource } from "./gic_v2_cpu_interface.ts";
 import { byCpu, GicV2Distributor } from "./gic_v2_distributor.ts";
 import {
@@ -58,7 +59,7 @@ const layout = sectionLayout("gicv2", 1, {
 const MAINTENANCE_INTERRUPT = 25;
 
 /** The interrupt controller: 288 interrupts, up to 8 CPUs, 8 bits of priority, 4 list registers per CPU. */
-export class GicV2 {
+export class GicV2 implements InterruptController {
   /** Name of the section. */
   readonly name: string;
   /** GICD, 4 KiB. */
@@ -69,6 +70,8 @@ export class GicV2 {
   readonly virtualControl: MappedDevice;
   /** GICV, 8 KiB: the guest's side of the CPU's virtual interface. */
   readonly virtualCpuInterface: MappedDevice;
+  /** The frames as the board places them; what is left of 64 KiB meets nothing, as in QEMU 7.2. */
+  readonly frames: readonly InterruptControllerFrame[];
   readonly #events: EventHub;
   readonly #outputs: readonly CpuInterruptLines[];
   readonly #interrupts: GicV2Interrupts;
@@ -111,6 +114,12 @@ export class GicV2 {
       (cpu) => this.#virtual[cpu],
     );
     this.virtualCpuInterface = frame(frameNames.virtualCpuInterface, map, (cpu) => this.#virtual[cpu]?.guest);
+    this.frames = [
+      { device: this.distributor, size: 0x1000 },
+      { device: this.cpuInterface, size: 0x2000 },
+      { device: this.virtualControl, size: 0x1000 },
+      { device: this.virtualCpuInterface, size: 0x2000 },
+    ];
   }
 
   #sourceOf(cpu: number): InterruptSource {

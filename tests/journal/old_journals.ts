@@ -4,6 +4,7 @@ import { JournalReader, JournalWriter } from "../../journal/file.ts";
 import { appendImages } from "../../journal/images.ts";
 import { Recorder } from "../../journal/recorder.ts";
 import { MemoryFile } from "../../journal/storage.ts";
+import type { MachineImages } from "../../machine/compose.ts";
 import { counterGuest } from "./guest.ts";
 
 /** Where they are. */
@@ -28,7 +29,7 @@ export function journalOfThisFormat(): { path: string; content: Uint8Array } {
 }
 
 /** The same journal with images after its first block. */
-function packed(file: MemoryFile, images: ReadonlyMap<string, Uint8Array>): Uint8Array {
+function packed(file: MemoryFile, images: MachineImages): Uint8Array {
   const reader = JournalReader.open(file);
   const result = new MemoryFile();
   const writer = new JournalWriter(result);

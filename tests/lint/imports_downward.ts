@@ -3,7 +3,19 @@ import type { Node } from "./scope.ts";
 import { repositoryPath, resolveSpecifier } from "./path.ts";
 
 /** Everything in machine/ below the machine itself. */
-const PARTS = ["utilities", "float", "wasm", "ir", "a64", "memory", "cpu", "engine", "devices"];
+const PARTS = [
+  "utilities",
+  "float",
+  "wasm",
+  "ir",
+  "a64",
+  "memory",
+  "cpu",
+  "engine",
+  "storage",
+  "network",
+  "devices",
+];
 const PRODUCT = [...PARTS, "machine", "journal", "hypervisor", "firmware", "cli", "std"];
 
 /**
@@ -21,7 +33,9 @@ const LAYERS: { name: string; files: RegExp; imports: readonly string[]; types?:
   { name: "memory",     files: /^machine\/memory\//,           imports: ["utilities"] },
   { name: "cpu",        files: /^machine\/cpu\//,              imports: ["utilities", "ir", "a64", "memory"] },
   { name: "engine",     files: /^machine\/engine\//,           imports: ["utilities", "wasm", "ir", "a64", "memory", "cpu"] },
-  { name: "devices",    files: /^machine\/devices\//,          imports: ["utilities", "memory"], types: ["cpu"] },
+  { name: "storage",    files: /^machine\/storage\//,          imports: ["utilities"] },
+  { name: "network",    files: /^machine\/network\//,          imports: ["utilities"] },
+  { name: "devices",    files: /^machine\/devices\//,          imports: ["utilities", "memory", "storage", "network"], types: ["cpu"] },
   { name: "machine",    files: /^machine\/[a-z0-9_]+\.ts$/,    imports: PARTS }, // what composes the parts
   { name: "hypervisor", files: /^hypervisor\//,                imports: [...PARTS, "machine"] },
   { name: "firmware",   files: /^firmware\//,                  imports: [...PARTS, "machine"] },

@@ -13,7 +13,7 @@ const image: ImageReference = { sha256: "ab".repeat(32), size: 7, name: "u-boot.
 
 Deno.test("parseConfiguration fills in the defaults of QEMU's virt and of the design", () => {
   assertEquals(parseConfiguration({}), {
-    behaviour: 2,
+    behaviour: 3,
     machine: "virt",
     secure: false,
     virtualization: false,
@@ -30,8 +30,13 @@ Deno.test("parseConfiguration fills in the defaults of QEMU's virt and of the de
     rootInterval: 2 ** 25,
     semihosting: false,
     strictModels: [],
+    its: true,
+    drives: [],
+    networks: [],
+    devices: [],
     boot: {
       bios: undefined,
+      pflash: [],
       kernel: undefined,
       initrd: undefined,
       append: undefined,
@@ -49,7 +54,7 @@ Deno.test("parseConfiguration refuses what cannot be built and says what can", (
   // deno-fmt-ignore
   const wrong: [unknown, string][] = [
     [{ machine: "raspi3b" },                      "machine: only -M virt can be built"],
-    [{ gicVersion: 3 },                           "gicVersion: only gic-version=2 is built so far"],
+    [{ gicVersion: 4 },                           "gicVersion: there are gic-version=2 and gic-version=3"],
     [{ cpuModel: "cortex-a53" },                  "cpuModel: there are cortex-a57; max; max,pauth-impdef=on"],
     [{ cpus: 9 },                                 "cpus: at most 8 CPUs"],
     [{ cpus: 0 },                                 "cpus: "],
@@ -100,6 +105,6 @@ Deno.test("configurationHash depends on everything else", () => {
 Deno.test("configurationHash of the default configuration is what journals of this behaviour hold", () => {
   assertEquals(
     configurationHash(parseConfiguration({})),
-    "286230df33817f299682a68fea99d182aa0c6a73cef41cff0454497e8ec518ee",
+    "893e1282741f7babd54a326f9bba1224803c9fff58702c2017febc42c61f6f40",
   );
 });

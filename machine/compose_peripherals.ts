@@ -1,0 +1,67 @@
+/** What the user plugged into the board: disks, networks and the devices in front of them, built from the configuration. */
+import type { Board } from "./board.ts";
+import type { BootImages } from "./boot_images.ts";
+import type { Clock } from "./clock.ts";
+import type { Device } from "./devices/device.ts";
+import type { InterruptController } from "./devices/interrupt_controller.ts";
+import { ConfigurationError } from "./errors.ts";
+import type { EventHub } from "./events.ts";
+import type { PhysicalMemory } from "./memory/physical.ts";
+import type { DeviceConfiguration, DeviceDriver } from "./peripheral_configuration.ts";
+import type { Section } from "./snapshot.ts";
+
+/** What peripherals are built on. */
+export interface PeripheralServices {
+  /** Virtual time and alarms. */
+  readonly clock: Clock;
+  /** Where events go. */
+  readonly events: EventHub;
+  /** What DMA reaches. */
+  readonly memory: PhysicalMemory;
+  /** Where interrupts go. */
+  readonly controller: InterruptController;
+}
+
+/** A part with state that is not on the bus itself: a disk, a network, a function behind a bridge. */
+export interface PeripheralPart {
+  /** Name of the section. */
+  readonly name: string;
+  /** Power-on state. */
+  reset(): void;
+  /** The state as a named, versioned section. */
+  save(): Section;
+  /** Restores what `save` gave. */
+  restore(section: Section): void;
+}
+
+/** All that was plugged in. */
+export interface Peripherals {
+  /** Parts in the order in which they are reset, saved and restored. */
+  readonly parts: readonly PeripheralPart[];
+  /** The networks whose frames come from outside, by name. */
+  readonly bridges: ReadonlyMap<string, { deliver(frame: Uint8Array): void }>;
+  /** What is in a virtio-mmio slot, by the name of its row; undefined when it is empty. */
+  transport(name: string): Device | undefined;
+}
+
+/** Builds one device; what it needs beside its options is in the services and the board. */
+type Builder = (device: DeviceConfiguration) => void;
+
+/** Every model that can be built. */
+const BUILDERS: Readonly<Partial<Record<DeviceDriver, Builder>>> = {};
+
+/** Builds what the configuration asks for; throws ConfigurationError for what cannot be. */
+export function buildPeripherals(
+  board: Board,
+  _images: BootImages,
+  _services: PeripheralServices,
+): Peripherals {
+  for (const device of board.configuration.devices) {
+    const build = BUILDERS[device.driver];
+    if (build === undefined) {
+      throw new ConfigurationError(`Cannot build -device ${device.driver}: the board has no model of it yet`);
+    }
+    build(device);
+  }
+  return { parts: [], bridges: new Map(), transport: () => undefined };
+}

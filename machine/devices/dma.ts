@@ -1,0 +1,45 @@
+/** Direct memory access: how a device reaches memory, and what it meets where there is none. */
+import type { PhysicalAddress } from "../address.ts";
+import type { EventHub } from "../events.ts";
+import type { PhysicalMemory } from "../memory/physical.ts";
+
+/** The door of one device to memory: Non-secure, coherent unless a strict model has a data cache in between. */
+export class Dma {
+  /** `device` is the name in events. */
+  constructor(
+    private readonly device: string,
+    private readonly memory: PhysicalMemory,
+    private readonly events: EventHub,
+  ) {}
+
+  /** The address when `size` bytes of memory are there for Non-secure accesses. */
+  #memoryAt(address: bigint | number, size: number): PhysicalAddress | undefined {
+    const first = Number(address);
+    if (!Number.isSafeInteger(first + size) || first < 0 || size < 0) return undefined;
+    const target = this.memory.target(first as PhysicalAddress, false);
+    if (target?.kind !== "memory") return undefined;
+    return this.memory.hostOffset(first as PhysicalAddress, size) < 0 ? undefined : first as PhysicalAddress;
+  }
+
+  /** Whether `size` bytes of memory are at a physical address. */
+  reaches(address: bigint | number, size: number): boolean {
+    return this.#memoryAt(address, size) !== undefined;
+  }
+
+  /** Copies bytes out of memory; undefined when the range is not memory throughout. */
+  read(address: bigint | number, size: number): Uint8Array<ArrayBuffer> | undefined {
+    const at = this.#memoryAt(address, size);
+    if (at === undefined) return undefined;
+    this.events.emit("memoryReadByDevice", 0, { device: this.device, address: at, size });
+    return this.memory.readByDevice(at, size);
+  }
+
+  /** Copies bytes to memory; false, with nothing written, when the range is not memory throughout. */
+  write(address: bigint | number, bytes: Uint8Array): boolean {
+    const at = this.#memoryAt(address, bytes.length);
+    if (at === undefined) return false;
+    this.events.emit("memoryWrittenByDevice", 0, { device: this.device, address: at, size: bytes.length });
+    this.memory.writeBytes(at, bytes);
+    return true;
+  }
+}

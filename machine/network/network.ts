@@ -1,0 +1,27 @@
+/** A network as the interface card in front of it sees it. */
+import type { Section } from "../snapshot.ts";
+
+/** Bytes of the longest frame: Ethernet II without its check sequence, an MTU of 1500. */
+export const FRAME_SIZE_MAX = 1514;
+
+/** The card's side: takes frames from the network. */
+export interface NetworkCard {
+  /** A frame arrives; a card that has no room for it drops it. */
+  receive(frame: Uint8Array): void;
+}
+
+/** A network: what is at the other end of the cable. */
+export interface Network {
+  /** `-netdev id=`; also the name of its section and in events. */
+  readonly name: string;
+  /** Plugs the card in; a network has one. */
+  connect(card: NetworkCard): void;
+  /** A frame from the card. */
+  transmit(frame: Uint8Array): void;
+  /** Power-on state. */
+  reset(): void;
+  /** The state as a named, versioned section. */
+  save(): Section;
+  /** Restores what `save` gave. */
+  restore(section: Section): void;
+}
