@@ -2,6 +2,7 @@
 import type { MappedDevice } from "../memory/physical.ts";
 import type { Section } from "../snapshot.ts";
 import type { InterruptLine } from "./device.ts";
+import type { LpiTarget } from "./gic_v3_lpi.ts";
 
 /** A register frame of an interrupt controller, placed by the row of the board that has its name. */
 export interface InterruptControllerFrame {
@@ -17,6 +18,8 @@ export interface InterruptController {
   readonly name: string;
   /** Register frames by their names. */
   readonly frames: readonly InterruptControllerFrame[];
+  /** Where an ITS sends LPIs; undefined when the controller has none. */
+  readonly lpis?: LpiTarget | undefined;
   /** Whether there is an interrupt of this number. */
   hasInterrupt(interrupt: number): boolean;
   /** The input of a shared peripheral interrupt; `source` is what events name as its cause. */
