@@ -39,7 +39,9 @@ export {
   type DriveConfiguration,
   type NetworkConfiguration,
 } from "./machine/peripheral_configuration.ts";
-export type { DiskImage } from "./machine/storage/block.ts";
+export type { BlockDevice, DiskImage } from "./machine/storage/block.ts";
+export type { Disk, DiskContents, DiskOptions, OverlayChunk } from "./machine/storage/disk.ts";
+export { hashOfImage, MemoryImage } from "./machine/storage/image.ts";
 export { type MachineImages, VirtBoard } from "./machine/compose.ts";
 export { type Alarm, Clock } from "./machine/clock.ts";
 export * from "./machine/cpu/cpu.ts";

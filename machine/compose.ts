@@ -28,6 +28,7 @@ import { MachineInvariantError } from "./errors.ts";
 import { type PowerController, Psci } from "./psci.ts";
 import { Semihosting } from "./semihosting.ts";
 import type { Section } from "./snapshot.ts";
+import type { Disk } from "./storage/disk.ts";
 
 /** The bytes of images by SHA-256, 64 lower-case hexadecimal digits. */
 export type MachineImages = BootImages;
@@ -253,6 +254,11 @@ export class VirtBoard {
   /** The networks whose frames come from outside, by name. */
   get bridges(): ReadonlyMap<string, { deliver(frame: Uint8Array): void }> {
     return this.#peripherals.bridges;
+  }
+
+  /** The disks by `-drive id=`. */
+  get disks(): ReadonlyMap<string, Disk> {
+    return this.#peripherals.disks;
   }
 
   /** True when the interrupt controller has this interrupt. */

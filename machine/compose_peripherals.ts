@@ -9,6 +9,8 @@ import type { EventHub } from "./events.ts";
 import type { PhysicalMemory } from "./memory/physical.ts";
 import type { DeviceConfiguration, DeviceDriver } from "./peripheral_configuration.ts";
 import type { Section } from "./snapshot.ts";
+import type { Disk } from "./storage/disk.ts";
+import { Drives } from "./compose_drives.ts";
 
 /** What peripherals are built on. */
 export interface PeripheralServices {
@@ -22,7 +24,7 @@ export interface PeripheralServices {
   readonly controller: InterruptController;
 }
 
-/** A part with state that is not on the bus itself: a disk, a network, a function behind a bridge. */
+/** A part with state that is not on the bus itself: a network, a function behind a bridge. */
 export interface PeripheralPart {
   /** Name of the section. */
   readonly name: string;
@@ -40,12 +42,14 @@ export interface Peripherals {
   readonly parts: readonly PeripheralPart[];
   /** The networks whose frames come from outside, by name. */
   readonly bridges: ReadonlyMap<string, { deliver(frame: Uint8Array): void }>;
+  /** The disks by `-drive id=`; they are no parts, since a reset of the machine leaves them alone. */
+  readonly disks: ReadonlyMap<string, Disk>;
   /** What is in a virtio-mmio slot, by the name of its row; undefined when it is empty. */
   transport(name: string): Device | undefined;
 }
 
 /** Builds one device; what it needs beside its options is in the services and the board. */
-type Builder = (device: DeviceConfiguration) => void;
+type Builder = (device: DeviceConfiguration, drives: Drives) => void;
 
 /** Every model that can be built. */
 const BUILDERS: Readonly<Partial<Record<DeviceDriver, Builder>>> = {};
@@ -53,15 +57,17 @@ const BUILDERS: Readonly<Partial<Record<DeviceDriver, Builder>>> = {};
 /** Builds what the configuration asks for; throws ConfigurationError for what cannot be. */
 export function buildPeripherals(
   board: Board,
-  _images: BootImages,
-  _services: PeripheralServices,
+  images: BootImages,
+  services: PeripheralServices,
 ): Peripherals {
+  const drives = new Drives(board.configuration.drives, images, services.events);
   for (const device of board.configuration.devices) {
     const build = BUILDERS[device.driver];
     if (build === undefined) {
       throw new ConfigurationError(`Cannot build -device ${device.driver}: the board has no model of it yet`);
     }
-    build(device);
+    build(device, drives);
   }
-  return { parts: [], bridges: new Map(), transport: () => undefined };
+  drives.refuseUntaken();
+  return { parts: [], bridges: new Map(), disks: drives.disks, transport: () => undefined };
 }

@@ -17,6 +17,7 @@ import { Scheduler } from "./scheduler.ts";
 import { type Section, sectionLayout } from "./snapshot.ts";
 import { PAGE_DIRTY, PAGE_SIZE } from "./memory/physical.ts";
 import { type StateRoot, StateRootTree } from "./state_root.ts";
+import type { DiskContents } from "./storage/disk.ts";
 
 /** The engines by name. */
 // deno-fmt-ignore
@@ -53,6 +54,8 @@ export interface Snapshot {
   readonly sections: readonly Section[];
   /** Pages of memory that are not all zero, by page number in the machine's memory. */
   readonly pages: ReadonlyMap<number, Uint8Array>;
+  /** What was written to each disk, by its id; shared, not copied. */
+  readonly disks: ReadonlyMap<string, DiskContents>;
 }
 
 const powerLayout = sectionLayout("power", 1, {
@@ -271,7 +274,10 @@ export class Machine {
       injectInterrupt: (interrupt) => board.injectInterrupt(interrupt),
       canRun: (cpu) => this.#scheduler.canRun(cpu),
       forceSwitch: (cpu) => this.#scheduler.force(cpu),
-      cutPower: () => this.#powerOff("cut", 0),
+      cutPower: () => {
+        for (const disk of board.disks.values()) disk.losePower();
+        this.#powerOff("cut", 0);
+      },
     };
   }
 
@@ -289,28 +295,34 @@ export class Machine {
 
   /** The state root now; call it between steps only. */
   stateRoot(): StateRoot {
-    return this.#roots.compute(this.sections());
+    return this.#roots.compute(this.sections(), this.board.disks);
   }
 
   /** Copies the whole state. */
   snapshot(): Snapshot {
-    const { memory } = this.board;
+    const { memory, disks } = this.board;
     this.stateRoot();
     const pages = new Map<number, Uint8Array>();
     for (const page of this.#roots.nonZeroPages()) {
       pages.set(page, memory.bytes.slice(page * PAGE_SIZE, (page + 1) * PAGE_SIZE));
     }
-    return { sections: this.sections(), pages };
+    const contents = [...disks].map(([name, disk]) => [name, disk.save()] as const);
+    return { sections: this.sections(), pages, disks: new Map(contents) };
   }
 
   /** Returns to a snapshot of a machine with the same configuration; throws RangeError when it does not fit. */
-  restore({ sections, pages }: Snapshot): void {
+  restore({ sections, pages, disks }: Snapshot): void {
     const byName = new Map(sections.map((section) => [section.name, section]));
     const take = (name: string): Section => {
       const section = byName.get(name);
       if (section === undefined) throw new RangeError(`Cannot restore: section "${name}" is missing`);
       return section;
     };
+    for (const [name, disk] of this.board.disks) {
+      const contents = disks.get(name);
+      if (contents === undefined) throw new RangeError(`Cannot restore: disk "${name}" is missing`);
+      disk.restore(contents);
+    }
     this.#restorePages(pages);
     this.board.restore(take);
     this.board.events.restore(take("events"));

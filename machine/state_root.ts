@@ -1,4 +1,4 @@
-/** State roots: SHA-256 over named sections and a tree of memory pages, incremental over what is dirty. */
+/** State roots: SHA-256 over named sections, a tree of memory pages and disks, incremental over what is dirty. */
 import { createHash } from "node:crypto";
 import { ByteWriter } from "./layout.ts";
 import { type MemoryRegion, PAGE_DIRTY, PAGE_SIZE, type PhysicalMemory } from "./memory/physical.ts";
@@ -94,7 +94,7 @@ class PageTree {
 export interface StateRoot {
   /** SHA-256 over the parts, in order. */
   readonly root: Uint8Array;
-  /** Hash of each section and memory region by name. */
+  /** Hash of each section, memory region and disk by name. */
   readonly parts: readonly { readonly name: string; readonly hash: Uint8Array }[];
 }
 
@@ -112,8 +112,11 @@ export class StateRootTree {
     for (const { tree } of this.#trees) yield* tree.nonZeroPages();
   }
 
-  /** The root of the given sections and of memory as it is now. */
-  compute(sections: readonly Section[]): StateRoot {
+  /** The root of the given sections, of memory as it is now, and of what was written to disks. */
+  compute(
+    sections: readonly Section[],
+    disks: ReadonlyMap<string, { root(): Uint8Array }> = new Map(),
+  ): StateRoot {
     const parts = [
       ...sections.map(({ name, version, bytes }) => ({ name, version, hash: sha256(bytes) })),
       ...this.#trees.map(({ region, tree }) => ({
@@ -121,6 +124,7 @@ export class StateRootTree {
         version: 1,
         hash: tree.root(),
       })),
+      ...[...disks].map(([name, disk]) => ({ name: `disk:${name}`, version: 1, hash: disk.root() })),
     ];
     const writer = new ByteWriter();
     const encoder = new TextEncoder();
