@@ -5,17 +5,18 @@ import type { PhysicalMemory } from "../memory/physical.ts";
 
 /** The door of one device to memory: Non-secure, coherent unless a strict model has a data cache in between. */
 export class Dma {
-  /** `device` is the name in events. */
+  /** `device` is the name in events; nothing is reached while `isAllowed` says no. */
   constructor(
     private readonly device: string,
     private readonly memory: PhysicalMemory,
     private readonly events: EventHub,
+    private readonly isAllowed: () => boolean = () => true,
   ) {}
 
   /** The address when `size` bytes of memory are there for Non-secure accesses. */
   #memoryAt(address: bigint | number, size: number): PhysicalAddress | undefined {
     const first = Number(address);
-    if (!Number.isSafeInteger(first + size) || first < 0 || size < 0) return undefined;
+    if (!Number.isSafeInteger(first + size) || first < 0 || size < 0 || !this.isAllowed()) return undefined;
     const target = this.memory.target(first as PhysicalAddress, false);
     if (target?.kind !== "memory") return undefined;
     return this.memory.hostOffset(first as PhysicalAddress, size) < 0 ? undefined : first as PhysicalAddress;
