@@ -21,7 +21,7 @@ import { GenericTimer } from "./devices/generic_timer.ts";
 import type { InterruptController } from "./devices/interrupt_controller.ts";
 import { RtcPl031 } from "./devices/rtc_pl031.ts";
 import { UartPl011 } from "./devices/uart_pl011.ts";
-import { VirtioMmio } from "./devices/virtio_mmio.ts";
+import { VirtioMmio } from "./devices/virtio/mmio_empty.ts";
 import { EventHub } from "./events.ts";
 import { PhysicalMemory } from "./memory/physical.ts";
 import { MachineInvariantError } from "./errors.ts";

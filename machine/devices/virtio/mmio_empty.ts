@@ -1,8 +1,8 @@
 /** A virtio-mmio transport with nothing behind it (virtio 1.0, section 4.2.4; register layout of legacy devices). */
-import type { AccessContext } from "../memory/physical.ts";
-import { type Section, sectionLayout } from "../snapshot.ts";
-import type { Device } from "./device.ts";
-import { registerMap } from "./register_map.ts";
+import type { AccessContext } from "../../memory/physical.ts";
+import { type Section, sectionLayout } from "../../snapshot.ts";
+import type { Device } from "../device.ts";
+import { registerMap } from "../register_map.ts";
 
 const layout = sectionLayout("virtio-mmio", 1, {});
 

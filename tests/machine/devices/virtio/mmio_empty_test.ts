@@ -1,7 +1,7 @@
 /** The empty virtio-mmio slot, register by register as QEMU has it. */
 import { assertEquals } from "@std/assert";
-import { VirtioMmio } from "../../../machine/devices/virtio_mmio.ts";
-import { assertRoundTrip, registersOf } from "./support.ts";
+import { VirtioMmio } from "../../../../machine/devices/virtio/mmio_empty.ts";
+import { assertRoundTrip, registersOf } from "../support.ts";
 
 // deno-fmt-ignore
 const QEMU_VALUES: readonly [string, number, number][] = [
