@@ -7,6 +7,38 @@ function imageText({ name, size, sha256 }: ImageReference): string {
 
 const onOff = (value: boolean): string => value ? "on" : "off";
 
+/** `key=value` of what was given. */
+function fieldsText(fields: Readonly<Record<string, unknown>>): string {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return given.map(([name, value]) => `${name}=${value}`).join(", ");
+}
+
+/** Drives, networks and devices, as far as there are any. */
+function peripheralLines({ drives, networks, devices, boot }: MachineConfiguration): [string, string][] {
+  return [
+    ...boot.pflash.map((image, bank): [string, string] => [`pflash${bank}`, imageText(image)]),
+    ...boot.guestModules.map(({ kind, address, image, bootargs }, index): [string, string] => [
+      `guest${index}`,
+      `${kind}: ${imageText(image)}, ${fieldsText({ address, bootargs })}`,
+    ]),
+    ...drives.map(({ id, image, readOnly }): [string, string] => [
+      `drive ${id}`,
+      imageText(image) + (readOnly ? ", read-only" : ""),
+    ]),
+    ...networks.map((network): [string, string] => [
+      `network ${network.id}`,
+      network.kind === "bridge"
+        ? "bridge: frames from outside are inputs"
+        : `user: ${network.files.length} files served` +
+          (network.bootFile === undefined ? "" : `, bootfile=${network.bootFile}`),
+    ]),
+    ...devices.map(({ driver, ...fields }, index): [string, string] => [
+      `device${index}`,
+      [driver, fieldsText(fields)].filter((text) => text !== "").join(": "),
+    ]),
+  ];
+}
+
 /** What the machine is, by the option that says so. */
 export function configurationLines(configuration: MachineConfiguration): Map<string, string> {
   const { boot, scheduleSeed, rtcBase, strictModels } = configuration;
@@ -40,5 +72,6 @@ export function configurationLines(configuration: MachineConfiguration): Map<str
     ...images,
     ...(boot.append === undefined ? [] : [["append", JSON.stringify(boot.append)] as [string, string]]),
     ...loaders,
+    ...peripheralLines(configuration),
   ]);
 }

@@ -11,8 +11,9 @@ import type { Host } from "./host/host.ts";
 import { loadMachine } from "./host/image_files.ts";
 import { drive, type Driven } from "./host/record_driver.ts";
 import { END_TEXT } from "./info.ts";
+import type { MachineRequest } from "./machine_request.ts";
 import type { OptionRow, Options } from "./options.ts";
-import { type MachineRequest, machineRequest, QEMU_OPTIONS } from "./qemu_options.ts";
+import { machineRequest, QEMU_OPTIONS } from "./qemu_options.ts";
 import { ENGINE_OPTION, engineOf } from "./replay.ts";
 import { parseScript, type Script } from "./script.ts";
 import { ScriptRun } from "./script_run.ts";
@@ -150,9 +151,9 @@ function report(driven: Driven, output: string, bytes: number, options: Options,
 }
 
 /** Whether anything but zeros is in memory: QEMU would run into undefined instructions for ever. */
-function hasProgram({ files, append, loaders }: MachineRequest): boolean {
+function hasProgram({ files, append, loaders, flash }: MachineRequest): boolean {
   // What -append and -initrd lack is a kernel, and whoever reads the configuration says so.
-  return files.bios !== undefined || files.kernel !== undefined || loaders.length > 0 ||
+  return files.bios !== undefined || files.kernel !== undefined || loaders.length > 0 || flash.length > 0 ||
     append !== undefined || files.initrd !== undefined;
 }
 

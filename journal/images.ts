@@ -18,9 +18,21 @@ const chunkSchema = z.strictObject({
 
 /** The images that a configuration names, each once. */
 export function imageReferences(configuration: MachineConfiguration): ImageReference[] {
-  const { bios, pflash, kernel, initrd, dtb, loaders } = configuration.boot;
+  const { bios, pflash, kernel, initrd, dtb, loaders, guestModules } = configuration.boot;
   const loaded = loaders.flatMap((entry) => entry.kind === "image" ? [entry.image] : []);
-  const all = [bios, ...pflash, kernel, initrd, dtb, ...loaded].filter((image) => image !== undefined);
+  const modules = guestModules.map(({ image }) => image);
+  const served = configuration.networks.flatMap((network) => network.kind === "user" ? network.files : []);
+  const all = [
+    bios,
+    ...pflash,
+    kernel,
+    initrd,
+    dtb,
+    ...loaded,
+    ...modules,
+    ...served.map(({ image }) => image),
+  ]
+    .filter((image) => image !== undefined);
   return [...new Map(all.map((image) => [image.sha256, image])).values()];
 }
 

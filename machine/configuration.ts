@@ -51,6 +51,18 @@ export type LoaderEntry =
   /** The address where a CPU starts. */
   | { readonly kind: "entry"; readonly address: number; readonly cpu: number };
 
+/** `-device guest-loader`: what a hypervisor is to start, described in the device tree's /chosen node. */
+export interface GuestModule {
+  /** What the hypervisor is to take it for. */
+  readonly kind: "kernel" | "initrd";
+  /** Its bytes, as they are. */
+  readonly image: ImageReference;
+  /** Physical address. */
+  readonly address: number;
+  /** `bootargs=`: the command line of a kernel. */
+  readonly bootargs: string | undefined;
+}
+
 /** What is in memory at power-on, and where CPUs start. */
 export interface BootConfiguration {
   /** `-bios`: contents of the first flash bank. */
@@ -67,6 +79,8 @@ export interface BootConfiguration {
   readonly dtb: ImageReference | undefined;
   /** `-device loader` in the order given. */
   readonly loaders: readonly LoaderEntry[];
+  /** `-device guest-loader` in the order given. */
+  readonly guestModules: readonly GuestModule[];
 }
 
 /** Everything but images and inputs that decides a run. */
@@ -134,14 +148,24 @@ const loader = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("entry"), address, cpu: cpuIndex }),
 ]);
 
+const commandLine = z.string().max(65536).regex(/^[^\0]*$/, "holds a zero byte");
+
+const guestModule = z.strictObject({
+  kind: z.enum(["kernel", "initrd"]),
+  image,
+  address,
+  bootargs: commandLine.optional(),
+});
+
 const boot = z.strictObject({
   bios: image.optional(),
   pflash: z.array(image).max(2, "there are two flash banks").default([]),
   kernel: image.optional(),
   initrd: image.optional(),
-  append: z.string().max(65536).regex(/^[^\0]*$/, "holds a zero byte").optional(),
+  append: commandLine.optional(),
   dtb: image.optional(),
   loaders: z.array(loader).max(256).default([]),
+  guestModules: z.array(guestModule).max(64).default([]),
 });
 
 /** Only one value is possible; `why` says what there is and what not. */
@@ -175,7 +199,7 @@ const schema = z.strictObject({
   drives,
   networks,
   devices,
-  boot:               boot.default({ pflash: [], loaders: [] }),
+  boot:               boot.default({ pflash: [], loaders: [], guestModules: [] }),
 });
 
 /** A configuration as given: everything that has a default may be left out. */
@@ -185,7 +209,7 @@ export type ConfigurationInput =
 
 /** Puts `undefined` where an optional value is absent, so that every key is there. */
 function complete(parsed: z.output<typeof schema>): MachineConfiguration {
-  const { bios, pflash, kernel, initrd, append, dtb, loaders } = parsed.boot;
+  const { bios, pflash, kernel, initrd, append, dtb, loaders, guestModules } = parsed.boot;
   return {
     ...parsed,
     scheduleSeed: parsed.scheduleSeed,
@@ -199,6 +223,7 @@ function complete(parsed: z.output<typeof schema>): MachineConfiguration {
       append,
       dtb,
       loaders: loaders.map((entry) => entry.kind === "image" ? { ...entry, cpu: entry.cpu } : entry),
+      guestModules: guestModules.map((module) => ({ ...module, bootargs: module.bootargs })),
     },
   };
 }

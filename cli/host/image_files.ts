@@ -6,11 +6,13 @@ import {
   type MachineConfiguration,
   parseConfiguration,
 } from "../../machine/configuration.ts";
+import type { DiskImage } from "../../machine/storage/block.ts";
 import { CommandError, UsageError } from "../errors.ts";
-import { IMAGE_ROLES, type MachineRequest } from "../qemu_options.ts";
+import { IMAGE_ROLES, type MachineRequest } from "../machine_request.ts";
 import { suggestion } from "../suggest.ts";
 import { readWholeFile } from "./file_source.ts";
 import { GuestError, guestsFolder, resolveGuest } from "./guests.ts";
+import { loadPeripherals } from "./peripheral_files.ts";
 
 /** SHA-256 as 64 hexadecimal digits. */
 function sha256(bytes: Uint8Array): string {
@@ -46,7 +48,7 @@ export interface LoadedMachine {
 
 /** Reads the files that a request names. Throws CommandError for one that cannot be read, ConfigurationError. */
 export function loadMachine(request: MachineRequest): LoadedMachine {
-  const images = new Map<string, Uint8Array>();
+  const images = new Map<string, Uint8Array | DiskImage>();
   const load = (name: string, what: string): ImageReference => {
     const path = pathOf(name);
     const bytes = readWholeFile(path, what);
@@ -64,7 +66,12 @@ export function loadMachine(request: MachineRequest): LoadedMachine {
     const { file, ...entry } = loader;
     return { ...entry, image: load(file, "loader file") };
   });
-  return { configuration: parseConfiguration({ ...request.configuration, boot }), images };
+  boot["guestModules"] = request.guestModules.map(({ file, ...module }) => (
+    { ...module, image: load(file, `guest's ${module.kind}`) }
+  ));
+  boot["pflash"] = request.flash.map((name) => load(name, "flash file"));
+  const plugged = loadPeripherals(request, load, images);
+  return { configuration: parseConfiguration({ ...request.configuration, ...plugged, boot }), images };
 }
 
 /** An image that a run needs, by the names under which the user knows it. */
@@ -73,8 +80,8 @@ export interface NeededImage extends ImageReference {
   readonly role: string;
 }
 
-/** The images of a configuration, by role. */
-export function neededImages({ boot }: MachineConfiguration): NeededImage[] {
+/** The images of a configuration that are files, by role; disks are not among them. */
+export function neededImages({ boot, networks }: MachineConfiguration): NeededImage[] {
   const needed: NeededImage[] = [];
   for (const role of IMAGE_ROLES) {
     const reference = boot[role];
@@ -83,6 +90,12 @@ export function neededImages({ boot }: MachineConfiguration): NeededImage[] {
   for (const [index, loader] of boot.loaders.entries()) {
     if (loader.kind === "image") needed.push({ ...loader.image, role: `loader${index}` });
   }
+  for (const [index, image] of boot.pflash.entries()) needed.push({ ...image, role: `pflash${index}` });
+  for (const [index, { image }] of boot.guestModules.entries()) {
+    needed.push({ ...image, role: `guest${index}` });
+  }
+  const served = networks.flatMap((network) => network.kind === "user" ? network.files : []);
+  for (const [index, { image }] of served.entries()) needed.push({ ...image, role: `served${index}` });
   return needed;
 }
 

@@ -42,6 +42,7 @@ Deno.test("parseConfiguration fills in the defaults of QEMU's virt and of the de
       append: undefined,
       dtb: undefined,
       loaders: [],
+      guestModules: [],
     },
   });
 });
@@ -105,6 +106,6 @@ Deno.test("configurationHash depends on everything else", () => {
 Deno.test("configurationHash of the default configuration is what journals of this behaviour hold", () => {
   assertEquals(
     configurationHash(parseConfiguration({})),
-    "893e1282741f7babd54a326f9bba1224803c9fff58702c2017febc42c61f6f40",
+    "eb742cb9906868bc53a5a4ef63e1c1f11be6e9bfa4614299d37ed3837a8e6bf3",
   );
 });

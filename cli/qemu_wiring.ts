@@ -1,0 +1,113 @@
+/** What refers to what on a command line: objects, global properties, and the check that every end has its other end. */
+import type { DeviceConfiguration } from "../machine/peripheral_configuration.ts";
+import { UsageError } from "./errors.ts";
+import type { MachineRequest, RequestDraft } from "./machine_request.ts";
+import { eachProperty, onOff, properties } from "./properties.ts";
+import { suggestion } from "./suggest.ts";
+
+const nothing = (): void => {};
+
+/** `-object`: sources of entropy, which here is drawn from the seed whatever they are. */
+export function readObject({ objects }: RequestDraft, text: string): void {
+  const [[, kind] = ["", ""], ...list] = properties(text, "qom-type");
+  const kinds = ["rng-random", "rng-builtin"];
+  if (!kinds.includes(kind)) {
+    throw new UsageError(
+      `-object ${kind} is not possible here: there are ${kinds.join(", ")}${suggestion(kind, kinds)}`,
+    );
+  }
+  let id: string | undefined;
+  eachProperty(`-object ${kind}`, list, { id: (value) => void (id = value), filename: nothing });
+  addObject(objects, "-object", id, text, "rng");
+}
+
+/** `-chardev`: nobody at the other end; the terminal belongs to the serial port. */
+export function readChardev({ objects }: RequestDraft, text: string): void {
+  const [[, kind] = ["", ""], ...list] = properties(text, "backend");
+  if (kind !== "null") {
+    throw new UsageError(
+      `-chardev ${kind} is not possible here: there is null, and the terminal is the serial port's`,
+    );
+  }
+  let id: string | undefined;
+  eachProperty("-chardev null", list, { id: (value) => void (id = value) });
+  addObject(objects, "-chardev", id, text, "chardev");
+}
+
+function addObject(
+  objects: RequestDraft["objects"],
+  option: string,
+  id: string | undefined,
+  text: string,
+  kind: "rng" | "chardev",
+): void {
+  if (id === undefined || id === "") throw new UsageError(`${option} ${text} needs id=NAME`);
+  if (objects.has(id)) throw new UsageError(`${option}: id=${id} is given twice`);
+  objects.set(id, kind);
+}
+
+/** Properties that `-global` may set, with the only value that is possible. */
+const GLOBALS: Readonly<Record<string, boolean>> = {
+  "virtio-mmio.force-legacy": false,
+  "virtio-pci.disable-modern": false,
+  "virtio-pci.disable-legacy": true,
+};
+
+/** `-global`. */
+export function readGlobal(_draft: RequestDraft, text: string): void {
+  const rows = Object.entries(GLOBALS).map(([key, wanted]) =>
+    [key, (value: string): void => {
+      if (onOff("-global", key, value) === wanted) return;
+      throw new UsageError(
+        `-global ${key}=${value} is not built: virtio is 1.0 here; use ${key}=${wanted ? "on" : "off"}`,
+      );
+    }] as const
+  );
+  eachProperty("-global", properties(text), Object.fromEntries(rows));
+}
+
+/** The one that has an id, if any; the error names the ids that there are. */
+function refuseMissing(device: DeviceConfiguration, key: "drive" | "netdev", known: readonly string[]): void {
+  const wanted = device[key];
+  if (wanted === undefined || known.includes(wanted)) return;
+  throw new UsageError(
+    `-device ${device.driver}: there is no -${key} with id=${wanted}; there are ${
+      known.join(", ") || "none"
+    }${suggestion(wanted, known)}`,
+  );
+}
+
+/** Nothing is in two devices. */
+function refuseShared(
+  devices: readonly DeviceConfiguration[],
+  key: "drive" | "netdev" | "id" | "slot",
+): void {
+  const takers = new Map<string | number, string>();
+  for (const { driver, [key]: value } of devices) {
+    if (value === undefined) continue;
+    const other = takers.get(value);
+    if (other !== undefined) {
+      const name = key === "slot" ? `addr=0x${value.toString(16)}` : `${key}=${value}`;
+      throw new UsageError(`-device ${driver}: ${name} is taken already, by ${other}`);
+    }
+    takers.set(value, driver);
+  }
+}
+
+/** Ends the reading of a command line: what refers to something must find it. Throws UsageError. */
+export function finishRequest(draft: RequestDraft): MachineRequest {
+  const { cards, devices, disks, flash, objects: _, ...rest } = draft;
+  const all = [...cards, ...devices, ...disks];
+  for (const device of all) {
+    refuseMissing(device, "drive", draft.drives.map(({ id }) => id));
+    refuseMissing(device, "netdev", draft.networks.map(({ id }) => id));
+  }
+  for (const key of ["drive", "netdev", "id", "slot"] as const) refuseShared(all, key);
+  if (flash.length > 0 && flash[0] === undefined) {
+    throw new UsageError(`-drive: flash bank unit=1 needs one with unit=0, the firmware`);
+  }
+  if (flash.length > 0 && draft.files.bios !== undefined) {
+    throw new UsageError("-bios and -pflash both fill the first flash bank: give one of them");
+  }
+  return { ...rest, devices: all, flash: flash.filter((file) => file !== undefined) };
+}
