@@ -5,6 +5,7 @@ import { ConfigurationError } from "./errors.ts";
 
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
+const GIB = 2 ** 30;
 
 /** What stands in a row: decides which model answers and which nodes the device tree gets. */
 export type BoardKind =
@@ -13,6 +14,9 @@ export type BoardKind =
   | "memory"
   | "uart"
   | "realTimeClock"
+  | "messageFrame"
+  | "interruptTranslation"
+  | "pcie"
   | "virtioTransport"
   | "firmwareConfiguration";
 
@@ -33,7 +37,17 @@ export interface BoardRow {
 }
 
 /** The machine options on which rows depend. */
-type BoardOption = "secure" | "virtualization";
+// deno-fmt-ignore
+const OPTIONS = {
+  secure:         ({ secure }) => secure,
+  virtualization: ({ virtualization }) => virtualization,
+  gicV2:          ({ gicVersion }) => gicVersion === 2,
+  its:            ({ gicVersion, its }) => gicVersion === 3 && its,
+  highmem:        ({ highmem }) => highmem,
+  lowmem:         ({ highmem }) => !highmem,
+} satisfies Readonly<Record<string, (configuration: MachineConfiguration) => boolean>>;
+
+type BoardOption = keyof typeof OPTIONS;
 
 interface TableRow extends Omit<BoardRow, "base" | "secureOnly"> {
   readonly base: number;
@@ -86,10 +100,17 @@ const TABLE: readonly TableRow[] = [
   row("gicc",          "interruptController",    0x0801_0000, 64 * KIB,   NO_SPI,  false,               ALWAYS),
   row("gich",          "interruptController",    0x0803_0000, 64 * KIB,   NO_SPI,  false,               "virtualization"),
   row("gicv",          "interruptController",    0x0804_0000, 64 * KIB,   NO_SPI,  false,               "virtualization"),
+  row("gicv2m",        "messageFrame",           0x0802_0000,  4 * KIB,   NO_SPI,  false,               "gicV2"),
+  row("its",           "interruptTranslation",   0x0808_0000, 128 * KIB,  NO_SPI,  false,               "its"),
   row("uart0",         "uart",                   0x0900_0000,  4 * KIB,   1,       false,               ALWAYS),
   row("secureRam",     "memory",                 0x0e00_0000, 16 * MIB,   NO_SPI,  true,                "secure"),
   row("uart1",         "uart",                   0x0904_0000,  4 * KIB,   8,       true,                "secure"),
   row("rtc",           "realTimeClock",          0x0901_0000,  4 * KIB,   2,       false,               ALWAYS),
+  row("pcieMmio",      "pcie",                   0x1000_0000, 0x2eff_0000, NO_SPI, false,               ALWAYS),
+  row("pcieIo",        "pcie",                   0x3eff_0000, 64 * KIB,   NO_SPI,  false,               ALWAYS),
+  row("pcieEcam",      "pcie",                   0x3f00_0000, 16 * MIB,   3,       false,               "lowmem"), // SPI 3–6
+  row("pcieEcam",      "pcie",                0x40_1000_0000, 256 * MIB,  3,       false,               "highmem"),
+  row("pcieMmio64",    "pcie",                0x80_0000_0000, 512 * GIB,  NO_SPI,  false,               "highmem"),
   ...Array.from({ length: VIRTIO_TRANSPORTS }, (_, n) =>
   row(`virtio${n}`,    "virtioTransport",        0x0a00_0000 + n * 0x200, 0x200,  16 + n,  false,      ALWAYS)),
   row("fwCfg",         "firmwareConfiguration",  0x0902_0000, 0x18,       NO_SPI,  false,               ALWAYS),
@@ -128,12 +149,14 @@ export function isMemory({ kind }: BoardRow): boolean {
 /** The rows that exist with these options; throws ConfigurationError when two overlap. */
 export function buildBoard(configuration: MachineConfiguration): Board {
   const rows = TABLE
-    .filter(({ when }) => when === undefined || configuration[when])
+    .filter(({ when }) => when === undefined || OPTIONS[when](configuration))
     .map(({ when: _, ...row }): BoardRow => ({
       ...row,
       base: physicalAddress(row.base),
       size: row.name === "ram" ? configuration.memoryMiB * MIB : row.size,
-      secureOnly: typeof row.secureOnly === "string" ? configuration[row.secureOnly] : row.secureOnly,
+      secureOnly: typeof row.secureOnly === "string"
+        ? OPTIONS[row.secureOnly](configuration)
+        : row.secureOnly,
     }));
   refuseOverlap(rows);
   return {

@@ -116,6 +116,94 @@ function addInterruptController({ board, root }: Generation, rows: readonly Boar
     .set("interrupts", cells(...privateInterrupt(board, PPI.performanceMonitor)));
 }
 
+/** Number after the interrupt controller's. */
+function messagePhandle(board: Board): number {
+  return cpuPhandle(board, 0) + 2;
+}
+
+/** What takes messages is a child of the interrupt controller. */
+function messageController({ root }: Generation, name: string, row: BoardRow): DeviceTreeNode {
+  const controller = root.children.find((node) => node.name.startsWith("intc@")) as DeviceTreeNode;
+  return nodeFor(controller, name, row);
+}
+
+function addMessageFrame(generation: Generation, rows: readonly BoardRow[]): void {
+  for (const row of rows) {
+    messageController(generation, "v2m", row)
+      .set("compatible", strings("arm,gic-v2m-frame"))
+      .set("msi-controller", EMPTY)
+      .set("reg", reg(row))
+      .set("phandle", cells(messagePhandle(generation.board)));
+  }
+}
+
+function addInterruptTranslation(generation: Generation, rows: readonly BoardRow[]): void {
+  for (const row of rows) {
+    messageController(generation, "its", row)
+      .set("compatible", strings("arm,gic-v3-its"))
+      .set("msi-controller", EMPTY)
+      .set("#msi-cells", cells(1))
+      .set("reg", reg(row))
+      .set("phandle", cells(messagePhandle(generation.board)));
+  }
+}
+
+/** Kinds of space in the first cell of a PCI address, and the four pins of a slot. */
+const PCI_IO = 0x0100_0000;
+const PCI_MEMORY = 0x0200_0000;
+const PCI_MEMORY_64 = 0x0300_0000;
+const PCI_PINS = [0, 1, 2, 3];
+const PCI_BUS_SIZE = 2 ** 20;
+
+/** Each pin of slots 0–3, after which the pattern repeats, to the controller's interrupt. */
+function pciInterruptMap(board: Board, firstSpi: number): Uint8Array {
+  const controller = cpuPhandle(board, 0) + 1;
+  return cells(...PCI_PINS.flatMap((slot) =>
+    PCI_PINS.flatMap((pin) => [
+      ...[slot << 11, 0, 0, pin + 1], // the pin of the slot
+      ...[controller, 0, 0, SHARED, firstSpi + (slot + pin) % PCI_PINS.length, LEVEL_HIGH],
+    ])
+  ));
+}
+
+function addPcie(generation: Generation, rows: readonly BoardRow[]): void {
+  const { board, root } = generation;
+  const named = (name: string): BoardRow | undefined => rows.find((row) => row.name === name);
+  const range = (name: string, kind: number, first?: number): [number, number][] => {
+    const row = named(name);
+    return row === undefined ? [] : [[kind, 1], [first ?? row.base, 2], [row.base, 2], [row.size, 2]];
+  };
+  const ecam = named("pcieEcam") as BoardRow;
+  const node = nodeFor(root, "pcie", named("pcieMmio") as BoardRow)
+    .set("compatible", strings("pci-host-ecam-generic"))
+    .set("device_type", strings("pci"))
+    .set("#address-cells", cells(3))
+    .set("#size-cells", cells(2))
+    .set("linux,pci-domain", cells(0))
+    .set("bus-range", cells(0, ecam.size / PCI_BUS_SIZE - 1));
+  describeDma(generation, node);
+  if (board.rows.some(({ kind }) => kind === "messageFrame" || kind === "interruptTranslation")) {
+    node.set("msi-map", cells(0, messagePhandle(board), 0, 0x1_0000));
+  }
+  node.set("reg", reg(ecam))
+    .set(
+      "ranges",
+      mixedCells(
+        ...range("pcieIo", PCI_IO, 0),
+        ...range("pcieMmio", PCI_MEMORY),
+        ...range("pcieMmio64", PCI_MEMORY_64),
+      ),
+    )
+    .set("#interrupt-cells", cells(1))
+    .set("interrupt-map", pciInterruptMap(board, ecam.spi as number))
+    .set("interrupt-map-mask", cells(0x1800, 0, 0, 7));
+}
+
+/** Numbers, each in its own count of cells. */
+function mixedCells(...values: readonly [value: number, count: number][]): Uint8Array {
+  return new Uint8Array(values.flatMap(([value, count]) => [...sizedCells(count, value)]));
+}
+
 /** RAM is described last, by `describeBoot`, since that also does it for a user's tree. */
 function addMemory({ root }: Generation, rows: readonly BoardRow[]): void {
   for (const row of rows.filter(({ secureOnly }) => secureOnly)) {
@@ -167,6 +255,9 @@ const DESCRIPTIONS: Readonly<Record<BoardKind, (generation: Generation, rows: re
   memory:                addMemory,
   uart:                  addUarts,
   realTimeClock:         addRealTimeClock,
+  messageFrame:          addMessageFrame,
+  interruptTranslation:  addInterruptTranslation,
+  pcie:                  addPcie,
   virtioTransport:       addVirtioTransports,
   firmwareConfiguration: addFirmwareConfiguration,
 };

@@ -161,6 +161,12 @@ export class VirtBoard {
         );
       case "realTimeClock":
         return place(new RtcPl031({ name, line: line as InterruptLine, clock: this.clock, base: rtcBase }));
+      case "messageFrame":
+      case "interruptTranslation":
+      case "pcie":
+        // Their state is in the peripherals' parts.
+        this.memory.addDevice(base, size, this.#peripherals.frame(name), secureOnly);
+        return;
       case "virtioTransport":
         return place(this.#peripherals.transport(name) ?? new VirtioMmio({ name }));
       case "firmwareConfiguration":

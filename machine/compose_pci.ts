@@ -1,6 +1,6 @@
 /** The board's PCI Express host: its windows, its interrupts, what takes messages, and who is in which slot. */
 import { type Board, boardRow, SPI_BASE } from "./board.ts";
-import type { PeripheralServices } from "./compose_peripherals.ts";
+import type { PeripheralPart, PeripheralServices } from "./compose_peripherals.ts";
 import { GicV2m } from "./devices/gic_v2m.ts";
 import { type MessageReceiver, PCI_LINES, PCI_SLOTS, PciHost } from "./devices/pci/host_bridge.ts";
 import { ConfigurationError } from "./errors.ts";
@@ -17,6 +17,8 @@ export interface PciBuild {
   readonly host: PciHost;
   /** By the name of the row: windows, and the frames that take messages. */
   readonly frames: ReadonlyMap<string, MappedDevice>;
+  /** What has state: the host before its functions, and its bridge. */
+  readonly parts: readonly PeripheralPart[];
 }
 
 function hasRow(board: Board, name: string): boolean {
@@ -53,7 +55,7 @@ export function buildPciHost(board: Board, services: PeripheralServices): PciBui
     if (name === "pcieEcam") frames.set(name, host.configurationWindow(name));
     else frames.set(name, host.window(name, name === "pcieIo", name === "pcieIo" ? 0 : base));
   }
-  return { host, frames };
+  return { host, frames, parts: [host, host.bridge] };
 }
 
 /** Whether a device is for the PCI Express bus. */
@@ -65,7 +67,9 @@ export function isPci({ driver }: DeviceConfiguration): boolean {
  * The slot of each PCI device by its place in the list: the one it asks for, else the first that is free then, as
  * QEMU gives them in the order of the options. Throws ConfigurationError when two ask for one, or all are taken.
  */
-export function assignSlots(devices: readonly DeviceConfiguration[]): ReadonlyMap<DeviceConfiguration, number> {
+export function assignSlots(
+  devices: readonly DeviceConfiguration[],
+): ReadonlyMap<DeviceConfiguration, number> {
   const taken = new Map<number, DeviceConfiguration>();
   const slots = new Map<DeviceConfiguration, number>();
   for (const device of devices.filter(isPci)) {
