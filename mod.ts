@@ -45,6 +45,7 @@ export { hashOfImage, MemoryImage } from "./machine/storage/image.ts";
 export { type MachineImages, VirtBoard } from "./machine/compose.ts";
 export { type Alarm, Clock } from "./machine/clock.ts";
 export * from "./machine/cpu/cpu.ts";
+export type { AddressBreakpoint, ArmedEvents, Watchpoint } from "./machine/cpu/breakpoints.ts";
 export type { Exception, ExceptionLevel } from "./machine/cpu/exception.ts";
 export type { ClearReason, ExclusiveMonitor } from "./machine/cpu/exclusive_monitor.ts";
 export type { StrictChoice, StrictModels } from "./machine/cpu/strict_models.ts";

@@ -10,6 +10,7 @@ import {
 } from "../memory/translation.ts";
 import type { Regime, TranslationControls } from "../memory/translation_controls.ts";
 import { raiseDataAbort } from "./abort.ts";
+import { checkWatchpoints } from "./breakpoints.ts";
 import type { Cpu } from "./cpu.ts";
 import { writeDevice } from "./device_access.ts";
 import { parOf } from "./par.ts";
@@ -124,6 +125,7 @@ function zeroBlock(cpu: Cpu, address: bigint): void {
   const start = address & ~BigInt(ZERO_BLOCK - 1);
   const place = locate(cpu, accessControls(cpu, cpu.el), start, "write", false);
   if (place.faulted) return raiseDataAbort(cpu, place, { address, write: true });
+  if (checkWatchpoints(cpu, { address: start, size: ZERO_BLOCK, write: true, level: cpu.el })) return;
   const { hostOffset, physical, secure } = place;
   if (hostOffset < 0) {
     const fault = writeDevice(cpu, physical, ZERO_BLOCK, 0n, secure);
@@ -149,8 +151,10 @@ function maintain(name: string, needs: "read" | "write" | "none"): [name: string
     const level = cpu.el;
     const controlsNow = () => controlsOf(cpu, regimeOf(cpu, level));
     const result = translateFor(cpu, translation, controlsNow, address, request, 2);
-    if (result.faulted) raiseDataAbort(cpu, result, { address, write: true, maintenance: true });
-    else perform(cpu, name, result.address);
+    if (result.faulted) return raiseDataAbort(cpu, result, { address, write: true, maintenance: true });
+    // Of all maintenance only DC IVAC counts as a store (Arm ARM D2.10.4).
+    const watched = { address, size: 1, write: true, level: cpu.el, maintenance: true };
+    if (needs !== "write" || !checkWatchpoints(cpu, watched)) perform(cpu, name, result.address);
   }];
 }
 

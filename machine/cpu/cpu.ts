@@ -5,6 +5,7 @@ import { type CpuModel, type Feature, hasFeature } from "../a64/feature.ts";
 import type { HelperName } from "../ir/helpers.ts";
 import type { Access, ExecutionContext } from "../ir/operations.ts";
 import type { PhysicalMemory } from "../memory/physical.ts";
+import type { ArmedEvents } from "./breakpoints.ts";
 import type { Exception, ExceptionLevel } from "./exception.ts";
 import { ExclusiveMonitor } from "./exclusive_monitor.ts";
 import { callHelper } from "./helpers.ts";
@@ -91,6 +92,9 @@ export class Cpu implements ExecutionContext {
   branchType = 0;
   /** The instruction being executed is the one of a software step. */
   stepStarted = false;
+
+  /** Breakpoints and watchpoints that may match, if there are any; `debugRegistersChanged` keeps it. */
+  armed: ArmedEvents | undefined = undefined;
 
   /** Address of the next instruction; operations change it, the engine commits it. */
   nextPc = 0n;

@@ -1,6 +1,7 @@
 /** A CPU's state as a snapshot section; its timer, and the controllers that drive its lines, have their own. */
 import { flag, listOf, oneOf, u53, u64, u8 } from "../layout.ts";
 import { type Section, sectionLayout } from "../snapshot.ts";
+import { debugRegistersChanged } from "./breakpoints.ts";
 import type { Cpu } from "./cpu.ts";
 import type { ExceptionLevel } from "./exception.ts";
 import { extensionState } from "./pstate.ts";
@@ -119,6 +120,7 @@ export function restoreCpu(cpu: Cpu, take: (name: string) => Section): void {
   cpu.attention = true;
   cpu.monitor.restore(state.monitorOpen, state.monitorAddress, state.monitorSize);
   cpu.tlb.drop();
+  debugRegistersChanged(cpu);
 }
 
 /** Values that the layout's field kinds allow but no CPU has. */

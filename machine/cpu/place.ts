@@ -10,6 +10,7 @@ import {
   type Translation,
   type TranslationRequest,
 } from "../memory/translation.ts";
+import { isPageWatched } from "./breakpoints.ts";
 import type { Cpu } from "./cpu.ts";
 import { readDevice, writeDevice } from "./device_access.ts";
 import {
@@ -98,7 +99,8 @@ export function locate(
   if (kind === "write" ? device !== undefined : !direct) return elsewhere;
   const cached = strict !== undefined && strict.hasCaches &&
     isCached(controls.translation.stage1, attribute, kind === "execute");
-  if (strict === undefined || strict.isLasting) {
+  const isQuick = kind === "execute" || !isPageWatched(cpu, address);
+  if (isQuick && (strict === undefined || strict.isLasting)) {
     const mustAlign = isDevice(attribute) || controls.alignmentChecked;
     const filled = tlb.fill(table, high, low, context, hostOffset, physical, mustAlign, guarded);
     if (cached) table.markCached(filled);

@@ -1,4 +1,5 @@
 /** A CPU's state after reset (Arm ARM D1.9), at the level and address where the board lets it start. */
+import { debugRegistersChanged } from "./breakpoints.ts";
 import type { Cpu } from "./cpu.ts";
 import { SYSTEM_REGISTER_TABLE } from "./system_registers.ts";
 
@@ -49,4 +50,5 @@ export function resetCpu(cpu: Cpu, { on, pc, level }: ResetState): void {
   cpu.surroundings.strict?.resetCpu(cpu);
   cpu.timer.reset();
   cpu.tlb.drop();
+  debugRegistersChanged(cpu);
 }

@@ -3,6 +3,7 @@ import type { Access } from "../ir/operations.ts";
 import { type Fault, stage1Fault } from "../memory/fault.ts";
 import { PAGE_SIZE as PAGE } from "../memory/physical.ts";
 import { raiseDataAbort, raiseInstructionAbort, raisePcAlignment } from "./abort.ts";
+import { checkWatchpoints } from "./breakpoints.ts";
 import type { Cpu } from "./cpu.ts";
 import { readDevice } from "./device_access.ts";
 import type { ExceptionLevel } from "./exception.ts";
@@ -110,12 +111,21 @@ function locateUpdate(cpu: Cpu, address: bigint, size: number): [Place] | undefi
   return undefined;
 }
 
+/** A watchpoint matches an access whose places are known: it comes after all faults of translation (Arm ARM D1.12.4). */
+function isWatched(cpu: Cpu, address: bigint, size: number, access: Access, write: boolean): boolean {
+  return cpu.armed !== undefined &&
+    checkWatchpoints(cpu, { address, size, write, level: levelOf(cpu, access) });
+}
+
 /** Reads through every check; see `load` in memory_access.ts. */
 export function load(cpu: Cpu, address: bigint, size: number, access: Access): bigint {
   const places = access === "atomic"
     ? locateUpdate(cpu, address, size)
     : locateAll(cpu, address, size, access, "read");
-  return places === undefined ? 0n : read(cpu, places, address, size, access);
+  if (places === undefined || isWatched(cpu, address, size, access, false)) return 0n;
+  // An update is a write as well.
+  if (access === "atomic" && isWatched(cpu, address, size, access, true)) return 0n;
+  return read(cpu, places, address, size, access);
 }
 
 function read(
@@ -141,7 +151,8 @@ function read(
 /** Writes through every check; see `store` in memory_access.ts. */
 export function store(cpu: Cpu, address: bigint, size: number, value: bigint, access: Access): void {
   const places = locateAll(cpu, address, size, access, "write");
-  if (places !== undefined) write(cpu, places, address, size, value, access);
+  if (places === undefined || isWatched(cpu, address, size, access, true)) return;
+  write(cpu, places, address, size, value, access);
 }
 
 function write(
@@ -163,7 +174,7 @@ function write(
 /** Load-exclusive; see memory_access.ts. */
 export function loadExclusive(cpu: Cpu, address: bigint, size: number, access: Access): bigint {
   const places = locateAll(cpu, address, size, access, "read");
-  if (places === undefined) return 0n;
+  if (places === undefined || isWatched(cpu, address, size, access, false)) return 0n;
   const value = read(cpu, places, address, size, "exclusive");
   if (cpu.pending === undefined) cpu.monitor.set(places[0].physical, size);
   return value;
@@ -186,7 +197,7 @@ export function storeExclusive(
   if (places === undefined) return 1n;
   const passed = cpu.monitor.allows(places[0].physical, size);
   cpu.monitor.clear("storeExclusive");
-  if (!passed) return 1n;
+  if (!passed || isWatched(cpu, address, size, access, true)) return 1n;
   write(cpu, places, address, size, value, "exclusive");
   return cpu.pending === undefined ? 0n : 1n;
 }

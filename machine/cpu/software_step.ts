@@ -17,7 +17,7 @@ export function debugTarget(cpu: Cpu): 1 | 2 {
 }
 
 /** Debug exceptions other than BRK are enabled at the present level (Arm ARM D2.4). */
-function areDebugExceptionsEnabled(cpu: Cpu): boolean {
+export function areDebugExceptionsEnabled(cpu: Cpu): boolean {
   if (hasBit(cpu, "OSLSR_EL1", OSLSR_OSLK) || hasBit(cpu, "OSDLR_EL1", OSDLR_DLK)) return false;
   if (cpu.el > debugTarget(cpu)) return false;
   if (isSecureBelowEl3(cpu) && hasBit(cpu, "MDCR_EL3", MDCR_EL3_SDD)) return false;

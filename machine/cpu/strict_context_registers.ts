@@ -18,12 +18,12 @@ const SPECIAL_PURPOSE =
 // deno-fmt-ignore
 const IMMEDIATE: readonly ImmediateRow[] = [
   { names: words("ESR_EL FAR_EL HPFAR_EL PAR_EL AFSR IFSR32_EL2"), reason: "nothing but MRS reads it, and exceptions and AT write it without asking" },
-  { names: words("TPIDR CONTEXTIDR_EL"),                    reason: "software's own: nothing but MRS reads it" },
+  { names: words("TPIDR"),                                  reason: "software's own: nothing but MRS reads it" },
   { names: words("DACR32_EL2 DBGVCR32_EL2 FPEXC32_EL2 SDER32_EL3"), reason: "state of AArch32, which is not there" },
   { names: words("CNTP_ CNTV_ CNTHP_ CNTHV_ CNTPS_ CNTVOFF_EL2 CNTPOFF_EL2"), reason: "the timer's own registers: it observes writes in finite time, which is at once here (D11.2)" },
   { names: words("CNTFRQ_EL0"),                                     reason: "the timer does not read it" },
   { names: words("PM"),                                             reason: "counts need not be exact: counters observe writes in finite time (D7.3)" },
-  { names: words("DBGB DBGW OSDTR OSECCR_EL1 OSDLR_EL1 DBGPRCR_EL1 MDCCINT_EL1 DBGDTR"), reason: "breakpoints and watchpoints do not match, and there is no external debugger" },
+  { names: words("OSDTR OSECCR_EL1 OSDLR_EL1 DBGPRCR_EL1 MDCCINT_EL1 DBGDTR"), reason: "there is no external debugger" },
   { names: words("DBGCLAIM OSLAR_EL1"),                             reason: "it acts on another register, which MRS then reads" },
 ];
 

@@ -22,8 +22,12 @@ export const EXCEPTION_CLASS = {
   spAlignment:                0x26,
   floatingPointException:     0x2c,
   serror:                     0x2f,
+  breakpointLower:            0x30,
+  breakpointSame:             0x31,
   softwareStepLower:          0x32,
   softwareStepSame:           0x33,
+  watchpointLower:            0x34,
+  watchpointSame:             0x35,
   breakpointInstruction:      0x3c,
 } as const;
 

@@ -1,4 +1,5 @@
 /** Debug registers (Arm ARM D13.3): storage, locks and claim tags; there is no external debugger. */
+import { BREAKPOINTS, debugRegistersChanged, WATCHPOINTS } from "./breakpoints.ts";
 import {
   computed,
   constant,
@@ -10,7 +11,6 @@ import type { TrapName } from "./system_register_traps.ts";
 import { INDEX, type StoredRegister } from "./system_register_index.ts";
 import { changeCounting, EVENT_COUNTERS } from "./performance_counters.ts";
 
-const BREAKPOINTS = 6, WATCHPOINTS = 4;
 const DEBUG = { traps: ["TDA_EL2", "TDA_EL3"] } as const satisfies { traps: readonly TrapName[] };
 const LOCK = { traps: ["TDOSA_EL2", "TDOSA_EL3"] } as const satisfies { traps: readonly TrapName[] };
 /** The debug communications channel at EL0 and above. */
@@ -37,8 +37,11 @@ function numbered(
   form: (value: bigint) => bigint,
 ): SystemRegister[] {
   return Array.from({ length: count }, (_, n) => {
-    const row = stored(`${prefix}${n}_EL1` as StoredRegister, "EL1_RW", DEBUG);
-    return { ...row, write: (cpu, value) => row.write(cpu, form(value)) };
+    const row = stored(`${prefix}${n}_EL1` as StoredRegister, "EL1_RW", {
+      ...DEBUG,
+      written: debugRegistersChanged,
+    });
+    return { ...row, form: (_, value) => form(value), write: (cpu, value) => row.write(cpu, form(value)) };
   });
 }
 
@@ -63,7 +66,7 @@ export const DEBUG_REGISTERS: readonly SystemRegister[] = [
   ...numbered("DBGBCR", BREAKPOINTS, breakpointControl),
   ...numbered("DBGWVR", WATCHPOINTS, (value) => value & ~3n),
   ...numbered("DBGWCR", WATCHPOINTS, (value) => value),
-  stored("MDSCR_EL1", "EL1_RW", DEBUG),
+  stored("MDSCR_EL1", "EL1_RW", { ...DEBUG, written: debugRegistersChanged }),
   stored("MDCCINT_EL1", "EL1_RW", DEBUG),
   stored("OSDTRRX_EL1", "EL1_RW", { ...DEBUG, writable: 0xffff_ffffn }),
   stored("OSDTRTX_EL1", "EL1_RW", { ...DEBUG, writable: 0xffff_ffffn }),

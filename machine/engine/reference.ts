@@ -1,6 +1,7 @@
 /** The reference engine: evaluates the IR of each instruction exactly; slow, legible, the specification. */
 import { decode, lowerOn } from "../a64/rows.ts";
 import type { Cpu } from "../cpu/cpu.ts";
+import { checkBreakpoints } from "../cpu/breakpoints.ts";
 import { checkBranchTarget } from "../cpu/branch_target.ts";
 import { raiseIllegalState, raiseUndefined, takeException } from "../cpu/take_exception.ts";
 import { fetch } from "../cpu/memory_access.ts";
@@ -86,6 +87,10 @@ export class ReferenceEngine implements Engine {
   step(cpu: Cpu, traced = false): boolean {
     const word = fetch(cpu);
     if (cpu.pending !== undefined) return this.except(cpu);
+    if (cpu.armed !== undefined) {
+      checkBreakpoints(cpu, cpu.armed);
+      if (cpu.pending !== undefined) return this.except(cpu);
+    }
     const branchType = cpu.branchType;
     if (branchType !== 0 && !cpu.illegal) checkBranchTarget(cpu, word, branchType);
     const instruction = cpu.illegal

@@ -1,6 +1,7 @@
 /** Every group of runs on the bare machine. */
 import { groups as atomics } from "./atomics.ts";
 import { groups as branchTargets } from "./branch_targets.ts";
+import { groups as debug } from "./debug.ts";
 import { groups as exceptions } from "./exceptions.ts";
 import { type Group, onMax } from "./group.ts";
 import { groups as host } from "./host.ts";
@@ -29,4 +30,5 @@ export const GROUPS: readonly Group[] = [
   ...atomics,
   ...host,
   ...hostTranslation,
+  ...debug,
 ];
