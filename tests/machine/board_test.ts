@@ -19,10 +19,23 @@ Deno.test("buildBoard gives QEMU's addresses and interrupts of virt", () => {
     "flash1 4000000+4000000 -",
     "gicd 8000000+10000 -",
     "gicc 8010000+10000 -",
+    "gicv2m 8020000+1000 -",
     "uart0 9000000+1000 1",
     "rtc 9010000+1000 2",
+    "pcieMmio 10000000+2eff0000 -",
+    "pcieIo 3eff0000+10000 -",
+    "pcieEcam 4010000000+10000000 3",
+    "pcieMmio64 8000000000+8000000000 -",
     "fwCfg 9020000+18 -",
     "ram 40000000+8000000 -",
+  ]);
+});
+
+Deno.test("buildBoard without highmem has PCIe below 4 GiB", () => {
+  assertEquals(describe(build({ highmem: false }), /^pcie/), [
+    "pcieMmio 10000000+2eff0000 -",
+    "pcieIo 3eff0000+10000 -",
+    "pcieEcam 3f000000+1000000 3",
   ]);
 });
 
@@ -41,6 +54,7 @@ Deno.test("buildBoard with secure and virtualization adds their rows and makes t
     "gicc 8010000+10000 -",
     "gich 8030000+10000 -",
     "gicv 8040000+10000 -",
+    "gicv2m 8020000+1000 -",
     "uart0 9000000+1000 1",
     "secureRam e000000+1000000 - secure",
     "uart1 9040000+1000 8 secure",

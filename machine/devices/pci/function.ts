@@ -197,7 +197,14 @@ export class PciFunction {
   }
 }
 
-/** A BAR that answers nothing of its own: all of it is MSI-X table, pending bits and zeros. */
+/** A BAR that answers nothing of its own: all of it is MSI-X table, pending bits and, as in QEMU, ones. */
 export function msixBar(index: number, size: number): PciBar {
-  return { index, kind: "memory32", prefetchable: false, size, read: () => 0, write: () => {} };
+  return {
+    index,
+    kind: "memory32",
+    prefetchable: false,
+    size,
+    read: (_, size) => 2 ** (size * 8) - 1,
+    write: () => {},
+  };
 }
