@@ -29,27 +29,31 @@ export class FileSource implements Source {
   /** Length in bytes when it was opened. */
   readonly size: number;
 
-  /** Opens the file; throws CommandError naming it. */
-  constructor(readonly name: string) {
+  /** Opens the file; throws CommandError naming it. `what` is what it is to be. */
+  constructor(readonly name: string, private readonly what = "journal") {
     try {
       this.#file = Deno.openSync(name);
       const { size, isDirectory } = this.#file.statSync();
       if (isDirectory) throw new Deno.errors.IsADirectory();
       this.size = size;
     } catch (error) {
-      throw new CommandError(`Cannot open journal "${name}": ${reasonOf(error)}`);
+      throw new CommandError(`Cannot open ${what} "${name}": ${reasonOf(error)}`);
     }
   }
 
-  /** Reads `length` bytes at `offset`, fewer where the file ends. */
-  read(offset: number, length: number): Uint8Array {
+  /** Reads `length` bytes at `offset`, fewer where the file ends; throws CommandError naming the file. */
+  read(offset: number, length: number): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(length);
-    this.#file.seekSync(offset, Deno.SeekMode.Start);
     let filled = 0;
-    while (filled < length) {
-      const count = this.#file.readSync(bytes.subarray(filled));
-      if (count === null) break;
-      filled += count;
+    try {
+      this.#file.seekSync(offset, Deno.SeekMode.Start);
+      while (filled < length) {
+        const count = this.#file.readSync(bytes.subarray(filled));
+        if (count === null) break;
+        filled += count;
+      }
+    } catch (error) {
+      throw new CommandError(`Cannot read ${this.what} "${this.name}": ${reasonOf(error)}`);
     }
     return bytes.subarray(0, filled);
   }
