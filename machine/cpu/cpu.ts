@@ -7,6 +7,7 @@ import type { Access, ExecutionContext } from "../ir/operations.ts";
 import type { PhysicalMemory } from "../memory/physical.ts";
 import type { ArmedEvents } from "./breakpoints.ts";
 import type { Exception, ExceptionLevel } from "./exception.ts";
+import type { GicCpuInterface } from "./gic_interface.ts";
 import { ExclusiveMonitor } from "./exclusive_monitor.ts";
 import { callHelper } from "./helpers.ts";
 import * as memoryAccess from "./memory_access.ts";
@@ -40,6 +41,8 @@ export interface CpuSurroundings {
   readonly cpus: readonly Cpu[];
   /** Strict models, if there are any. */
   readonly strict?: StrictModels | undefined;
+  /** The CPU's interface to a GICv3, if there is one: what the registers ICC and ICH are. */
+  readonly gic?: GicCpuInterface | undefined;
   /** Answers an HVC or SMC as PSCI firmware; false when the instruction is not for it. */
   firmwareCall(cpu: Cpu, conduit: "hvc" | "smc"): boolean;
   /** Answers HLT #0xF000 as semihosting; false when semihosting is off. */
@@ -113,6 +116,10 @@ export class Cpu implements ExecutionContext {
   irqLine = false;
   /** FIQ input. */
   fiqLine = false;
+  /** An interrupt of Secure Group 1 of a GICv3: an IRQ for Secure software below EL3, an FIQ for others. */
+  secureGroup1Line = false;
+  /** One of Non-secure Group 1: an FIQ in Secure state, an IRQ in Non-secure state. */
+  nonSecureGroup1Line = false;
   /** Virtual interrupt inputs, driven by the interrupt controller's virtual CPU interface. */
   virtualIrqLine = false;
   /** Virtual FIQ input. */

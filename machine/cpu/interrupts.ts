@@ -5,7 +5,7 @@ import type { Exception } from "./exception.ts";
 import { untagPc } from "./memory_access.ts";
 import { beginStep, pendingStep } from "./software_step.ts";
 import { syndromeOf } from "./syndrome.ts";
-import { isInHost } from "./translation_regime.ts";
+import { isInHost, isSecureBelowEl3 } from "./translation_regime.ts";
 
 /** PSTATE.A, I, F as bits of `cpu.daif`. */
 const A = 4, I = 2, F = 1;
@@ -26,15 +26,22 @@ interface InterruptRow {
   readonly virtualLine: (cpu: Cpu) => boolean;
 }
 
+/** An interrupt of Group 1 of a GICv3 is an IRQ in its own Security state and an FIQ elsewhere, as at EL3 (IHI 0069, 4.6.2). */
+function isGroup1(cpu: Cpu, asFiq: boolean): boolean {
+  const isSecure = isSecureBelowEl3(cpu);
+  return (cpu.secureGroup1Line && (isSecure && cpu.el < 3) !== asFiq) ||
+    (cpu.nonSecureGroup1Line && (isSecure || cpu.el === 3) === asFiq);
+}
+
 // deno-fmt-ignore
 const FIQ: InterruptRow = {
   kind: "fiq", mask: F, scr: SCR.FIQ, route: HCR.FMO, virtual: HCR.VF,
-  physicalLine: (cpu) => cpu.fiqLine, virtualLine: (cpu) => cpu.virtualFiqLine,
+  physicalLine: (cpu) => cpu.fiqLine || isGroup1(cpu, true), virtualLine: (cpu) => cpu.virtualFiqLine,
 };
 // deno-fmt-ignore
 const IRQ: InterruptRow = {
   kind: "irq", mask: I, scr: SCR.IRQ, route: HCR.IMO, virtual: HCR.VI,
-  physicalLine: (cpu) => cpu.irqLine, virtualLine: (cpu) => cpu.virtualIrqLine,
+  physicalLine: (cpu) => cpu.irqLine || isGroup1(cpu, false), virtualLine: (cpu) => cpu.virtualIrqLine,
 };
 // deno-fmt-ignore
 const SERROR: InterruptRow = {

@@ -14,7 +14,7 @@ export interface ResetState {
 }
 
 /**
- * Resets a CPU and its timer: every register zero but for system registers with a reset value. Interrupt lines stay as
+ * Resets a CPU, its timer and its interface to a GICv3: every register zero but for system registers with a reset value. Interrupt lines stay as
  * their controller drives them.
  */
 export function resetCpu(cpu: Cpu, { on, pc, level }: ResetState): void {
@@ -49,6 +49,7 @@ export function resetCpu(cpu: Cpu, { on, pc, level }: ResetState): void {
   cpu.monitor.restore(false, 0, 0);
   cpu.surroundings.strict?.resetCpu(cpu);
   cpu.timer.reset();
+  cpu.surroundings.gic?.reset();
   cpu.tlb.drop();
   debugRegistersChanged(cpu);
 }

@@ -45,6 +45,8 @@ export interface SystemRegister {
   readonly read: (cpu: Cpu) => bigint;
   /** Writes it, after all checks. */
   readonly write: (cpu: Cpu, value: bigint) => void;
+  /** What a look at it shows, when reading it changes something. */
+  readonly peek?: (cpu: Cpu) => bigint;
   /** Extension that it belongs to; it exists in every CPU when absent. */
   readonly feature?: Feature;
   /** An access that privilege alone would allow is UNDEFINED. */

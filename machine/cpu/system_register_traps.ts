@@ -89,6 +89,20 @@ function debug(bit: number): TrapControl {
   return { from: E01, to: 2, access: "both", isSet };
 }
 
+/** A trap of ICH_HCR_EL2, of the guest's accesses to the CPU interface of a GICv3. */
+function interruptTrap(bit: number): TrapControl {
+  const isSet = (cpu: Cpu) => ((cpu.surroundings.gic?.hypervisorControl ?? 0) >>> bit & 1) === 1;
+  return { from: E1, to: 2, access: "both", isSet };
+}
+
+/** Accesses to the CPU interface while all the bits of SCR_EL3 are set, unless EL1 has the virtual one by HCR_EL2. */
+function interruptToMonitor(all: readonly number[], redirects: readonly number[]): TrapControl {
+  const isSet = (cpu: Cpu) =>
+    all.every((bit) => hasBit(cpu, "SCR_EL3", bit)) &&
+    !(cpu.el === 1 && redirects.some((bit) => hypervisorBit(cpu, bit)));
+  return { from: E12, to: 3, access: "both", isSet };
+}
+
 const TDE = 8;
 /** PMUSERENR_EL0. */
 const EN = 0, SW = 1, CR = 2, ER = 3;
@@ -160,6 +174,11 @@ export const TRAPS = {
   EL1PCEN:        allowedByHypervisor(1, 11),
   EL1TVT:         counterTrap(13),
   EL1TVCT:        counterTrap(14),
+  TC:             interruptTrap(10),
+  TALL0:          interruptTrap(11),
+  TALL1:          interruptTrap(12),
+  TDIR:           interruptTrap(14),
+  ICC_SGI:        { from: E1, to: 2, access: "both", isSet: (cpu) => hypervisorBit(cpu, HCR.FMO) || hypervisorBit(cpu, HCR.IMO) },
   APK_EL2:        clear("HCR_EL2", HCR.APK, E1, 2, "both"),
   API_EL2:        { from: E01, to: 2, access: "both", isSet: isAuthenticationHypervisors, syndrome: POINTER_AUTHENTICATION_SYNDROME },
   // To EL3.
@@ -168,6 +187,9 @@ export const TRAPS = {
   FGTEn:          clear("SCR_EL3", SCR.FGTEn, E2, 3, "both"),
   ECVEn:          clear("SCR_EL3", SCR.ECVEn, E2, 3, "both"),
   ST:             clear("SCR_EL3", 11, E1, 3, "both"),
+  ICC_FIQ:        interruptToMonitor([SCR.FIQ], [HCR.FMO]),
+  ICC_IRQ:        interruptToMonitor([SCR.IRQ], [HCR.IMO]),
+  ICC_BOTH:       interruptToMonitor([SCR.FIQ, SCR.IRQ], [HCR.FMO, HCR.IMO]),
   TCPAC_EL3:      set("CPTR_EL3", 31, E12, 3, "both"),
   TFP_EL3:        { ...set("CPTR_EL3", 10, E012 | E3, 3, "both"), syndrome },
   TDOSA_EL3:      set("MDCR_EL3", 10, E12, 3, "both"),

@@ -9,6 +9,7 @@ import { type TrapName, trapOf } from "./system_register_traps.ts";
 import { DEBUG_REGISTERS } from "./system_registers_debug.ts";
 import { EL1_REGISTERS } from "./system_registers_el1.ts";
 import { EL2_REGISTERS, EL3_REGISTERS } from "./system_registers_el2.ts";
+import { GIC_REGISTERS } from "./system_registers_gic.ts";
 import { ID_REGISTERS } from "./system_registers_id.ts";
 import { PAUTH_REGISTERS } from "./system_registers_pauth.ts";
 import { PMU_REGISTERS } from "./system_registers_pmu.ts";
@@ -27,6 +28,7 @@ const OWN_ROWS: readonly SystemRegister[] = [
   ...DEBUG_REGISTERS,
   ...PMU_REGISTERS,
   ...PAUTH_REGISTERS,
+  ...GIC_REGISTERS,
 ];
 
 /** Every system register of the CPU. */
@@ -122,12 +124,17 @@ function readRow(cpu: Cpu, row: SystemRegister): bigint {
   return isWithoutEl2(cpu, row) ? row.withoutEl2?.(cpu) ?? 0n : row.read(cpu);
 }
 
+/** What a read would give, without what else it does. */
+function peekRow(cpu: Cpu, row: SystemRegister): bigint {
+  return row.peek === undefined || isWithoutEl2(cpu, row) ? readRow(cpu, row) : row.peek(cpu);
+}
+
 /** MRS: the register's value, or 0n with an exception pending. `encoding` as `systemEncoding` has it, `Rt` 0–31. */
 export function readSystemRegister(cpu: Cpu, encoding: number, Rt: number): bigint {
   const row = admit(cpu, encoding, Rt, true);
   if (row === undefined) return 0n;
   const pending = pendingWrites(cpu);
-  if (row.form === undefined) pending?.check(cpu, () => readRow(cpu, row));
+  if (row.form === undefined) pending?.check(cpu, () => peekRow(cpu, row));
   return pending?.valueOf(row) ?? readRow(cpu, row);
 }
 
@@ -158,7 +165,7 @@ function rowNamed(name: string): SystemRegister {
 /** The value of a register as software at the present level would read it if it could; throws RangeError for a wrong name. */
 export function peekSystemRegister(cpu: Cpu, name: string): bigint {
   const row = rowNamed(name);
-  return pendingWrites(cpu)?.valueOf(row) ?? readRow(cpu, row);
+  return pendingWrites(cpu)?.valueOf(row) ?? peekRow(cpu, row);
 }
 
 /** Writes a register as the operator does: no checks, no event, what is read-only stays; RangeError for a wrong name. */

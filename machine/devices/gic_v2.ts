@@ -7,16 +7,8 @@ import type { InterruptLine } from "./device.ts";
 import type { InterruptController, InterruptControllerFrame } from "./interrupt_controller.ts";
 import { CPU_INTERFACE_FIELDS, GicV2CpuInterface, type InterruptSource } from "./gic_v2_cpu_interface.ts";
 import { byCpu, GicV2Distributor } from "./gic_v2_distributor.ts";
-import {
-  at,
-  CPUS_MAX,
-  GicV2Interrupts,
-  INTERRUPT_COUNT,
-  INTERRUPT_FIELDS,
-  NON_SECURE_PRIORITY,
-  PRIVATE_COUNT,
-  SGI_COUNT,
-} from "./gic_v2_interrupts.ts";
+import { at, CPUS_MAX, INTERRUPT_COUNT, lowestBit, PRIVATE_COUNT, SGI_COUNT } from "./gic_interrupts.ts";
+import { GicV2Interrupts, INTERRUPT_FIELDS, NON_SECURE_PRIORITY } from "./gic_v2_interrupts.ts";
 import { GicV2VirtualInterface, VIRTUAL_FIELDS } from "./gic_v2_virtual.ts";
 import type { RegisterMap } from "./register_map.ts";
 
@@ -170,18 +162,8 @@ export class GicV2 implements InterruptController {
   #setLevel(cpu: number, interrupt: number, level: boolean, source: string): void {
     const { state } = this.#interrupts;
     if (this.#interrupts.test(state.level, cpu, interrupt) === level) return;
-    const wasPending = this.#isPending(cpu, interrupt);
-    this.#interrupts.assign(state.level, cpu, interrupt, level);
-    if (level && this.#interrupts.test(state.edge, cpu, interrupt)) {
-      this.#interrupts.assign(state.latched, cpu, interrupt, true);
-    }
-    if (!wasPending && this.#isPending(cpu, interrupt)) this.#raised(cpu, interrupt, source);
+    if (this.#interrupts.setLevel(cpu, interrupt, level)) this.#raised(cpu, interrupt, source);
     this.#update();
-  }
-
-  #isPending(cpu: number, interrupt: number): boolean {
-    const word = this.#interrupts.word(cpu, interrupt >>> 5);
-    return (this.#interrupts.pending(word) >>> (interrupt & 31) & 1) === 1;
   }
 
   /**
@@ -192,7 +174,7 @@ export class GicV2 implements InterruptController {
     if (!this.hasInterrupt(interrupt) || !(cpu in this.#outputs)) {
       throw new RangeError(`Cannot inject interrupt ${interrupt} of cpu${cpu}: there is none`);
     }
-    const wasPending = this.#isPending(cpu, interrupt);
+    const wasPending = this.#interrupts.isPending(cpu, interrupt);
     if (interrupt < SGI_COUNT) this.#interrupts.sendSgi(cpu, interrupt, 1 << cpu);
     else this.#interrupts.assign(this.#interrupts.state.latched, cpu, interrupt, true);
     if (!wasPending) this.#raised(cpu, interrupt, "operator");
@@ -202,7 +184,7 @@ export class GicV2 implements InterruptController {
   /** A shared interrupt is told as one of its lowest-numbered target CPU, or of CPU 0 while it has none. */
   #raised(cpu: number, interrupt: number, source: string): void {
     const targets = interrupt < PRIVATE_COUNT ? 1 << cpu : at(this.#interrupts.state.targets, interrupt);
-    const told = targets === 0 ? 0 : 31 - Math.clz32(targets & -targets);
+    const told = targets === 0 ? 0 : lowestBit(targets);
     this.#events.emit("interruptRaised", told, { interrupt, source });
   }
 

@@ -1,7 +1,8 @@
 /** A CPU interface of a GICv2, physical or virtual: masks, acknowledges and ends interrupts (Arm IHI 0048B, 4.4, 5.5). */
 import { u16, u8, type ValueOf } from "../layout.ts";
 import { words } from "./fixed_arrays.ts";
-import { type Candidate, ENABLE_GROUP, GROUP1_PENDING, SPURIOUS } from "./gic_v2_interrupts.ts";
+import { SPURIOUS } from "./gic_interrupts.ts";
+import { type Candidate, ENABLE_GROUP, GROUP1_PENDING } from "./gic_v2_interrupts.ts";
 import { type RegisterAccess, type RegisterMap, registerMap } from "./register_map.ts";
 
 /** What a CPU interface acts on: the distributor's interrupts, or the list registers. */

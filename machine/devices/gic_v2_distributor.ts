@@ -1,13 +1,7 @@
 /** The distributor of a GICv2: configures interrupts and makes them pending (Arm IHI 0048B, section 4.3). */
 import type { AccessContext, MappedDevice } from "../memory/physical.ts";
-import {
-  at,
-  CPUS_MAX,
-  type GicV2Interrupts,
-  PRIVATE_COUNT,
-  SGI_COUNT,
-  WORD_COUNT,
-} from "./gic_v2_interrupts.ts";
+import { at, CPUS_MAX, lowestBit, PRIVATE_COUNT, SGI_COUNT, WORD_COUNT } from "./gic_interrupts.ts";
+import type { GicV2Interrupts } from "./gic_v2_interrupts.ts";
 import { constants, type RegisterAccess, registerMap } from "./register_map.ts";
 
 /** What a distributor acts on. */
@@ -147,7 +141,7 @@ export class GicV2Distributor implements MappedDevice {
     let raised = set & ~this.#interrupts.pending(word);
     latched[word]! |= set;
     for (; raised !== 0; raised &= raised - 1) {
-      const bit = 31 - Math.clz32(raised & -raised);
+      const bit = lowestBit(raised);
       this.#options.raised(access.cpu, access.index * 32 + bit, `cpu${access.cpu}`);
     }
   }

@@ -1,20 +1,18 @@
 /** The interrupts of a GICv2: enabled, pending, active, priority, target, group (Arm IHI 0048B, chapter 3). */
 import { u8, type ValueOf } from "../layout.ts";
 import { octets, words } from "./fixed_arrays.ts";
+import {
+  at,
+  BankedInterrupts,
+  CPUS_MAX,
+  INTERRUPT_COUNT,
+  lowestBit,
+  SGI_COUNT,
+  SPURIOUS,
+  STORED_WORDS,
+  WORD_COUNT,
+} from "./gic_interrupts.ts";
 
-/** CPU interfaces a GICv2 can have. */
-export const CPUS_MAX = 8;
-/** Software-generated interrupts, numbers 0–15. */
-export const SGI_COUNT = 16;
-/** Interrupts banked per CPU, numbers 0–31. */
-export const PRIVATE_COUNT = 32;
-/** Interrupts in all, as on QEMU's `virt`. */
-export const INTERRUPT_COUNT = 288;
-/** Words of 32 interrupts that one CPU sees. */
-export const WORD_COUNT: number = INTERRUPT_COUNT / 32;
-
-/** Interrupt numbers with a meaning of their own: none pending, and one of Group 1 that this read may not take. */
-export const SPURIOUS = 1023;
 /** Group 1 pending at a Secure read with AckCtl 0. */
 export const GROUP1_PENDING = 1022;
 
@@ -33,8 +31,6 @@ export interface Candidate {
   /** 0 or 1. */
   readonly group: 0 | 1;
 }
-
-const STORED_WORDS = CPUS_MAX + WORD_COUNT - 1;
 
 /** Section fields of the interrupts, in layout order. */
 // deno-fmt-ignore
@@ -59,12 +55,13 @@ export const INTERRUPT_FIELDS = {
 export type InterruptState = ValueOf<typeof INTERRUPT_FIELDS>;
 
 /** The interrupts as the distributor and the CPU interfaces use them. */
-export class GicV2Interrupts {
+export class GicV2Interrupts extends BankedInterrupts<InterruptState> {
   /** Everything that is saved. */
   state: InterruptState;
 
   /** `cpuCount` is 1–8. */
   constructor(readonly cpuCount: number) {
+    super();
     this.state = initialState(cpuCount);
   }
 
@@ -74,34 +71,6 @@ export class GicV2Interrupts {
     if (!nonSecure) return;
     this.state.group.fill(0xffff_ffff);
     this.state.priority.fill(NON_SECURE_PRIORITY);
-  }
-
-  /** Which word holds interrupts 32n to 32n+31 as `cpu` sees them. */
-  word(cpu: number, n: number): number {
-    return n === 0 ? cpu : CPUS_MAX + n - 1;
-  }
-
-  /** Where the arrays with one element per interrupt have an interrupt that `cpu` sees. */
-  slot(cpu: number, interrupt: number): number {
-    return this.word(cpu, interrupt >>> 5) * 32 + (interrupt & 31);
-  }
-
-  /** The pending bits of a word. */
-  pending(word: number): number {
-    const { latched, level, edge } = this.state;
-    return at(latched, word) | (at(level, word) & ~at(edge, word));
-  }
-
-  /** One bit of a word array. */
-  test(array: Uint32Array, cpu: number, interrupt: number): boolean {
-    return (at(array, this.word(cpu, interrupt >>> 5)) >>> (interrupt & 31) & 1) === 1;
-  }
-
-  /** Sets or clears one bit of a word array. */
-  assign(array: Uint32Array, cpu: number, interrupt: number, value: boolean): void {
-    const word = this.word(cpu, interrupt >>> 5);
-    const bit = 1 << (interrupt & 31);
-    array[word] = value ? at(array, word) | bit : at(array, word) & ~bit;
   }
 
   /** The group of an interrupt. */
@@ -121,7 +90,7 @@ export class GicV2Interrupts {
         (control & ENABLE_GROUP[1] ? at(group, word) : 0);
       let bits = this.pending(word) & at(enabled, word) & ~at(active, word) & forwarded;
       for (; bits !== 0; bits &= bits - 1) {
-        const bit = 31 - Math.clz32(bits & -bits);
+        const bit = lowestBit(bits);
         const isTarget = n === 0 || (at(targets, n * 32 + bit) >>> cpu & 1) === 1;
         if (!isTarget || at(priority, word * 32 + bit) >= best) continue;
         best = at(priority, word * 32 + bit);
@@ -144,7 +113,7 @@ export class GicV2Interrupts {
   /** The lowest-numbered CPU among the senders of a pending SGI, 0 when there is none. */
   sourceOf(cpu: number, interrupt: number): number {
     const sources = at(this.state.sgiSources, cpu * SGI_COUNT + interrupt);
-    return sources === 0 ? 0 : 31 - Math.clz32(sources & -sources);
+    return sources === 0 ? 0 : lowestBit(sources);
   }
 
   /** Adds senders of an SGI that is pending on a CPU. */
@@ -177,9 +146,4 @@ function initialState(cpuCount: number): InterruptState {
     targets: new Uint8Array(INTERRUPT_COUNT).fill(cpuCount === 1 ? 1 : 0),
     sgiSources: new Uint8Array(CPUS_MAX * SGI_COUNT),
   };
-}
-
-/** An element known to exist. */
-export function at(array: Uint32Array | Uint8Array, index: number): number {
-  return array[index] as number;
 }

@@ -1,8 +1,9 @@
 /** Virtualization Extensions of a GICv2: list registers and a virtual CPU interface (Arm IHI 0048B, chapter 5). */
 import { u32, type ValueOf } from "../layout.ts";
 import { words } from "./fixed_arrays.ts";
+import { at, SGI_COUNT } from "./gic_interrupts.ts";
 import { GicV2CpuInterface, type InterruptSource } from "./gic_v2_cpu_interface.ts";
-import { at, type Candidate, ENABLE_GROUP, SGI_COUNT } from "./gic_v2_interrupts.ts";
+import { type Candidate, ENABLE_GROUP } from "./gic_v2_interrupts.ts";
 import { type RegisterMap, registerMap } from "./register_map.ts";
 
 /** What the virtual interface of one CPU acts on. */

@@ -1,4 +1,5 @@
 /** What the board asks of an interrupt controller, whichever generation it is. */
+import type { GicCpuInterface } from "../cpu/gic_interface.ts";
 import type { MappedDevice } from "../memory/physical.ts";
 import type { Section } from "../snapshot.ts";
 import type { InterruptLine } from "./device.ts";
@@ -20,6 +21,8 @@ export interface InterruptController {
   readonly frames: readonly InterruptControllerFrame[];
   /** Where an ITS sends LPIs; undefined when the controller has none. */
   readonly lpis?: LpiTarget | undefined;
+  /** What the system registers of each CPU reach; undefined when the controller has none. */
+  readonly cpuInterfaces?: readonly GicCpuInterface[] | undefined;
   /** Whether there is an interrupt of this number. */
   hasInterrupt(interrupt: number): boolean;
   /** The input of a shared peripheral interrupt; `source` is what events name as its cause. */

@@ -1,0 +1,86 @@
+/** Interrupts of a GIC in words of 32, those that are private to a CPU first: what GICv2 and GICv3 keep alike. */
+
+/** CPU interfaces a GICv2 can have, and as many redistributors a GICv3 here. */
+export const CPUS_MAX = 8;
+/** Software-generated interrupts, numbers 0–15. */
+export const SGI_COUNT = 16;
+/** Interrupts of each CPU, numbers 0–31. */
+export const PRIVATE_COUNT = 32;
+/** Interrupts in all, as on QEMU's `virt`. */
+export const INTERRUPT_COUNT = 288;
+/** Words of 32 interrupts that one CPU sees. */
+export const WORD_COUNT: number = INTERRUPT_COUNT / 32;
+/** Words of 32 interrupts in all: one of private interrupts for each CPU, then those of shared ones. */
+export const STORED_WORDS: number = CPUS_MAX + WORD_COUNT - 1;
+
+/** Number that says that there is no interrupt. */
+export const SPURIOUS = 1023;
+
+/** What an interrupt's line and the latch behind it say. */
+export interface BankedState {
+  /** Pending by an edge, a register or an SGI; what a level makes pending is not latched. */
+  readonly latched: Uint32Array;
+  /** Levels of inputs. */
+  readonly level: Uint32Array;
+  /** Edge-triggered. */
+  readonly edge: Uint32Array;
+}
+
+/** The interrupts, as `cpu` and a number name them; `cpu` matters for private ones only. */
+export abstract class BankedInterrupts<S extends BankedState> {
+  /** Everything that is saved. */
+  abstract state: S;
+
+  /** Which word holds interrupts 32n to 32n+31 as `cpu` sees them. */
+  word(cpu: number, n: number): number {
+    return n === 0 ? cpu : CPUS_MAX + n - 1;
+  }
+
+  /** Where the arrays with one element per interrupt have an interrupt that `cpu` sees. */
+  slot(cpu: number, interrupt: number): number {
+    return this.word(cpu, interrupt >>> 5) * 32 + (interrupt & 31);
+  }
+
+  /** The pending bits of a word. */
+  pending(word: number): number {
+    const { latched, level, edge } = this.state;
+    return at(latched, word) | (at(level, word) & ~at(edge, word));
+  }
+
+  /** Whether an interrupt is pending. */
+  isPending(cpu: number, interrupt: number): boolean {
+    return (this.pending(this.word(cpu, interrupt >>> 5)) >>> (interrupt & 31) & 1) === 1;
+  }
+
+  /** Takes the level of an input; true when that makes the interrupt pending. */
+  setLevel(cpu: number, interrupt: number, level: boolean): boolean {
+    const wasPending = this.isPending(cpu, interrupt);
+    this.assign(this.state.level, cpu, interrupt, level);
+    if (level && this.test(this.state.edge, cpu, interrupt)) {
+      this.assign(this.state.latched, cpu, interrupt, true);
+    }
+    return !wasPending && this.isPending(cpu, interrupt);
+  }
+
+  /** One bit of a word array. */
+  test(array: Uint32Array, cpu: number, interrupt: number): boolean {
+    return (at(array, this.word(cpu, interrupt >>> 5)) >>> (interrupt & 31) & 1) === 1;
+  }
+
+  /** Sets or clears one bit of a word array. */
+  assign(array: Uint32Array, cpu: number, interrupt: number, value: boolean): void {
+    const word = this.word(cpu, interrupt >>> 5);
+    const bit = 1 << (interrupt & 31);
+    array[word] = value ? at(array, word) | bit : at(array, word) & ~bit;
+  }
+}
+
+/** An element known to exist. */
+export function at(array: Uint32Array | Uint8Array, index: number): number {
+  return array[index] as number;
+}
+
+/** The number of the lowest bit that is set, of a value other than zero. */
+export function lowestBit(bits: number): number {
+  return 31 - Math.clz32(bits & -bits);
+}
