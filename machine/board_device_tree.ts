@@ -25,9 +25,10 @@ interface Generation {
   readonly secureChosen: DeviceTreeNode | undefined;
 }
 
-/** `<type number flags>` of a private interrupt, in the flags the mask of CPUs that have it. */
-function privateInterrupt({ configuration: { cpus } }: Board, number: number): number[] {
-  return [PRIVATE, number, (2 ** cpus - 1) << 8 | LEVEL_HIGH];
+/** `<type number flags>` of a private interrupt; of a GICv2 the flags have the mask of CPUs that have it. */
+function privateInterrupt({ configuration: { cpus, gicVersion } }: Board, number: number): number[] {
+  const mask = gicVersion === 2 ? (2 ** cpus - 1) << 8 : 0;
+  return [PRIVATE, number, mask | LEVEL_HIGH];
 }
 
 function reg(...rows: readonly BoardRow[]): Uint8Array {
@@ -103,9 +104,10 @@ function addInterruptController({ board, root }: Generation, rows: readonly Boar
     .set("interrupt-controller", EMPTY)
     .set("#address-cells", cells(2))
     .set("#size-cells", cells(2))
-    .set("ranges", EMPTY)
-    .set("compatible", strings("arm,cortex-a15-gic"))
-    .set("reg", reg(...rows));
+    .set("ranges", EMPTY);
+  if (board.configuration.gicVersion === 2) node.set("compatible", strings("arm,cortex-a15-gic"));
+  else node.set("compatible", strings("arm,gic-v3")).set("#redistributor-regions", cells(1));
+  node.set("reg", reg(...rows));
   // QEMU gives no mask of CPUs here.
   if (board.configuration.virtualization) {
     node.set("interrupts", cells(PRIVATE, PPI.virtualMaintenance, LEVEL_HIGH));

@@ -84,7 +84,7 @@ export class VirtBoard {
     const cpus: Cpu[] = [];
     this.cpus = cpus;
     this.#strict = this.#buildStrict(configuration);
-    this.#gic = buildInterruptController(this.#board, this.events, cpus);
+    this.#gic = buildInterruptController(this.#board, { events: this.events, memory: this.memory, cpus });
     this.#psci = new Psci(this.#plan.conduit, this.#powerController(power), this.events);
     this.#semihosting = configuration.semihosting ? this.#buildSemihosting(configuration, power) : undefined;
     for (let index = 0; index < configuration.cpus; index++) cpus.push(this.#buildCpu(index, configuration));
@@ -125,6 +125,7 @@ export class VirtBoard {
       events: this.events,
       cpus: this.cpus,
       strict: this.#strict,
+      gic: this.#gic.cpuInterfaces?.[index],
       firmwareCall: (cpu, conduit) => this.#firmwareCall(cpu, conduit),
       semihostingCall: (cpu) => this.#semihostingCall(cpu),
     }, timer);

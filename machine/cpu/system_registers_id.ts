@@ -19,6 +19,11 @@ function virtualised(index: number, physical: (cpu: Cpu) => bigint): (cpu: Cpu) 
   return (cpu) => cpu.el === 1 && isEl2Enabled(cpu) ? cpu.registers.system[index] as bigint : physical(cpu);
 }
 
+/** A field that says that the registers of a GICv3 are there. */
+function withGic(shift: bigint, value: (cpu: Cpu) => bigint): (cpu: Cpu) => bigint {
+  return (cpu) => value(cpu) | (cpu.surroundings.gic === undefined ? 0n : 1n << shift);
+}
+
 /** One field value for each of EL0 and EL1, EL2 where it exists, EL3 where it exists. */
 function byLevel(base: bigint, el2: bigint, el3: bigint): (cpu: Cpu) => bigint {
   return ({ features }) => base | (features.el2 ? el2 : 0n) | (features.el3 ? el3 : 0n);
@@ -44,7 +49,7 @@ function zeroingIdentification(cpu: Cpu): bigint {
 // deno-fmt-ignore
 const VALUES: Readonly<Record<string, bigint | ((cpu: Cpu) => bigint)>> = {
   ID_PFR0_EL1:      0x0000_0131n,
-  ID_PFR1_EL1:      byLevel(0x0001_0001n, 0x1000n, 0x0010n),
+  ID_PFR1_EL1:      withGic(28n, byLevel(0x0001_0001n, 0x1000n, 0x0010n)),
   ID_DFR0_EL1:      byLevel(0x0301_0006n, 0n, 0x0060n),
   ID_MMFR0_EL1:     0x1010_1105n,
   ID_MMFR1_EL1:     0x4000_0000n,
@@ -59,7 +64,7 @@ const VALUES: Readonly<Record<string, bigint | ((cpu: Cpu) => bigint)>> = {
   MVFR0_EL1:        0x1011_0222n,
   MVFR1_EL1:        0x1211_1111n,
   MVFR2_EL1:        0x0000_0043n,
-  ID_AA64PFR0_EL1:  byLevel(0x0011n, 0x0100n, 0x1000n),
+  ID_AA64PFR0_EL1:  withGic(24n, byLevel(0x0011n, 0x0100n, 0x1000n)),
   ID_AA64DFR0_EL1:  0x1030_5000n,
   ID_AA64MMFR0_EL1: ({ features }) => 0x0000_1120n | memoryModelFields(features.model),
 };
