@@ -50,6 +50,7 @@ export type { Exception, ExceptionLevel } from "./machine/cpu/exception.ts";
 export type { ClearReason, ExclusiveMonitor } from "./machine/cpu/exclusive_monitor.ts";
 export type { StrictChoice, StrictModels } from "./machine/cpu/strict_models.ts";
 export type { PendingWrites, WritableRegister } from "./machine/cpu/strict_context.ts";
+export * from "./machine/cpu/gic_interface.ts";
 export * from "./machine/cpu/timer.ts";
 export type { Registers } from "./machine/cpu/registers.ts";
 export { type HelperName, HELPERS } from "./machine/ir/helpers.ts";
