@@ -1,5 +1,5 @@
 /** Composition: from the board table to memory, devices, CPUs and wires, and their reset. */
-import { type Board, type BoardRow, buildBoard, SPI_BASE } from "./board.ts";
+import { type Board, type BoardRow, buildBoard, PPI, PPI_BASE, SPI_BASE } from "./board.ts";
 import { type BootPlan, cpuOnStart, type CpuStart, planBoot } from "./boot.ts";
 import { applyWrites, type BootImages } from "./boot_images.ts";
 import { Clock } from "./clock.ts";
@@ -10,6 +10,7 @@ import type { MachineConfiguration, StrictModelName } from "./configuration.ts";
 import { Cpu } from "./cpu/cpu.ts";
 import { restoreCpu, saveCpu } from "./cpu/cpu_section.ts";
 import { watchWrites } from "./cpu/memory_access.ts";
+import { overflowDue } from "./cpu/performance_counters.ts";
 import { CPU_STATE_SIZE } from "./cpu/registers.ts";
 import { resetCpu } from "./cpu/reset.ts";
 import { StrictModels } from "./cpu/strict_models.ts";
@@ -119,6 +120,10 @@ export class VirtBoard {
       if (cpu !== undefined) cpu.eventRegister = true;
     };
     const timer = new GenericTimer({ name: `timer${index}`, clock: this.clock, lines, onEvent });
+    const overflow = {
+      line: this.#gic.privateLine(index, PPI_BASE + PPI.performanceMonitor, `pmu${index}`),
+      alarm: this.clock.alarm(`pmu${index}`, () => overflowDue(this.cpus[index] as Cpu)),
+    };
     return new Cpu(index, { model: cpuModel, el2: virtualization, el3: secure }, {
       memory: this.memory,
       clock: this.clock,
@@ -126,6 +131,7 @@ export class VirtBoard {
       cpus: this.cpus,
       strict: this.#strict,
       gic: this.#gic.cpuInterfaces?.[index],
+      overflow,
       firmwareCall: (cpu, conduit) => this.#firmwareCall(cpu, conduit),
       semihostingCall: (cpu) => this.#semihostingCall(cpu),
     }, timer);

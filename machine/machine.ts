@@ -4,6 +4,7 @@ import { composeBoard, type MachineImages, type VirtBoard } from "./compose.ts";
 import type { Cpu } from "./cpu/cpu.ts";
 import { pendingInterrupt } from "./cpu/interrupts.ts";
 import { markOpenMonitors } from "./cpu/memory_access.ts";
+import { countersTurnBegan, countersTurnEnded, stepsToOverflow } from "./cpu/performance_counters.ts";
 import { takeException } from "./cpu/take_exception.ts";
 import { NO_DEADLINE } from "./clock.ts";
 import type { Engine } from "./engine/engine.ts";
@@ -13,7 +14,7 @@ import { ConfigurationError, InputRefusedError } from "./errors.ts";
 import type { Input, InputEvent } from "./events.ts";
 import { type InputTarget, prepareInput } from "./inputs.ts";
 import { flag, oneOf, u32 } from "./layout.ts";
-import { Scheduler } from "./scheduler.ts";
+import { Scheduler, type TurnObserver } from "./scheduler.ts";
 import { type Section, sectionLayout } from "./snapshot.ts";
 import { PAGE_DIRTY, PAGE_SIZE } from "./memory/physical.ts";
 import { type StateRoot, StateRootTree } from "./state_root.ts";
@@ -63,6 +64,14 @@ const powerLayout = sectionLayout("power", 1, {
   exitCode: u32,
   resetRequested: flag,
 });
+
+const TURNS: TurnObserver = {
+  ended: (cpu) => {
+    markOpenMonitors(cpu);
+    countersTurnEnded(cpu);
+  },
+  began: countersTurnBegan,
+};
 
 /** A deterministic machine: its state at instant N depends on configuration, images and inputs alone. */
 export class Machine {
@@ -180,12 +189,13 @@ export class Machine {
   #boundary(): Cpu | undefined {
     if (this.#resetRequested) this.#reset();
     this.board.clock.serveAlarms();
-    return this.#scheduler.next(markOpenMonitors);
+    return this.#scheduler.next(TURNS);
   }
 
   /** An interrupt taken, or a burst of instructions up to whatever is planned next. */
   #advance(cpu: Cpu, limit: number): void {
     const { clock } = this.board;
+    const steps = stepsToOverflow(cpu);
     cpu.attention = false;
     clock.changed = false;
     const interrupt = pendingInterrupt(cpu);
@@ -194,7 +204,7 @@ export class Machine {
       clock.instant++;
       return;
     }
-    const end = Math.min(limit, this.#scheduler.turnEnds, clock.earliestAlarmInstant);
+    const end = Math.min(limit, this.#scheduler.turnEnds, clock.earliestAlarmInstant, clock.instant + steps);
     this.engine.run(cpu, Math.max(1, end - clock.instant));
   }
 

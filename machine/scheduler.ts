@@ -30,6 +30,14 @@ export interface ScheduleConfiguration {
   readonly scheduleSeed: number | undefined;
 }
 
+/** What happens to CPUs when turns change. */
+export interface TurnObserver {
+  /** The turn of a CPU is over. */
+  readonly ended: (cpu: Cpu) => void;
+  /** The turn of a CPU begins. */
+  readonly began: (cpu: Cpu) => void;
+}
+
 /** Runs one CPU at a time, in turns. */
 export class Scheduler {
   #current = 0;
@@ -87,12 +95,12 @@ export class Scheduler {
   }
 
   /** The CPU for the next step, starting a new turn when one ended; undefined when no CPU can run. */
-  next(turnEnded: (cpu: Cpu) => void): Cpu | undefined {
+  next({ ended, began }: TurnObserver): Cpu | undefined {
     const reason = this.#turnEnd();
     if (reason === undefined) return this.current;
     const next = this.#choose();
     if (next === undefined) return undefined;
-    turnEnded(this.current);
+    ended(this.current);
     this.current.yielded = false;
     if (next !== this.#current) {
       this.events.emit("cpuSwitched", next, { from: this.#current, to: next, reason });
@@ -102,6 +110,7 @@ export class Scheduler {
     this.#started = true;
     this.#turnEnds = this.clock.instant + this.#quantum();
     this.#wake(this.current);
+    began(this.current);
     return this.current;
   }
 

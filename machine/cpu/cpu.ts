@@ -1,5 +1,5 @@
 /** One processing element: its registers, PSTATE and pending state, and the context engines execute in. */
-import type { Clock } from "../clock.ts";
+import type { Alarm, Clock } from "../clock.ts";
 import type { EventHub } from "../events.ts";
 import { type CpuModel, type Feature, hasFeature } from "../a64/feature.ts";
 import type { HelperName } from "../ir/helpers.ts";
@@ -43,6 +43,8 @@ export interface CpuSurroundings {
   readonly strict?: StrictModels | undefined;
   /** The CPU's interface to a GICv3, if there is one: what the registers ICC and ICH are. */
   readonly gic?: GicCpuInterface | undefined;
+  /** The performance monitors' overflow interrupt and the alarm that is due at an overflow; tests may do without. */
+  readonly overflow?: { readonly line: { set(level: boolean): void }; readonly alarm: Alarm };
   /** Answers an HVC or SMC as PSCI firmware; false when the instruction is not for it. */
   firmwareCall(cpu: Cpu, conduit: "hvc" | "smc"): boolean;
   /** Answers HLT #0xF000 as semihosting; false when semihosting is off. */
@@ -98,6 +100,11 @@ export class Cpu implements ExecutionContext {
 
   /** Breakpoints and watchpoints that may match, if there are any; `debugRegistersChanged` keeps it. */
   armed: ArmedEvents | undefined = undefined;
+
+  /** Level of the performance monitors' overflow interrupt; follows from registers. */
+  overflowSignalled = false;
+  /** A counter of instructions raises an interrupt when it overflows; `planOverflow` keeps it. */
+  samplesInstructions = false;
 
   /** Address of the next instruction; operations change it, the engine commits it. */
   nextPc = 0n;

@@ -4,6 +4,7 @@ import { type Section, sectionLayout } from "../snapshot.ts";
 import { debugRegistersChanged } from "./breakpoints.ts";
 import type { Cpu } from "./cpu.ts";
 import type { ExceptionLevel } from "./exception.ts";
+import { planOverflow } from "./performance_counters.ts";
 import { extensionState } from "./pstate.ts";
 import { selectStackPointer } from "./stack_pointer.ts";
 import { INDEX, STORED_REGISTERS } from "./system_register_index.ts";
@@ -13,7 +14,7 @@ const GENERAL = 31;
 /** Halves of V0–V31. */
 const VECTOR_HALVES = 64;
 
-const layout = sectionLayout("cpu", 2, {
+const layout = sectionLayout("cpu", 3, {
   x: listOf(u64, GENERAL),
   pc: u64,
   nzcv: u8,
@@ -121,6 +122,7 @@ export function restoreCpu(cpu: Cpu, take: (name: string) => Section): void {
   cpu.monitor.restore(state.monitorOpen, state.monitorAddress, state.monitorSize);
   cpu.tlb.drop();
   debugRegistersChanged(cpu);
+  planOverflow(cpu);
 }
 
 /** Values that the layout's field kinds allow but no CPU has. */

@@ -2,7 +2,7 @@
 import { HCR, highestLevel, hypervisorBit } from "./controls.ts";
 import type { Cpu } from "./cpu.ts";
 import type { ExceptionLevel } from "./exception.ts";
-import { advanceCounters } from "./performance_counters.ts";
+import { advanceCounters, planOverflow } from "./performance_counters.ts";
 import { restoreExtensions, restoreFlags, savedState, SPSR_M4, SPSR_SS } from "./pstate.ts";
 import { isStepActive } from "./software_step.ts";
 import { selectStackPointer } from "./stack_pointer.ts";
@@ -51,6 +51,7 @@ export function returnFromException(cpu: Cpu, address: bigint = exceptionLink(cp
   }
   cpu.singleStep = (spsr & SPSR_SS) !== 0n && !wasActive && isStepActive(cpu);
   cpu.stepStarted = false;
+  planOverflow(cpu);
   cpu.monitor.clear("exceptionReturn");
   cpu.eventRegister = true;
   cpu.attention = true;

@@ -109,6 +109,7 @@ export const ARCHITECTURE_CHOICES: readonly ArchitectureChoice[] = [
   choice("vector catch", "D2.11", "decided", "nothing to catch: AArch32 is not there"),
   choice("debug communications channel", "H4.1", DEFINED, "empty: MDCCSR_EL0 is zero, what is sent is gone"),
   // Performance monitors.
-  choice("events", "D7.11", DEFINED, "SW_INCR and CPU_CYCLES, at one cycle per nanosecond of virtual time"),
-  choice("overflow interrupt of the counters", "D7.5", "decided", "never; PMOVSSET_EL0 is set when the counters are next looked at", "PPI 7"),
+  choice("events", "D7.11", DEFINED, "SW_INCR, INST_RETIRED and CPU_CYCLES, at one cycle per nanosecond of virtual time, waiting included", "INST_RETIRED with -icount alone"),
+  choice("INST_RETIRED", "D7.11", DEFINED, "the CPU's steps but for interrupts and for instructions that will be executed again; SVC, HVC and SMC count"),
+  choice("overflow interrupt of the counters", "D7.5", DEFINED, "PPI 7, at the instant of the overflow; of EL2's counters while MDCR_EL2.HPME is 1", "while PMCR_EL0.E is 1"),
 ];

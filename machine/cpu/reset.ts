@@ -1,6 +1,7 @@
 /** A CPU's state after reset (Arm ARM D1.9), at the level and address where the board lets it start. */
 import { debugRegistersChanged } from "./breakpoints.ts";
 import type { Cpu } from "./cpu.ts";
+import { planOverflow } from "./performance_counters.ts";
 import { SYSTEM_REGISTER_TABLE } from "./system_registers.ts";
 
 /** Where a CPU starts. */
@@ -52,4 +53,5 @@ export function resetCpu(cpu: Cpu, { on, pc, level }: ResetState): void {
   cpu.surroundings.gic?.reset();
   cpu.tlb.drop();
   debugRegistersChanged(cpu);
+  planOverflow(cpu);
 }

@@ -51,6 +51,8 @@ const STORED = [
   "TTBR1_EL2", "CONTEXTIDR_EL2",
   "HFGRTR_EL2", "HFGWTR_EL2", "HFGITR_EL2", "HDFGRTR_EL2", "HDFGWTR_EL2",
   "CNTPOFF_EL2",
+  // Instant up to which instructions are counted, all ones while other CPUs take the steps.
+  "PMU_RETIRED_TO",
   // Keys of pointer authentication.
   "APIAKeyLo_EL1", "APIAKeyHi_EL1", "APIBKeyLo_EL1", "APIBKeyHi_EL1", "APDAKeyLo_EL1", "APDAKeyHi_EL1",
   "APDBKeyLo_EL1", "APDBKeyHi_EL1", "APGAKeyLo_EL1", "APGAKeyHi_EL1",

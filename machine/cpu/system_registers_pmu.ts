@@ -3,6 +3,7 @@ import { INDEX, type StoredRegister } from "./system_register_index.ts";
 import {
   advanceCounters,
   changeCounting,
+  COMMON_EVENTS,
   CYCLE_COUNTER,
   EVENT_COUNTERS,
   guestCounters,
@@ -24,8 +25,6 @@ const CYCLE_BIT = 1n << BigInt(CYCLE_COUNTER);
 const ALL_COUNTERS = CYCLE_BIT | (1n << BigInt(EVENT_COUNTERS)) - 1n;
 /** PMEVTYPERn_EL0 has filter bits and a 16-bit event, PMCCFILTR_EL0 filter bits alone (QEMU 7.2). */
 const EVENT_TYPE_WRITABLE = 0xfe00_ffffn, FILTER_WRITABLE = 0xfc00_0000n;
-/** Events that are counted: SW_INCR and CPU_CYCLES. */
-const PMCEID0 = 0x2_0001n;
 /** PMSELR_EL0.SEL that selects the cycle counter's filter. */
 const SELECT_CYCLES = 31;
 
@@ -157,7 +156,7 @@ export const PMU_REGISTERS: readonly SystemRegister[] = [
   ...setAndClear("PMINTENSET_EL1", "PMINTENCLR_EL1", "PMINTENSET_EL1", "EL1_RW", HYPERVISOR),
   pmu("PMSWINC_EL0", "EL0_WO", ["EN_SW", ...HYPERVISOR], () => 0n, incrementBySoftware),
   pmuStored("PMSELR_EL0", "EL0_RW", 31n, ["EN_ER", ...HYPERVISOR]),
-  constant("PMCEID0_EL0", "EL0_RO", PMCEID0, { traps: EN }),
+  constant("PMCEID0_EL0", "EL0_RO", COMMON_EVENTS, { traps: EN }),
   constant("PMCEID1_EL0", "EL0_RO", 0n, { traps: EN }),
   pmuStored("PMCCNTR_EL0", "EL0_RW", (1n << 64n) - 1n, CR),
   pmuStored("PMCCFILTR_EL0", "EL0_RW", FILTER_WRITABLE, EN),

@@ -2,7 +2,7 @@
 import { HCR, hypervisorBit, trapsGeneralExceptions } from "./controls.ts";
 import type { Cpu } from "./cpu.ts";
 import type { Exception, ExceptionLevel } from "./exception.ts";
-import { advanceCounters } from "./performance_counters.ts";
+import { advanceCounters, leaveStepOut, planOverflow } from "./performance_counters.ts";
 import { enterExtensions, savedState, SPSR_SS } from "./pstate.ts";
 import { selectStackPointer } from "./stack_pointer.ts";
 import { pendingWrites, synchronizeContext } from "./strict_context.ts";
@@ -125,6 +125,7 @@ export function takeException(cpu: Cpu, exception: Exception): void {
   const { kind, target, syndrome, returnAddress, faultAddress = 0n, faultIpa = 0 } = exception;
   const from: ExceptionLevel = cpu.el;
   advanceCounters(cpu);
+  if (kind !== "synchronous" || returnAddress === cpu.pc) leaveStepOut(cpu);
   if (kind === "serror") acknowledgeSerror(cpu, target);
   const state = savedState(cpu) & ~(isStepConsumed(cpu, exception) ? SPSR_SS : 0n);
   const baseOf = () => (cpu.registers.system[BANKS[target].vbar] as bigint) & VECTOR_BASE;
@@ -142,6 +143,7 @@ export function takeException(cpu: Cpu, exception: Exception): void {
   cpu.registers.pc = vector;
   cpu.attention = true;
   synchronizeContext(cpu);
+  planOverflow(cpu);
   cpu.surroundings.events.emit("exceptionTaken", cpu.index, {
     exception: kind,
     from,

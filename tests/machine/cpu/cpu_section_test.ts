@@ -17,7 +17,7 @@ import {
 import { eventsOf, testCpus } from "./support.ts";
 
 /** Storage that no row names: tags behind two registers, and the time of the counters. */
-const UNNAMED = ["SP_EL3", "DBGCLAIM_EL1", "PMU_ADVANCED_TO"];
+const UNNAMED = ["SP_EL3", "DBGCLAIM_EL1", "PMU_ADVANCED_TO", "PMU_RETIRED_TO"];
 
 Deno.test("SYSTEM_REGISTER_TABLE and STORED_REGISTERS name the same storage", () => {
   const stored = SYSTEM_REGISTER_TABLE.filter(({ index }) => index !== undefined);

@@ -83,7 +83,7 @@ Deno.test("event counters count CPU_CYCLES and software increments, by their own
   const { cpu, clock } = counting({
     PMEVTYPER0_EL0: 0x11n,
     PMEVTYPER1_EL0: 0n,
-    PMEVTYPER2_EL0: 8n,
+    PMEVTYPER2_EL0: 9n,
     PMCNTENSET_EL0: 15n,
     PMEVCNTR3_EL0: 0xffff_ffffn,
     PMCR_EL0: 1n,

@@ -89,6 +89,7 @@ const VALUES: Readonly<Record<string, string>> = {
   SCR_EL3:         "D13.2: RW is RAO/WI without AArch32; QEMU's own is not probed",
   MDCCINT_EL1:     "D13.3: readable; QEMU leaves Rt alone",
   DBGVCR32_EL2:    "D13.3: readable; QEMU leaves Rt alone",
+  PMCEID0_EL0:     "D7.11: INST_RETIRED, which QEMU has with -icount",
   OSLSR_EL1:       "the probe unlocks it before",
   SPSel:           "the probe needs its own",
 };

@@ -106,6 +106,7 @@ export const DIFFERENCES: readonly Difference[] = [
   { reason: "AArch32 exists at every level there and at none here", section: "D13.2.64 ID_AA64PFR0_EL1",
     runs: /id_aa64pfr0_el1/i, words: ["X4", "X5"] },
   { reason: "AArch32 does not exist here, so RW is one", section: "D13.2.48 HCR_EL2, RW", runs: /: HCR_EL2 = /, words: ["X6"], mask: 0x8000_0000n },
+  { reason: "PMCEID0_EL0 tells of INST_RETIRED with -icount alone", section: "D7.11", runs: /pmceid0_el0/i, words: ["X4", "X5"], mask: 0x100n },
   { reason: "the DCC, the claim tags, OSECCR, DBGPRCR and DBGAUTHSTATUS do not exist, or are only in part there", section: "D13.3 Debug registers",
     runs: /dbgdtr|dbgprcr|dbgauthstatus|dbgclaim|osdtr|oseccr/i },
   { reason: "MDCCINT_EL1 and DBGVCR32_EL2 keep nothing", section: "D13.3 Debug registers", runs: /: (MDCCINT_EL1|DBGVCR32_EL2) = /, words: ["X6"] },
