@@ -36,8 +36,14 @@ function writeRegister(ir: Builder, fields: RegisterMove): void {
 
 type Operation = SystemFields & { readonly Rt: number };
 
+/** CRn of cache maintenance and address translation, CRm of the latter, and all of DC ZVA (Arm ARM C5.3). */
+const MAINTENANCE_CRN = 7, TRANSLATION_CRM = 8, DC_ZVA = systemEncoding(1, 3, 7, 4, 1);
+
 function operate(ir: Builder, { op1, CRn, CRm, op2, Rt }: Operation): void {
-  ir.call("systemInstruction", [systemEncoding(1, op1, CRn, CRm, op2), Rt], ir.readX(Rt, 64));
+  const encoding = systemEncoding(1, op1, CRn, CRm, op2);
+  const isCache = CRn === MAINTENANCE_CRN && CRm !== TRANSLATION_CRM;
+  const helper = encoding === DC_ZVA ? "zeroBlock" : isCache ? "maintainCache" : "systemInstruction";
+  ir.call(helper, [encoding, Rt], ir.readX(Rt, 64));
 }
 
 function operateLong(ir: Builder, { op1, CRn, CRm, op2, Rt }: Operation): void {

@@ -171,6 +171,8 @@ const IMPLEMENTATIONS: Readonly<Record<HelperName, Helper>> = {
   writeSystemRegister:   (cpu, i, a) => writeSystemRegister(cpu, imm(i, 1), imm(i, 2), a),
   writePstateField:      (cpu, i) => writePstateField(cpu, imm(i, 1) << 3 | imm(i, 2), imm(i, 3)),
   systemInstruction:     (cpu, i, a) => executeSystemInstruction(cpu, imm(i, 1), imm(i, 2), a),
+  maintainCache:         (cpu, i, a) => executeSystemInstruction(cpu, imm(i, 1), imm(i, 2), a),
+  zeroBlock:             (cpu, i, a) => executeSystemInstruction(cpu, imm(i, 1), imm(i, 2), a),
   systemInstructionLong: (cpu, i) => executeSystemInstructionLong(cpu, imm(i, 1), imm(i, 2)),
   waitForInterrupt:      waitForInterrupt,
   waitForEvent:          waitForEvent,

@@ -90,7 +90,7 @@ export function locate(
     ? translate(memory, controls.translation, split, request)
     : translateAccess(cpu, strict, controls, split, request);
   if (result.faulted) return result;
-  const { address: physical, secure, guarded, attribute } = result;
+  const { address: physical, secure, guarded, attribute, descriptor } = result;
   const target = memory.target(physical, secure);
   if (target === undefined) return stage1Fault("external");
   const elsewhere: Place = { faulted: false, hostOffset: -1, physical, secure, guarded, cached: false };
@@ -102,7 +102,7 @@ export function locate(
   const isQuick = kind === "execute" || !isPageWatched(cpu, address);
   if (isQuick && (strict === undefined || strict.isLasting)) {
     const mustAlign = isDevice(attribute) || controls.alignmentChecked;
-    const filled = tlb.fill(table, high, low, context, hostOffset, physical, mustAlign, guarded);
+    const filled = tlb.fill(table, high, low, context, hostOffset, physical, descriptor, mustAlign, guarded);
     if (cached) table.markCached(filled);
   }
   return { faulted: false, hostOffset, physical, secure, guarded, cached };

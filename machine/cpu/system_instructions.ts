@@ -3,8 +3,9 @@ import type { Feature } from "../a64/feature.ts";
 import { SYSTEM_INSTRUCTIONS } from "../a64/system_names.ts";
 import { performSystemInstruction } from "./address_translate.ts";
 import type { Cpu } from "./cpu.ts";
+import { isFineGrainedTrapped } from "./fine_grained_traps.ts";
 import { isImplementationDefinedTrapped, isTrapped } from "./system_registers.ts";
-import type { TrapName } from "./system_register_traps.ts";
+import { type TrapName, trapOf } from "./system_register_traps.ts";
 import { raiseUndefined } from "./take_exception.ts";
 import { isSecureBelowEl3 } from "./translation_regime.ts";
 
@@ -31,6 +32,8 @@ const WHOLE_CACHE: InstructionRow = { level: 1, needs: "none", traps: ["TPU"] };
 const TO_COHERENCY: InstructionRow = { level: 0, needs: "none", traps: ["UCI", "TPC"] };
 const TO_UNIFICATION: InstructionRow = { level: 0, needs: "none", traps: ["UCI", "TPU"] };
 
+const ZERO_BLOCK_TRAPS: readonly TrapName[] = ["DZE", "TDZ"];
+
 /** Rows by the names of their instructions; a TLBI has its inner-shareable form with `is` as well. */
 // deno-fmt-ignore
 const ROWS: readonly (readonly [row: InstructionRow, names: string])[] = [
@@ -40,7 +43,7 @@ const ROWS: readonly (readonly [row: InstructionRow, names: string])[] = [
   [{ ...TO_COHERENCY, feature: "DPB" }, "dc cvap"],
   [{ ...TO_COHERENCY, feature: "DPB2" }, "dc cvadp"],
   [{ level: 1, needs: "none", traps: ["TPC"] }, "dc ivac"],
-  [{ level: 0, needs: "none", traps: ["DZE", "TDZ"] }, "dc zva"],
+  [{ level: 0, needs: "none", traps: ZERO_BLOCK_TRAPS }, "dc zva"],
   [BY_SET_AND_WAY, "dc isw, dc csw, dc cisw"],
   [EL1,            "at s1e1r, at s1e1w, at s1e0r, at s1e0w"],
   [{ ...EL1, feature: "PAN2" }, "at s1e1rp, at s1e1wp"],
@@ -75,6 +78,13 @@ function isAllowed(cpu: Cpu, row: InstructionRow): boolean {
   if (!cpu.implements(feature)) return false;
   if (cpu.el < level || (needs === "el2" && !el2) || (needs === "higher" && !el2 && !el3)) return false;
   return !(needsNonSecure && isSecureBelowEl3(cpu));
+}
+
+const ZERO_BLOCK = SYSTEM_INSTRUCTIONS["dc zva"]?.encoding as number;
+
+/** True when DC ZVA traps at the present level; constant until a burst ends. */
+export function isZeroBlockTrapped(cpu: Cpu): boolean {
+  return trapOf(cpu, ZERO_BLOCK_TRAPS, false) !== undefined || isFineGrainedTrapped(cpu, ZERO_BLOCK, false);
 }
 
 /** SYS: executes a system instruction with the value of Xt, or makes its exception pending. */

@@ -4,11 +4,12 @@ import {
   PAGE_MONITORED,
   PAGE_SIZE,
   PAGE_WALKED,
+  PAGE_WALKED_THROUGH,
   type PhysicalMemory,
   type WriteWatcher,
 } from "../memory/physical.ts";
 import { MAINTENANCE } from "../memory/strict_data_cache.ts";
-import { walkedPageWritten } from "../memory/tlb.ts";
+import { type Tlb, walkedPageWritten } from "../memory/tlb.ts";
 import type { Cpu } from "./cpu.ts";
 
 /** Forgets all cached translations and controls of all CPUs; results never depend on when. */
@@ -27,18 +28,23 @@ function clearMonitors(cpus: readonly Cpu[], address: number, size: number, writ
 }
 
 class CpuWriteWatcher implements WriteWatcher {
+  readonly #tlbs: readonly Tlb[];
+
   constructor(
     private readonly memory: PhysicalMemory,
     private readonly cpus: readonly Cpu[],
-  ) {}
+  ) {
+    this.#tlbs = cpus.map(({ tlb }) => tlb);
+  }
 
   written(address: PhysicalAddress, size: number, flags: number, writer: number): void {
     const offset = this.memory.hostOffset(address, size);
     if ((flags & PAGE_WALKED) !== 0) {
-      const tlbs = this.cpus.map(({ tlb }) => tlb);
       // With a cache in between, memory does not tell what descriptors were.
       if (this.memory.cache !== undefined) dropTranslations(this.cpus);
-      else if (walkedPageWritten(this.memory, tlbs, offset, size)) this.#unmark(offset, size, PAGE_WALKED);
+      else if (walkedPageWritten(this.memory, this.#tlbs, offset, size, flags)) {
+        this.#unmark(offset, size, PAGE_WALKED | PAGE_WALKED_THROUGH);
+      }
     }
     if ((flags & PAGE_MONITORED) !== 0 && writer !== MAINTENANCE) {
       clearMonitors(this.cpus, address, size, writer);

@@ -76,9 +76,9 @@ export class CodePages {
     return hostPage + (record - base) / (RECORD_SIZE / 4);
   }
 
-  /** True for a record whose handler is not generated yet. */
-  isAwaited(record: number): boolean {
-    return this.memory.view.getUint16(record + RECORD.handler, true) === HANDLER.awaited;
+  /** Number of a record's handler. */
+  handlerOf(record: number): number {
+    return this.memory.view.getUint16(record + RECORD.handler, true);
   }
 
   /** Fills a record and marks the page that its word is in, so that writes to it are noticed. */

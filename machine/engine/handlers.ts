@@ -4,13 +4,14 @@ import type { Cpu } from "../cpu/cpu.ts";
 import type { IrNode } from "../ir/operations.ts";
 import type { PhysicalMemory } from "../memory/physical.ts";
 import { HANDLER } from "./code_pages.ts";
+import { COMMON_ADDRESS, COMMON_WORDS } from "./common_words.ts";
 import { withoutTarget } from "./plain_registers.ts";
 import { type Operands, type Shape, shapeOf } from "./shape.ts";
 import type { CodeLayout } from "./threaded_layout.ts";
 import { canGenerate, generateModule, type ThreadedImports, type ThreadedRun } from "./threaded_module.ts";
 
 /** Steps of instructions whose shapes are not in the module after which it is generated again, at first. */
-const PATIENCE = 2000;
+const PATIENCE = 1000;
 /** It is doubled with each module, since what comes late comes seldom, this many times. */
 const DOUBLINGS = 5;
 /** Decoded words kept before they are forgotten; bounds memory under generated code. */
@@ -73,11 +74,13 @@ export class Handlers {
   }
 
   /** Counts a step of an instruction whose handler is not generated; true when all known handlers are now. */
-  await(): boolean {
+  await(cpu: Cpu): boolean {
     const patience = PATIENCE << Math.min(this.#modules, DOUBLINGS);
     if (++this.#awaited < patience) return false;
     this.#awaited = 0;
-    this.#modules++;
+    if (this.#modules++ === 0) {
+      for (const word of COMMON_WORDS) this.#decode(cpu, word, COMMON_ADDRESS, false);
+    }
     this.#run = this.#generate();
     return true;
   }

@@ -2,6 +2,7 @@
 import type { Cpu } from "../cpu/cpu.ts";
 import { hasPageBreakpoint } from "../cpu/breakpoints.ts";
 import { isFloatTrapped } from "../cpu/helpers.ts";
+import { isZeroBlockTrapped } from "../cpu/system_instructions.ts";
 import { CPU_STATE_SIZE, SLOT_PC } from "../cpu/registers.ts";
 import type { PhysicalMemory } from "../memory/physical.ts";
 import { CodePages, HANDLER, RECORD_SIZE } from "./code_pages.ts";
@@ -106,6 +107,7 @@ class GeneratedCode {
     this.#cpu = cpu;
     this.#end = clock.instant + budget;
     this.#put(SHARED.floatEnabled, 0);
+    this.#put(SHARED.zeroEnabled, 0);
     this.#put(SHARED.branchLeft, -1);
     this.#put(SHARED.privileged, cpu.el > 0 && cpu.spSel === 1 ? 1 : 0);
     while (clock.instant < this.#end) {
@@ -161,7 +163,7 @@ class GeneratedCode {
         this.#decode(record);
         return true;
       case REASON.awaited:
-        if (this.#handlers.await()) this.#decodeAwaited();
+        if (this.#handlers.await(cpu)) this.#decodeAwaited();
         return this.#stepOnce();
       default: // No steps are left, or an access asked to stop.
         return !cpu.attention && !clock.changed;
@@ -216,7 +218,8 @@ class GeneratedCode {
       page = this.#pages.open(hostPage, address, guarded);
     }
     if (page === undefined) return 0;
-    tlb.code.enter(high, low, context, page.base, false, guarded);
+    const descriptor = tlb.execute.descriptor[fetched] as number;
+    tlb.code.enter(high, low, context, page.base, descriptor, false, guarded);
     return page.base + (low & 0xffc) * (RECORD_SIZE / 4);
   }
 
@@ -232,7 +235,7 @@ class GeneratedCode {
   #decodeAwaited(): void {
     const awaited = this.#awaited;
     this.#awaited = [];
-    for (const record of awaited) if (this.#pages.isAwaited(record)) this.#decode(record);
+    for (const record of awaited) if (this.#pages.handlerOf(record) === HANDLER.awaited) this.#decode(record);
   }
 
   /** A record's access that is not plain. */
@@ -279,7 +282,10 @@ class GeneratedCode {
     this.#burstEnded = !this.#stepOnce();
     if (this.#burstEnded || this.#mustLookAgain() || cpu.branchType !== 0) return 0;
     // What traps changes only where a burst ends.
-    this.#put(SHARED.floatEnabled, isFloatTrapped(cpu) ? 0 : 1);
+    if (this.#pages.handlerOf(record) !== HANDLER.evaluated) {
+      this.#put(SHARED.floatEnabled, isFloatTrapped(cpu) ? 0 : 1);
+      this.#put(SHARED.zeroEnabled, isZeroBlockTrapped(cpu) ? 0 : 1);
+    }
     this.#putContexts();
     return cpu.slots[SLOT_PC] === BigInt.asUintN(64, pc + 4n) ? record + RECORD_SIZE : 0;
   }

@@ -29,7 +29,7 @@ const SUPPORTED: ReadonlySet<string> = new Set([
 export function isSupported({ op, immediates }: IrNode, layout: CodeLayout): boolean {
   const [first, second] = immediates;
   if (op === "helper") {
-    const isQuick = BARRIERS.has(first as string) ||
+    const isQuick = BARRIERS.has(first as string) || first === "zeroBlock" ||
       (first === "readSystemRegister" && isPlainRead(immediates));
     return CHECKS.has(first as string) || (isQuick && !layout.isStrict);
   }
@@ -89,6 +89,7 @@ export class ThreadedBackend implements Backend {
         return this.#branchType(immediates[0] as number);
       case "helper":
         if (immediates[0] === "readSystemRegister") return this.#plainRead(node);
+        if (immediates[0] === "zeroBlock") return this.#memory.zeroBlock(e);
         return this.#helper(immediates[0] as string);
     }
   }

@@ -24,6 +24,8 @@ export const SHARED = {
   branchLeft: 60,
   /** 1 above EL0 with SP_ELx as stack pointer, 4 bytes. */
   privileged: 64,
+  /** 1 when DC ZVA is known not to trap, 4 bytes. */
+  zeroEnabled: 68,
 } as const;
 
 /** Why generated code comes back to the driver. */

@@ -1,6 +1,7 @@
 /** Loads and stores of the threaded engine: by the TLB where they are plain, by the driver where they are not. */
 import { type Emitter, valueType } from "../ir/emit.ts";
 import type { IrNode } from "../ir/operations.ts";
+import { MARK_ALIGNED } from "../memory/tlb.ts";
 import type { CodeWriter } from "../wasm/code_writer.ts";
 import {
   ANSWER,
@@ -13,6 +14,9 @@ import {
   slowDescriptor,
 } from "./threaded_layout.ts";
 import { TlbCode } from "./threaded_tlb.ts";
+
+/** Bytes that DC ZVA clears: DCZID_EL0.BS = 4. */
+const ZERO_BLOCK = 64;
 
 /** Bits of an address that tell its page, and those that a quick access must have clear. */
 function tagMask(size: number): bigint {
@@ -133,6 +137,38 @@ export class MemoryCode {
     code.end();
     code.releaseLocal(host);
     for (const local of [address, entry, value]) code.releaseLocal(local);
+  }
+
+  /** DC ZVA; the driver's unless it is known not to trap and the block is plain memory. */
+  zeroBlock(e: Emitter): void {
+    const { code } = this, { evaluate } = this.labels;
+    const address = code.takeLocal("i64"), entry = code.takeLocal("i32");
+    code.i32Const(0);
+    code.i32Load(this.layout.shared + SHARED.zeroEnabled);
+    code.i32Eqz();
+    code.brIf(evaluate);
+    e.argument(0);
+    code.i64Const(BigInt.asUintN(64, -BigInt(ZERO_BLOCK)));
+    code.i64And();
+    code.localSet(address);
+    this.#tlb.lookUp(address, entry, "write", tagMask(1));
+    code.brIf(evaluate);
+    this.#tlb.entryMarks(entry, "write");
+    code.i32Const(MARK_ALIGNED);
+    code.i32And();
+    code.brIf(evaluate);
+    this.#tlb.hostAddress(address, entry, "write");
+    code.localTee(entry);
+    this.#tlb.isMarkedDirty();
+    code.i32Eqz();
+    code.brIf(evaluate);
+    for (let at = 0; at < ZERO_BLOCK; at += 16) {
+      code.localGet(entry);
+      code.v128Const(0n);
+      code.v128Store(at);
+    }
+    code.releaseLocal(entry);
+    code.releaseLocal(address);
   }
 
   #keepShared(value: number, width: number): void {

@@ -29,6 +29,8 @@ export const HELPERS = {
   writeSystemRegister:   row(0,  true,  true),  // encoding, Rt; value
   writePstateField:      row(0,  true,  true),  // op1, op2, CRm
   systemInstruction:     row(0,  true,  true),  // encoding, Rt; value
+  maintainCache:         row(0,  true,  false), // encoding, Rt; value
+  zeroBlock:             row(0,  true,  false), // encoding, Rt; value
   systemInstructionLong: row(64, true,  true),  // encoding, Rt
   waitForInterrupt:      row(0,  true,  true),  // –
   waitForEvent:          row(0,  true,  true),  // –

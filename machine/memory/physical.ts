@@ -13,6 +13,8 @@ export const PAGE_WALKED = 2;
 export const PAGE_CODE = 4;
 /** An exclusive monitor that outlives its turn watches the page. */
 export const PAGE_MONITORED = 8;
+/** The page served walks otherwise than with last descriptors of 4 KiB pages: much may have come from one descriptor. */
+export const PAGE_WALKED_THROUGH = 16;
 
 /** Bytes beside the machine's state, if there is room: page marks, TLBs, decoded code. */
 const HOST_SIZE = 2 ** 27;

@@ -118,7 +118,7 @@ function storedLeaf({ level, address, low, high, tables }: Leaf): StoredLeaf {
 }
 
 function leafOf({ level, address, low, high, tables }: StoredLeaf): Leaf {
-  return { faulted: false, level, address, low, high, tables: tables | 0 };
+  return { faulted: false, level, address, low, high, descriptor: -1, tables: tables | 0 };
 }
 
 /** The strict TLB of one CPU: unbounded, of finished translations of both stages. */

@@ -1,7 +1,7 @@
 /** Translation table walks: from a table base through descriptors to a block or page (Arm ARM D8.2, D8.3). */
 import type { PhysicalAddress } from "../address.ts";
 import { type Fault, type FaultKind, stage1Fault, stage2Fault } from "./fault.ts";
-import { PAGE_WALKED, type PhysicalMemory } from "./physical.ts";
+import { PAGE_WALKED, PAGE_WALKED_THROUGH, type PhysicalMemory } from "./physical.ts";
 import type { TableStart } from "./translation_controls.ts";
 
 /** Restrictions that table descriptors put on everything below them: bits of TABLE_* (as in bits 63–59). */
@@ -27,6 +27,8 @@ export interface Leaf {
   readonly low: number;
   /** Bits 63–32 of the descriptor. */
   readonly high: number;
+  /** Offset of the descriptor in the machine's memory. */
+  readonly descriptor: number;
   /** Union of the restrictions of the tables on the way, TABLE_* bits. */
   readonly tables: number;
 }
@@ -46,7 +48,8 @@ function faultOf(kind: FaultKind, level: number, stage: 1 | 2, ipa: number, onWa
 
 /**
  * Walks tables for an input address below 2^inputSize. The pages of all descriptors read are marked as walked, so
- * that writes to them are noticed. `onWalk` is passed on to faults of stage 2.
+ * that writes to them are noticed, and those from which more than one page of one stage may come as walked through.
+ * `onWalk` is passed on to faults of stage 2.
  */
 export function walk(
   memory: PhysicalMemory,
@@ -61,6 +64,7 @@ export function walk(
   if (start.fault !== undefined) return fault(start.fault, 0);
   const stride = granule - 3;
   const firstBlockLevel = granule === 12 ? 1 : 2;
+  const isAlone = stage === 1 && locate === undefined && granule === 12;
   let table = start.base, rest = input, tables = 0;
   for (let level = start.level;; level++) {
     const span = 2 ** ((3 - level) * stride + granule);
@@ -70,7 +74,8 @@ export function walk(
     if (typeof located !== "number") return located;
     const offset = descriptorOffset(memory, located, start.secure && (tables & TABLE_NS) === 0);
     if (offset < 0) return fault("externalOnWalk", level);
-    memory.pageFlags[offset >>> 12] = (memory.pageFlags[offset >>> 12] as number) | PAGE_WALKED;
+    memory.pageFlags[offset >>> 12] = (memory.pageFlags[offset >>> 12] as number) |
+      (level === 3 && isAlone ? PAGE_WALKED : PAGE_WALKED | PAGE_WALKED_THROUGH);
     const seen = memory.cache?.descriptor(located, offset, start.cacheable) ?? memory.view;
     const at = seen === memory.view ? offset : 0;
     const low = seen.getUint32(bigEndian ? at + 4 : at, !bigEndian);
@@ -81,7 +86,9 @@ export function walk(
     const address = (high & 0xffff) * 0x1_0000_0000 + ((low & -(2 ** granule)) >>> 0);
     const output = isLeaf ? address - address % span : address;
     if (output >= 2 ** outputSize) return fault("addressSize", level);
-    if (isLeaf) return { faulted: false, level, address: output + rest, low, high, tables };
+    if (isLeaf) {
+      return { faulted: false, level, address: output + rest, low, high, descriptor: offset, tables };
+    }
     tables |= high & 0xf800_0000;
     table = output;
   }

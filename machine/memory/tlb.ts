@@ -1,5 +1,5 @@
 /** The software TLB: finished translations of virtual pages to bytes of the machine's memory. */
-import type { PhysicalMemory } from "./physical.ts";
+import { PAGE_SIZE, PAGE_WALKED_THROUGH, type PhysicalMemory } from "./physical.ts";
 import type { TranslationControls, TranslationRegisters } from "./translation_controls.ts";
 
 /** Entries of each table; a power of two. */
@@ -68,21 +68,61 @@ export class TlbTable {
   readonly words: Int32Array<ArrayBuffer>;
   /** Physical address of the page, by index of the entry. */
   readonly physicalPage: Float64Array<ArrayBuffer> = new Float64Array(TLB_ENTRIES);
+  /** Offset in the machine's memory of the descriptor that the entry came from, −1 for none, by index of the entry. */
+  readonly descriptor: Float64Array<ArrayBuffer> = new Float64Array(TLB_ENTRIES);
 
-  /** Enters a page: `page` is what it leads to, `low` and `high` the halves of any address in it. */
-  enter(high: number, low: number, context: number, page: number, aligned: boolean, guarded = false): number {
+  /**
+   * Enters a page: `page` is what it leads to, `low` and `high` the halves of any address in it, `descriptor` where its
+   * descriptor is.
+   */
+  enter(
+    high: number,
+    low: number,
+    context: number,
+    page: number,
+    descriptor: number,
+    aligned: boolean,
+    guarded = false,
+  ): number {
     const index = ((low >>> 12) ^ context) & (TLB_ENTRIES - 1);
     const at = index * ENTRY_WORDS, { words } = this;
     words[at] = (low & ~0xfff) | context;
     words[at + 1] = high;
     words[at + 2] = page;
     words[at + 3] = (aligned ? MARK_ALIGNED : 0) | (guarded ? MARK_GUARDED : 0);
+    this.descriptor[index] = descriptor;
     return index;
   }
 
   /** Forgets all entries. */
   clear(): void {
     this.words.fill(0);
+  }
+
+  /** Forgets the entries that came from descriptors at offsets from `first` up to `end`; true when there were any. */
+  forget(first: number, end: number): boolean {
+    const { words, descriptor } = this;
+    const isOne = end - first <= 8;
+    // A page's number and its descriptor's place in the table have their low bits in common, and contexts have none.
+    const start = isOne ? (first / 8) % CONTEXT_STEP : 0, step = isOne ? CONTEXT_STEP : 1;
+    let found = false;
+    for (let index = start; index < TLB_ENTRIES; index += step) {
+      const from = descriptor[index] as number;
+      if (from < first || from >= end || words[index * ENTRY_WORDS] === 0) continue;
+      words[index * ENTRY_WORDS] = 0;
+      found = true;
+    }
+    return found;
+  }
+
+  /** True when an entry came from a descriptor at an offset from `first` up to `end`. */
+  comesFrom(first: number, end: number): boolean {
+    const { words, descriptor } = this;
+    for (let index = 0; index < TLB_ENTRIES; index++) {
+      const from = descriptor[index] as number;
+      if (from >= first && from < end && words[index * ENTRY_WORDS] !== 0) return true;
+    }
+    return false;
   }
 
   /** The table at a byte offset of a buffer. */
@@ -207,10 +247,12 @@ export class Tlb {
     context: number,
     hostOffset: number,
     physical: number,
+    descriptor: number,
     aligned: boolean,
     guarded = false,
   ): number {
-    const index = table.enter(high, low, context, hostOffset - hostOffset % 4096, aligned, guarded);
+    const page = hostOffset - hostOffset % 4096;
+    const index = table.enter(high, low, context, page, descriptor, aligned, guarded);
     table.physicalPage[index] = physical - physical % 4096;
     return index;
   }
@@ -232,6 +274,19 @@ export class Tlb {
     return this.#generation;
   }
 
+  /** Forgets what came from the descriptors of 4 KiB pages at offsets from `first` up to `end`; true if anything did. */
+  forget(first: number, end: number): boolean {
+    const wasRead = this.read.forget(first, end), wasWritten = this.write.forget(first, end);
+    const wasFetched = this.execute.forget(first, end), wasCode = this.code.forget(first, end);
+    if (wasFetched || wasCode) this.#generation++;
+    return wasRead || wasWritten || wasFetched || wasCode;
+  }
+
+  /** True when a translation came from a descriptor at an offset from `first` up to `end`. */
+  comesFrom(first: number, end: number): boolean {
+    return [this.read, this.write, this.execute, this.code].some((table) => table.comesFrom(first, end));
+  }
+
   /** Forgets everything; results never depend on when. No context number is used again soon, so no entry is touched. */
   drop(): void {
     this.#generation++;
@@ -248,19 +303,28 @@ export class Tlb {
 }
 
 /**
- * To be called before a write of `size` bytes to a page marked PAGE_WALKED. Only a valid descriptor has anything
- * cached from it, so filling empty entries drops nothing. True when translations were dropped: then no page serves
- * anything any more and the caller may clear the page's mark.
+ * To be called before a write of `size` bytes to pages marked PAGE_WALKED, whose marks are `flags`. Only a valid
+ * descriptor has anything cached from it, so filling empty entries drops nothing. True when nothing comes from these
+ * pages any more and the caller may clear their marks.
  */
 export function walkedPageWritten(
   memory: PhysicalMemory,
-  tlbs: Iterable<Tlb>,
+  tlbs: readonly Tlb[],
   hostOffset: number,
   size: number,
+  flags: number,
 ): boolean {
   if (!holdsValidDescriptor(memory, hostOffset, size)) return false;
-  for (const tlb of tlbs) tlb.drop();
-  return true;
+  if ((flags & PAGE_WALKED_THROUGH) !== 0) {
+    for (const tlb of tlbs) tlb.drop();
+    return true;
+  }
+  const first = hostOffset - hostOffset % 8, end = hostOffset + size;
+  let found = false;
+  for (const tlb of tlbs) found = tlb.forget(first, end) || found;
+  if (found) return false;
+  const page = hostOffset - hostOffset % PAGE_SIZE, next = Math.ceil(end / PAGE_SIZE) * PAGE_SIZE;
+  return !tlbs.some((tlb) => tlb.comesFrom(page, next));
 }
 
 /** True when a range may touch a descriptor with its valid bit set, in either byte order. */

@@ -59,6 +59,8 @@ export interface Translation<Address> extends MemoryAttributes {
   readonly secure: boolean;
   /** Branches into the page must lead to instructions made for it (GP of the descriptor, FEAT_BTI). */
   readonly guarded: boolean;
+  /** Offset in the machine's memory of stage 1's last descriptor; −1 without one, or where stage 2 has a say. */
+  readonly descriptor: number;
 }
 
 /** The tables that translate a virtual address, and what they are given of it. */
@@ -108,7 +110,7 @@ export function stage1Off(
     ? FETCH_CACHEABLE
     : NON_CACHEABLE;
   if (!request.aligned && isDevice(attributes.attribute)) return stage1Fault("alignment");
-  return { faulted: false, address, secure: stage1.secure, guarded: false, ...attributes };
+  return { faulted: false, address, secure: stage1.secure, guarded: false, descriptor: -1, ...attributes };
 }
 
 /** GP, bit 50 of a block or page descriptor. */
@@ -184,6 +186,7 @@ export function resolveStage1(
     address: leaf.address as IntermediateAddress,
     secure,
     guarded: (high & GUARDED) !== 0,
+    descriptor: leaf.descriptor,
     attribute,
     shareability: (low >> 8) & 3,
   };
@@ -244,6 +247,7 @@ export function resolveStage2(
     address: leaf.address as PhysicalAddress,
     secure: false,
     guarded: false,
+    descriptor: -1,
     attribute,
     shareability: (low >> 8) & 3,
   };

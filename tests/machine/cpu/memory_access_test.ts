@@ -118,8 +118,10 @@ Deno.test("load keeps cached pages when an empty entry of a walked table is fill
   put(LEVEL3 + 8 * 8, BigInt(RAM + 0x8000) | PAGE);
   assertEquals(cpu.tlb.contexts[2], context);
   assertEquals(load(cpu, A + 0x8000n, 8, "normal"), 0n);
+  const isKnown = (page: number) => cpu.tlb.read.find(0, Number(A) + page * 4096, context as number) >= 0;
+  assertEquals([isKnown(5), isKnown(8)], [true, true]);
   put(LEVEL3 + 8 * 8, 0n);
-  assertEquals(cpu.tlb.contexts[2], 0);
+  assertEquals([isKnown(5), isKnown(8)], [true, false]);
 });
 
 Deno.test("load follows changes of level, TTBR and SCTLR, there and back", () => {

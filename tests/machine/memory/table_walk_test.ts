@@ -1,7 +1,7 @@
 /** Walks over synthetic tables of every granule and level. */
 import { assertEquals } from "@std/assert";
 import { physicalAddress } from "../../../machine/address.ts";
-import { PAGE_WALKED } from "../../../machine/memory/physical.ts";
+import { PAGE_WALKED, PAGE_WALKED_THROUGH } from "../../../machine/memory/physical.ts";
 import { TABLE_NS, TABLE_READ_ONLY, TABLE_XN, walk } from "../../../machine/memory/table_walk.ts";
 import type { TableStart } from "../../../machine/memory/translation_controls.ts";
 import { BIT, RAM, TableMemory } from "./support.ts";
@@ -62,9 +62,12 @@ for (const granule of [12, 14, 16]) {
         address: output + rest,
         low: Number(descriptor & 0xffff_ffffn),
         high: Number(descriptor >> 32n),
+        descriptor: tables.memory.hostOffset(physicalAddress(leaf[0])),
         tables: 0,
       });
-      for (const [at] of [...words, leaf]) assertEquals(tables.marks(at), PAGE_WALKED);
+      for (const [at] of words) assertEquals(tables.marks(at), PAGE_WALKED | PAGE_WALKED_THROUGH);
+      const isAlone = last === 3 && granule === 12;
+      assertEquals(tables.marks(leaf[0]), isAlone ? PAGE_WALKED : PAGE_WALKED | PAGE_WALKED_THROUGH);
     }
   });
 

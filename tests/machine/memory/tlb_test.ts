@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { physicalAddress } from "../../../machine/address.ts";
 import { type AccessControls, Tlb, walkedPageWritten } from "../../../machine/memory/tlb.ts";
+import { PAGE_WALKED, PAGE_WALKED_THROUGH } from "../../../machine/memory/physical.ts";
 import { RAM, TableMemory } from "./support.ts";
 
 const named = (name: string, lowerContext = 1): AccessControls =>
@@ -21,7 +22,7 @@ Deno.test("Tlb.contextsOf gives equal controls equal numbers until a drop", () =
 Deno.test("TlbTable.find hits the page and context that were filled, and no other", () => {
   const tlb = new Tlb();
   const high = 0xffff_ff80, low = 0x9234_5678;
-  tlb.fill(tlb.read, high, low, 7, 0x5678, 0x4000_5678, true);
+  tlb.fill(tlb.read, high, low, 7, 0x5678, 0x4000_5678, -1, true);
   const index = tlb.read.find(high, 0x9234_5000, 7);
   assert(index >= 0);
   assertEquals([tlb.read.hostPage(index), tlb.read.physicalPage[index], tlb.read.mustAlign(index)], [
@@ -39,7 +40,7 @@ Deno.test("TlbTable.find hits the page and context that were filled, and no othe
 Deno.test("Tlb never lets a number come back to entries of an earlier use", () => {
   const tlb = new Tlb();
   const [first] = tlb.contextsOf("first", "upper");
-  tlb.fill(tlb.read, 0, 0x1000, first, 0, 0, false);
+  tlb.fill(tlb.read, 0, 0x1000, first, 0, 0, -1, false);
   let cameBack = false;
   for (let round = 0; round < 5000; round++) {
     const [lower] = tlb.contextsOf(`${round}`, "upper");
@@ -74,8 +75,8 @@ Deno.test("Tlb.forgetLevel forgets the controls of one level, which can be recal
 
 Deno.test("TlbTable.isGuarded tells guarded pages from others", () => {
   const tlb = new Tlb();
-  tlb.fill(tlb.execute, 0, 0x1000, 7, 0, 0, false, true);
-  tlb.fill(tlb.execute, 0, 0x2000, 7, 0, 0, true);
+  tlb.fill(tlb.execute, 0, 0x1000, 7, 0, 0, -1, false, true);
+  tlb.fill(tlb.execute, 0, 0x2000, 7, 0, 0, -1, true);
   const [one, two] = [0x1000, 0x2000].map((low) => tlb.execute.find(0, low, 7)) as [number, number];
   assertEquals([tlb.execute.isGuarded(one), tlb.execute.mustAlign(one)], [true, false]);
   assertEquals([tlb.execute.isGuarded(two), tlb.execute.mustAlign(two)], [false, true]);
@@ -104,6 +105,7 @@ Deno.test("walkedPageWritten drops for valid descriptors of either byte order, n
       [tlb],
       tables.memory.hostOffset(physicalAddress(address)),
       size,
+      PAGE_WALKED_THROUGH,
     );
     assertEquals(tlb.levels[1] === undefined, result);
     return result;
@@ -114,4 +116,42 @@ Deno.test("walkedPageWritten drops for valid descriptors of either byte order, n
   assertEquals(dropped(RAM + 16, 4), true);
   assertEquals(dropped(RAM + 24, 8), false);
   assertEquals(dropped(RAM + 8, 16), true);
+});
+
+Deno.test("walkedPageWritten forgets only what came from the last descriptors written", () => {
+  const valid = [0, 1, 2, 3, 512].map((index): [number, bigint] => [RAM + index * 8, 0x4000_0003n]);
+  const { memory } = new TableMemory(valid);
+  const table = memory.hostOffset(physicalAddress(RAM));
+  const tlb = new Tlb();
+  const pages = [0, 1, 2, 3] as const;
+  const fill = () => {
+    for (const page of pages) {
+      for (const kind of ["read", "write", "execute"] as const) {
+        tlb.fill(tlb[kind], 0, page << 12, 16, 0, 0, table + page * 8, false);
+      }
+      tlb.code.enter(0, page << 12, 16, 0, table + page * 8, false);
+    }
+  };
+  const known = () =>
+    pages.filter((page) => {
+      const found = ["read", "write", "execute", "code"].map((kind) =>
+        tlb[kind as "read"].find(0, page << 12, 16) >= 0
+      );
+      assertEquals(new Set(found).size, 1);
+      return found[0];
+    });
+  const write = (at: number, size: number) => walkedPageWritten(memory, [tlb], table + at, size, PAGE_WALKED);
+  fill();
+  const { generation } = tlb;
+  assertEquals([write(8, 8), known()], [false, [0, 2, 3]]);
+  assertNotEquals(tlb.generation, generation);
+  assertEquals([write(20, 1), known()], [false, [0, 3]]);
+  // One that nothing came from, but others of its page are in use.
+  assertEquals([write(8, 8), known()], [false, [0, 3]]);
+  // Another page of descriptors, from which nothing came.
+  assertEquals([write(4096, 8), known()], [true, [0, 3]]);
+  fill();
+  assertEquals([write(12, 8), known()], [false, [0, 3]]);
+  assertEquals([write(0, 64), known()], [false, []]);
+  assertEquals(write(0, 64), true);
 });

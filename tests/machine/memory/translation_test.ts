@@ -1,7 +1,7 @@
 /** Permissions, stages and the order of faults over synthetic tables. */
 import { assertEquals } from "@std/assert";
 import { statusOf } from "../../../machine/memory/fault.ts";
-import { PAGE_WALKED } from "../../../machine/memory/physical.ts";
+import { PAGE_WALKED, PAGE_WALKED_THROUGH } from "../../../machine/memory/physical.ts";
 import { translate, translateStage1, type TranslationRequest } from "../../../machine/memory/translation.ts";
 import { BIT, controls, RAM, split, TableMemory } from "./support.ts";
 
@@ -290,8 +290,8 @@ Deno.test("translate marks the tables of both stages as walked", () => {
   const { memory, set } = virtual([[RAM, BigInt(RAM) | BIT.AF | BIT.block]]);
   translate(memory.memory, set, split(0n), READ);
   assertEquals([memory.marks(RAM), memory.marks(STAGE2), memory.marks(RAM + 0x4000)], [
-    PAGE_WALKED,
-    PAGE_WALKED,
+    PAGE_WALKED | PAGE_WALKED_THROUGH,
+    PAGE_WALKED | PAGE_WALKED_THROUGH,
     0,
   ]);
 });
