@@ -2,8 +2,9 @@
 import { type Board, boardRow, SPI_BASE } from "./board.ts";
 import type { PeripheralPart, PeripheralServices } from "./compose_peripherals.ts";
 import { GicV2m } from "./devices/gic_v2m.ts";
+import { GicV3Its } from "./devices/gic_v3_its.ts";
 import { type MessageReceiver, PCI_LINES, PCI_SLOTS, PciHost } from "./devices/pci/host_bridge.ts";
-import { ConfigurationError } from "./errors.ts";
+import { ConfigurationError, MachineInvariantError } from "./errors.ts";
 import type { MappedDevice } from "./memory/physical.ts";
 import type { DeviceConfiguration } from "./peripheral_configuration.ts";
 
@@ -34,6 +35,12 @@ function buildGicV2m(board: Board, { controller }: PeripheralServices): GicV2m {
   return new GicV2m({ name, base, firstInterrupt: SPI_BASE + MESSAGE_SPI, lines });
 }
 
+function buildIts(board: Board, { controller: { lpis }, events, memory }: PeripheralServices): GicV3Its {
+  const { name, base } = boardRow(board, "its");
+  if (lpis === undefined) throw new MachineInvariantError("The interrupt controller has no LPIs for the ITS");
+  return new GicV3Its({ name, base, events, memory, lpis });
+}
+
 /** Builds the host with nothing but its bridge. */
 export function buildPciHost(board: Board, services: PeripheralServices): PciBuild {
   const { controller, events, memory } = services;
@@ -43,6 +50,13 @@ export function buildPciHost(board: Board, services: PeripheralServices): PciBui
     const frame = buildGicV2m(board, services);
     frames.set(frame.name, frame);
     receivers.push(frame);
+  }
+  const parts: PeripheralPart[] = [];
+  if (hasRow(board, "its")) {
+    const its = buildIts(board, services);
+    frames.set(its.name, its);
+    receivers.push(its);
+    parts.push(its);
   }
   const firstSpi = boardRow(board, "pcieEcam").spi as number;
   const lines = Array.from(
@@ -55,7 +69,7 @@ export function buildPciHost(board: Board, services: PeripheralServices): PciBui
     if (name === "pcieEcam") frames.set(name, host.configurationWindow(name));
     else frames.set(name, host.window(name, name === "pcieIo", name === "pcieIo" ? 0 : base));
   }
-  return { host, frames, parts: [host, host.bridge] };
+  return { host, frames, parts: [...parts, host, host.bridge] };
 }
 
 /** Whether a device is for the PCI Express bus. */
