@@ -34,7 +34,7 @@ const LAYERS: { name: string; files: RegExp; imports: readonly string[]; types?:
   { name: "cpu",        files: /^machine\/cpu\//,              imports: ["utilities", "ir", "a64", "memory"] },
   { name: "engine",     files: /^machine\/engine\//,           imports: ["utilities", "wasm", "ir", "a64", "memory", "cpu"] },
   { name: "storage",    files: /^machine\/storage\//,          imports: ["utilities"] },
-  { name: "network",    files: /^machine\/network\//,          imports: ["utilities"] },
+  { name: "network",    files: /^machine\/network\//,          imports: ["utilities", "storage"] },
   { name: "devices",    files: /^machine\/devices\//,          imports: ["utilities", "memory", "storage", "network"], types: ["cpu"] },
   { name: "machine",    files: /^machine\/[a-z0-9_]+\.ts$/,    imports: PARTS }, // what composes the parts
   { name: "hypervisor", files: /^hypervisor\//,                imports: [...PARTS, "machine"] },
