@@ -37,6 +37,7 @@ export {
   type DeviceConfiguration,
   type DeviceDriver,
   type DriveConfiguration,
+  type FlashReference,
   type NetworkConfiguration,
 } from "./machine/peripheral_configuration.ts";
 export type { BlockDevice, DiskImage } from "./machine/storage/block.ts";

@@ -32,7 +32,8 @@ export const IMAGE_OPTIONS: readonly OptionRow[] = [
     name: "image",
     value: "FILE",
     repeats: true,
-    help: "an image of the run, recognized by its content; ROLE=FILE says which (bios, kernel, initrd, dtb)",
+    help:
+      "an image of the run, recognized by its content; ROLE=FILE says which (bios, kernel, initrd, dtb, a drive's id)",
   },
 ];
 

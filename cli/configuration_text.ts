@@ -16,7 +16,10 @@ function fieldsText(fields: Readonly<Record<string, unknown>>): string {
 /** Drives, networks and devices, as far as there are any. */
 function peripheralLines({ drives, networks, devices, boot }: MachineConfiguration): [string, string][] {
   return [
-    ...boot.pflash.map((image, bank): [string, string] => [`pflash${bank}`, imageText(image)]),
+    ...boot.pflash.map((image, bank): [string, string] => [
+      `pflash${bank}`,
+      imageText(image) + (image.readOnly ? ", read-only" : ""),
+    ]),
     ...boot.guestModules.map(({ kind, address, image, bootargs }, index): [string, string] => [
       `guest${index}`,
       `${kind}: ${imageText(image)}, ${fieldsText({ address, bootargs })}`,

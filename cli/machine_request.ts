@@ -31,6 +31,14 @@ export interface DriveRequest {
   readonly readOnly: boolean;
 }
 
+/** A flash bank whose file is not read yet. */
+export interface FlashRequest {
+  /** Its contents at power-on. */
+  readonly file: string;
+  /** `readonly=on`. */
+  readonly readOnly: boolean;
+}
+
 /** An address of UDP on the host. */
 export interface UdpAddress {
   /** Name or number. */
@@ -71,7 +79,7 @@ export interface MachineRequest {
   /** `-device guest-loader` in order. */
   readonly guestModules: readonly GuestModuleRequest[];
   /** `-pflash` and `-drive if=pflash`: contents of the flash banks. */
-  readonly flash: readonly string[];
+  readonly flash: readonly FlashRequest[];
   /** `-drive` in order. */
   readonly drives: readonly DriveRequest[];
   /** `-netdev` and `-nic` in order. */
@@ -105,7 +113,7 @@ export interface RequestDraft {
   /** As in the request. */
   readonly guestModules: GuestModuleRequest[];
   /** By bank; a bank may be missing until all is read. */
-  readonly flash: (string | undefined)[];
+  readonly flash: (FlashRequest | undefined)[];
   /** As in the request. */
   readonly drives: DriveRequest[];
   /** As in the request. */

@@ -1,6 +1,6 @@
 /** QEMU's options of disks and flash: `-drive` and `-pflash`. */
 import { UsageError } from "./errors.ts";
-import type { DiskFormat, RequestDraft } from "./machine_request.ts";
+import type { DiskFormat, FlashRequest, RequestDraft } from "./machine_request.ts";
 import { wholeNumber } from "./options.ts";
 import { eachProperty, onOff, properties } from "./properties.ts";
 import { plainDevice } from "./qemu_devices.ts";
@@ -44,21 +44,22 @@ export function readDrive(draft: RequestDraft, text: string): void {
     ...NO_EFFECT,
   });
   if (file === undefined || file === "") throw new UsageError(`-drive ${text} needs file=F`);
-  if (to === "pflash") return addFlash(draft, file, format, unit);
+  if (to === "pflash") return addFlash(draft, { file, readOnly }, format, unit);
   addDisk(draft, to, { file, id, format, readOnly });
 }
 
 /** `-pflash`: the next bank. */
 export function readFlash(draft: RequestDraft, file: string): void {
-  addFlash(draft, file, undefined, undefined);
+  addFlash(draft, { file, readOnly: false }, undefined, undefined);
 }
 
 function addFlash(
   { flash }: RequestDraft,
-  file: string,
+  request: FlashRequest,
   format: DiskFormat | undefined,
   unit: number | undefined,
 ): void {
+  const { file } = request;
   if (format === "qcow2") {
     throw new UsageError(`-drive: flash from qcow2 is not built; turn "${file}" into a raw file`);
   }
@@ -67,9 +68,11 @@ function addFlash(
     throw new UsageError(`-pflash ${file}: there are two flash banks, and both are taken`);
   }
   if (flash[bank] !== undefined) {
-    throw new UsageError(`-drive: flash bank unit=${bank} is given twice: "${flash[bank]}" and "${file}"`);
+    throw new UsageError(
+      `-drive: flash bank unit=${bank} is given twice: "${flash[bank].file}" and "${file}"`,
+    );
   }
-  flash[bank] = file;
+  flash[bank] = request;
 }
 
 interface DiskOptions {

@@ -10,6 +10,8 @@ import {
   devices,
   type DriveConfiguration,
   drives,
+  flashImage,
+  type FlashReference,
   image,
   type ImageReference,
   type NetworkConfiguration,
@@ -67,8 +69,8 @@ export interface GuestModule {
 export interface BootConfiguration {
   /** `-bios`: contents of the first flash bank. */
   readonly bios: ImageReference | undefined;
-  /** `-pflash`, first and second: contents of the flash banks. */
-  readonly pflash: readonly ImageReference[];
+  /** `-pflash`, first and second: contents of the flash banks at power-on, whole banks. */
+  readonly pflash: readonly FlashReference[];
   /** `-kernel`: a flat image, an arm64 Image or an ELF file. */
   readonly kernel: ImageReference | undefined;
   /** `-initrd`. */
@@ -159,7 +161,7 @@ const guestModule = z.strictObject({
 
 const boot = z.strictObject({
   bios: image.optional(),
-  pflash: z.array(image).max(2, "there are two flash banks").default([]),
+  pflash: z.array(flashImage).max(2, "there are two flash banks").default([]),
   kernel: image.optional(),
   initrd: image.optional(),
   append: commandLine.optional(),

@@ -11,6 +11,12 @@ export interface ImageReference {
   readonly name: string;
 }
 
+/** `-pflash`: the contents of a flash bank at power-on. */
+export interface FlashReference extends ImageReference {
+  /** `readonly=on`: the bank refuses to be programmed or erased. */
+  readonly readOnly: boolean;
+}
+
 /** `-drive`: a disk that a device takes by its id. */
 export interface DriveConfiguration {
   /** Unique among drives; names the disk's section and its events. */
@@ -75,6 +81,9 @@ export const image = z.strictObject({
   size: z.int().min(0).max(2 ** 40),
   name: z.string().max(4096).default(""),
 });
+
+/** The contents of a flash bank, checked. */
+export const flashImage = image.extend({ readOnly: z.boolean().default(false) });
 
 const id = z.string().regex(
   /^[A-Za-z][A-Za-z0-9_.-]{0,27}$/,

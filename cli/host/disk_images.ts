@@ -10,14 +10,9 @@ import {
   zeroChunk,
 } from "../../machine/storage/image.ts";
 import { CommandError } from "../errors.ts";
+import type { DiskFormat } from "../machine_request.ts";
 import { FileSource } from "./file_source.ts";
 import { Qcow2Image, QCOW_MAGIC } from "./qcow2.ts";
-
-/** The formats that `format=` can name. */
-export const DISK_FORMATS = ["raw", "qcow2"] as const;
-
-/** A format of disk images. */
-export type DiskFormat = (typeof DISK_FORMATS)[number];
 
 /** The bytes of an image file. */
 export interface ImageSource {
@@ -153,6 +148,8 @@ export interface OpenedImage {
   readonly format: DiskFormat;
   /** Reads all of it and hashes it. */
   hash(): FileImage;
+  /** Closes the file; not to be called once it is in use. */
+  close(): void;
 }
 
 /**
@@ -161,11 +158,33 @@ export interface OpenedImage {
  */
 export function openDiskImage(path: string, format?: DiskFormat): OpenedImage {
   const source = new FileSource(path, "disk image");
-  const actual = format ?? probe(source);
-  if (source.size === 0) throw new CommandError(`Cannot use disk image "${path}": it is empty`);
-  if (actual === "qcow2") refuseOther(source);
-  const contents = actual === "qcow2" ? new Qcow2Image(source) : new RawImage(source);
-  return { size: contents.size, format: actual, hash: () => new FileImage(path, contents) };
+  try {
+    if (source.size === 0) throw new CommandError(`Cannot use disk image "${path}": it is empty`);
+    const actual = format ?? probe(source);
+    if (actual === "qcow2") refuseOther(source);
+    const contents = actual === "qcow2" ? new Qcow2Image(source) : new RawImage(source);
+    const close = () => source.close();
+    return { size: contents.size, format: actual, hash: () => new FileImage(path, contents), close };
+  } catch (error) {
+    source.close();
+    throw error;
+  }
+}
+
+/**
+ * The file as the disk of that size and hash, in whichever format makes it that; undefined when it is not. Throws
+ * CommandError for a file that cannot be read, or not as the format that it seems to have.
+ */
+export function matchDiskImage(path: string, size: number, sha256: string): FileImage | undefined {
+  // Raw first: whatever it looks like, somebody may have said format=raw.
+  for (const format of ["raw", undefined] as const) {
+    const opened = openDiskImage(path, format);
+    const isNew = format === "raw" || opened.format !== "raw";
+    const image = isNew && opened.size === size ? opened.hash() : undefined;
+    if (image?.sha256 === sha256) return image;
+    opened.close();
+  }
+  return undefined;
 }
 
 function refuseOther(source: ImageSource): void {

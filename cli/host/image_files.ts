@@ -10,6 +10,7 @@ import type { DiskImage } from "../../machine/storage/block.ts";
 import { CommandError, UsageError } from "../errors.ts";
 import { IMAGE_ROLES, type MachineRequest } from "../machine_request.ts";
 import { suggestion } from "../suggest.ts";
+import { matchDiskImage, openDiskImage } from "./disk_images.ts";
 import { readWholeFile } from "./file_source.ts";
 import { GuestError, guestsFolder, resolveGuest } from "./guests.ts";
 import { loadPeripherals } from "./peripheral_files.ts";
@@ -69,46 +70,97 @@ export function loadMachine(request: MachineRequest): LoadedMachine {
   boot["guestModules"] = request.guestModules.map(({ file, ...module }) => (
     { ...module, image: load(file, `guest's ${module.kind}`) }
   ));
-  boot["pflash"] = request.flash.map((name) => load(name, "flash file"));
+  boot["pflash"] = request.flash.map(({ file, readOnly }) => ({ ...load(file, "flash file"), readOnly }));
   const plugged = loadPeripherals(request, load, images);
   return { configuration: parseConfiguration({ ...request.configuration, ...plugged, boot }), images };
 }
 
 /** An image that a run needs, by the names under which the user knows it. */
 export interface NeededImage extends ImageReference {
-  /** `bios`, `kernel`, `initrd`, `dtb`, or `loader0` and so on. */
+  /** `bios`, `kernel`, `initrd`, `dtb`, `loader0` and so on, or the id of a drive. */
   readonly role: string;
+  /** Its hash is that of a disk: the file may be in any format that gives these contents. */
+  readonly isDisk: boolean;
 }
 
-/** The images of a configuration that are files, by role; disks are not among them. */
-export function neededImages({ boot, networks }: MachineConfiguration): NeededImage[] {
+/** The images of a configuration, by role. */
+export function neededImages({ boot, drives, networks }: MachineConfiguration): NeededImage[] {
   const needed: NeededImage[] = [];
+  const add = (role: string, { sha256, size, name }: ImageReference, isDisk = false): void =>
+    void needed.push({ sha256, size, name, role, isDisk });
   for (const role of IMAGE_ROLES) {
     const reference = boot[role];
-    if (reference !== undefined) needed.push({ ...reference, role });
+    if (reference !== undefined) add(role, reference);
   }
   for (const [index, loader] of boot.loaders.entries()) {
-    if (loader.kind === "image") needed.push({ ...loader.image, role: `loader${index}` });
+    if (loader.kind === "image") add(`loader${index}`, loader.image);
   }
-  for (const [index, image] of boot.pflash.entries()) needed.push({ ...image, role: `pflash${index}` });
-  for (const [index, { image }] of boot.guestModules.entries()) {
-    needed.push({ ...image, role: `guest${index}` });
-  }
+  for (const [index, image] of boot.pflash.entries()) add(`pflash${index}`, image);
+  for (const [index, { image }] of boot.guestModules.entries()) add(`guest${index}`, image);
   const served = networks.flatMap((network) => network.kind === "user" ? network.files : []);
-  for (const [index, { image }] of served.entries()) needed.push({ ...image, role: `served${index}` });
+  for (const [index, { image }] of served.entries()) add(`served${index}`, image);
+  for (const { id, image } of drives) add(id, image, true);
   return needed;
 }
 
-function mismatch(
-  { role, sha256: expected, size }: NeededImage,
-  path: string,
-  bytes: Uint8Array,
-): CommandError {
+type Contents = Uint8Array | DiskImage;
+
+/** A file that is not the image wanted: what it is instead. */
+function mismatch({ role, sha256: expected, size, isDisk }: NeededImage, path: string): CommandError {
+  const { size: actual, hash } = isDisk ? diskFacts(path) : fileFacts(path, role);
+  const what = isDisk ? "SHA-256 over its MiBs" : "SHA-256";
   return new CommandError(
     `Cannot replay: "${path}" is not the ${role} that was recorded.\n` +
-      `  recorded: ${size} bytes, SHA-256 ${expected}\n` +
-      `  the file: ${bytes.length} bytes, SHA-256 ${sha256(bytes)}\n` +
-      `Give the right file with --image FILE.`,
+      `  recorded: ${size} bytes, ${what} ${expected}\n` +
+      `  the file: ${actual} bytes, ${what} ${hash}\n` +
+      `Give the right file with --image ${isDisk ? `${role}=` : ""}FILE.`,
+  );
+}
+
+function fileFacts(path: string, what: string): { size: number; hash: string } {
+  const bytes = readWholeFile(path, what);
+  return { size: bytes.length, hash: sha256(bytes) };
+}
+
+function diskFacts(path: string): { size: number; hash: string } {
+  const { size, sha256: hash } = openDiskImage(path).hash();
+  return { size, hash };
+}
+
+/** A file's contents if they are those of an image; throws CommandError when it cannot be read. */
+function contentsIfEqual(
+  path: string,
+  { isDisk, size, sha256: expected, role }: NeededImage,
+): Contents | undefined {
+  if (isDisk) return matchDiskImage(path, size, expected);
+  const actual = sizeOf(path);
+  if (actual !== undefined && actual !== size) return undefined;
+  const bytes = readWholeFile(path, role);
+  return sha256(bytes) === expected ? bytes : undefined;
+}
+
+function sizeOf(path: string): number | undefined {
+  try {
+    return Deno.statSync(path).size;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The image that an argument of `--image` names, `ROLE=FILE`, if it does, and the file. */
+function roleOf(
+  argument: string,
+  needed: readonly NeededImage[],
+): { readonly path: string; readonly wanted: NeededImage | undefined } {
+  const [, role, path = ""] = /^([a-z][a-z0-9_.-]*)=(.*)$/is.exec(argument) ?? [];
+  if (role === undefined) return { path: argument, wanted: undefined };
+  const wanted = needed.find((image) => image.role === role);
+  if (wanted !== undefined) return { path, wanted };
+  if (exists(argument)) return { path: argument, wanted: undefined };
+  const roles = needed.map(({ role }) => role);
+  throw new UsageError(
+    `--image ${argument}: the run has no ${role}; it has ${roles.join(", ") || "no images"}` +
+      suggestion(role, roles),
   );
 }
 
@@ -116,27 +168,23 @@ function mismatch(
 function takeGiven(
   needed: readonly NeededImage[],
   given: readonly string[],
-  found: Map<string, Uint8Array>,
+  found: Map<string, Contents>,
 ): void {
-  const roles = needed.map(({ role }) => role);
   for (const argument of given) {
-    const [, role, named] = /^([a-z]+[0-9]*)=(.*)$/s.exec(argument) ?? [];
-    const path = named ?? argument;
-    const bytes = readWholeFile(path, "image");
-    const hash = sha256(bytes);
-    if (role !== undefined && !roles.includes(role)) {
-      throw new UsageError(
-        `--image ${argument}: the run has no ${role}; it has ${roles.join(", ") || "no images"}` +
-          suggestion(role, roles),
-      );
-    }
-    const wanted = needed.find((image) => role === undefined ? image.sha256 === hash : image.role === role);
-    if (wanted?.sha256 === hash) found.set(hash, bytes);
-    else if (wanted !== undefined || needed.length === 1) throw mismatch(wanted ?? needed[0]!, path, bytes);
-    else {throw new CommandError(
-        `Cannot use --image "${path}": none of the run's images has its SHA-256 ${hash}`,
-      );}
+    const { path, wanted } = roleOf(argument, needed);
+    const candidates = wanted === undefined ? needed : [wanted];
+    const matching = candidates.map((image) => ({ image, contents: contentsIfEqual(path, image) }))
+      .find(({ contents }) => contents !== undefined);
+    if (matching?.contents !== undefined) found.set(matching.image.sha256, matching.contents);
+    else if (candidates.length === 1) throw mismatch(candidates[0]!, path);
+    else throw refuseUnknown(path);
   }
+}
+
+function refuseUnknown(path: string): CommandError {
+  return new CommandError(
+    `Cannot use --image "${path}": none of the run's images has its SHA-256 ${fileFacts(path, "image").hash}`,
+  );
 }
 
 /** Files in and one folder below a directory, none when it cannot be read. */
@@ -153,16 +201,16 @@ function* filesBelow(directory: string, depth = 1): Generator<string> {
   }
 }
 
-/** Looks where the file was, then for any file of that size and content beside it, here and among the guests. */
-function search(image: NeededImage, journal: string): Uint8Array | undefined {
+/** Looks where the file was, then for any file of that content beside it, here and among the guests. */
+function search(image: NeededImage, journal: string): Contents | undefined {
   const folder = journal.includes("/") ? journal.slice(0, journal.lastIndexOf("/")) || "/" : ".";
   const places = new Set([".", folder]);
   const candidates = [image.name, ...[...places].flatMap((place) => [...filesBelow(place, 0)])];
   for (const path of [...candidates, ...filesBelow(guestsFolder())]) {
     try {
-      if (path === "" || Deno.statSync(path).size !== image.size) continue;
-      const bytes = Deno.readFileSync(path);
-      if (sha256(bytes) === image.sha256) return bytes;
+      if (path === "") continue;
+      const contents = contentsIfEqual(path, image);
+      if (contents !== undefined) return contents;
     } catch {
       // What cannot be read is not it.
     }
@@ -177,7 +225,7 @@ function search(image: NeededImage, journal: string): Uint8Array | undefined {
  */
 export function findImages(
   configuration: MachineConfiguration,
-  packed: ReadonlyMap<string, Uint8Array>,
+  packed: MachineImages,
   given: readonly string[],
   journal: string,
 ): MachineImages {
@@ -186,15 +234,17 @@ export function findImages(
   takeGiven(needed, given, found);
   for (const image of needed) {
     if (found.has(image.sha256)) continue;
-    const bytes = search(image, journal);
-    if (bytes === undefined) {
-      if (exists(image.name)) throw mismatch(image, image.name, readWholeFile(image.name, image.role));
+    const contents = search(image, journal);
+    if (contents === undefined) {
+      if (exists(image.name)) throw mismatch(image, image.name);
       throw new CommandError(
         `Cannot replay: the ${image.role} "${image.name}" was not found ` +
-          `(${image.size} bytes, SHA-256 ${image.sha256}). Give it with --image FILE.`,
+          `(${image.size} bytes, SHA-256 ${image.sha256}). Give it with --image ${
+            image.isDisk ? `${image.role}=` : ""
+          }FILE.`,
       );
     }
-    found.set(image.sha256, bytes);
+    found.set(image.sha256, contents);
   }
   return found;
 }

@@ -3,7 +3,7 @@ import type { MachineImages } from "../../machine/compose.ts";
 import { BEHAVIOUR_VERSION } from "../../machine/configuration.ts";
 import { ConfigurationError } from "../../machine/errors.ts";
 import { JournalReader } from "../../journal/file.ts";
-import { imageReferences, packedImages } from "../../journal/images.ts";
+import { diskReferences, imageReferences, packedImages } from "../../journal/images.ts";
 import { RecordedRun } from "../../journal/run.ts";
 import { CommandError } from "../errors.ts";
 import type { Options } from "../options.ts";
@@ -23,7 +23,7 @@ export interface OpenedRun {
   /** What they say. */
   readonly run: RecordedRun;
   /** Images inside the journal, by SHA-256. */
-  readonly packed: ReadonlyMap<string, Uint8Array>;
+  readonly packed: MachineImages;
 }
 
 /** Opens a journal and tells of a torn tail and of another behaviour. Throws JournalError, CommandError. */
@@ -37,7 +37,8 @@ export function openRun(path: string, host: Host): OpenedRun {
     if (!(error instanceof ConfigurationError)) throw error;
     throw new CommandError(`Cannot replay "${path}": this build cannot make its machine: ${error.message}`);
   }
-  const packed = packedImages(reader, imageReferences(run.manifest.configuration));
+  const { configuration } = run.manifest;
+  const packed = packedImages(reader, imageReferences(configuration), diskReferences(configuration));
   const opened = { path, size: source.size, reader, run, packed };
   for (const warning of warnings(opened)) host.stderr.write(`hindsight: ${warning}\n`);
   return opened;

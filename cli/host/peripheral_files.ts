@@ -1,11 +1,10 @@
 /** Files behind what is plugged in: disks, and the folders that networks serve. */
-import { createHash } from "node:crypto";
 import type { ImageReference, MachineConfiguration } from "../../machine/configuration.ts";
 import type { DriveConfiguration, NetworkConfiguration } from "../../machine/peripheral_configuration.ts";
-import { type DiskImage, IMAGE_CHUNK_SIZE } from "../../machine/storage/block.ts";
+import type { DiskImage } from "../../machine/storage/block.ts";
 import { CommandError } from "../errors.ts";
 import type { DriveRequest, MachineRequest, NetworkRequest } from "../machine_request.ts";
-import { readWholeFile } from "./file_source.ts";
+import { openDiskImage } from "./disk_images.ts";
 
 /** Most files of a folder, and the most bytes of all of them together. */
 const FOLDER_LIMITS = { files: 4096, bytes: 512 * 2 ** 20 };
@@ -13,37 +12,13 @@ const FOLDER_LIMITS = { files: 4096, bytes: 512 * 2 ** 20 };
 /** Reads a file, keeps it by its content, and returns how the configuration names it. */
 type LoadImage = (path: string, what: string) => ImageReference;
 
-/** A disk whose file was read whole. */
-class WholeDisk implements DiskImage {
-  constructor(private readonly bytes: Uint8Array) {}
-
-  get size(): number {
-    return this.bytes.length;
-  }
-
-  chunk(index: number): Uint8Array {
-    return this.bytes.subarray(index * IMAGE_CHUNK_SIZE, (index + 1) * IMAGE_CHUNK_SIZE);
-  }
-}
-
-/** SHA-256 over the SHA-256 of each chunk. */
-function diskHash(bytes: Uint8Array): string {
-  const hash = createHash("sha256");
-  for (let at = 0; at < bytes.length; at += IMAGE_CHUNK_SIZE) {
-    hash.update(createHash("sha256").update(bytes.subarray(at, at + IMAGE_CHUNK_SIZE)).digest());
-  }
-  return hash.digest("hex");
-}
-
 function loadDrive(
   { id, file, format, readOnly }: DriveRequest,
   images: Map<string, Uint8Array | DiskImage>,
 ): DriveConfiguration {
-  if (format === "qcow2") throw new CommandError(`Cannot use drive "${file}": qcow2 is not built yet`);
-  const bytes = readWholeFile(file, "drive");
-  const sha256 = diskHash(bytes);
-  images.set(sha256, new WholeDisk(bytes));
-  return { id, image: { sha256, size: bytes.length, name: file }, readOnly };
+  const disk = openDiskImage(file, format).hash();
+  images.set(disk.sha256, disk);
+  return { id, image: { sha256: disk.sha256, size: disk.size, name: file }, readOnly };
 }
 
 /** Every file below a folder by its path from there, with slashes; links to folders are left alone. */

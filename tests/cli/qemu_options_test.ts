@@ -109,10 +109,10 @@ Deno.test("machineRequest reads drives, networks and devices, cards of -nic firs
 });
 
 Deno.test("machineRequest reads flash banks and guests of a hypervisor", () => {
-  assertEquals(request("-pflash", "a", "-pflash", "b").flash, ["a", "b"]);
+  assertEquals(request("-pflash", "a", "-pflash", "b").flash.map(({ file }) => file), ["a", "b"]);
   assertEquals(request("-drive", "if=pflash,file=b,unit=1", "-drive", "if=pflash,file=a,readonly=on").flash, [
-    "a",
-    "b",
+    { file: "a", readOnly: true },
+    { file: "b", readOnly: false },
   ]);
   assertEquals(
     request(
