@@ -38,6 +38,7 @@ const ORACLES: readonly Oracle[] = [
   { name: "executables",  script: "firmware_oracle.ts",    needs: [QEMU_USER, QEMU_SYSTEM, READOBJ], update: [],           quick: [] },
   { name: "device-trees", script: "device_tree_oracle.ts", needs: [QEMU_SYSTEM, DTC],                update: ["--record"], quick: [] },
   { name: "boots",        script: "boot_oracle.ts",        needs: [QEMU_SYSTEM],                     update: [],           quick: [] },
+  { name: "psci",         script: "psci_oracle.ts",        needs: [QEMU_SYSTEM],                     update: [],           quick: [] },
   { name: "devices",      script: "device_oracle.ts",      needs: [QEMU_SYSTEM],                     update: ["--record"], quick: [] },
 ];
 

@@ -73,7 +73,8 @@ export async function runOnQemu(
   }
 }
 
-async function runToEnd(program: string, args: string[]): Promise<Uint8Array> {
+/** Runs a program until it ends; gives what it wrote. */
+export async function runToEnd(program: string, args: string[]): Promise<Uint8Array> {
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     const command = new Deno.Command(program, { args, signal, stdout: "piped", stderr: "piped" });
