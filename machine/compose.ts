@@ -22,7 +22,7 @@ import { GenericTimer } from "./devices/generic_timer.ts";
 import type { InterruptController } from "./devices/interrupt_controller.ts";
 import { RtcPl031 } from "./devices/rtc_pl031.ts";
 import { UartPl011 } from "./devices/uart_pl011.ts";
-import { VirtioMmio } from "./devices/virtio/mmio_empty.ts";
+import { EmptyVirtioMmio } from "./devices/virtio/mmio_empty.ts";
 import { EventHub } from "./events.ts";
 import { PhysicalMemory } from "./memory/physical.ts";
 import { MachineInvariantError } from "./errors.ts";
@@ -175,7 +175,7 @@ export class VirtBoard {
         this.memory.addDevice(base, size, this.#peripherals.frame(name), secureOnly);
         return;
       case "virtioTransport":
-        return place(this.#peripherals.transport(name) ?? new VirtioMmio({ name }));
+        return place(this.#peripherals.transport(name) ?? new EmptyVirtioMmio({ name }));
       case "firmwareConfiguration":
         return place(
           new FwCfg({

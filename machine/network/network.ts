@@ -4,6 +4,9 @@ import type { Section } from "../snapshot.ts";
 /** Bytes of the longest frame: Ethernet II without its check sequence, an MTU of 1500. */
 export const FRAME_SIZE_MAX = 1514;
 
+/** Bytes of the shortest frame: its header; cards do not pad what is shorter than the 60 bytes of a real wire. */
+export const FRAME_SIZE_MIN = 14;
+
 /** The card's side: takes frames from the network. */
 export interface NetworkCard {
   /** A frame arrives; a card that has no room for it drops it. */

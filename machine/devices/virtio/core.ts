@@ -29,12 +29,8 @@ export interface VirtioCoreOptions {
   readonly memory: PhysicalMemory;
 }
 
-/** Features of every device; VERSION_1 is for drivers of modern transports, the first two for those of legacy ones. */
-const OFFERED = FEATURE.NOTIFY_ON_EMPTY | FEATURE.ANY_LAYOUT | FEATURE.INDIRECT_DESC | FEATURE.EVENT_IDX |
-  FEATURE.VERSION_1;
-
-/** Features that a modern driver is not offered. */
-const LEGACY_ONLY = FEATURE.NOTIFY_ON_EMPTY | FEATURE.ANY_LAYOUT;
+/** Features of every device; VERSION_1 is for drivers of modern transports only. */
+const OFFERED = FEATURE.INDIRECT_DESC | FEATURE.EVENT_IDX | FEATURE.VERSION_1;
 
 /** The state of a core, its queues and its model; part of the transport's section. */
 export interface VirtioCoreState {
@@ -111,7 +107,7 @@ export class VirtioCore implements VirtioHost, QueueOwner {
   /** Features offered to the driver of a modern transport, or of a legacy one. */
   offered(transport: "modern" | "legacy"): bigint {
     const all = this.model.features | OFFERED;
-    return transport === "modern" ? all & ~LEGACY_ONLY : all & 0xffff_ffffn;
+    return transport === "modern" ? all : all & 0xffff_ffffn | this.model.legacyFeatures;
   }
 
   /** Features agreed on. */
@@ -121,7 +117,9 @@ export class VirtioCore implements VirtioHost, QueueOwner {
 
   /** The driver accepts features; as in QEMU what was not offered is dropped, and nothing changes after FEATURES_OK. */
   acceptFeatures(bits: bigint): void {
-    if (!(this.#status & STATUS.FEATURES_OK)) this.#driverFeatures = bits & (this.model.features | OFFERED);
+    if (!(this.#status & STATUS.FEATURES_OK)) {
+      this.#driverFeatures = bits & (this.offered("modern") | this.model.legacyFeatures);
+    }
   }
 
   /** The device status. */
@@ -131,7 +129,7 @@ export class VirtioCore implements VirtioHost, QueueOwner {
 
   /** The driver writes the status; 0 resets the device. Only the device sets DEVICE_NEEDS_RESET. */
   writeStatus(value: number): void {
-    if ((value & 0xff) === 0) return this.reset();
+    if ((value & 0xff) === 0) return this.reset(false);
     this.#status = value & 0xff & ~STATUS.DEVICE_NEEDS_RESET | this.#status & STATUS.DEVICE_NEEDS_RESET;
   }
 
@@ -217,8 +215,8 @@ export class VirtioCore implements VirtioHost, QueueOwner {
     this.#transport.configurationChanged();
   }
 
-  /** State at reset, be it the driver's or power; the transport then drives its line. */
-  reset(): void {
+  /** State at reset, by the driver or with `power`; the transport then drives its line. */
+  reset(power: boolean): void {
     this.#status = 0;
     this.#driverFeatures = 0n;
     this.#interruptStatus = 0;
@@ -227,7 +225,7 @@ export class VirtioCore implements VirtioHost, QueueOwner {
     this.#notified = 0;
     this.#alarm.clear();
     for (const queue of this.queues) queue.reset();
-    this.model.reset();
+    this.model.reset(power);
   }
 
   /** The state to be saved; the deadline of what was notified is in the clock's section. */

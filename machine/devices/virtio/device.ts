@@ -27,6 +27,9 @@ export const FEATURE = {
   VERSION_1:       1n << 32n,
 } as const;
 
+/** Features that only legacy drivers are offered, by most devices. */
+export const LEGACY_FEATURES: bigint = FEATURE.NOTIFY_ON_EMPTY | FEATURE.ANY_LAYOUT;
+
 /** What a transport does for the core. */
 export interface VirtioTransport {
   /** The driver is to be told that buffers of a queue were used; the core has set the interrupt status. */
@@ -51,6 +54,8 @@ export interface VirtioHost {
   readonly driverReady: boolean;
   /** Tells the driver that the configuration changed. */
   configurationChanged(): void;
+  /** The driver broke the rules: the device stops until it is reset. */
+  fail(): void;
 }
 
 /** A kind of device without its transport: what virtio 1.2 section 5 says of it. Its state is of type S. */
@@ -61,6 +66,8 @@ export interface VirtioModel<S = unknown> {
   readonly queueSizes: readonly number[];
   /** Feature bits of its own that it offers. */
   readonly features: bigint;
+  /** What a legacy driver is offered besides: ring features and its own; `LEGACY_FEATURES` for most. */
+  readonly legacyFeatures: bigint;
   /** Virtual nanoseconds from a notification to the completion of all that is available then. */
   readonly latencyNanoseconds: number;
   /** State beside queues, as section fields. */
@@ -73,8 +80,8 @@ export interface VirtioModel<S = unknown> {
   configurationWritten(configuration: Uint8Array): void;
   /** A queue was notified `latencyNanoseconds` ago or more: use what is available. */
   serve(queue: number): void;
-  /** The driver reset the device, or power came on. */
-  reset(): void;
+  /** The driver reset the device, or, with `power`, power came on or the machine was reset. */
+  reset(power: boolean): void;
   /** The state to be saved. */
   state(): S;
   /** Restores what `state` gave; touches nothing else. */

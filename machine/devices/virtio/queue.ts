@@ -138,6 +138,11 @@ export class Virtqueue {
     return this.#available() === 0 ? undefined : this.#takeOne();
   }
 
+  /** Gives the last `count` chains taken back to the driver, as if they had not been. */
+  untake(count: number): void {
+    this.#state.nextAvailable = (this.#state.nextAvailable - count) & 0xffff;
+  }
+
   /** Takes, one by one, the chains that are available at the first; then asks to be notified of further ones. */
   *takeAll(): Generator<Chain, void, void> {
     for (let left = this.#available(); left > 0; left--) {

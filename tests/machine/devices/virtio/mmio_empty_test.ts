@@ -1,6 +1,6 @@
 /** The empty virtio-mmio slot, register by register as QEMU has it. */
 import { assertEquals } from "@std/assert";
-import { VirtioMmio } from "../../../../machine/devices/virtio/mmio_empty.ts";
+import { EmptyVirtioMmio } from "../../../../machine/devices/virtio/mmio_empty.ts";
 import { assertRoundTrip, registersOf } from "../support.ts";
 
 // deno-fmt-ignore
@@ -16,16 +16,16 @@ const QEMU_VALUES: readonly [string, number, number][] = [
 ];
 
 for (const [name, offset, value] of QEMU_VALUES) {
-  Deno.test(`VirtioMmio.${name} reads as in QEMU and ignores writes`, () => {
-    const slot = new VirtioMmio({ name: "virtio0" });
+  Deno.test(`EmptyVirtioMmio.${name} reads as in QEMU and ignores writes`, () => {
+    const slot = new EmptyVirtioMmio({ name: "virtio0" });
     const { read, write } = registersOf(slot);
     write(offset, 0xffff_ffff);
     assertEquals(read(offset), value);
   });
 }
 
-Deno.test("VirtioMmio saves an empty section", () => {
-  const slot = new VirtioMmio({ name: "virtio0" });
+Deno.test("EmptyVirtioMmio saves an empty section", () => {
+  const slot = new EmptyVirtioMmio({ name: "virtio0" });
   assertEquals(slot.save().bytes.length, 0);
-  assertRoundTrip(slot, new VirtioMmio({ name: "virtio0" }));
+  assertRoundTrip(slot, new EmptyVirtioMmio({ name: "virtio0" }));
 });
