@@ -125,7 +125,7 @@ export interface RequestDraft {
   /** Disks of `-drive if=virtio`, which come after `-device`. */
   readonly disks: DeviceConfiguration[];
   /** Names of `-object` and `-chardev`, by kind; devices refer to them. */
-  readonly objects: Map<string, "rng" | "chardev">;
+  readonly objects: Map<string, "rng" | "chardev" | "terminal">;
   /** As in the request. */
   endsAtReset: boolean;
 }

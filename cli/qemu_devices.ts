@@ -122,7 +122,7 @@ function deviceOf(driver: DeviceDriver, list: readonly Property[]): DeviceConfig
 }
 
 /** `virtconsole`: the port that every virtio console here has. */
-function readConsolePort({ devices, objects }: RequestDraft, list: readonly Property[]): void {
+function readConsolePort({ configuration, devices, objects }: RequestDraft, list: readonly Property[]): void {
   const option = "-device virtconsole";
   eachProperty(option, list, {
     id: nothing,
@@ -130,7 +130,9 @@ function readConsolePort({ devices, objects }: RequestDraft, list: readonly Prop
     bus: nothing,
     nr: nothing,
     chardev: (value) => {
-      if (objects.get(value) !== "chardev") {
+      const kind = objects.get(value);
+      if (kind === "terminal") configuration.consoleInput = "virtio";
+      else if (kind !== "chardev") {
         throw new UsageError(`${option}: there is no -chardev with id=${value}`);
       }
     },

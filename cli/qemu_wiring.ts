@@ -21,17 +21,17 @@ export function readObject({ objects }: RequestDraft, text: string): void {
   addObject(objects, "-object", id, text, "rng");
 }
 
-/** `-chardev`: nobody at the other end; the terminal belongs to the serial port. */
+/** `-chardev`: nobody at the other end, or the terminal, whose input then no longer goes to the serial port. */
 export function readChardev({ objects }: RequestDraft, text: string): void {
   const [[, kind] = ["", ""], ...list] = properties(text, "backend");
-  if (kind !== "null") {
+  if (kind !== "null" && kind !== "stdio") {
     throw new UsageError(
-      `-chardev ${kind} is not possible here: there is null, and the terminal is the serial port's`,
+      `-chardev ${kind} is not possible here: there are null and stdio, which is the terminal`,
     );
   }
   let id: string | undefined;
-  eachProperty("-chardev null", list, { id: (value) => void (id = value) });
-  addObject(objects, "-chardev", id, text, "chardev");
+  eachProperty(`-chardev ${kind}`, list, { id: (value) => void (id = value), mux: nothing, signal: nothing });
+  addObject(objects, "-chardev", id, text, kind === "stdio" ? "terminal" : "chardev");
 }
 
 function addObject(
@@ -39,7 +39,7 @@ function addObject(
   option: string,
   id: string | undefined,
   text: string,
-  kind: "rng" | "chardev",
+  kind: "rng" | "chardev" | "terminal",
 ): void {
   if (id === undefined || id === "") throw new UsageError(`${option} ${text} needs id=NAME`);
   if (objects.has(id)) throw new UsageError(`${option}: id=${id} is given twice`);
@@ -48,13 +48,12 @@ function addObject(
 
 /** Properties that `-global` may set, with the only value that is possible. */
 const GLOBALS: Readonly<Record<string, boolean>> = {
-  "virtio-mmio.force-legacy": false,
   "virtio-pci.disable-modern": false,
   "virtio-pci.disable-legacy": true,
 };
 
 /** `-global`. */
-export function readGlobal(_draft: RequestDraft, text: string): void {
+export function readGlobal({ configuration }: RequestDraft, text: string): void {
   const rows = Object.entries(GLOBALS).map(([key, wanted]) =>
     [key, (value: string): void => {
       if (onOff("-global", key, value) === wanted) return;
@@ -63,7 +62,11 @@ export function readGlobal(_draft: RequestDraft, text: string): void {
       );
     }] as const
   );
-  eachProperty("-global", properties(text), Object.fromEntries(rows));
+  eachProperty("-global", properties(text), {
+    "virtio-mmio.force-legacy": (value) =>
+      void (configuration.virtioMmioLegacy = onOff("-global", "virtio-mmio.force-legacy", value)),
+    ...Object.fromEntries(rows),
+  });
 }
 
 /** The one that has an id, if any; the error names the ids that there are. */

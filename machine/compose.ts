@@ -25,7 +25,7 @@ import { UartPl011 } from "./devices/uart_pl011.ts";
 import { EmptyVirtioMmio } from "./devices/virtio/mmio_empty.ts";
 import { EventHub } from "./events.ts";
 import { PhysicalMemory } from "./memory/physical.ts";
-import { MachineInvariantError } from "./errors.ts";
+import { ConfigurationError, MachineInvariantError } from "./errors.ts";
 import { type PowerController, Psci } from "./psci.ts";
 import { Semihosting } from "./semihosting.ts";
 import type { Section } from "./snapshot.ts";
@@ -94,10 +94,12 @@ export class VirtBoard {
       events: this.events,
       memory: this.memory,
       controller: this.#gic,
+      transmitted: (byte) => this.#write(byte),
     });
     for (const row of this.#board.rows) this.#build(row, configuration);
     this.#console = this.#devices.find((device) => device.name === CONSOLE) as UartPl011;
     watchWrites(this.memory, cpus);
+    if (configuration.devices.length > 0) refuseSharedNames(this.save());
   }
 
   #write(byte: number): void {
@@ -138,7 +140,7 @@ export class VirtBoard {
   }
 
   /** One row of the board table: memory, and what answers beside it or instead of it. */
-  #build(row: BoardRow, { rtcBase, cpus }: MachineConfiguration): void {
+  #build(row: BoardRow, { rtcBase, cpus, virtioMmioLegacy }: MachineConfiguration): void {
     const { name, base, size, secureOnly } = row;
     const line = row.spi === undefined ? undefined : this.#gic.sharedLine(SPI_BASE + row.spi, name);
     const place = (device: Device) => {
@@ -175,7 +177,10 @@ export class VirtBoard {
         this.memory.addDevice(base, size, this.#peripherals.frame(name), secureOnly);
         return;
       case "virtioTransport":
-        return place(this.#peripherals.transport(name) ?? new EmptyVirtioMmio({ name }));
+        return place(
+          this.#peripherals.transport(name) ??
+            new EmptyVirtioMmio({ name, version: virtioMmioLegacy ? 1 : 2 }),
+        );
       case "firmwareConfiguration":
         return place(
           new FwCfg({
@@ -261,7 +266,7 @@ export class VirtBoard {
 
   /** Bytes from outside for the console's receiver. */
   receive(bytes: Uint8Array): void {
-    this.#console.receive(bytes);
+    (this.#peripherals.console ?? this.#console).receive(bytes);
   }
 
   /** The networks whose frames come from outside, by name. */
@@ -329,6 +334,19 @@ export class VirtBoard {
     this.#semihosting?.restore(section("semihosting"));
     this.#strict?.restore(this.cpus, section);
     this.clock.restore(section("clock"));
+  }
+}
+
+/** Sections are named by what the user names as well. */
+function refuseSharedNames(sections: readonly Section[]): void {
+  const names = new Set<string>();
+  for (const { name } of sections) {
+    if (names.has(name)) {
+      throw new ConfigurationError(
+        `Cannot use id=${name}: the board has something of that name; choose another`,
+      );
+    }
+    names.add(name);
   }
 }
 

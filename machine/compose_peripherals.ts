@@ -1,7 +1,10 @@
 /** What the user plugged into the board: disks, networks and the devices in front of them, built from the configuration. */
-import type { Board } from "./board.ts";
+import { type Board, boardRow } from "./board.ts";
 import type { BootImages } from "./boot_images.ts";
 import type { Clock } from "./clock.ts";
+import type { MachineConfiguration } from "./configuration.ts";
+import { Networks } from "./compose_networks.ts";
+import { VIRTIO_MODELS, virtioMmio, virtioPci } from "./compose_virtio.ts";
 import type { Device } from "./devices/device.ts";
 import type { InterruptController } from "./devices/interrupt_controller.ts";
 import type { PciFunction } from "./devices/pci/function.ts";
@@ -24,6 +27,14 @@ export interface PeripheralServices {
   readonly memory: PhysicalMemory;
   /** Where interrupts go. */
   readonly controller: InterruptController;
+  /** Takes each byte that a console transmits. */
+  readonly transmitted: (byte: number) => void;
+}
+
+/** A console that bytes from the terminal go to. */
+export interface ConsoleInput {
+  /** Bytes from outside. */
+  receive(bytes: Uint8Array): void;
 }
 
 /** A part with state that is not on the bus itself: a network, a function behind a bridge. */
@@ -46,6 +57,8 @@ export interface Peripherals {
   readonly bridges: ReadonlyMap<string, { deliver(frame: Uint8Array): void }>;
   /** The disks by `-drive id=`; they are no parts, since a reset of the machine leaves them alone. */
   readonly disks: ReadonlyMap<string, Disk>;
+  /** What the terminal's input goes to; undefined when that is the first serial port. */
+  readonly console: ConsoleInput | undefined;
   /** What is in a virtio-mmio slot, by the name of its row; undefined when it is empty. */
   transport(name: string): Device | undefined;
   /** What answers at a row of kind `pcie`, `messageFrame` or `interruptTranslation`. */
@@ -54,21 +67,43 @@ export interface Peripherals {
 
 /** What a builder works with, beside the options of its device. */
 export interface BuildContext extends PeripheralServices {
-  /** The device's name in events and sections: its id, or its model and its slot on PCIe. */
+  /** The whole configuration. */
+  readonly configuration: MachineConfiguration;
+  /** The device's name in events, sections and messages: its id, or its model and its slot on PCIe. */
   readonly name: string;
   /** Disks by id, each to be taken by one device. */
   readonly drives: Drives;
+  /** Networks by id, each to be taken by one card. */
+  readonly networks: Networks;
+  /** How many devices have asked for this before: numbers what is numbered in the order of options. */
+  count(what: string): number;
   /** Adds a part that has state. */
   addPart(part: PeripheralPart): void;
   /** Puts a function into the device's slot on PCIe, and adds it as a part. */
   plug(pciFunction: PciFunction): void;
+  /** Name and shared peripheral interrupt of a virtio-mmio slot by number. */
+  virtioSlot(number: number): { readonly name: string; readonly spi: number };
+  /** Puts a transport into the virtio-mmio slot of that name. */
+  fill(slot: string, transport: Device): void;
+  /** Offers a console for the terminal's input; the first is taken. */
+  setConsole(console: ConsoleInput): void;
 }
 
 /** Builds one device. */
 export type Builder = (device: DeviceConfiguration, context: BuildContext) => void;
 
 /** Every model that can be built. */
-const BUILDERS: Readonly<Partial<Record<DeviceDriver, Builder>>> = {};
+// deno-fmt-ignore
+const BUILDERS: Readonly<Partial<Record<DeviceDriver, Builder>>> = {
+  "virtio-blk-device":    virtioMmio(VIRTIO_MODELS.blk),
+  "virtio-blk-pci":       virtioPci(VIRTIO_MODELS.blk),
+  "virtio-net-device":    virtioMmio(VIRTIO_MODELS.net),
+  "virtio-net-pci":       virtioPci(VIRTIO_MODELS.net),
+  "virtio-rng-device":    virtioMmio(VIRTIO_MODELS.rng),
+  "virtio-rng-pci":       virtioPci(VIRTIO_MODELS.rng),
+  "virtio-serial-device": virtioMmio(VIRTIO_MODELS.serial),
+  "virtio-serial-pci":    virtioPci(VIRTIO_MODELS.serial),
+};
 
 /** Builds what the configuration asks for; throws ConfigurationError for what cannot be. */
 export function buildPeripherals(
@@ -76,22 +111,34 @@ export function buildPeripherals(
   images: BootImages,
   services: PeripheralServices,
 ): Peripherals {
-  const { drives: driveList, devices } = board.configuration;
-  const drives = new Drives(driveList, images, services.events);
-  const slots = assignSlots(devices);
+  const { configuration } = board;
+  const drives = new Drives(configuration.drives, images, services.events);
+  const networks = new Networks(configuration.networks, services, images);
+  const slots = assignSlots(configuration.devices);
   const pcie = buildPciHost(board, services);
-  const parts: PeripheralPart[] = [...pcie.parts];
-  for (const device of devices) {
+  const parts: PeripheralPart[] = [...pcie.parts, ...networks.parts];
+  const transports = new Map<string, Device>();
+  const consoles: ConsoleInput[] = [];
+  const shared = {
+    ...services,
+    configuration,
+    drives,
+    networks,
+    count: counter(),
+    addPart: (part: PeripheralPart) => void parts.push(part),
+    virtioSlot: (number: number) => virtioSlot(board, number),
+    fill: (slot: string, transport: Device) => void transports.set(slot, transport),
+    setConsole: (console: ConsoleInput) => void consoles.push(console),
+  };
+  for (const device of configuration.devices) {
     const build = BUILDERS[device.driver];
     if (build === undefined) {
       throw new ConfigurationError(`Cannot build -device ${device.driver}: the board has no model of it yet`);
     }
     const slot = slots.get(device);
     build(device, {
-      ...services,
+      ...shared,
       name: device.id ?? `${device.driver}.${slot}`,
-      drives,
-      addPart: (part) => parts.push(part),
       plug: (pciFunction) => {
         pcie.host.plug(slot as number, pciFunction);
         parts.push(pciFunction);
@@ -99,13 +146,45 @@ export function buildPeripherals(
     });
   }
   drives.refuseUntaken();
+  networks.refuseUntaken();
   return {
     parts,
-    bridges: new Map(),
+    bridges: networks.bridges,
     disks: drives.disks,
-    transport: () => undefined,
+    console: terminalOf(configuration, consoles),
+    transport: (name) => transports.get(name),
     frame: (name) => frameOf(pcie.frames, name),
   };
+}
+
+/** Counts each thing from 0. */
+function counter(): (what: string) => number {
+  const counts = new Map<string, number>();
+  return (what) => {
+    const count = counts.get(what) ?? 0;
+    counts.set(what, count + 1);
+    return count;
+  };
+}
+
+function virtioSlot(board: Board, number: number): { name: string; spi: number } {
+  const { name, spi } = boardRow(board, `virtio${number}`);
+  return { name, spi: spi as number };
+}
+
+/** The virtio console that has the terminal's input, when the configuration wants one. */
+function terminalOf(
+  { consoleInput }: MachineConfiguration,
+  consoles: readonly ConsoleInput[],
+): ConsoleInput | undefined {
+  if (consoleInput !== "virtio") return undefined;
+  const [console] = consoles;
+  if (console === undefined) {
+    throw new ConfigurationError(
+      "Cannot connect the terminal to a virtio console: there is none; add -device virtio-serial-pci",
+    );
+  }
+  return console;
 }
 
 function frameOf(frames: ReadonlyMap<string, MappedDevice>, name: string): MappedDevice {

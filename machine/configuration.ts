@@ -129,6 +129,10 @@ export interface MachineConfiguration {
   readonly networks: readonly NetworkConfiguration[];
   /** `-device` in the order given, but for loaders. */
   readonly devices: readonly DeviceConfiguration[];
+  /** Registers of virtio-mmio are legacy ones, as QEMU gives them unless `-global virtio-mmio.force-legacy=off`. */
+  readonly virtioMmioLegacy: boolean;
+  /** Where bytes from the terminal go: the first serial port, or the first virtio console. */
+  readonly consoleInput: "uart0" | "virtio";
   /** Images, command line and entry. */
   readonly boot: BootConfiguration;
 }
@@ -201,6 +205,8 @@ const schema = z.strictObject({
   drives,
   networks,
   devices,
+  virtioMmioLegacy:   z.boolean().default(true),
+  consoleInput:       z.enum(["uart0", "virtio"]).default("uart0"),
   boot:               boot.default({ pflash: [], loaders: [], guestModules: [] }),
 });
 

@@ -51,7 +51,7 @@ export interface DeviceConfiguration {
   readonly drive: string | undefined;
   /** `netdev=`, of network cards. */
   readonly netdev: string | undefined;
-  /** `mac=`, of network cards: six bytes in hexadecimal with colons; derived from the seed when absent. */
+  /** `mac=`, of network cards: six bytes in hexadecimal with colons; QEMU's 52:54:00:12:34:56 and so on when absent. */
   readonly mac: string | undefined;
   /** `serial=`, of disks. */
   readonly serial: string | undefined;

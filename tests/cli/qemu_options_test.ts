@@ -31,7 +31,8 @@ const CONFIGURATIONS: readonly (readonly [args: string[], configuration: unknown
   [["-semihosting"],                                  { semihosting: true }],
   [["-semihosting-config", "enable=on,target=native"], { semihosting: true }],
   [["-nographic", "-nodefaults", "-accel", "tcg", "-serial", "mon:stdio", "-monitor", "none", "-display", "none", "-nic", "none"], {}],
-  [["-object", "rng-builtin,id=r", "-chardev", "null,id=c", "-global", "virtio-mmio.force-legacy=false"], {}],
+  [["-object", "rng-builtin,id=r", "-chardev", "null,id=c", "-global", "virtio-mmio.force-legacy=false"], { virtioMmioLegacy: false }],
+  [["-serial", "none", "-chardev", "stdio,id=c", "-device", "virtio-serial-pci", "-device", "virtconsole,chardev=c"], { consoleInput: "virtio" }],
 ];
 
 Deno.test("machineRequest reads QEMU's options into a configuration", () => {
@@ -189,7 +190,7 @@ const REFUSED: readonly (readonly [args: string[], message: string])[] = [
   [["-netdev", "user,id=n", "-netdev", "user,id=n"], "id=n is given twice"],
   [["-nic", "user,model=e1000"],         "-nic model=e1000 is not built"],
   [["-object", "secret,id=s"],           "-object secret is not possible here"],
-  [["-global", "virtio-mmio.force-legacy=true"], "use virtio-mmio.force-legacy=off"],
+  [["-global", "virtio-mmio.force-legacy=x"], "force-legacy"],
   [["-blockdev", "driver=raw"],          "use -drive file=FILE"],
   [["-hda", "x"],                        "use -drive file=FILE"],
   [["-device", "guest-loader,kernel=k"], "needs addr=A and one of"],

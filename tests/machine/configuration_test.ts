@@ -34,6 +34,8 @@ Deno.test("parseConfiguration fills in the defaults of QEMU's virt and of the de
     drives: [],
     networks: [],
     devices: [],
+    virtioMmioLegacy: true,
+    consoleInput: "uart0",
     boot: {
       bios: undefined,
       pflash: [],

@@ -282,7 +282,7 @@ export class VirtioPci implements VirtioTransport {
 
   /** Power-on state. */
   reset(): void {
-    this.core.reset();
+    this.core.reset(true);
     this.#resetTransport();
   }
 
