@@ -108,6 +108,6 @@ Deno.test("configurationHash depends on everything else", () => {
 Deno.test("configurationHash of the default configuration is what journals of this behaviour hold", () => {
   assertEquals(
     configurationHash(parseConfiguration({})),
-    "eb742cb9906868bc53a5a4ef63e1c1f11be6e9bfa4614299d37ed3837a8e6bf3",
+    "c9e03d00a1b8c10cae957862b0526d189f6cb3cb82c431c1621ee681f32f99f7",
   );
 });
