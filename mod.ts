@@ -94,6 +94,7 @@ export * from "./journal/payloads.ts";
 export * from "./journal/predicate.ts";
 export * from "./journal/recorder.ts";
 export * from "./journal/replay.ts";
+export type { CheckpointHead } from "./journal/checkpoint.ts";
 export * from "./journal/run.ts";
 export type { TornTail } from "./journal/scan.ts";
 export { MemoryFile, type Sink, type Source as JournalSource } from "./journal/storage.ts";

@@ -17,7 +17,7 @@ import type { SymbolTable } from "./symbols.ts";
 import { counted, grouped, type Palette, paletteFor } from "./text.ts";
 
 /** The one address of a name; throws PredicateError where there is none, or more than one. */
-function addressOf(name: string, symbols: SymbolTable): bigint {
+export function addressOf(name: string, symbols: SymbolTable): bigint {
   if (symbols.isEmpty) throw new PredicateError(`symbol("${name}") needs --symbols FILE`);
   const [address, ...others] = symbols.addressesOf(name);
   if (address === undefined) {
@@ -75,12 +75,13 @@ function resultText(
   found: Bisection,
   expression: string,
   isScan: boolean,
+  firstInstant: number,
   palette: Palette,
   symbols: SymbolTable,
 ): string {
   switch (found.kind) {
     case "always":
-      return `${expression} holds at instant 0 already.\n`;
+      return `${expression} holds at instant ${grouped(firstInstant)} already, where the run begins.\n`;
     case "never":
       return isScan
         ? `${expression} never holds up to instant ${grouped(found.lastInstant)}, the end.\n`
@@ -117,7 +118,7 @@ function run(options: Options, host: Host): number {
   const palette = paletteFor(host.stdout);
   const text = options.isOn("json")
     ? `${resultJson(found, symbols)}\n`
-    : resultText(found, expression, isScan, palette, symbols);
+    : resultText(found, expression, isScan, opened.run.firstInstant, palette, symbols);
   host.stdout.write(text);
   return found.kind === "never" ? 1 : 0;
 }

@@ -1,22 +1,26 @@
 /** The commands of `hindsight`: one row, and one file, each. */
 import { bisect } from "./bisect.ts";
 import type { Command } from "./command.ts";
+import { consoleCommand } from "./console.ts";
 import { diff } from "./diff.ts";
 import { events } from "./events.ts";
 import { info } from "./info.ts";
 import { pack } from "./pack.ts";
 import { record } from "./record.ts";
 import { replay } from "./replay.ts";
+import { runCommand } from "./run.ts";
 import { state } from "./state.ts";
 import { verify } from "./verify.ts";
 
 /** Every command, in the order of the help text. */
 export const COMMANDS: readonly Command[] = [
   record,
+  runCommand,
   replay,
   verify,
   events,
   state,
+  consoleCommand,
   diff,
   bisect,
   info,

@@ -123,6 +123,13 @@ function differenceText(
         }, ` +
         `where these parts differ: ${found.parts.join(", ")}.`,
       ];
+    case "beginning":
+      return [
+        `${palette.red("Different")} at instant ${
+          grouped(found.instant)
+        } already, where the later run begins: ` +
+        `these parts differ there: ${found.parts.join(", ")}.`,
+      ];
     case "divergent":
       return divergenceText(found, names, palette, symbols);
   }

@@ -14,7 +14,7 @@ import type { Host } from "./host/host.ts";
 import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
 import { symbolsOf } from "./host/symbol_files.ts";
-import type { Options } from "./options.ts";
+import { type Options, refuseBefore } from "./options.ts";
 import { ENGINE_OPTION, engineOf } from "./replay.ts";
 import { suggestion } from "./suggest.ts";
 import { paletteFor } from "./text.ts";
@@ -68,6 +68,8 @@ function run(options: Options, host: Host): number {
   const { range, isWanted } = selectionOf(options);
   const symbols = symbolsOf(options);
   const opened = openRun(options.others[0]!, host);
+  refuseBefore("--from", options.number("from"), opened.run.firstInstant);
+  refuseBefore("--to", options.number("to"), opened.run.firstInstant);
   const progress = new Progress(host, "replaying", false);
   const palette = paletteFor(host.stdout);
   const toLine = options.isOn("json")

@@ -1,4 +1,5 @@
 /** `hindsight info`: what is in a journal. */
+import type { CheckpointHead } from "../journal/checkpoint.ts";
 import { type Command } from "./command.ts";
 import { configurationLines } from "./configuration_text.ts";
 import type { Host } from "./host/host.ts";
@@ -14,6 +15,7 @@ export const END_TEXT = {
   reset: "the guest asked for a reset",
   resting: "the machine rested, with nothing due",
   console: "the console wrote the text that was waited for",
+  condition: "the condition that was waited for held",
   instant: "the instant asked for was reached",
   operator: "the operator ended it",
 } as const;
@@ -37,6 +39,7 @@ function infoJson(opened: OpenedRun): unknown {
     finished: reader.finished,
     torn: reader.torn ?? null,
     ...run.manifest,
+    firstInstant: run.firstInstant,
     lastInstant: run.lastInstant,
     inputs: run.inputs.length,
     blocks: Object.fromEntries(blockTotals(opened)),
@@ -62,11 +65,16 @@ function endText({ run: { end, lastInstant } }: OpenedRun): string {
   } of virtual time`;
 }
 
+function beginningText({ root: { instant, virtualTime } }: CheckpointHead): string {
+  return `a checkpoint at instant ${grouped(instant)}, ${secondsText(virtualTime)} of virtual time; ` +
+    `what came before was not kept`;
+}
+
 function infoText(opened: OpenedRun, host: Host): string {
   const { run, reader, size, packed, path } = opened;
   const { bold } = paletteFor(host.stdout);
   const { depth, recordedBy, configuration } = run.manifest;
-  const steps = Math.max(1, run.lastInstant) / 1000;
+  const steps = Math.max(1, run.lastInstant - run.firstInstant) / 1000;
   const section = (title: string, rows: readonly (readonly [string, string])[]): string[] => {
     const width = Math.max(0, ...rows.map(([name]) => name.length));
     return [bold(title), ...rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`), ""];
@@ -84,6 +92,7 @@ function infoText(opened: OpenedRun, host: Host): string {
       ["size", `${bytesText(size)}, ${(size / steps).toFixed(2)} bytes per thousand steps`],
       ["depth", depth],
       ["inputs", counted(run.inputs.length, "input")],
+      ...(run.checkpoint === undefined ? [] : [["beginning", beginningText(run.checkpoint)] as const]),
       ["end", endText(opened)],
     ]),
     ...section("machine", [...configurationLines(configuration)]),

@@ -73,6 +73,14 @@ export function wholeNumber(
   throw new UsageError(`${what} takes a whole number from ${minimum} to ${upTo}, not "${text}"`);
 }
 
+/** Refuses an instant before the beginning of a run that begins at a checkpoint. */
+export function refuseBefore(option: string, instant: number | undefined, firstInstant: number): void {
+  if (instant === undefined || instant >= firstInstant) return;
+  throw new UsageError(
+    `${option} ${instant}: the run begins at instant ${firstInstant}; what came before was not kept`,
+  );
+}
+
 /**
  * Turns `-name value` and `-name=value` into `--name=value`, under the row's own name, so that values may begin with a
  * hyphen. Throws UsageError for an option that is not in the table, and for a value missing or too many.

@@ -4,6 +4,7 @@ import type { EventOf, MachineEvent } from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
 import { ALL_CLASSES } from "../journal/event_stream.ts";
 import { Replay } from "../journal/replay.ts";
+import type { RecordedRun } from "../journal/run.ts";
 import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
 import { cpuJson, cpuText } from "./cpu_view.ts";
 import { UsageError } from "./errors.ts";
@@ -12,7 +13,7 @@ import type { Host } from "./host/host.ts";
 import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
 import { symbolsOf } from "./host/symbol_files.ts";
-import { type Options, wholeNumber } from "./options.ts";
+import { type Options, refuseBefore, wholeNumber } from "./options.ts";
 import { ENGINE_OPTION, engineOf, replayTo } from "./replay.ts";
 import type { SymbolTable } from "./symbols.ts";
 import { grouped, hexDump, paletteFor, secondsText } from "./text.ts";
@@ -45,9 +46,10 @@ function nextStep(replay: Replay): MachineEvent[] {
   return events;
 }
 
-function instantOf(options: Options, lastInstant: number): number {
+function instantOf(options: Options, { firstInstant, lastInstant }: RecordedRun): number {
   const at = options.number("at");
   if (at === undefined) throw new UsageError("state needs an instant: --at N");
+  refuseBefore("--at", at, firstInstant);
   if (at <= lastInstant) return at;
   throw new UsageError(`--at ${at}: the run ends at instant ${lastInstant}`);
 }
@@ -96,7 +98,7 @@ function describe(
 function run(options: Options, host: Host): number {
   const symbols = symbolsOf(options);
   const opened = openRun(options.others[0]!, host);
-  const at = instantOf(options, opened.run.lastInstant);
+  const at = instantOf(options, opened.run);
   const replay = new Replay(opened.run, imagesOf(opened, options), engineOf(options));
   const progress = new Progress(host, "replaying");
   replayTo(replay, at, progress);

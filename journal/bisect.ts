@@ -66,7 +66,7 @@ function scan(replay: Replay, predicate: Predicate, options: BisectOptions): Bis
 
 function halve(replay: Replay, predicate: Predicate, options: BisectOptions): Bisection {
   let mark = replay.mark();
-  let low = 0, high = replay.run.lastInstant, probes = 0;
+  let low = replay.instant, high = replay.run.lastInstant, probes = 0;
   replay.runTo(high);
   if (!predicate(replay.machine)) return { kind: "never", lastInstant: high };
   replay.returnTo(mark);

@@ -2,6 +2,7 @@
 import type { MachineImages } from "../machine/compose.ts";
 import { type EventObserver, type MachineEvent, writeEvent } from "../machine/events.ts";
 import { ByteWriter } from "../machine/layout.ts";
+import { JournalError } from "./errors.ts";
 import { equalBytes, HASH_LENGTH } from "./hash.ts";
 import { History } from "./history.ts";
 import { ALL_CLASSES } from "./event_stream.ts";
@@ -51,6 +52,14 @@ export type Difference =
     readonly parts: readonly string[];
   }
   | {
+    /** The states differ already at `instant`, the checkpoint where a run begins. */
+    readonly kind: "beginning";
+    /** Where the states were compared. */
+    readonly instant: number;
+    /** Names of the sections and memories that differ. */
+    readonly parts: readonly string[];
+  }
+  | {
     /** The runs differ. */
     readonly kind: "divergent";
     /** Instant of the first divergent event. */
@@ -72,15 +81,22 @@ const EVENT_BY_EVENT = 4096;
 
 /**
  * Finds the first divergent event of two runs. Differences that arise and heal without a trap, a device access or an
- * input are not looked for. Runs of different machines, whose states are never equal, are compared by events alone.
+ * input are not looked for. Where a run begins at a checkpoint, both are compared from there on; states that differ there
+ * already are a difference of kind "beginning". Runs of different machines, whose states are never equal, are compared by events alone.
  */
 export function diff(left: DiffSide, right: DiffSide, options: DiffOptions = {}): Difference {
   const bounds = boundsFromRoots(left.run, right.run);
   const end = Math.min(left.run.lastInstant, right.run.lastInstant);
   if (bounds.areEqual) return { kind: "equal", rootsCompared: bounds.compared };
   const sides: Pair<Side> = [new Side(left, options), new Side(right, options)];
+  const first = commonStart(left.run, right.run);
+  for (const { replay } of sides) replay.runTo(first);
+  if (first > 0) {
+    const parts = differingParts(sides);
+    if (parts.length > 0) return { kind: "beginning", instant: first, parts };
+  }
   const isOneMachine = haveEqualRoots(left.run, right.run) && equalBytes(sides[0].root(), sides[1].root());
-  const start = isOneMachine ? bounds.lastEqual : 0;
+  const start = Math.max(isOneMachine ? bounds.lastEqual : 0, first);
   const upper = isOneMachine ? Math.min(bounds.firstDiffering ?? end, end) : end;
   if (!isOneMachine) { for (const side of sides) side.compareEventsOnly(); }
   options.progress?.("replaying to the last common root", start, upper);
@@ -99,6 +115,18 @@ export function diff(left: DiffSide, right: DiffSide, options: DiffOptions = {})
 }
 
 type Pair<T> = [T, T];
+
+/** Where both runs have begun. Throws JournalError when one ends before the other begins. */
+function commonStart(left: RecordedRun, right: RecordedRun): number {
+  const first = Math.max(left.firstInstant, right.firstInstant);
+  for (const { lastInstant } of [left, right]) {
+    if (lastInstant >= first) continue;
+    throw new JournalError(
+      `Cannot compare the runs: one ends at instant ${lastInstant}, the other begins at ${first}`,
+    );
+  }
+  return first;
+}
 
 /** A point to which one side can return. */
 interface SideMark {

@@ -13,7 +13,12 @@ export class History implements EventObserver {
   readonly classes = ["input", "trap", "device"] as const;
   #writer = new ByteWriter();
   #hash: Hash = createHash("sha256");
-  #root: Uint8Array = new Uint8Array(HASH_LENGTH);
+  #root: Uint8Array;
+
+  /** Goes on from a root that was closed before; from none, by default. */
+  constructor(root: Uint8Array = new Uint8Array(HASH_LENGTH)) {
+    this.#root = root;
+  }
 
   /** The last history root: 32 zero bytes before the first. */
   get root(): Uint8Array {
@@ -53,9 +58,8 @@ export class History implements EventObserver {
   /** A copy that goes on independently, for a mark to which a replay returns. */
   copy(): History {
     this.#flush();
-    const other = new History();
+    const other = new History(this.#root);
     other.#hash = this.#hash.copy();
-    other.#root = this.#root;
     return other;
   }
 }

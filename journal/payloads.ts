@@ -84,6 +84,7 @@ export const END_REASONS = [
   "reset",
   "resting",
   "console",
+  "condition",
   "instant",
   "operator",
 ] as const;

@@ -3,7 +3,8 @@ import type { MachineImages } from "../machine/compose.ts";
 import type { EventClass, Input, InputEvent, MachineEvent } from "../machine/events.ts";
 import { Machine, type MachineOptions, type Stop } from "../machine/machine.ts";
 import { type EventRow, rowOfEvent } from "./event_rows.ts";
-import type { JournalWriter } from "./file.ts";
+import type { BlockSpan } from "./block.ts";
+import type { BlockKind } from "./block_kinds.ts";
 import { History } from "./history.ts";
 import { type Depth, type Manifest, type RunEnd, storedManifest, type StoredRoot } from "./payloads.ts";
 import { StepColumnsWriter } from "./steps.ts";
@@ -30,6 +31,16 @@ export function closeRoot(machine: Machine, history: History): StoredRoot {
   };
 }
 
+/** Where a recording's blocks go: a journal, or what keeps the last of them. */
+export interface BlockWriter {
+  /** Appends a block; as `JournalWriter.append`. */
+  append(kind: BlockKind, payload: unknown, span?: BlockSpan): unknown;
+  /** Nothing more comes. */
+  finish(): void;
+  /** Called after a root block, while nothing is left unwritten: a run could begin here. */
+  rooted?(machine: Machine, root: StoredRoot): void;
+}
+
 /** A recording in progress. */
 export class Recorder {
   /** The machine that is being recorded. */
@@ -46,7 +57,7 @@ export class Recorder {
   constructor(
     readonly manifest: Manifest,
     images: MachineImages,
-    private readonly writer: JournalWriter,
+    private readonly writer: BlockWriter,
     options: MachineOptions = {},
   ) {
     this.machine = new Machine(manifest.configuration, images, options);
@@ -86,6 +97,7 @@ export class Recorder {
     this.flush();
     const root = closeRoot(this.machine, this.#history);
     this.writer.append("roots", root, { firstInstant: root.instant, lastInstant: root.instant });
+    this.writer.rooted?.(this.machine, root);
   }
 
   /** Delivers an input and writes it at once; throws InputRefusedError when the machine cannot take it. */

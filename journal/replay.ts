@@ -118,16 +118,21 @@ export interface ReplayMark {
 export class Replay {
   /** The machine; look at it between calls, add observers before running. */
   readonly machine: Machine;
-  #history = new History();
+  #history: History;
   #check: StoredEventCheck | undefined;
   #nextInput = 0;
   #nextRoot = 0;
   /** Roots checked so far, the end's included. */
   rootsChecked = 0;
 
-  /** Powers the recorded machine on. Throws ConfigurationError when this build cannot. */
+  /**
+   * Powers the recorded machine on, or takes it to the run's checkpoint. Throws ConfigurationError when this build
+   * cannot, JournalError for a checkpoint that is not whole.
+   */
   constructor(readonly run: RecordedRun, images: MachineImages, options: ReplayOptions = {}) {
     this.machine = new Machine(run.manifest.configuration, images, options);
+    run.begin(this.machine);
+    this.#history = new History(run.checkpoint?.root.historyRoot);
     this.machine.board.events.add(this.#history);
     if (options.checkEvents ?? true) {
       this.#check = new StoredEventCheck(run, this.machine);

@@ -1,7 +1,9 @@
 /** A recorded run as it stands in a journal: its manifest, inputs, roots, stored events and end, checked by zod. */
 import { classOf, type EventClass, type InputEvent, type MachineEvent } from "../machine/events.ts";
 import type { Schema } from "../machine/layout.ts";
+import type { Machine } from "../machine/machine.ts";
 import type { BlockInfo } from "./block.ts";
+import { type CheckpointHead, headSchema, restoreCheckpoint } from "./checkpoint.ts";
 import { JournalError, JournalFormatError } from "./errors.ts";
 import { eventOfRow } from "./event_rows.ts";
 import type { JournalReader } from "./file.ts";
@@ -36,8 +38,13 @@ export class RecordedRun {
   readonly roots: readonly StoredRoot[];
   /** How the run ended; absent when the recording was cut off. */
   readonly end: RunEnd | undefined;
+  /** Where a run begins that was not recorded from its power-on. */
+  readonly checkpoint: CheckpointHead | undefined;
+  /** The first instant of which the journal knows: the checkpoint's, or 0. */
+  readonly firstInstant: number;
   /** The last instant of which the journal knows: the end's, or where a recording was cut off. */
   readonly lastInstant: number;
+  readonly #checkpointBlocks: readonly BlockInfo[];
   readonly #eventBlocks: readonly BlockInfo[];
   readonly #stepBlocks: readonly BlockInfo[];
 
@@ -46,10 +53,13 @@ export class RecordedRun {
     const of = (kind: BlockInfo["kind"]) => reader.blocks.filter((block) => block.kind === kind);
     this.manifest = this.#parse(manifestSchema, reader.blocks[0] as BlockInfo);
     this.#eventBlocks = of("events");
+    this.#checkpointBlocks = of("checkpoint");
+    this.checkpoint = this.#checkpointHead(reader.blocks);
+    this.firstInstant = this.checkpoint?.root.instant ?? 0;
     this.roots = of("roots").map((block) => this.#parse(rootSchema, block));
     this.end = of("end").map((block) => this.#parse(endSchema, block)).at(-1);
     const inputs: InputEvent[] = [];
-    let last = this.roots.at(-1)?.instant ?? 0;
+    let last = this.roots.at(-1)?.instant ?? this.firstInstant;
     for (const block of this.#eventBlocks) {
       const { through, events } = this.#decode(block);
       last = Math.max(last, through);
@@ -61,6 +71,25 @@ export class RecordedRun {
     this.#stepBlocks = of("steps");
     this.lastInstant = this.end?.instant ?? last;
     this.#checkOrder();
+  }
+
+  /** The head of the checkpoint, whose blocks come before all that happened. */
+  #checkpointHead(blocks: readonly BlockInfo[]): CheckpointHead | undefined {
+    const [first] = this.#checkpointBlocks;
+    const last = this.#checkpointBlocks.at(-1);
+    if (first === undefined || last === undefined) return undefined;
+    const before = blocks.slice(0, last.number).filter(({ kind }) =>
+      !["configuration", "images"].includes(kind)
+    );
+    if (before.some(({ kind }) => kind !== "checkpoint")) throw this.#refuse(last, "comes too late");
+    return this.#parse(headSchema, first);
+  }
+
+  /** Puts a machine of this run in the state in which it begins. Throws JournalError when it cannot be had. */
+  begin(machine: Machine): void {
+    if (this.checkpoint === undefined) return;
+    const payload = ({ number }: BlockInfo): unknown => this.reader.payload(number);
+    restoreCheckpoint(machine, this.checkpoint, this.#checkpointBlocks.slice(1).values().map(payload));
   }
 
   /**
@@ -95,7 +124,8 @@ export class RecordedRun {
 
   /** What replay relies on: instants and times never go back. */
   #checkOrder(): void {
-    let instant = 0, time = 0;
+    const { firstInstant, checkpoint } = this;
+    let instant = firstInstant, time = checkpoint?.root.virtualTime ?? 0;
     for (const input of this.inputs) {
       if (input.instant < instant || input.virtualTime < time || input.instant > this.lastInstant) {
         throw new JournalFormatError(
@@ -105,7 +135,12 @@ export class RecordedRun {
       instant = input.instant;
       time = input.virtualTime;
     }
-    let previous = -1;
+    if (this.lastInstant < firstInstant) {
+      throw new JournalFormatError(
+        `Cannot read the journal: it begins at instant ${firstInstant} and ends at ${this.lastInstant}`,
+      );
+    }
+    let previous = checkpoint === undefined ? -1 : firstInstant;
     for (const root of this.roots) {
       if (root.instant <= previous || root.instant > this.lastInstant) {
         throw new JournalFormatError(

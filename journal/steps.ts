@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { EventObserver, EventOf, MachineEvent } from "../machine/events.ts";
 import { ByteReader, ByteWriter } from "../machine/layout.ts";
-import type { JournalWriter } from "./file.ts";
+import type { BlockWriter } from "./recorder.ts";
 
 /** Steps in one block, about 1 MiB before compression. */
 const STEPS_PER_BLOCK = 16384;
@@ -50,7 +50,7 @@ export class StepColumnsWriter implements EventObserver {
 
   /** Blocks go to this journal; `written` is called after each, with the instant up to which steps are there. */
   constructor(
-    private readonly writer: JournalWriter,
+    private readonly writer: BlockWriter,
     private readonly written: (through: number) => void = () => {},
   ) {}
 

@@ -59,6 +59,14 @@ export interface Snapshot {
   readonly disks: ReadonlyMap<string, DiskContents>;
 }
 
+/** Whether two pages have equal bytes. */
+function areEqual(left: Uint8Array, right: Uint8Array): boolean {
+  const words = new Uint32Array(left.buffer, left.byteOffset, PAGE_SIZE / 4);
+  const others = new Uint32Array(right.buffer, right.byteOffset, PAGE_SIZE / 4);
+  for (let index = 0; index < words.length; index++) if (words[index] !== others[index]) return false;
+  return true;
+}
+
 const powerLayout = sectionLayout("power", 1, {
   state: oneOf("on", "off", "cut"),
   exitCode: u32,
@@ -308,13 +316,15 @@ export class Machine {
     return this.#roots.compute(this.sections(), this.board.disks);
   }
 
-  /** Copies the whole state. */
-  snapshot(): Snapshot {
+  /** Copies the whole state; pages that are as `earlier` has them are shared with it. */
+  snapshot(earlier?: Snapshot): Snapshot {
     const { memory, disks } = this.board;
     this.stateRoot();
     const pages = new Map<number, Uint8Array>();
     for (const page of this.#roots.nonZeroPages()) {
-      pages.set(page, memory.bytes.slice(page * PAGE_SIZE, (page + 1) * PAGE_SIZE));
+      const bytes = memory.bytes.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE);
+      const before = earlier?.pages.get(page);
+      pages.set(page, before !== undefined && areEqual(before, bytes) ? before : bytes.slice());
     }
     const contents = [...disks].map(([name, disk]) => [name, disk.save()] as const);
     return { sections: this.sections(), pages, disks: new Map(contents) };

@@ -1,7 +1,7 @@
 /** Files that journals are written to. */
 import type { Sink } from "../../journal/storage.ts";
 import { decodeFileHeader, FILE_HEADER_LENGTH } from "../../journal/format.ts";
-import { JournalFormatError } from "../../journal/errors.ts";
+import { JournalFormatError, JournalWriteError } from "../../journal/errors.ts";
 import { reasonOf } from "./file_source.ts";
 
 /** Whether a file begins as a journal does, or is empty. */
@@ -20,21 +20,24 @@ function isJournal(path: string): boolean {
   }
 }
 
-/** Moves an earlier journal of that name out of the way, to `name~`, so that nothing is lost. */
-function keepEarlier(path: string): void {
+/** Throws when something else than a journal is there; whether there is a journal. */
+function refuseOther(path: string): boolean {
   let info: Deno.FileInfo;
   try {
     info = Deno.statSync(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
+    if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
   if (info.isDirectory) throw new Deno.errors.IsADirectory();
-  if (!info.isFile || info.size === 0) return;
-  if (!isJournal(path)) {
-    throw new Error("a file of that name is there and is no journal; give another name");
-  }
-  Deno.renameSync(path, `${path}~`);
+  if (!info.isFile || info.size === 0) return false;
+  if (isJournal(path)) return true;
+  throw new Error("a file of that name is there and is no journal; give another name");
+}
+
+/** Moves an earlier journal of that name out of the way, to `name~`, so that nothing is lost. */
+function keepEarlier(path: string): void {
+  if (refuseOther(path)) Deno.renameSync(path, `${path}~`);
 }
 
 /** A file that a journal is written to; opened when the first bytes come, so that what fails before leaves no file. */
@@ -43,6 +46,21 @@ export class FileSink implements Sink {
 
   /** Takes the file's path. */
   constructor(readonly name: string) {}
+
+  /** Throws JournalWriteError when a journal could not be written here now; changes nothing. */
+  check(): void {
+    try {
+      const slash = this.name.lastIndexOf("/");
+      if (slash > 0 && !Deno.statSync(this.name.slice(0, slash)).isDirectory) {
+        throw new Deno.errors.NotADirectory();
+      }
+      refuseOther(this.name);
+    } catch (error) {
+      const missing = error instanceof Deno.errors.NotFound;
+      const reason = missing ? "there is no such directory" : reasonOf(error);
+      throw new JournalWriteError(this.name, 0, 0, new Error(reason));
+    }
+  }
 
   #open(): Deno.FsFile {
     try {

@@ -3,41 +3,16 @@ import type { Stop } from "../../machine/machine.ts";
 import { InputRefusedError } from "../../machine/errors.ts";
 import type { Input } from "../../machine/events.ts";
 import type { RunEnd } from "../../journal/payloads.ts";
-import type { Recorder } from "../../journal/recorder.ts";
+import { ConsoleMatcher } from "../console_matcher.ts";
 import { inputText } from "../script.ts";
-import type { ScriptRun } from "../script_run.ts";
 import { grouped } from "../text.ts";
-import { BrokenPipeError, type Host } from "./host.ts";
+import type { Driven, DriveOptions } from "./drivable.ts";
+import { BrokenPipeError } from "./host.ts";
 import { OperatorKeys, type OperatorWish } from "./operator_keys.ts";
 import { Pace } from "./pace.ts";
 
-/** How a recording is driven; nothing here changes what a given stamp of an input leads to. */
-export interface DriveOptions {
-  /** What is recorded. */
-  readonly recorder: Recorder;
-  /** What is typed and waited for. */
-  readonly script: ScriptRun;
-  /** The process around. */
-  readonly host: Host;
-  /** Takes what the console writes, once a slice. */
-  readonly show: (bytes: Uint8Array) => void;
-  /** End at this instant. */
-  readonly until: number | undefined;
-  /** Standard input is the console's: a terminal's keys, or bytes from a pipe. */
-  readonly readsInput: boolean;
-  /** Idle time passes at the speed of the wall clock. */
-  readonly isPaced: boolean;
-  /** A reset ends the recording. */
-  readonly endsAtReset: boolean;
-}
-
-/** How a recording went. */
-export interface Driven {
-  /** Its end, as the journal has it. */
-  readonly end: RunEnd;
-  /** What the script did not come to, if anything: the journal is whole all the same. */
-  readonly failure: string | undefined;
-}
+/** Virtual nanoseconds for which a run goes on after a text of `endTexts`: what is written behind it is wanted too. */
+const GRACE = 200_000_000;
 
 /** Longest slice in milliseconds of host time: keys and signals are seen only between slices. */
 const SLICE = 15;
@@ -62,6 +37,9 @@ class Drive {
   /** The machine stands at a boundary where it looked for a CPU in vain. */
   #isWaiting = false;
   #failure: string | undefined;
+  readonly #endTexts: readonly ConsoleMatcher[];
+  /** Virtual time at which the recording ends because of a text. */
+  #endsAt = Infinity;
   /** Aborted, and replaced, when a key or a signal comes. */
   #wake = new AbortController();
 
@@ -71,10 +49,19 @@ class Drive {
     this.#pace = new Pace(host);
     this.#flushedAt = this.#breathedAt = host.now();
     this.#inputEnded = !options.readsInput;
+    this.#endTexts = (options.endTexts ?? []).map((text) => new ConsoleMatcher(text));
     recorder.machine.board.transmitted = (byte) => {
       this.#console.push(byte);
       if (script.consoleByte(byte)) recorder.machine.requestStop();
+      for (const text of this.#endTexts) if (text.push(byte)) this.#endSoon();
     };
+  }
+
+  /** The console wrote one of the texts that end the recording. */
+  #endSoon(): void {
+    const { machine } = this.options.recorder;
+    this.#endsAt = Math.min(this.#endsAt, machine.virtualTime + GRACE);
+    machine.requestStop();
   }
 
   /** A key, a piped byte or a signal has come. */
@@ -128,15 +115,19 @@ class Drive {
       }
       if (stop.reason === "waiting") await this.#idle(stop.deadline);
       else if (stop.reason === "resting" && !await this.#rest()) {
-        return { reason: "resting", exitCode: 0, isWaiting: this.#isWaiting };
+        const reason = this.#endsAt < Infinity ? "console" : "resting";
+        return { reason, exitCode: 0, isWaiting: this.#isWaiting };
       }
       await this.#breathe();
     }
   }
 
   #endReason(): EndReason | undefined {
-    const { recorder: { machine }, script, until, endsAtReset } = this.options;
-    if (script.isEnded) return "console";
+    const { recorder: { machine }, script, until, endsAtReset, watch } = this.options;
+    if (script.isEnded || machine.virtualTime >= this.#endsAt) return "console";
+    if (watch !== undefined && machine.instant % watch.every === 0 && watch.holds(machine)) {
+      return "condition";
+    }
     if (until !== undefined && machine.instant >= until) return "instant";
     if (endsAtReset && machine.resetPending) return "reset";
     return this.#wantsEnd || this.#failure !== undefined ? "operator" : undefined;
@@ -184,9 +175,9 @@ class Drive {
 
   /** Runs one slice, and makes the next as long as fits. */
   #slice(): Stop {
-    const { recorder, host, script, until, isPaced } = this.options;
+    const { recorder, host, script, isPaced } = this.options;
     const { instant } = recorder.machine;
-    const limit = Math.min(instant + this.#steps, script.nextInstant, until ?? Infinity);
+    const limit = Math.min(instant + this.#steps, script.nextInstant, this.#nextLook());
     const started = host.now();
     const stop = recorder.run(limit, isPaced);
     this.#isWaiting = stop.reason === "waiting" || stop.reason === "resting";
@@ -199,6 +190,15 @@ class Drive {
     this.#showConsole();
     if (host.now() - this.#flushedAt > FLUSH) this.#flush();
     return stop;
+  }
+
+  /** The next instant at which the run may have to end. */
+  #nextLook(): number {
+    const { recorder: { machine }, until, watch } = this.options;
+    const { instant, virtualTime, configuration: { nanosecondsPerStep } } = machine;
+    const look = watch === undefined ? Infinity : (Math.floor(instant / watch.every) + 1) * watch.every;
+    const end = instant + Math.max(1, Math.ceil((this.#endsAt - virtualTime) / nanosecondsPerStep));
+    return Math.min(until ?? Infinity, look, end);
   }
 
   #flush(): void {
@@ -228,6 +228,7 @@ class Drive {
   async #rest(): Promise<boolean> {
     const { host, recorder: { machine } } = this.options;
     this.#flush();
+    if (this.#endsAt < Infinity) return false;
     const from = machine.virtualTime, started = host.now();
     while (this.#pending.length === 0 && !this.#inputEnded && !this.#wantsEnd) {
       await host.sleep(60_000, this.#wake.signal);

@@ -28,7 +28,7 @@ const CASES: readonly (readonly [line: string, code: number, message: RegExp])[]
   ["record -o $F/x $GUEST -drive file=d",     1, /Cannot read drive "d": there is no such file/],
   ["record -o $F/x -append a",                2, /-append without -kernel/],
   // Images.
-  ["record -o $F/x",                          2, /There is nothing to run: give -bios FILE, -kernel FILE or -device/],
+  ["record -o $F/x",                          2, /There is nothing to run: give -bios FILE, -pflash FILE, -kernel FILE or -device/],
   ["record -o $F/x -M virt -dtb $F/empty",    2, /There is nothing to run/],
   ["record -o $F/x -bios $F/none",            1, /Cannot read bios "F\/none": there is no such file/],
   ["record -o $F/x -bios $F",                 1, /Cannot read bios "F": it is a directory/],

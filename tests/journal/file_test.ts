@@ -50,16 +50,16 @@ Deno.test("JournalReader.payload refuses a number that is no block's", () => {
 
 /** The file of the next test, put together outside of this project from the tables of journal/README.md (Python). */
 const GOLDEN = [
-  "8948494e4453494748540d0a1a0a0100",
+  "8948494e4453494748540d0a1a0a0200",
   "8b4853424c4f434bac22adafdfd6421b0000000001000100000000000000000000000000000000000400000004000000",
-  "6553faa718ddf546855357554498cc32536dd72e75ff8e932b76a31f1bcbad1bb5a0d866ac22adafdfd6421b711ba440",
-  "b6910ae1e4516fdc7d6210629d885caeb92ce11e43a8cb5281a16101",
+  "6553faa7f1c46242f544a00fbacea5fd1b9bbbfd9dcf31c5dfaf27449757fe49b0a85100ac22adafdfd6421b711ba440",
+  "b6910ae1e4516fdc7d6210629d885caeb92ce11e512ebca681a16101",
   "8b4853424c4f434bac22adafdfd6421b0100000003000000000000000000000000000000000000000100000001000000",
-  "2e7a664cbafc57fdd5860846b946238e2930188705d7556d77f489207a8196f705e519dbca358758f6d27e6cf4527293",
-  "7977a748fd88391db679ceda7dc7bf1f005ee879a1649b6d07",
+  "2e7a664c6c89d1e484a9d8e4191cb44293f9850b6ac61df0b2a66e898b1affd4f0f91b4cca358758f6d27e6cf4527293",
+  "7977a748fd88391db679ceda7dc7bf1f005ee8799bf98d7c07",
 ].join("");
 
-Deno.test("JournalWriter and JournalReader keep to the layout of format 1", () => {
+Deno.test("JournalWriter and JournalReader keep to the layout of format 2", () => {
   const appends: Append[] = [["configuration", { a: 1 }], ["inputs", Uint8Array.of(7)]];
   assertEquals(journalOf(appends, false).toHex(), GOLDEN);
   assertEquals(payloadsOf(open(Uint8Array.fromHex(GOLDEN))), [{ a: 1 }, Uint8Array.of(7)]);

@@ -1,0 +1,38 @@
+/** A run that leaves no journal: nothing is hashed or stored on the way. */
+import type { RunEnd } from "../journal/payloads.ts";
+import type { MachineImages } from "../machine/compose.ts";
+import type { MachineConfiguration } from "../machine/configuration.ts";
+import type { Input } from "../machine/events.ts";
+import { Machine, type MachineOptions, type Stop } from "../machine/machine.ts";
+import type { Drivable, Ended } from "./host/drivable.ts";
+
+/** A machine driven for its own sake. */
+export class PlainRun implements Drivable {
+  /** The machine. */
+  readonly machine: Machine;
+
+  /** Powers a machine on. Throws ConfigurationError for one that cannot be built. */
+  constructor(configuration: MachineConfiguration, images: MachineImages, options: MachineOptions = {}) {
+    this.machine = new Machine(configuration, images, options);
+  }
+
+  /** As `Machine.run`. */
+  run(limit: number, paced: boolean): Stop {
+    return this.machine.run(limit, paced);
+  }
+
+  /** As `Machine.submit`. */
+  submit(input: Input, virtualTime?: number): void {
+    this.machine.submit(input, virtualTime);
+  }
+
+  /** There is nothing to be written. */
+  flush(): void {}
+
+  /** Says where the run has come to. */
+  finish(reason: RunEnd["reason"], exitCode = 0, waiting = false): Ended {
+    const { instant, virtualTime } = this.machine;
+    const stateRoot = this.machine.stateRoot().root;
+    return { reason, exitCode, waiting, instant, virtualTime, stateRoot, historyRoot: undefined };
+  }
+}
