@@ -214,6 +214,9 @@ export class EventHub {
   /** True when an observer takes `stepRetired`; engines then gather the effects of each step. */
   wantsSteps = false;
 
+  /** True when an observer takes details; quick paths then leave what would be an event to the slow ones. */
+  wantsDetails = false;
+
   /** Events are stamped with this clock's instant. */
   constructor(private readonly clock: Clock) {}
 
@@ -234,6 +237,7 @@ export class EventHub {
       this.#listening[eventClass] = this.#observers.filter(({ classes }) => classes.includes(eventClass));
     }
     this.wantsSteps = this.#listening.step.length > 0;
+    this.wantsDetails = this.#listening.detail.length > 0;
   }
 
   /** The number the next event of this instant will get. */

@@ -2,6 +2,7 @@
 import type { PhysicalAddress } from "../address.ts";
 import type { EventFields } from "../events.ts";
 import { PAGE_MONITORED } from "../memory/physical.ts";
+import { MONITOR } from "../memory/tlb.ts";
 import type { Cpu } from "./cpu.ts";
 
 /** Bytes watched by a monitor: the exclusives reservation granule, CTR_EL0.ERG = 4. */
@@ -10,17 +11,33 @@ export const RESERVATION_GRANULE = 64;
 /** Why a monitor was cleared. */
 export type ClearReason = EventFields<"exclusiveCleared">["reason"];
 
-/** One CPU's local monitor. */
+/** One CPU's local monitor; its state is in words beside the TLB, where generated code opens and closes it too. */
 export class ExclusiveMonitor {
-  /** True in the Exclusive Access state. */
-  open = false;
-  /** Physical address of the load-exclusive while open, else 0. */
-  address = 0;
-  /** Bytes of the load-exclusive while open, else 0. */
-  size = 0;
+  readonly #words: Int32Array<ArrayBuffer>;
+  /** Physical address while open on something else than memory. */
+  #elsewhere = 0;
 
   /** The monitor of `cpu`. */
-  constructor(private readonly cpu: Cpu) {}
+  constructor(private readonly cpu: Cpu) {
+    this.#words = cpu.tlb.monitor;
+  }
+
+  /** True in the Exclusive Access state. */
+  get open(): boolean {
+    return this.#words[MONITOR.open] !== 0;
+  }
+
+  /** Bytes of the load-exclusive while open, else 0. */
+  get size(): number {
+    return this.#words[MONITOR.size] as number;
+  }
+
+  /** Physical address of the load-exclusive while open, else 0. */
+  get address(): number {
+    if (!this.open) return 0;
+    const host = (this.#words[MONITOR.host] as number) >>> 0;
+    return host === 0 ? this.#elsewhere : this.cpu.surroundings.memory.physicalAddress(host);
+  }
 
   /** A load-exclusive of `size` bytes at a physical address. */
   set(address: number, size: number): void {
@@ -39,9 +56,11 @@ export class ExclusiveMonitor {
 
   /** Puts the monitor in a state, as reset (closed) and snapshots do, without events. */
   restore(open: boolean, address: number, size: number): void {
-    this.open = open;
-    this.address = address;
-    this.size = size;
+    const host = open ? this.cpu.surroundings.memory.hostOffset(address as PhysicalAddress) : 0;
+    this.#words[MONITOR.open] = open ? 1 : 0;
+    this.#words[MONITOR.size] = size;
+    this.#words[MONITOR.host] = Math.max(host, 0);
+    this.#elsewhere = address;
     this.mark();
   }
 
@@ -65,11 +84,10 @@ export class ExclusiveMonitor {
    */
   mark(): void {
     if (!this.open) return;
-    const { memory } = this.cpu.surroundings;
-    const offset = memory.hostOffset(this.address as PhysicalAddress);
-    if (offset < 0) return;
-    const page = offset >>> 12;
-    memory.pageFlags[page] = (memory.pageFlags[page] as number) | PAGE_MONITORED;
+    const host = (this.#words[MONITOR.host] as number) >>> 0;
+    if (host === 0) return;
+    const { pageFlags } = this.cpu.surroundings.memory, page = host >>> 12;
+    pageFlags[page] = (pageFlags[page] as number) | PAGE_MONITORED;
   }
 }
 

@@ -108,6 +108,7 @@ class GeneratedCode {
     this.#end = clock.instant + budget;
     this.#put(SHARED.floatEnabled, 0);
     this.#put(SHARED.zeroEnabled, 0);
+    this.#put(SHARED.exclusivesAlone, this.#areExclusivesAlone(cpu) ? 1 : 0);
     this.#put(SHARED.branchLeft, -1);
     this.#put(SHARED.privileged, cpu.el > 0 && cpu.spSel === 1 ? 1 : 0);
     while (clock.instant < this.#end) {
@@ -115,6 +116,13 @@ class GeneratedCode {
       const goesOn = record === 0 ? this.#stepOnce() : this.#runFrom(record);
       if (!goesOn) return;
     }
+  }
+
+  /** Constant until the burst ends: meanwhile other CPUs' monitors can but close. */
+  #areExclusivesAlone(cpu: Cpu): boolean {
+    if (cpu.surroundings.events.wantsDetails) return false;
+    for (const other of this.cpus) if (other !== cpu && other.monitor.open) return false;
+    return true;
   }
 
   /** One step of the reference engine; false when the burst ends with it. */

@@ -80,8 +80,9 @@ export class ThreadedBackend implements Backend {
       case "store":
         return this.#memory.store(node, e);
       case "loadExclusive":
+        return this.#memory.loadExclusive(node, e);
       case "storeExclusive":
-        return this.#memory.exclusive(node, e);
+        return this.#memory.storeExclusive(node, e);
       case "branch":
       case "branchIf":
         return this.#branch(node, e);

@@ -26,6 +26,8 @@ export const SHARED = {
   privileged: 64,
   /** 1 when DC ZVA is known not to trap, 4 bytes. */
   zeroEnabled: 68,
+  /** 1 while exclusives are nobody else's concern: no other CPU's monitor is open, and no one listens, 4 bytes. */
+  exclusivesAlone: 72,
 } as const;
 
 /** Why generated code comes back to the driver. */

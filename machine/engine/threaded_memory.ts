@@ -1,8 +1,9 @@
 /** Loads and stores of the threaded engine: by the TLB where they are plain, by the driver where they are not. */
 import { type Emitter, valueType } from "../ir/emit.ts";
 import type { IrNode } from "../ir/operations.ts";
-import { MARK_ALIGNED } from "../memory/tlb.ts";
-import type { CodeWriter } from "../wasm/code_writer.ts";
+import { PAGE_DIRTY, PAGE_MONITORED } from "../memory/physical.ts";
+import { MARK_ALIGNED, MONITOR, TABLE_OFFSETS } from "../memory/tlb.ts";
+import type { CodeWriter, Label } from "../wasm/code_writer.ts";
 import {
   ANSWER,
   type CodeLayout,
@@ -177,23 +178,121 @@ export class MemoryCode {
     storeWidth(this.code, width, this.layout.shared + SHARED.value);
   }
 
-  /** A load-exclusive or store-exclusive; always the driver's. */
-  exclusive({ op, width, args, immediates: [size, access] }: IrNode, e: Emitter): void {
+  /** A load-exclusive: the driver's unless the page is known and no one else is concerned. */
+  loadExclusive({ width, immediates: [size, access] }: IrNode, e: Emitter): void {
     const { code } = this;
-    const address = code.takeLocal("i64");
+    const address = code.takeLocal("i64"), host = code.takeLocal("i32");
     e.argument(0);
     code.localSet(address);
-    if (op === "storeExclusive") {
-      const stored = e.widthOf(args[1] as number), value = code.takeLocal(valueType(stored));
-      e.argument(1);
-      code.localSet(value);
-      this.#keepShared(value, stored);
-      code.releaseLocal(value);
+    const done = code.block(valueType(width)), slow = code.block();
+    this.#findExclusive("read", address, host, size as number, slow);
+    for (const [word, value] of [[MONITOR.open, 1], [MONITOR.size, size as number]] as const) {
+      this.#monitor();
+      code.i32Const(value);
+      code.i32Store(this.#monitorOffset(word));
     }
-    const kind = op === "loadExclusive" ? SLOW.loadExclusive : SLOW.storeExclusive;
-    this.#slow(address, kind, size as number, access as string);
+    this.#monitor();
+    code.localGet(host);
+    code.i32Store(this.#monitorOffset(MONITOR.host));
+    this.#pushPage(host);
+    this.#pushPage(host);
+    code.i32Load8U(this.layout.pageFlags);
+    code.i32Const(PAGE_MONITORED);
+    code.i32Or();
+    code.i32Store8(this.layout.pageFlags);
+    code.localGet(host);
+    loadWidth(code, width);
+    code.br(done);
+    code.end();
+    this.#slow(address, SLOW.loadExclusive, size as number, access as string);
     this.#pushShared(width);
+    code.end();
+    code.releaseLocal(host);
     code.releaseLocal(address);
+  }
+
+  /** A store-exclusive: the driver's unless it is known to write, and no one but this CPU's monitor is concerned. */
+  storeExclusive({ width, args, immediates: [size, access] }: IrNode, e: Emitter): void {
+    const { code } = this;
+    const stored = e.widthOf(args[1] as number), value = code.takeLocal(valueType(stored));
+    const address = code.takeLocal("i64"), host = code.takeLocal("i32");
+    e.argument(0);
+    code.localSet(address);
+    e.argument(1);
+    code.localSet(value);
+    const done = code.block(valueType(width)), slow = code.block();
+    this.#findExclusive("write", address, host, size as number, slow);
+    // Open, of this size, at this place, in a page that has no other marks.
+    const conditions: readonly [() => void, number | undefined][] = [
+      [() => this.#loadMonitor(MONITOR.open), 1],
+      [() => this.#loadMonitor(MONITOR.size), size as number],
+      [() => this.#loadMonitor(MONITOR.host), undefined],
+      [() => {
+        this.#pushPage(host);
+        code.i32Load8U(this.layout.pageFlags);
+      }, PAGE_DIRTY | PAGE_MONITORED],
+    ];
+    for (const [push, wanted] of conditions) {
+      push();
+      if (wanted === undefined) code.localGet(host);
+      else code.i32Const(wanted);
+      code.i32Ne();
+      code.brIf(slow);
+    }
+    for (const word of Object.values(MONITOR)) {
+      this.#monitor();
+      code.i32Const(0);
+      code.i32Store(this.#monitorOffset(word));
+    }
+    this.#pushPage(host);
+    code.i32Const(PAGE_DIRTY);
+    code.i32Store8(this.layout.pageFlags);
+    code.localGet(host);
+    code.localGet(value);
+    storeWidth(code, stored);
+    code.i32Const(0);
+    code.br(done);
+    code.end();
+    this.#keepShared(value, stored);
+    this.#slow(address, SLOW.storeExclusive, size as number, access as string);
+    this.#pushShared(width);
+    code.end();
+    code.releaseLocal(host);
+    code.releaseLocal(address);
+    code.releaseLocal(value);
+  }
+
+  /** Leaves the offset in memory of an aligned address in `host`, or goes to `slow`. */
+  #findExclusive(kind: "read" | "write", address: number, host: number, size: number, slow: Label): void {
+    const { code } = this;
+    code.i32Const(0);
+    code.i32Load(this.layout.shared + SHARED.exclusivesAlone);
+    code.i32Eqz();
+    code.brIf(slow);
+    this.#tlb.lookUp(address, host, kind, tagMask(size));
+    code.brIf(slow);
+    this.#tlb.hostAddress(address, host, kind);
+    code.localSet(host);
+  }
+
+  #pushPage(host: number): void {
+    this.code.localGet(host);
+    this.code.i32Const(12);
+    this.code.i32ShrU();
+  }
+
+  #monitor(): void {
+    if (this.layout.cpu === undefined) this.code.localGet(LOCAL.tlb);
+    else this.code.i32Const(0);
+  }
+
+  #monitorOffset(word: number): number {
+    return (this.layout.cpu?.tlb ?? 0) + TABLE_OFFSETS.monitor + word * 4;
+  }
+
+  #loadMonitor(word: number): void {
+    this.#monitor();
+    this.code.i32Load(this.#monitorOffset(word));
   }
 }
 

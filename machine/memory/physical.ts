@@ -240,6 +240,15 @@ export class PhysicalMemory {
     return -1;
   }
 
+  /** The physical address of an offset within a region. */
+  physicalAddress(hostOffset: number): PhysicalAddress {
+    const found = this.regions.find(({ hostOffset: first, size }) =>
+      hostOffset >= first && hostOffset < first + size
+    );
+    if (found === undefined) throw new RangeError(`Cannot find what is at offset ${hostOffset}: no region`);
+    return (found.base + (hostOffset - found.hostOffset)) as PhysicalAddress;
+  }
+
   /** Marks the pages of a write before it happens, and tells the watcher of pages that carry more marks. */
   markWritten(hostOffset: number, size: number, address: PhysicalAddress, writer: number): void {
     const last = (hostOffset + size - 1) >>> 12;

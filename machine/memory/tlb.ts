@@ -48,16 +48,20 @@ export const MARK_ALIGNED = 1;
 export const MARK_GUARDED = 2;
 /** Bytes of one table. */
 export const TABLE_SIZE: number = TLB_ENTRIES * ENTRY_SIZE;
-/** Bytes of a CPU's translations: contexts, then read, write, execute and code tables. */
+/** Bytes of a CPU's translations: read, write, execute and code tables, then contexts and the exclusive monitor. */
 export const TLB_SIZE: number = 4 * TABLE_SIZE + 64;
-/** Byte offsets of the tables within a CPU's translations; the contexts come last. */
+/** Byte offsets of the tables within a CPU's translations, of the contexts and of the monitor's words. */
 export const TABLE_OFFSETS = {
   read: 0,
   write: TABLE_SIZE,
   execute: 2 * TABLE_SIZE,
   code: 3 * TABLE_SIZE,
   contexts: 4 * TABLE_SIZE,
+  monitor: 4 * TABLE_SIZE + 32,
 } as const;
+
+/** Words of the exclusive monitor beside the tables: 1 while open, bytes watched, offset in the machine's memory. */
+export const MONITOR = { open: 0, size: 1, host: 2 } as const;
 
 /** Direct-mapped entries for one kind of access, where compiled code finds them too. */
 export class TlbTable {
@@ -186,6 +190,8 @@ export class Tlb {
    * level's data is big-endian, so that quick paths miss.
    */
   readonly contexts: Int32Array<ArrayBuffer>;
+  /** The CPU's exclusive monitor by the words of MONITOR, where compiled code finds it (exclusive_monitor.ts). */
+  readonly monitor: Int32Array<ArrayBuffer>;
   /** Contexts of levels are given out; false where every access has to take the slow way (strict models). */
   isQuick = true;
   /** Controls by exception level, for slow paths; undefined while not known. */
@@ -204,6 +210,7 @@ export class Tlb {
     this.execute = new TlbTable(buffer, offset + TABLE_OFFSETS.execute);
     this.code = new TlbTable(buffer, offset + TABLE_OFFSETS.code);
     this.contexts = new Int32Array(buffer, offset + TABLE_OFFSETS.contexts, 8);
+    this.monitor = new Int32Array(buffer, offset + TABLE_OFFSETS.monitor, 4);
   }
 
   /** The contexts of two sets of controls, each described by a text that is equal for equal controls. */
