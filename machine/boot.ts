@@ -2,7 +2,7 @@
 import { hex } from "./address.ts";
 import { type Board, memoryAt } from "./board.ts";
 import { boardDeviceTree, describeBoot } from "./board_device_tree.ts";
-import { type Boot, type Entry, planEntry, ramRange } from "./boot_entry.ts";
+import { type Boot, type Entry, hasFirmware, planEntry, ramRange } from "./boot_entry.ts";
 import {
   type AddressRange,
   type BootImages,
@@ -74,10 +74,11 @@ const FW_CFG = {
 
 /** The board's tree or the user's, with what this boot has to say, as a blob with room to edit. */
 function deviceTreeBlob({ board, images }: Boot, entry: Entry, conduit: PsciConduit): Uint8Array {
-  const { boot: { append, dtb, bios }, secure, virtualization } = board.configuration;
+  const { boot: options, secure, virtualization } = board.configuration;
+  const { append, dtb } = options;
   const description = { append, initrd: entry.initrd, conduit };
   if (dtb === undefined) {
-    const usesPsci = boardConduit(secure, virtualization, bios !== undefined) !== "none";
+    const usesPsci = boardConduit(secure, virtualization, hasFirmware(options)) !== "none";
     const tree = boardDeviceTree(board, usesPsci);
     describeBoot(board, tree, description, "the device tree");
     return writeDeviceTree(tree, DEVICE_TREE_SIZE);
@@ -188,8 +189,8 @@ function applyLoaders(boot: Boot, cpus: CpuStart[]): BootWrite[] {
 
 /** With firmware, the kernel, its initrd and its command line go to fw_cfg, for the firmware to fetch. */
 function firmwareItems({ board, images }: Boot): FirmwareItem[] {
-  const { bios, kernel, initrd, append } = board.configuration.boot;
-  if (bios === undefined || kernel === undefined) return [];
+  const { kernel, initrd, append } = board.configuration.boot;
+  if (!hasFirmware(board.configuration.boot) || kernel === undefined) return [];
   const items: FirmwareItem[] = [];
   const add = (sizeSelector: number, selector: number, bytes: Uint8Array): void => {
     const size = new Uint8Array(4);
@@ -222,7 +223,7 @@ export function planBoot(board: Board, images: BootImages): BootPlan {
   const boot = { board, images, placement: new Placement(board) };
   const entry = planEntry(boot);
   const start = entry.direct ? kernelStart : plainStart;
-  const offered = boardConduit(secure, virtualization, options.bios !== undefined);
+  const offered = boardConduit(secure, virtualization, hasFirmware(options));
   const conduit = conduitFrom(offered, start(board, 0n, true).level);
   const cpus = Array.from(
     { length: count },

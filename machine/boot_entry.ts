@@ -3,6 +3,7 @@ import { hex } from "./address.ts";
 import { type Board, boardRow, RAM_BASE } from "./board.ts";
 import { type AddressRange, type BootImages, imageBytes, imageName, type Placement } from "./boot_images.ts";
 import { isElf, parseElf } from "./elf.ts";
+import type { BootConfiguration } from "./configuration.ts";
 import { ConfigurationError } from "./errors.ts";
 import { parseKernelImage } from "./kernel_image.ts";
 
@@ -44,13 +45,46 @@ export function ramRange(board: Board): AddressRange {
   return { base: RAM_BASE, limit: RAM_BASE + boardRow(board, "ram").size };
 }
 
-/** Puts the images of `-bios`, `-kernel` and `-initrd` in place; throws ConfigurationError when they do not fit. */
+/** Whether the first flash bank has contents: CPUs start there, and a kernel is left to the firmware. */
+export function hasFirmware({ bios, pflash }: BootConfiguration): boolean {
+  return bios !== undefined || pflash.length > 0;
+}
+
+/**
+ * Puts the images of `-bios`, `-pflash`, `-kernel` and `-initrd` in place; throws ConfigurationError when they do not
+ * fit.
+ */
 export function planEntry(boot: Boot): Entry {
-  const { bios, kernel } = boot.board.configuration.boot;
-  if (kernel === undefined || bios !== undefined) return planFirmware(boot);
+  const { kernel } = boot.board.configuration.boot;
+  placeFlash(boot);
+  if (kernel === undefined || hasFirmware(boot.board.configuration.boot)) return planFirmware(boot);
   const what = imageName("kernel", kernel);
   const bytes = imageBytes(boot.images, "kernel", kernel);
   return isElf(bytes) ? planElf(boot, bytes, what) : planKernelImage(boot, bytes, what);
+}
+
+/** Contents of flash banks, which are whole banks and the guest's to change from power-on. */
+function placeFlash({ board, images, placement }: Boot): void {
+  const { bios, pflash } = board.configuration.boot;
+  if (bios !== undefined && pflash.length > 0) {
+    throw new ConfigurationError(
+      "Cannot use -bios with -pflash: both are the contents of the first flash bank",
+    );
+  }
+  for (const [bank, image] of pflash.entries()) {
+    const role = `flash bank ${bank}`;
+    const bytes = imageBytes(images, role, image);
+    const flash = boardRow(board, `flash${bank}`);
+    if (bytes.length !== flash.size) {
+      throw new ConfigurationError(
+        `Cannot use ${imageName(role, image)}: it has ${bytes.length} bytes and must have ${flash.size}; ` +
+          (bytes.length < flash.size
+            ? `fill it up with truncate -s ${flash.size / MIB}M FILE`
+            : "it is no flash image"),
+      );
+    }
+    placement.addFlash(role, flash.base, bytes);
+  }
 }
 
 /** Firmware in flash finds the tree at the start of RAM; a kernel beside it is reached through fw_cfg. */

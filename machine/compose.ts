@@ -152,7 +152,7 @@ export class VirtBoard {
         this.memory.addRegion(name, base, size, { secureOnly });
         return;
       case "flash": {
-        const flash = new FlashCfi({ name, base, memory: this.memory });
+        const flash = new FlashCfi({ name, base, memory: this.memory, readOnly: this.#isReadOnly(name) });
         this.#devices.push(flash);
         flash.connect(this.memory.addRegion(name, base, size, { device: flash, secureOnly }));
         return;
@@ -190,6 +190,12 @@ export class VirtBoard {
           }),
         );
     }
+  }
+
+  #isReadOnly(flash: string): boolean {
+    return this.#board.configuration.boot.pflash.some(({ readOnly }, bank) =>
+      readOnly && flash === `flash${bank}`
+    );
   }
 
   #placeFrame({ name, base, secureOnly }: BoardRow): void {
@@ -289,14 +295,17 @@ export class VirtBoard {
     this.#gic.inject(interrupt);
   }
 
-  /** The power-on state: devices and CPUs reset, images in place. Memory keeps what no image covers, as in QEMU. */
-  powerOn(): void {
+  /**
+   * The power-on state: devices and CPUs reset, images in place. At a reset, memory keeps what no image covers, and
+   * flash banks and disks what the guest wrote, as in QEMU.
+   */
+  powerOn(isReset = false): void {
     this.#gic.reset(this.#plan.resetsNonSecure);
     for (const device of this.#devices) device.reset();
     for (const part of this.#peripherals.parts) part.reset();
     this.#semihosting?.reset();
     this.#strict?.reset();
-    applyWrites(this.#plan.writes, this.memory);
+    applyWrites(this.#plan.writes, this.memory, isReset);
     for (const cpu of this.cpus) this.#start(cpu, this.#plan.cpus[cpu.index] as CpuStart);
   }
 

@@ -161,7 +161,7 @@ export class Machine {
   #reset(): void {
     this.#resetRequested = false;
     this.board.events.emit("machineReset", this.#scheduler.current.index, {});
-    this.board.powerOn();
+    this.board.powerOn(true);
     this.#scheduler.reset();
   }
 

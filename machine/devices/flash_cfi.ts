@@ -13,6 +13,8 @@ export interface FlashCfiOptions {
   readonly base: PhysicalAddress;
   /** Memory that holds the array. */
   readonly memory: PhysicalMemory;
+  /** Programming and erasing fail. */
+  readonly readOnly?: boolean;
 }
 
 /** Bytes that a block erase takes, both chips together. */
@@ -23,6 +25,7 @@ const BANK_WIDTH = 4;
 const BUFFER_SIZE = 0x1000;
 const READY = 0x80;
 const PROGRAM_ERROR = 0x10;
+const ERASE_ERROR = 0x20;
 
 /** Commands, by the first byte written. */
 const READ_ARRAY = 0x00;
@@ -94,14 +97,16 @@ export class FlashCfi implements Device {
   readonly name: string;
   readonly #base: PhysicalAddress;
   readonly #memory: PhysicalMemory;
+  readonly #readOnly: boolean;
   #region: MemoryRegion | undefined;
   #state: ReturnType<typeof layout.decode> = { ...INITIAL };
 
   /** A bank whose array has yet to be connected. */
-  constructor({ name, base, memory }: FlashCfiOptions) {
+  constructor({ name, base, memory, readOnly = false }: FlashCfiOptions) {
     this.name = name;
     this.#base = base;
     this.#memory = memory;
+    this.#readOnly = readOnly;
   }
 
   /** Tells which region of memory is the array, a multiple of 256 KiB; the CFI table describes 64 MiB. */
@@ -206,8 +211,9 @@ export class FlashCfi implements Device {
 
   #buffered(offset: number, size: number, value: number): void {
     const at = offset - this.#state.bufferOffset;
-    if (at >= 0 && at + size <= BUFFER_SIZE) this.#state.buffer.set(bytesOf(value, size), at);
-    else this.#state.status |= PROGRAM_ERROR;
+    if (!this.#readOnly && at >= 0 && at + size <= BUFFER_SIZE) {
+      this.#state.buffer.set(bytesOf(value, size), at);
+    } else this.#state.status |= PROGRAM_ERROR;
     this.#state.status |= READY;
     if (this.#state.remaining === 0) this.#state.cycle = 3;
     else this.#state.remaining--;
@@ -234,13 +240,21 @@ export class FlashCfi implements Device {
   }
 
   #program(offset: number, size: number, value: number, { cpu }: AccessContext): void {
+    if (this.#readOnly) {
+      this.#state.status |= PROGRAM_ERROR;
+      return;
+    }
     this.#memory.writeBytes(physicalAddress(this.#base + offset), bytesOf(value, size), cpu);
   }
 
   #erase(offset: number, { cpu }: AccessContext): void {
+    this.#state.status |= READY;
+    if (this.#readOnly) {
+      this.#state.status |= ERASE_ERROR;
+      return;
+    }
     const block = offset - offset % BLOCK_SIZE;
     this.#memory.writeBytes(physicalAddress(this.#base + block), new Uint8Array(BLOCK_SIZE).fill(0xff), cpu);
-    this.#state.status |= READY;
   }
 
   /** Makes the region plain memory to reads, or not, as the state has it. */

@@ -198,7 +198,7 @@ Deno.test("applyWrites puts bytes and the zeros behind them in memory, in order"
     bytes: new Uint8Array(size).fill(byte),
     zeros,
   });
-  applyWrites([at(0x4000_0000, 1, 4, 0), at(0x4000_0002, 2, 4, 100_000)], memory);
+  applyWrites([at(0x4000_0000, 1, 4, 0), at(0x4000_0002, 2, 4, 100_000)], memory, false);
   const bytes = memory.readBytes(physicalAddress(0x4000_0000), 100_010);
   assertEquals([...bytes.subarray(0, 8)], [1, 1, 2, 2, 2, 2, 0, 0]);
   assert(bytes.subarray(6, 100_006).every((byte) => byte === 0));

@@ -8,9 +8,9 @@ import { assertRoundTrip, by, registersOf } from "./support.ts";
 const BASE = physicalAddress(0x0400_0000);
 const SIZE = 0x10_0000;
 
-function build() {
+function build(readOnly = false) {
   const memory = new PhysicalMemory(0, SIZE);
-  const flash = new FlashCfi({ name: "flash1", base: BASE, memory });
+  const flash = new FlashCfi({ name: "flash1", base: BASE, memory, readOnly });
   const region = memory.addRegion("flash1", BASE, SIZE, { device: flash });
   flash.connect(region);
   return { flash, memory, region, ...registersOf(flash) };
@@ -71,4 +71,20 @@ Deno.test("FlashCfi restores the command in progress, and whether its array is m
   assertEquals([region.direct, other.read(0, 4)], [true, 0]);
   other.write(0, 4, 0x70, by(0));
   assertEquals(other.read(0, 4), 0x80_0080);
+});
+
+Deno.test("FlashCfi that is read-only reports errors instead of changing its array", () => {
+  const { memory, read, write } = build(true);
+  const after = (...writes: [offset: number, value: number][]) => {
+    write(0, 0x50);
+    for (const [offset, value] of writes) write(offset, value);
+    write(0, 0x70);
+    const status = read(0, 1);
+    write(0, 0xff);
+    return status;
+  };
+  assertEquals(after([0, 0x40], [0, 0x1234]), 0x90);
+  assertEquals(after([0, 0x20], [0, 0xd0]), 0xa0);
+  assertEquals(after([0, 0xe8], [0, 0], [0, 0x5555], [0, 0xd0]), 0x90);
+  assertEquals(memory.readBytes(BASE, SIZE), new Uint8Array(SIZE));
 });
