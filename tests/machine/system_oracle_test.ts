@@ -19,7 +19,7 @@ const LEFT_OUT = /^reads, op0 . EL[023]|^traps of .*, top EL[12]|^reads, op0 2|^
 for (const group of GROUPS.filter(({ name }) => !LEFT_OUT.test(name))) {
   Deno.test(`the bare machine leaves behind what qemu-system-aarch64 recorded: ${group.name}`, () => {
     const program = programOf(group);
-    const digests = digestsOf(group, program, runOnOurs(program, group.model)),
+    const digests = digestsOf(group, program, runOnOurs(program, group)),
       recorded = fixtures.get(group.name) ?? [];
     const first = digests.findIndex((digest, at) => digest !== recorded[at]);
     assert(

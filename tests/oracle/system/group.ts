@@ -15,6 +15,8 @@ export interface Group {
   readonly top: TopLevel;
   /** Model of the CPU; cortex-a57 when absent. */
   readonly model?: GroupModel;
+  /** `gic-version=`; 2 when absent. */
+  readonly gicVersion?: 2 | 3;
   /** Adds its runs; deterministic. */
   build(program: SystemProgram): void;
 }

@@ -3,6 +3,7 @@ import { groups as atomics } from "./atomics.ts";
 import { groups as branchTargets } from "./branch_targets.ts";
 import { groups as debug } from "./debug.ts";
 import { groups as exceptions } from "./exceptions.ts";
+import { groups as gicV3 } from "./gic_v3.ts";
 import { type Group, onMax } from "./group.ts";
 import { groups as host } from "./host.ts";
 import { groups as interrupts } from "./interrupts.ts";
@@ -31,4 +32,5 @@ export const GROUPS: readonly Group[] = [
   ...host,
   ...hostTranslation,
   ...debug,
+  ...gicV3,
 ];

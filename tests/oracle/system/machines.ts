@@ -4,7 +4,7 @@ import { type ImageReference, type LoaderEntry, parseConfiguration } from "../..
 import { physicalAddress } from "../../../machine/address.ts";
 import { Machine } from "../../../machine/machine.ts";
 import { MissingOutsiderError } from "../outsider.ts";
-import type { GroupModel } from "./group.ts";
+import type { Group, GroupModel } from "./group.ts";
 import {
   CASES_BASE,
   RESULT_WORDS,
@@ -20,6 +20,9 @@ const MACHINES: Readonly<Record<TopLevel, string>> = {
   2: "virt,virtualization=on",
   3: "virt,virtualization=on,secure=on",
 };
+
+/** What a group asks of the machine beside its levels. */
+type GroupMachine = Pick<Group, "model" | "gicVersion">;
 
 /** A run of QEMU ends by itself; this much later it hangs. */
 const TIMEOUT_MS = 60_000;
@@ -42,7 +45,7 @@ const CPU_OPTION: Readonly<Record<GroupModel, string>> = {
 /** Results of QEMU; throws MissingOutsiderError when it is not installed. */
 export async function runOnQemu(
   program: SystemProgram,
-  model: GroupModel = "cortex-a57",
+  { model = "cortex-a57", gicVersion = 2 }: GroupMachine,
 ): Promise<BigUint64Array> {
   const directory = Deno.makeTempDirSync({ prefix: "hindsight-oracle-" });
   try {
@@ -51,7 +54,7 @@ export async function runOnQemu(
     Deno.writeFileSync(`${directory}/cases.bin`, program.bytes());
     const args = [
       "-M",
-      MACHINES[program.top],
+      `${MACHINES[program.top]},gic-version=${gicVersion}`,
       "-cpu",
       CPU_OPTION[model],
       "-m",
@@ -98,7 +101,10 @@ export function sha256(bytes: Uint8Array): string {
 const STEPS_PER_RUN = 20_000;
 
 /** Results of our machine. */
-export function runOnOurs(program: SystemProgram, model: GroupModel = "cortex-a57"): BigUint64Array {
+export function runOnOurs(
+  program: SystemProgram,
+  { model = "cortex-a57", gicVersion = 2 }: GroupMachine,
+): BigUint64Array {
   const runner = systemRunner(program.top), images = [runner.bytes, program.bytes()];
   const image = (bytes: Uint8Array) => ({ sha256: sha256(bytes), size: bytes.length, name: "oracle" });
   const [code, cases] = images.map(image) as [ImageReference, ImageReference];
@@ -111,6 +117,8 @@ export function runOnOurs(program: SystemProgram, model: GroupModel = "cortex-a5
   });
   const configuration = parseConfiguration({
     cpuModel: model,
+    gicVersion,
+    its: false,
     secure: program.top === 3,
     virtualization: program.top >= 2,
     memoryMiB: 256,

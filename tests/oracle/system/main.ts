@@ -39,7 +39,7 @@ function describe(name: string, ours: BigUint64Array, theirs: BigUint64Array): s
 
 async function compareGroup(group: Group, report: Report): Promise<void> {
   const program = programOf(group);
-  const theirs = await runOnQemu(program, group.model), ours = runOnOurs(program, group.model);
+  const theirs = await runOnQemu(program, group), ours = runOnOurs(program, group);
   let disagreed = 0;
   for (const [index, run] of program.names.entries()) {
     const name = `${group.name}: ${run}`, here = resultOf(ours, index), there = resultOf(theirs, index);
