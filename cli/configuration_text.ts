@@ -67,6 +67,7 @@ export function configurationLines(configuration: MachineConfiguration): Map<str
     ["step",               `${configuration.nanosecondsPerStep} ns`],
     ["schedule",           `quantum ${configuration.quantum} steps` +
                            (scheduleSeed === undefined ? "" : `, seed ${scheduleSeed}`)],
+    ["enable method",      configuration.enableMethod],
     ["clock",              new Date(rtcBase * 1000).toISOString()],
     ["seed",               String(configuration.seed)],
     ["roots",              `every ${configuration.rootInterval} steps`],

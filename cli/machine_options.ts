@@ -1,6 +1,11 @@
 /** What the commands that run a machine have in common: their options, the machine made from them, and its end. */
 import type { MachineImages } from "../machine/compose.ts";
-import { type MachineConfiguration, STRICT_MODELS, type StrictModelName } from "../machine/configuration.ts";
+import {
+  ENABLE_METHODS,
+  type MachineConfiguration,
+  STRICT_MODELS,
+  type StrictModelName,
+} from "../machine/configuration.ts";
 import { UsageError } from "./errors.ts";
 import { readWholeFile } from "./host/file_source.ts";
 import type { Host } from "./host/host.ts";
@@ -26,6 +31,7 @@ const OWN_OPTIONS: readonly OptionRow[] = [
   { name: "schedule-seed", value: "N",                 help: "draw turns from this number" },
   { name: "root-interval", value: "N",                 help: "steps between two roots (default 33554432)" },
   { name: "strict",        value: "MODEL[,MODEL…]",    help: "show what missing maintenance does: tlb, icache, dcache, context" },
+  { name: "enable-method", value: ENABLE_METHODS.join("|"), help: "how a -kernel is to start its other CPUs (default psci)" },
 ];
 
 /** What is typed, when a run ends, and how fast it goes. */
@@ -99,6 +105,7 @@ function withOwnOptions(request: MachineRequest, options: Options): MachineReque
   const own = {
     strictModels: strictModelsOf(options),
     quantum: options.number("quantum", 64, 2 ** 32 - 1),
+    enableMethod: options.oneOf("enable-method", ENABLE_METHODS),
     scheduleSeed: options.number("schedule-seed", 0, 2 ** 32 - 1),
     rootInterval: options.number("root-interval", 1),
   };

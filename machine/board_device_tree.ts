@@ -4,6 +4,7 @@ import { type Board, type BoardKind, type BoardRow, boardRow, PPI, RAM_BASE } fr
 import type { AddressRange } from "./boot_images.ts";
 import { cells, type DeviceTree, DeviceTreeNode, EMPTY, sizedCells, strings } from "./device_tree.ts";
 import { ConfigurationError } from "./errors.ts";
+import { releaseAddress, SPIN_TABLE_RESERVATION } from "./spin_table.ts";
 import { FUNCTION, type PsciConduit } from "./psci.ts";
 
 // Interrupt specifiers of the GIC binding.
@@ -75,7 +76,10 @@ function addCpus({ board, root }: Generation, usesPsci: boolean): void {
     const cpu = node.add(`cpu@${index.toString(16)}`)
       .set("device_type", strings("cpu"))
       .set("compatible", strings("arm,cortex-a57")); // that of max too, as in QEMU 7.2
-    if (usesPsci && cpus > 1) cpu.set("enable-method", strings("psci"));
+    if (board.configuration.enableMethod === "spin-table") {
+      cpu.set("enable-method", strings("spin-table"));
+      cpu.set("cpu-release-addr", sizedCells(ADDRESS_CELLS, releaseAddress(index)));
+    } else if (usesPsci && cpus > 1) cpu.set("enable-method", strings("psci"));
     cpu.set("reg", cells(index)).set("phandle", cells(cpuPhandle(board, index)));
   }
   const cluster = node.add("cpu-map").add("socket0").add("cluster0");
@@ -313,7 +317,8 @@ export function boardDeviceTree(board: Board, usesPsci: boolean): DeviceTree {
     .set("interrupts", cells(...timers.flatMap((number) => privateInterrupt(board, number))));
   addCpus(generation, usesPsci);
   for (const rows of runsOfKind(board.rows)) DESCRIPTIONS[(rows[0] as BoardRow).kind](generation, rows);
-  return { root, reservations: [], bootCpu: 0 };
+  const isSpinning = board.configuration.enableMethod === "spin-table";
+  return { root, reservations: isSpinning ? [SPIN_TABLE_RESERVATION] : [], bootCpu: 0 };
 }
 
 /** What a boot tells its guest through the tree. */

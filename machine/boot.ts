@@ -18,6 +18,7 @@ import { parseDeviceTree } from "./device_tree_reader.ts";
 import { isElf, parseElf } from "./elf.ts";
 import { ConfigurationError } from "./errors.ts";
 import { refusePacked } from "./kernel_image.ts";
+import { SPIN_TABLE_ENTRY, spinTable } from "./spin_table.ts";
 import { boardConduit, conduitFrom, type PsciConduit } from "./psci.ts";
 
 /** How a CPU comes out of reset. */
@@ -213,22 +214,34 @@ function refuseWithoutKernel({ kernel, initrd, append }: BootConfiguration): voi
   if (initrd !== undefined) throw new ConfigurationError("Cannot use -initrd without -kernel");
 }
 
+/** Other CPUs wait in RAM for a kernel that knows of them. */
+function placeSpinTable({ board, placement }: Boot, { direct }: Entry): void {
+  if (!direct) {
+    throw new ConfigurationError(
+      "Cannot use --enable-method spin-table: it is for a -kernel that is no ELF file",
+    );
+  }
+  placement.add("spin table", SPIN_TABLE_ENTRY, spinTable(board.configuration.cpus));
+}
+
 /**
  * Plans the reset of a board; throws ConfigurationError when an image is missing, empty, cut, packed or does not fit,
  * when two overlap, or when options contradict each other.
  */
 export function planBoot(board: Board, images: BootImages): BootPlan {
-  const { secure, virtualization, cpus: count, boot: options } = board.configuration;
+  const { secure, virtualization, cpus: count, enableMethod, boot: options } = board.configuration;
   refuseWithoutKernel(options);
   const boot = { board, images, placement: new Placement(board) };
   const entry = planEntry(boot);
   const start = entry.direct ? kernelStart : plainStart;
   const offered = boardConduit(secure, virtualization, hasFirmware(options));
   const conduit = conduitFrom(offered, start(board, 0n, true).level);
-  const cpus = Array.from(
-    { length: count },
-    (_, index) => start(board, BigInt(entry.pc), index === 0 || conduit === "none"),
-  );
+  const isSpinning = enableMethod === "spin-table";
+  if (isSpinning) placeSpinTable(boot, entry);
+  const cpus = Array.from({ length: count }, (_, index) => {
+    const pc = isSpinning && index > 0 ? SPIN_TABLE_ENTRY : entry.pc;
+    return start(board, BigInt(pc), index === 0 || isSpinning || conduit === "none");
+  });
   const data = applyLoaders(boot, cpus);
   const tree = deviceTreeBlob(boot, entry, conduit);
   if (entry.deviceTreeAt !== undefined && tree.length <= entry.deviceTreeLimit) {

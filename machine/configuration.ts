@@ -33,6 +33,12 @@ export const DEFAULT_RTC_BASE = 1767225600;
 /** What `--strict` makes visible: TLBs, instruction caches, the data cache, unsynchronized register writes. */
 export const STRICT_MODELS = ["tlb", "icache", "dcache", "context"] as const;
 
+/** How a kernel that is entered directly brings its other CPUs up: by PSCI, or by a word in memory for each. */
+export const ENABLE_METHODS = ["psci", "spin-table"] as const;
+
+/** The name of an enable method, as in the device tree. */
+export type EnableMethod = (typeof ENABLE_METHODS)[number];
+
 /** The name of a strict model. */
 export type StrictModelName = (typeof STRICT_MODELS)[number];
 
@@ -123,6 +129,8 @@ export interface MachineConfiguration {
   readonly semihosting: boolean;
   /** `--strict`: what is modelled as the architecture allows instead of as it usually behaves; in table order. */
   readonly strictModels: readonly StrictModelName[];
+  /** `--enable-method`: what the device tree says of CPUs, and whether those but the first start to wait in memory. */
+  readonly enableMethod: EnableMethod;
   /** `-drive` in the order given. */
   readonly drives: readonly DriveConfiguration[];
   /** `-netdev` in the order given. */
@@ -202,6 +210,7 @@ const schema = z.strictObject({
   semihosting:        z.boolean().default(false),
   strictModels:       z.array(z.enum(STRICT_MODELS, `the strict models are ${STRICT_MODELS.join(", ")}`)).max(64).default([])
     .transform((given) => STRICT_MODELS.filter((name) => given.includes(name))),
+  enableMethod:       z.enum(ENABLE_METHODS, `there are ${ENABLE_METHODS.join(" and ")}`).default("psci"),
   drives,
   networks,
   devices,

@@ -31,6 +31,7 @@ Deno.test("parseConfiguration fills in the defaults of QEMU's virt and of the de
     semihosting: false,
     strictModels: [],
     its: true,
+    enableMethod: "psci",
     drives: [],
     networks: [],
     devices: [],
@@ -108,6 +109,6 @@ Deno.test("configurationHash depends on everything else", () => {
 Deno.test("configurationHash of the default configuration is what journals of this behaviour hold", () => {
   assertEquals(
     configurationHash(parseConfiguration({})),
-    "c9e03d00a1b8c10cae957862b0526d189f6cb3cb82c431c1621ee681f32f99f7",
+    "",
   );
 });
