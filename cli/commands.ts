@@ -3,6 +3,7 @@ import { bisect } from "./bisect.ts";
 import type { Command } from "./command.ts";
 import { consoleCommand } from "./console.ts";
 import { diff } from "./diff.ts";
+import { disk } from "./disk.ts";
 import { events } from "./events.ts";
 import { info } from "./info.ts";
 import { pack } from "./pack.ts";
@@ -20,6 +21,7 @@ export const COMMANDS: readonly Command[] = [
   verify,
   events,
   state,
+  disk,
   consoleCommand,
   diff,
   bisect,

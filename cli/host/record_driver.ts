@@ -260,6 +260,15 @@ class Drive {
     return { end, failure: this.#failure ?? unfinished };
   }
 
+  /** Writes what is known of a run that cannot go on, such as one whose disk image was changed under it. */
+  keep(): void {
+    try {
+      this.options.recorder.flush();
+    } catch {
+      // The error that ended the run is the one to report.
+    }
+  }
+
   /** Ends the journal when nobody reads the console any more. */
   abandon(): void {
     this.options.recorder.finish("operator", 0, this.#isWaiting);
@@ -268,7 +277,8 @@ class Drive {
 
 /**
  * Records to the end: power-off, a text or an instant asked for, rest, or the operator's word. Throws JournalWriteError
- * when the disk fails, and BrokenPipeError, with the journal ended properly, when the console's reader is gone.
+ * when the disk fails; CommandError, with the journal valid up to there, when an image was changed meanwhile; and
+ * BrokenPipeError, with the journal ended properly, when the console's reader is gone.
  */
 export async function drive(options: DriveOptions): Promise<Driven> {
   const drive = new Drive(options);
@@ -277,6 +287,7 @@ export async function drive(options: DriveOptions): Promise<Driven> {
     return drive.finish(await drive.run());
   } catch (error) {
     if (error instanceof BrokenPipeError) drive.abandon();
+    else drive.keep();
     throw error;
   } finally {
     unlisten();
