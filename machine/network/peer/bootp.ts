@@ -20,7 +20,6 @@ export const OPTIONS = {
   router: 3,
   nameServer: 6,
   hostName: 12,
-  domainName: 15,
   broadcastAddress: 28,
   requestedAddress: 50,
   leaseTime: 51,

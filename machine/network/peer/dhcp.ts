@@ -30,9 +30,8 @@ export const dhcpFields = { leases: listOf(record(lease), LEASES_MAX) };
 const NOBODY = 0;
 
 const encoder = new TextEncoder();
-/** What a client is called that has no name of its own, and where. */
+/** What a client is called that has no name of its own. */
 const HOST_NAME = "guest";
-const DOMAIN_NAME = "hindsight";
 /** The class of clients that boot by HTTP (UEFI Specification §24.7.3), and of answers to them. */
 const HTTP_CLIENT = "HTTPClient";
 
@@ -126,8 +125,7 @@ export class DhcpServer {
       [OPTIONS.router, number32(GATEWAY)],
       [OPTIONS.nameServer, number32(NAME_SERVER)],
       [OPTIONS.hostName, encoder.encode(HOST_NAME)],
-      [OPTIONS.domainName, encoder.encode(DOMAIN_NAME)],
-      [OPTIONS.broadcastAddress, number32(SUBNET_BROADCAST)],
+        [OPTIONS.broadcastAddress, number32(SUBNET_BROADCAST)],
       ...(isHttp ? [[OPTIONS.vendorClass, encoder.encode(HTTP_CLIENT)] as const] : []),
       ...(named === undefined ? [] : [
         [OPTIONS.tftpServer, encoder.encode(dotted(GATEWAY))] as const,
