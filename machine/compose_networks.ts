@@ -1,10 +1,12 @@
 /** The networks of a machine, by the ids under which cards are plugged into them: each by exactly one. */
-import type { BootImages } from "./boot_images.ts";
+import { type BootImages, imageName } from "./boot_images.ts";
 import type { PeripheralPart, PeripheralServices } from "./compose_peripherals.ts";
 import { ConfigurationError } from "./errors.ts";
 import { NetworkBridge } from "./network/bridge.ts";
 import type { Network } from "./network/network.ts";
-import type { NetworkConfiguration } from "./peripheral_configuration.ts";
+import { UserNetwork } from "./network/peer/user_network.ts";
+import type { ImageReference, NetworkConfiguration } from "./peripheral_configuration.ts";
+import type { DiskImage } from "./storage/block.ts";
 
 type OfKind<K extends NetworkConfiguration["kind"]> = Extract<NetworkConfiguration, { kind: K }>;
 
@@ -17,10 +19,23 @@ const BUILDERS: {
   ) => Network;
 } = {
   bridge: ({ id }, { events }) => new NetworkBridge({ name: id, events }),
-  user: ({ id }) => {
-    throw new ConfigurationError(`Cannot build -netdev user,id=${id}: the board has no model of it yet`);
+  user: ({ id, files, bootFile }, { clock, events }, images) => {
+    const served = files.map(({ path, image }) => ({ path, contents: servedContents(path, image, images) }));
+    return new UserNetwork({ name: id, files: served, bootFile, clock, events });
   },
 };
+
+/** The contents of a file that is served; one without bytes is a file, too. */
+function servedContents(path: string, reference: ImageReference, images: BootImages): Uint8Array | DiskImage {
+  const what = imageName(`served file "${path}"`, reference);
+  const contents = images.get(reference.sha256);
+  if (contents === undefined) throw new ConfigurationError(`Cannot serve ${what}: the file is missing`);
+  const size = contents instanceof Uint8Array ? contents.length : contents.size;
+  if (size !== reference.size) {
+    throw new ConfigurationError(`Cannot serve ${what}: it has ${size} bytes, not ${reference.size}`);
+  }
+  return contents;
+}
 
 /** What `-netdev` options made. */
 export class Networks {
