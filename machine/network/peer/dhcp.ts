@@ -125,7 +125,7 @@ export class DhcpServer {
       [OPTIONS.router, number32(GATEWAY)],
       [OPTIONS.nameServer, number32(NAME_SERVER)],
       [OPTIONS.hostName, encoder.encode(HOST_NAME)],
-        [OPTIONS.broadcastAddress, number32(SUBNET_BROADCAST)],
+      [OPTIONS.broadcastAddress, number32(SUBNET_BROADCAST)],
       ...(isHttp ? [[OPTIONS.vendorClass, encoder.encode(HTTP_CLIENT)] as const] : []),
       ...(named === undefined ? [] : [
         [OPTIONS.tftpServer, encoder.encode(dotted(GATEWAY))] as const,
