@@ -3,7 +3,7 @@ import { JournalError } from "../journal/errors.ts";
 import { PredicateError } from "../journal/predicate.ts";
 import { ClockOverflowError, ConfigurationError, InputRefusedError } from "../machine/errors.ts";
 import { CommandError, UsageError } from "./errors.ts";
-import { GuestError } from "./host/guests.ts";
+import { GuestError } from "./host/guests/guest.ts";
 
 /** Errors with a message that is one for the user, and the exit code that goes with it. */
 // deno-fmt-ignore

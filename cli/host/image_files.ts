@@ -12,7 +12,8 @@ import { IMAGE_ROLES, type MachineRequest } from "../machine_request.ts";
 import { suggestion } from "../suggest.ts";
 import { matchDiskImage, openDiskImage } from "./disk_images.ts";
 import { readWholeFile } from "./file_source.ts";
-import { GuestError, guestsFolder, resolveGuest } from "./guests.ts";
+import { GuestError } from "./guests/guest.ts";
+import { guestsFolder, resolveGuest } from "./guests/store.ts";
 import { loadPeripherals } from "./peripheral_files.ts";
 
 /** SHA-256 as 64 hexadecimal digits. */

@@ -1,6 +1,6 @@
 /** Reads Debian packages: the outer `ar` archive, the tar archives in it, and the fields of its control file. */
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
-import { run, SubprocessError } from "./subprocess.ts";
+import { run, SubprocessError } from "../subprocess.ts";
 
 /** The largest archive taken out of a package, in bytes. */
 const MAX_ARCHIVE_BYTES = 2 ** 30;
@@ -19,7 +19,12 @@ export interface DebianPackage {
   readonly control: ReadonlyMap<string, string>;
   /** Its regular files by path, without a leading `./` or `/`. */
   readonly files: ReadonlyMap<string, Uint8Array>;
+  /** The targets of its symbolic links by path, as they are written. */
+  readonly links: ReadonlyMap<string, string>;
 }
+
+/** Regular files and symbolic links of an archive. */
+type Archive = Pick<DebianPackage, "files" | "links">;
 
 /**
  * Reads a package of format 2 (deb(5)).
@@ -33,12 +38,11 @@ export async function readPackage(path: string, bytes: Uint8Array): Promise<Debi
   if (!text(members.get("debian-binary") ?? new Uint8Array()).startsWith("2.")) {
     throw new PackageError(`${path} is not a Debian package of format 2`);
   }
-  const control = readTar(path, await unpackMember(path, members, "control.tar", "--ctrl-tarfile")).get(
-    "control",
-  );
+  const fields = readTar(path, await unpackMember(path, members, "control.tar", "--ctrl-tarfile"));
+  const control = fields.files.get("control");
   if (!control) throw new PackageError(`${path} has no control file`);
-  const files = readTar(path, await unpackMember(path, members, "data.tar", "--fsys-tarfile"));
-  return { control: parseParagraph(text(control)), files };
+  const data = readTar(path, await unpackMember(path, members, "data.tar", "--fsys-tarfile"));
+  return { control: parseParagraph(text(control)), ...data };
 }
 
 /** Parses the fields of one paragraph of deb822 text, without continuation lines. */
@@ -115,9 +119,9 @@ function readAr(path: string, bytes: Uint8Array): Map<string, Uint8Array> {
   return members;
 }
 
-/** Reads the regular files of a tar archive; entries whose name needs an extension header are left out. */
-function readTar(path: string, bytes: Uint8Array): Map<string, Uint8Array> {
-  const files = new Map<string, Uint8Array>();
+/** Reads the files and links of a tar archive; entries whose name needs an extension header are left out. */
+function readTar(path: string, bytes: Uint8Array): Archive {
+  const files = new Map<string, Uint8Array>(), links = new Map<string, string>();
   let isRenamed = false;
   for (let at = 0; at < bytes.length;) {
     const header = bytes.subarray(at, at + TAR_BLOCK_BYTES);
@@ -131,8 +135,9 @@ function readTar(path: string, bytes: Uint8Array): Map<string, Uint8Array> {
       throw new PackageError(`${path} is cut: ${name} ends at byte ${end} of ${bytes.length}`);
     }
     if ((type === "0" || type === "") && !isRenamed) files.set(name, bytes.subarray(start, end));
+    if (type === "2" && !isRenamed) links.set(name, field(157, 100));
     isRenamed = type === "L" || type === "x"; // the next entry's real name is in this one's data
     at = start + Math.ceil((end - start) / TAR_BLOCK_BYTES) * TAR_BLOCK_BYTES;
   }
-  return files;
+  return { files, links };
 }

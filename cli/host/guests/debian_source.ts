@@ -1,7 +1,7 @@
 /** Where Debian packages come from: the host's apt, a directory of `.deb` files, or a mirror. */
 import { createHash } from "node:crypto";
 import { decompress, PackageError, parseParagraph } from "./debian_package.ts";
-import { run, SubprocessError } from "./subprocess.ts";
+import { run, SubprocessError } from "../subprocess.ts";
 
 /** A package as it was got. */
 export interface FetchedPackage {
@@ -21,6 +21,14 @@ export interface PackageSource {
    * @throws {PackageError} when it cannot be had
    */
   fetch(name: string, architecture: string, directory: string): Promise<FetchedPackage>;
+  /**
+   * Gets a source package and unpacks it, patched as Debian builds it, into the folder `unpacked` that it makes.
+   *
+   * @throws {PackageError} when it cannot be had
+   */
+  fetchSource(name: string, directory: string, unpacked: string): Promise<void>;
+  /** Removes what was kept for the next package. */
+  close(): Promise<void>;
 }
 
 const ADVICE = "pass --from DIR with the .deb file in it, or --mirror URL";
@@ -32,6 +40,7 @@ const HOST_ARCHITECTURE = Deno.build.arch === "aarch64" ? "arm64" : "amd64";
 
 /** The host's apt: as it stands, or with package lists of its own where those are missing or for another architecture. */
 export function aptSource(): PackageSource {
+  const lists = new OwnLists();
   return {
     kind: "apt",
     async fetch(name, architecture, directory) {
@@ -40,12 +49,20 @@ export function aptSource(): PackageSource {
         ? undefined
         : await failureOf(run(["apt-get", "download", name], { directory }));
       if (isForeign || asItStands?.isMissing === false) {
-        const withOwnLists = await failureOf(downloadWithOwnLists(name, architecture, directory));
+        const withOwnLists = await failureOf(
+          lists.run(isForeign ? architecture : HOST_ARCHITECTURE, ["download", name], directory),
+        );
         // The first failure tells more: without lists every package is unknown.
         if (withOwnLists) refuse(name, (asItStands ?? withOwnLists).message);
       } else if (asItStands) refuse(name, asItStands.message);
       return await readOnlyPackage(name, directory);
     },
+    async fetchSource(name, directory, unpacked) {
+      const failure = await failureOf(lists.run("source", ["source", "--download-only", name], directory));
+      if (failure) refuse(name, failure.message);
+      await unpackSource(name, directory, unpacked);
+    },
+    close: () => lists.remove(),
   };
 }
 
@@ -64,51 +81,103 @@ async function failureOf(running: Promise<unknown>): Promise<SubprocessError | u
   }
 }
 
-/** Works without root, and where the host never ran `apt-get update`. */
-async function downloadWithOwnLists(name: string, architecture: string, directory: string): Promise<void> {
-  const state = await Deno.makeTempDir({ prefix: "hindsight-apt-" });
-  const options = [
-    `Dir::State::Lists=${state}`,
-    `Dir::Cache=${state}`,
-    "Debug::NoLocking=1",
-    "APT::Sandbox::User=",
-  ];
-  if (architecture !== "all") {
-    options.push(`APT::Architecture=${architecture}`, `APT::Architectures=${architecture}`);
+/** Where the host says what its mirrors are (sources.list(5)). */
+const APT_SOURCES = ["/etc/apt/sources.list", "/etc/apt/sources.list.d"];
+
+/**
+ * Package lists apart from the host's, in folders of the moment: they need neither root nor a change to the host.
+ * There is a folder for each architecture, and one for sources.
+ */
+class OwnLists {
+  readonly #folders = new Map<string, string>();
+
+  /** Runs apt-get with lists of an architecture, or of `source` packages. */
+  async run(kind: string, command: readonly string[], directory: string): Promise<void> {
+    let folder = this.#folders.get(kind);
+    const isNew = folder === undefined;
+    if (folder === undefined) {
+      folder = await Deno.makeTempDir({ prefix: "hindsight-apt-" });
+      this.#folders.set(kind, folder);
+    }
+    const options = [
+      `Dir::State::Lists=${folder}`,
+      `Dir::Cache=${folder}`,
+      "Debug::NoLocking=1",
+      "APT::Sandbox::User=",
+      ...(kind === "source"
+        ? [`Dir::Etc::SourceParts=${folder}/sources`, "Dir::Etc::SourceList=/dev/null"]
+        : [`APT::Architecture=${kind}`, `APT::Architectures=${kind}`]),
+    ];
+    const apt = ["apt-get", ...options.flatMap((option) => ["-o", option])];
+    if (isNew) {
+      if (kind === "source") await writeSourceLists(`${folder}/sources`);
+      await run([...apt, "update"]);
+    }
+    await run([...apt, ...command], { directory });
   }
-  const apt = ["apt-get", ...options.flatMap((option) => ["-o", option])];
-  try {
-    await run([...apt, "update"]);
-    await run([...apt, "download", name], { directory });
-  } finally {
-    await Deno.remove(state, { recursive: true });
+
+  /** Removes the folders. */
+  async remove(): Promise<void> {
+    for (const folder of this.#folders.values()) await Deno.remove(folder, { recursive: true });
+    this.#folders.clear();
   }
 }
 
-/** A directory with `.deb` files, named as apt and mirrors name them. */
+/** The host's mirrors, asked for source packages. */
+async function writeSourceLists(folder: string): Promise<void> {
+  await Deno.mkdir(folder);
+  for (const place of APT_SOURCES) {
+    const { isDirectory } = await Deno.stat(place).catch(() => ({ isDirectory: undefined }));
+    if (isDirectory === undefined) continue;
+    const names = isDirectory ? [...Deno.readDirSync(place)].map(({ name }) => `${place}/${name}`) : [place];
+    for (const path of names.filter((path) => /\.(list|sources)$/.test(path))) {
+      const text = await Deno.readTextFile(path);
+      const asSources = text.replace(/^Types:.*$/gm, "Types: deb-src").replace(/^deb(?=\s)/gm, "deb-src");
+      await Deno.writeTextFile(`${folder}/${path.slice(path.lastIndexOf("/") + 1)}`, asSources);
+    }
+  }
+}
+
+/** Unpacks the one source package `name` in a directory. */
+async function unpackSource(name: string, directory: string, unpacked: string): Promise<void> {
+  const path = await onlyFile(name, ".dsc", directory);
+  const failure = await failureOf(run(["dpkg-source", "--no-check", "--extract", path, unpacked]));
+  if (failure) throw new PackageError(`Cannot unpack ${path}: ${failure.message}; it needs dpkg-dev`);
+}
+
+/** A directory with `.deb` files and source packages, named as apt and mirrors name them. */
 export function directorySource(from: string): PackageSource {
-  return { kind: "directory", fetch: (name) => readOnlyPackage(name, from) };
+  return {
+    kind: "directory",
+    fetch: (name) => readOnlyPackage(name, from),
+    fetchSource: (name, _directory, unpacked) => unpackSource(name, from, unpacked),
+    close: () => Promise.resolve(),
+  };
 }
 
-/** The one file `name_*.deb` in a directory. */
 async function readOnlyPackage(name: string, directory: string): Promise<FetchedPackage> {
+  const path = await onlyFile(name, ".deb", directory);
+  return { path, bytes: await Deno.readFile(path) };
+}
+
+/** The path of the one file `name_*` with an ending in a directory. */
+async function onlyFile(name: string, ending: string, directory: string): Promise<string> {
   const found: string[] = [];
   try {
     for await (const entry of Deno.readDir(directory)) {
-      if (entry.name.startsWith(`${name}_`) && entry.name.endsWith(".deb")) found.push(entry.name);
+      if (entry.name.startsWith(`${name}_`) && entry.name.endsWith(ending)) found.push(entry.name);
     }
   } catch (error) {
     throw new PackageError(`Cannot read directory ${directory}: ${(error as Error).message}`);
   }
   const [file] = found.sort();
   if (file === undefined) {
-    throw new PackageError(`No package ${name} in ${directory}: expected a file ${name}_*.deb`);
+    throw new PackageError(`No package ${name} in ${directory}: expected a file ${name}_*${ending}`);
   }
   if (found.length > 1) {
     throw new PackageError(`Several packages ${name} in ${directory}: keep one of ${found.join(", ")}`);
   }
-  const path = `${directory}/${file}`;
-  return { path, bytes: await Deno.readFile(path) };
+  return `${directory}/${file}`;
 }
 
 /**
@@ -138,6 +207,10 @@ export function mirrorSource(url: string, suite: string): PackageSource {
       await Deno.writeFile(path, bytes);
       return { path, bytes };
     },
+    fetchSource(name) {
+      throw new PackageError(`Source packages are not taken from mirrors: ${name} needs apt or --from DIR`);
+    },
+    close: () => Promise.resolve(),
   };
 }
 

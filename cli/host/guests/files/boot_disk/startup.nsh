@@ -1,0 +1,2 @@
+fs0:
+Image initrd=\initrd.gz console=ttyAMA0 panic=-1

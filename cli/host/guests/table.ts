@@ -1,0 +1,118 @@
+/** The table of guests. */
+import { type DebianPackage, PackageError } from "./debian_package.ts";
+import { bootDisk } from "./boot_disk.ts";
+import { concatenated } from "./file_tree.ts";
+import { type Guest, GuestError, type GuestFiles, type Ingredients, type PackageRequest } from "./guest.ts";
+import { initramfs, initramfsTree } from "./initramfs.ts";
+import { rootDisk } from "./root_disk.ts";
+import { programsWithLibraries } from "./shared_libraries.ts";
+import { trustedFirmware } from "./trusted_firmware.ts";
+
+const arm64 = (name: string): PackageRequest => ({ name, architecture: "arm64", isMeta: false });
+const all = (name: string): PackageRequest => ({ name, architecture: "all", isMeta: false });
+const newest = (name: string): PackageRequest => ({ name, architecture: "arm64", isMeta: true });
+
+/** A guest of files that the first package holds: by local name a path, or a pattern of one. */
+function fromPackage(
+  request: PackageRequest,
+  summary: string,
+  paths: Record<string, string | RegExp>,
+): Guest {
+  const make = ({ packages }: Ingredients): GuestFiles => {
+    const contents = packages.get(request.name)!;
+    return new Map(Object.entries(paths).map(([name, path]) => [name, taken(contents, path)]));
+  };
+  return { summary, packages: [request], guests: [], recipe: 1, make };
+}
+
+/** The one file of a package that a path or a pattern names. */
+function taken({ control, files }: DebianPackage, wanted: string | RegExp): Uint8Array {
+  const path = typeof wanted === "string" ? wanted : [...files.keys()].find((path) => wanted.test(path));
+  const content = path === undefined ? undefined : files.get(path);
+  if (content) return content;
+  throw new PackageError(
+    `${control.get("Package")} (version ${control.get("Version")}) has no file ${wanted}`,
+  );
+}
+
+/** A Debian kernel, with a first root that loads its modules. */
+function linux(metapackage: string, summary: string): Guest {
+  const make = ({ packages }: Ingredients): GuestFiles => {
+    const kernel = packages.get(metapackage)!, busybox = taken(packages.get("busybox-static")!, BUSYBOX);
+    return new Map([
+      ["Image", taken(kernel, /^boot\/vmlinuz-/)],
+      ["initrd.gz", initramfs(initramfsTree(busybox, kernel.files))],
+      ["System.map", taken(kernel, /^boot\/System\.map-/)],
+      ["config", taken(kernel, /^boot\/config-/)],
+    ]);
+  };
+  return { summary, packages: [newest(metapackage), arm64("busybox-static")], guests: [], recipe: 1, make };
+}
+
+const BUSYBOX = "bin/busybox";
+
+/** What the tools' guest runs, by path in the packages below. */
+const TOOLS = [
+  "sbin/kexec",
+  "usr/bin/efivar",
+  ...["rpctool", "checkvm", "toolbox-cmd"].map((tool) => `usr/bin/vmware-${tool}`),
+];
+
+/** Packages with those programs, and with the libraries that they need in turn. */
+// deno-fmt-ignore
+const TOOL_PACKAGES = [
+  "kexec-tools", "libc6", "zlib1g", "libxenmisc4.17", "libxencall1", "libxendevicemodel1", "libxenevtchn1",
+  "libxenforeignmemory1", "libxengnttab1", "libxentoollog1", "libxentoolcore1",
+  "efivar", "libefivar1",
+  "open-vm-tools", "libglib2.0-0", "libpcre2-8-0", "libffi8", "libtirpc3", "libgssapi-krb5-2", "libkrb5-3",
+  "libk5crypto3", "libcom-err2", "libkrb5support0", "libkeyutils1",
+];
+
+const TOOLS_GUEST: Guest = {
+  summary: "first root of linux-cloud with kexec, efivar and tools for guests of VMware",
+  packages: TOOL_PACKAGES.map(arm64),
+  guests: ["linux-cloud"],
+  recipe: 1,
+  make: ({ packages, guests }) => {
+    const base = Deno.readFileSync(guests.get("linux-cloud")!.files["initrd.gz"]!);
+    const tools = initramfs(programsWithLibraries([...packages.values()], TOOLS));
+    return new Map([["initrd.gz", concatenated([base, tools])]]); // Linux unpacks one archive after the other
+  },
+};
+
+/** Every guest there is; a new one is a row here. */
+const GUESTS: Readonly<Record<string, Guest>> = {
+  "u-boot": fromPackage(all("u-boot-qemu"), "U-Boot boot loader for QEMU's virt machine", {
+    "u-boot.bin": "usr/lib/u-boot/qemu_arm64/u-boot.bin",
+    "uboot.elf": "usr/lib/u-boot/qemu_arm64/uboot.elf",
+  }),
+  "linux-cloud": linux("linux-image-cloud-arm64", "Debian's kernel for clouds, with busybox"),
+  "linux": linux("linux-image-arm64", "Debian's kernel, with busybox"),
+  "linux-tools": TOOLS_GUEST,
+  "edk2": fromPackage(all("qemu-efi-aarch64"), "EDK2, UEFI firmware for QEMU's virt machine", {
+    "AAVMF_CODE.fd": "usr/share/AAVMF/AAVMF_CODE.fd",
+    "AAVMF_VARS.fd": "usr/share/AAVMF/AAVMF_VARS.fd",
+  }),
+  "xen": fromPackage(arm64("xen-hypervisor-4.17-arm64"), "Xen 4.17", {
+    "xen": "boot/xen-4.17-arm64",
+    "xen.efi": "boot/xen-4.17-arm64.efi",
+    "config": "boot/xen-4.17-arm64.config",
+  }),
+  "root-disk": rootDisk,
+  "boot-disk": bootDisk,
+  "trusted-firmware": trustedFirmware,
+};
+
+/** The names of all guests, in the table's order. */
+export const GUEST_NAMES: readonly string[] = Object.keys(GUESTS);
+
+/**
+ * The row of a guest.
+ *
+ * @throws {GuestError} when there is none
+ */
+export function guestNamed(name: string): Guest {
+  const guest = Object.hasOwn(GUESTS, name) ? GUESTS[name] : undefined;
+  if (!guest) throw new GuestError(`No guest "${name}"; there are: ${GUEST_NAMES.join(", ")}`);
+  return guest;
+}
