@@ -2,9 +2,12 @@
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { createHash } from "node:crypto";
-import { PackageError, parseParagraph, readPackage } from "../../../cli/host/debian_package.ts";
-import { directorySource, mirrorSource } from "../../../cli/host/debian_source.ts";
-import { fetchGuest, GuestError, guestsFolder, resolveGuest } from "../../../cli/host/guests.ts";
+import { PackageError, parseParagraph, readPackage } from "../../../cli/host/guests/debian_package.ts";
+import { directorySource, mirrorSource } from "../../../cli/host/guests/debian_source.ts";
+import { fetchGuest } from "../../../cli/host/guests/fetch.ts";
+import { GuestError } from "../../../cli/host/guests/guest.ts";
+import { MODULES } from "../../../cli/host/guests/initramfs.ts";
+import { guestsFolder, resolveGuest } from "../../../cli/host/guests/store.ts";
 
 const IMAGE = "usr/lib/u-boot/qemu_arm64/u-boot.bin", ELF = "usr/lib/u-boot/qemu_arm64/uboot.elf";
 const CONTROL =
@@ -127,18 +130,18 @@ Deno.test("fetchGuest() installs from a directory and resolveGuest() finds it", 
     assertEquals(guest.version, "2023.01");
     assertEquals(Deno.readTextFileSync(guest.image), "image!");
     assertEquals(Object.keys(guest.files), ["u-boot.bin", "uboot.elf"]);
-    assertEquals([...Deno.readDirSync(into)].map(({ name }) => name).sort(), ["manifest.json", "u-boot"]);
-    const { guests } = JSON.parse(Deno.readTextFileSync(`${into}/manifest.json`));
+    assertEquals([...Deno.readDirSync(into)].map(({ name }) => name).sort(), ["u-boot"]);
+    const manifest = JSON.parse(Deno.readTextFileSync(`${into}/u-boot/manifest.json`));
     const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
-    assertEquals(guests["u-boot"].packageSha256, sha256(deb()));
-    assertEquals(guests["u-boot"].files["uboot.elf"], { bytes: 3, sha256: sha256(encode("elf")) });
+    assertEquals(manifest.packages[0].sha256, sha256(deb()));
+    assertEquals(manifest.files["uboot.elf"], { bytes: 3, sha256: sha256(encode("elf")) });
   });
 });
 
 Deno.test("fetchGuest() keeps what was there when the new package is bad, and replaces it when it is good", async () => {
   await withFolders({ [DEB]: deb() }, async (from, into) => {
     await fetchGuest("u-boot", directorySource(from), into);
-    const before = Deno.readTextFileSync(`${into}/manifest.json`);
+    const before = Deno.readTextFileSync(`${into}/u-boot/manifest.json`);
     const bad: [bytes: Uint8Array, message: string][] = [
       [deb({ files: { [IMAGE]: "only this" } }), `has no file ${ELF}`],
       [deb({ control: CONTROL.replace("u-boot-qemu", "other") }), "holds package other, not u-boot-qemu"],
@@ -149,14 +152,14 @@ Deno.test("fetchGuest() keeps what was there when the new package is bad, and re
       Deno.writeFileSync(`${from}/${DEB}`, bytes);
       await assertRejects(() => fetchGuest("u-boot", directorySource(from), into), PackageError, message);
       assertEquals(Deno.readTextFileSync(resolveGuest("u-boot", into).image), "image!");
-      assertEquals(Deno.readTextFileSync(`${into}/manifest.json`), before);
+      assertEquals(Deno.readTextFileSync(`${into}/u-boot/manifest.json`), before);
     }
     Deno.writeFileSync(`${from}/${DEB}`, deb({ files: { ...FILES, [IMAGE]: "newer" } }));
     assertEquals(
       Deno.readTextFileSync((await fetchGuest("u-boot", directorySource(from), into)).image),
       "newer",
     );
-    assertEquals([...Deno.readDirSync(into)].length, 2, "no work folder is left");
+    assertEquals([...Deno.readDirSync(into)].length, 1, "no work folder is left");
   });
 });
 
@@ -177,8 +180,48 @@ Deno.test("resolveGuest() refuses unknown, absent and changed guests and a damag
       GuestError,
       "u-boot.bin is missing or not what was fetched",
     );
-    Deno.writeTextFileSync(`${into}/manifest.json`, '{"format":2}');
+    Deno.writeTextFileSync(`${into}/u-boot/manifest.json`, '{"format":1}');
     assertThrows(() => resolveGuest("u-boot", into), GuestError, "is damaged");
+  });
+});
+
+/** What a folder needs to become the guests linux-cloud, by the name of a `.deb` file. */
+function linuxPackages(kernelImage: string): Record<string, Uint8Array> {
+  const package_ = (name: string, files: Record<string, string>, rest = ""): Uint8Array =>
+    deb({ control: `Package: ${name}\nVersion: 6\nArchitecture: arm64\n${rest}`, files });
+  const builtIn = Object.values(MODULES).flat().map((name) => `kernel/${name}.ko\n`).join("");
+  const kernel = {
+    "boot/vmlinuz-6": kernelImage,
+    "boot/System.map-6": "",
+    "boot/config-6": "",
+    "lib/modules/6/modules.builtin": builtIn,
+  };
+  return {
+    "linux-image-cloud-arm64_6_arm64.deb": package_(
+      "linux-image-cloud-arm64",
+      {},
+      "Depends: linux-image-6-cloud-arm64 (= 6)\n",
+    ),
+    "linux-image-6-cloud-arm64_6_arm64.deb": package_("linux-image-6-cloud-arm64", kernel),
+    "busybox-static_1_arm64.deb": package_("busybox-static", { "bin/busybox": "busy" }),
+  };
+}
+
+Deno.test("fetchGuest() follows metapackages, and makes a guest of others anew when those change", async () => {
+  await withFolders(linuxPackages("image!"), async (from, into) => {
+    const source = directorySource(from);
+    const linux = await fetchGuest("linux-cloud", source, into);
+    assertEquals([linux.version, Deno.readTextFileSync(linux.image)], ["6", "image!"]);
+    const again = Deno.readFileSync(linux.files["initrd.gz"]!);
+    await fetchGuest("linux-cloud", source, into);
+    assertEquals(Deno.readFileSync(linux.files["initrd.gz"]!), again, "the same bytes each time");
+    const disk = await fetchGuest("root-disk", source, into);
+    assertEquals(resolveGuest("root-disk", into), disk);
+    for (const [name, bytes] of Object.entries(linuxPackages("other"))) {
+      Deno.writeFileSync(`${from}/${name}`, bytes);
+    }
+    await fetchGuest("linux-cloud", source, into);
+    assertThrows(() => resolveGuest("root-disk", into), GuestError, "made of another linux-cloud");
   });
 });
 
@@ -263,8 +306,8 @@ Deno.test("guests fetches, lists and is quiet in a pipe", async () => {
     const fetched = await command("u-boot", "--from", from, "--into", into);
     assertEquals([fetched.code, fetched.err], [0, ""]);
     assertStringIncludes(fetched.out, `2023.01  ${into}/u-boot/u-boot.bin`);
-    const listed = await command("--list", "--json", "--into", into);
-    assertEquals(JSON.parse(listed.out).map((guest: { name: string; image: string }) => guest.image), [
+    const listed = JSON.parse((await command("--list", "--json", "--into", into)).out);
+    assertEquals(listed.map((guest: { image?: string }) => guest.image).filter(Boolean), [
       `${into}/u-boot/u-boot.bin`,
     ]);
   });
