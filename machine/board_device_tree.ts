@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { type Board, type BoardKind, type BoardRow, boardRow, PPI, RAM_BASE } from "./board.ts";
 import type { AddressRange } from "./boot_images.ts";
 import { cells, type DeviceTree, DeviceTreeNode, EMPTY, sizedCells, strings } from "./device_tree.ts";
+import type { GuestModule } from "./configuration.ts";
 import { ConfigurationError } from "./errors.ts";
 import { releaseAddress, SPIN_TABLE_RESERVATION } from "./spin_table.ts";
 import { FUNCTION, type PsciConduit } from "./psci.ts";
@@ -327,6 +328,8 @@ export interface BootDescription {
   readonly append: string | undefined;
   /** Where the initrd is, when a kernel is entered directly. */
   readonly initrd: AddressRange | undefined;
+  /** What a hypervisor starts, in the order given. */
+  readonly modules: readonly GuestModule[];
   /** How PSCI is called; with `none` no node is written. */
   readonly conduit: PsciConduit;
 }
@@ -339,6 +342,17 @@ function rootCell(root: DeviceTreeNode, name: string, what: string): number {
     throw new ConfigurationError(`Cannot load ${what}: its root has no ${name} between 1 and 4`);
   }
   return cell;
+}
+
+/** A kernel or initrd for a guest of the hypervisor that is booted (the multiboot binding that Xen reads). */
+function describeModule(chosen: DeviceTreeNode, { kind, address, image, bootargs }: GuestModule): void {
+  const node = chosen.add(`module@0x${address.toString(16).padStart(8, "0")}`)
+    .set("reg", sizedCells(2, address, image.size))
+    .set(
+      "compatible",
+      strings("multiboot,module", kind === "kernel" ? "multiboot,kernel" : "multiboot,ramdisk"),
+    );
+  if (bootargs !== undefined) node.set("bootargs", strings(bootargs));
 }
 
 /**
@@ -354,6 +368,7 @@ export function describeBoot(board: Board, { root }: DeviceTree, boot: BootDescr
     .set("device_type", strings("memory"))
     .set("reg", new Uint8Array([...sizedCells(addressCells, RAM_BASE), ...sizedCells(sizeCells, size)]));
   const chosen = root.require("chosen");
+  for (const module of boot.modules) describeModule(chosen, module);
   if (boot.append !== undefined && boot.append !== "") chosen.set("bootargs", strings(boot.append));
   if (boot.initrd !== undefined) {
     chosen.set("linux,initrd-start", cells(boot.initrd.base));

@@ -76,8 +76,8 @@ const FW_CFG = {
 /** The board's tree or the user's, with what this boot has to say, as a blob with room to edit. */
 function deviceTreeBlob({ board, images }: Boot, entry: Entry, conduit: PsciConduit): Uint8Array {
   const { boot: options, secure, virtualization } = board.configuration;
-  const { append, dtb } = options;
-  const description = { append, initrd: entry.initrd, conduit };
+  const { append, dtb, guestModules: modules } = options;
+  const description = { append, initrd: entry.initrd, modules, conduit };
   if (dtb === undefined) {
     const usesPsci = boardConduit(secure, virtualization, hasFirmware(options)) !== "none";
     const tree = boardDeviceTree(board, usesPsci);
@@ -188,6 +188,14 @@ function applyLoaders(boot: Boot, cpus: CpuStart[]): BootWrite[] {
   return data;
 }
 
+/** Puts what a hypervisor starts in place. */
+function placeModules({ board, images, placement }: Boot): void {
+  for (const { kind, address, image } of board.configuration.boot.guestModules) {
+    const what = `guest ${kind}`;
+    placement.add(imageName(what, image), address, imageBytes(images, what, image));
+  }
+}
+
 /** With firmware, the kernel, its initrd and its command line go to fw_cfg, for the firmware to fetch. */
 function firmwareItems({ board, images }: Boot): FirmwareItem[] {
   const { kernel, initrd, append } = board.configuration.boot;
@@ -243,6 +251,7 @@ export function planBoot(board: Board, images: BootImages): BootPlan {
     return start(board, BigInt(pc), index === 0 || isSpinning || conduit === "none");
   });
   const data = applyLoaders(boot, cpus);
+  placeModules(boot);
   const tree = deviceTreeBlob(boot, entry, conduit);
   if (entry.deviceTreeAt !== undefined && tree.length <= entry.deviceTreeLimit) {
     boot.placement.add("device tree", entry.deviceTreeAt, tree);

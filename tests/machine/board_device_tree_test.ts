@@ -48,7 +48,7 @@ Deno.test("describeBoot replaces RAM and PSCI of a user's tree and adds the comm
   const board = buildBoard(parseConfiguration({ memoryMiB: 3072 }));
   const user = userTree();
   const initrd = { base: 0x4400_0000, limit: 0x4400_1234 };
-  describeBoot(board, user, { append: "a b", initrd, conduit: "hvc" }, "dtb");
+  describeBoot(board, user, { append: "a b", initrd, modules: [], conduit: "hvc" }, "dtb");
   const { root } = user;
   assertEquals(root.children.map(({ name }) => name), [
     "psci",
@@ -70,7 +70,7 @@ Deno.test("describeBoot replaces RAM and PSCI of a user's tree and adds the comm
 Deno.test("describeBoot without conduit, command line or initrd leaves a user's own in place", () => {
   const user = userTree();
   user.root.add("chosen").set("bootargs", strings("own"));
-  const boot = { append: "", initrd: undefined, conduit: "none" } as const;
+  const boot = { append: "", initrd: undefined, modules: [], conduit: "none" } as const;
   describeBoot(buildBoard(parseConfiguration({})), user, boot, "dtb");
   assertEquals(user.root.child("chosen")?.get("bootargs"), strings("own"));
   assertEquals(user.root.child("chosen")?.get("linux,initrd-start"), undefined);
@@ -79,7 +79,7 @@ Deno.test("describeBoot without conduit, command line or initrd leaves a user's 
 
 Deno.test("describeBoot refuses a user's tree without cell counts between 1 and 4", () => {
   const board = buildBoard(parseConfiguration({}));
-  const boot = { append: undefined, initrd: undefined, conduit: "none" } as const;
+  const boot = { append: undefined, initrd: undefined, modules: [], conduit: "none" } as const;
   for (const wrong of [undefined, cells(0), cells(5), cells(2, 2), new Uint8Array(0)]) {
     const user = userTree();
     user.root.properties.splice(0, 1); // #size-cells
@@ -101,5 +101,38 @@ Deno.test("boardDeviceTree says that DMA is coherent, but for the strict data ca
     34,
     34,
     0,
+  ]);
+});
+
+Deno.test("describeBoot describes a hypervisor's guests as QEMU 7.2's guest-loader does", () => {
+  const image = { sha256: "0".repeat(64), size: 0x1a0_9fc0, name: "" };
+  const tree = userTree();
+  const modules = [
+    { kind: "kernel", image, address: 0x4900_0000, bootargs: "console=hvc0" },
+    { kind: "initrd", image: { ...image, size: 0xf_0d4c }, address: 0x4d00_0000, bootargs: undefined },
+  ] as const;
+  describeBoot(buildBoard(parseConfiguration({})), tree, {
+    append: "a",
+    initrd: undefined,
+    modules,
+    conduit: "smc",
+  }, "dtb");
+  const nodes = tree.root.child("chosen")?.children.map(({ name, properties }) => ({ name, properties }));
+  assertEquals(nodes, [
+    {
+      name: "module@0x4d000000",
+      properties: [
+        { name: "compatible", value: strings("multiboot,module", "multiboot,ramdisk") },
+        { name: "reg", value: cells(0, 0x4d00_0000, 0, 0xf_0d4c) },
+      ],
+    },
+    {
+      name: "module@0x49000000",
+      properties: [
+        { name: "bootargs", value: strings("console=hvc0") },
+        { name: "compatible", value: strings("multiboot,module", "multiboot,kernel") },
+        { name: "reg", value: cells(0, 0x4900_0000, 0, 0x1a0_9fc0) },
+      ],
+    },
   ]);
 });
