@@ -5,6 +5,7 @@ import { consoleCommand } from "./console.ts";
 import { diff } from "./diff.ts";
 import { disk } from "./disk.ts";
 import { events } from "./events.ts";
+import { hunt } from "./hunt.ts";
 import { info } from "./info.ts";
 import { pack } from "./pack.ts";
 import { record } from "./record.ts";
@@ -17,6 +18,7 @@ import { verify } from "./verify.ts";
 export const COMMANDS: readonly Command[] = [
   record,
   runCommand,
+  hunt,
   replay,
   verify,
   events,

@@ -148,14 +148,13 @@ export function driveOptions(
   host: Host,
   script: Script | undefined,
   request: MachineRequest,
-): Omit<DriveOptions, "recorder"> {
+): Omit<DriveOptions, "recorder" | "until"> {
   const readsInput = script === undefined;
   const isInteractive = readsInput && host.stdin.isTerminal;
   return {
     script: new ScriptRun(script, endTextOf(options)),
     host,
     show: options.isOn("json") ? () => {} : (bytes) => host.stdout.write(bytes),
-    until: options.number("until"),
     readsInput,
     isPaced: (options.oneOf("pace", ["on", "off"]) ?? (isInteractive ? "on" : "off")) === "on",
     endsAtReset: request.endsAtReset,

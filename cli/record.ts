@@ -56,7 +56,7 @@ async function run(options: Options, host: Host): Promise<number> {
   const writer = new JournalWriter(new FileSink(output));
   const manifest = { configuration, depth, recordedBy: RECORDED_BY };
   const recorder = new Recorder(manifest, images, writer, engineOf(options));
-  const driven = await drive({ ...how, recorder });
+  const driven = await drive({ ...how, recorder, until: options.number("until") });
   const bytes = writer.byteLength;
   reportEnd(driven, { path: output, text: `"${output}" has ${bytesText(bytes)}`, bytes }, options, host);
   return exitCodeOf(driven);

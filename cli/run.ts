@@ -120,7 +120,7 @@ async function run(options: Options, host: Host): Promise<number> {
   const { recorder, flight } = recording(options, prepared);
   const given = options.texts("panic");
   const endTexts = given.length > 0 ? given : flight === undefined ? [] : PANICS;
-  const driven = await drive({ ...how, recorder, watch, endTexts });
+  const driven = await drive({ ...how, recorder, until: options.number("until"), watch, endTexts });
   const path = options.text("output") ?? "";
   const bytes = flight?.byteLength ?? 0;
   const text = `"${path}" has the last of it, ${bytesText(bytes)}`;

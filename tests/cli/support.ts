@@ -131,7 +131,7 @@ export class FakeHost implements Host {
   #typed: (readonly [number, string])[];
   #onBytes: ((bytes: Uint8Array) => void) | undefined;
   #onEnd: (() => void) | undefined;
-  #onInterrupt: (() => void) | undefined;
+  readonly #onInterrupt = new Set<() => void>();
   #interruptAt: number;
 
   constructor(private readonly options: FakeOptions = {}) {
@@ -175,7 +175,7 @@ export class FakeHost implements Host {
     }
     if (this.#interruptAt <= this.#time) {
       this.#interruptAt = Infinity;
-      this.#onInterrupt?.();
+      for (const listener of this.#onInterrupt) listener();
     }
     if (this.#typed.length > 0 || this.options.isTerminal) return;
     this.#onEnd?.();
@@ -196,8 +196,8 @@ export class FakeHost implements Host {
   }
 
   onInterrupt(listener: () => void): () => void {
-    this.#onInterrupt = listener;
-    return () => (this.#onInterrupt = undefined);
+    this.#onInterrupt.add(listener);
+    return () => void this.#onInterrupt.delete(listener);
   }
 }
 
