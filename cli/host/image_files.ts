@@ -1,5 +1,6 @@
 /** Image files: read for a recording, found again by content for a replay. */
 import { createHash } from "node:crypto";
+import { gunzipSync } from "node:zlib";
 import type { MachineImages } from "../../machine/compose.ts";
 import {
   type ImageReference,
@@ -19,6 +20,24 @@ import { loadPeripherals } from "./peripheral_files.ts";
 /** SHA-256 as 64 hexadecimal digits. */
 function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** The role whose file may be compressed with gzip. */
+const KERNEL = "kernel";
+/** Most bytes that a compressed kernel may become, as in QEMU 7.2 (LOAD_IMAGE_MAX_GUNZIP_BYTES). */
+const MOST_UNPACKED = 2 ** 28;
+
+/** A file's bytes; a kernel is unpacked, so that a run does not depend on how it was compressed. */
+function readImage(path: string, role: string): Uint8Array {
+  const bytes = readWholeFile(path, role);
+  if (role !== KERNEL || bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+  try {
+    return new Uint8Array(gunzipSync(bytes, { maxOutputLength: MOST_UNPACKED }));
+  } catch (error) {
+    throw new CommandError(
+      `Cannot unpack kernel "${path}": it is compressed with gzip, but ${(error as Error).message}`,
+    );
+  }
 }
 
 function exists(path: string): boolean {
@@ -53,7 +72,7 @@ export function loadMachine(request: MachineRequest): LoadedMachine {
   const images = new Map<string, Uint8Array | DiskImage>();
   const load = (name: string, what: string): ImageReference => {
     const path = pathOf(name);
-    const bytes = readWholeFile(path, what);
+    const bytes = readImage(path, what);
     const hash = sha256(bytes);
     images.set(hash, bytes);
     return { sha256: hash, size: bytes.length, name: path };
@@ -119,7 +138,7 @@ function mismatch({ role, sha256: expected, size, isDisk }: NeededImage, path: s
 }
 
 function fileFacts(path: string, what: string): { size: number; hash: string } {
-  const bytes = readWholeFile(path, what);
+  const bytes = readImage(path, what);
   return { size: bytes.length, hash: sha256(bytes) };
 }
 
@@ -135,8 +154,8 @@ function contentsIfEqual(
 ): Contents | undefined {
   if (isDisk) return matchDiskImage(path, size, expected);
   const actual = sizeOf(path);
-  if (actual !== undefined && actual !== size) return undefined;
-  const bytes = readWholeFile(path, role);
+  if (actual !== undefined && actual !== size && role !== KERNEL) return undefined;
+  const bytes = readImage(path, role);
   return sha256(bytes) === expected ? bytes : undefined;
 }
 

@@ -1,4 +1,5 @@
 /** Tests of the commands that read journals, on recordings of a small guest. */
+import { gzipSync } from "node:zlib";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { COMMON_OPTIONS } from "../../cli/command.ts";
 import { COMMANDS } from "../../cli/commands.ts";
@@ -364,4 +365,22 @@ Deno.test("events that match nothing say so on standard error", async () => {
       err: `hindsight: no event of "${run}" is among those asked for\n`,
     });
   }
+});
+
+Deno.test("record unpacks a kernel that is compressed with gzip, and either file replays the run", async () => {
+  using folder = new TestFolder();
+  const image = guestImage(), packed = new Uint8Array(gzipSync(image));
+  const plain = folder.write("guest.bin", image), gz = folder.write("guest.gz", packed);
+  const cut = folder.write("cut.gz", packed.subarray(0, packed.length - 20));
+  const [one, other] = [folder.path("one"), folder.path("other")];
+  for (const [kernel, run] of [[plain, one], [gz, other]] as const) {
+    const recorded = await hindsight(["record", "-kernel", kernel, "-o", run, "--until", "5000"]);
+    assertEquals(recorded.code, 0, recorded.err);
+  }
+  assertEquals((await hindsight(["diff", one, other])).code, 0);
+  assertEquals((await hindsight(["replay", other, "--image", plain])).code, 0);
+  assertEquals((await hindsight(["replay", one, "--image", gz])).code, 0);
+  const refused = await hindsight(["record", "-kernel", cut, "-o", folder.path("x"), "--until", "5"]);
+  assertEquals(refused.code, 1);
+  assertMatch(refused.err, /Cannot unpack kernel ".*cut\.gz": it is compressed with gzip, but /);
 });
