@@ -37,11 +37,20 @@ function branchTypesKnown(cpu: Cpu, nodes: IrNode[], guarded: boolean): IrNode[]
   });
 }
 
+/** A word's operations on a CPU, in a guarded page or not; undefined where it has none there. */
+function lowerAt(cpu: Cpu, word: number, guarded: boolean): readonly IrNode[] | undefined {
+  const found = decode(word);
+  const lowered = found === undefined ? undefined : lowerOn(cpu.features.model, found);
+  return lowered && branchTypesKnown(cpu, lowered, guarded).map((node) => withoutTarget(cpu, node));
+}
+
 /** Shapes met so far, and a module with the handlers of most of them. */
 export class Handlers {
   readonly #numbers = new Map<string, number>();
   readonly #shapes: Shape[] = [];
   readonly #words = new Map<number, { number: number; operands: Operands | undefined }>();
+  /** Operations of words whose handler or operands depend on the address. */
+  readonly #lowered = new Map<number, readonly IrNode[]>();
   #generated = 0;
   #modules = 0;
   #awaited = 0;
@@ -101,19 +110,19 @@ export class Handlers {
     pc: bigint,
     guarded: boolean,
   ): { number: number; operands: Operands | undefined } {
-    const found = decode(word);
-    const lowered = found === undefined ? undefined : lowerOn(cpu.features.model, found);
-    const nodes = lowered === undefined
-      ? []
-      : branchTypesKnown(cpu, lowered, guarded).map((node) => withoutTarget(cpu, node));
-    const shaped = lowered === undefined ? undefined : shapeOf(nodes, pc);
+    const key = guarded ? word + 2 ** 32 : word;
+    const known = this.#lowered.get(key);
+    const nodes = known ?? lowerAt(cpu, word, guarded);
+    const shaped = nodes === undefined ? undefined : shapeOf(nodes, pc);
     const number = shaped !== undefined && canGenerate(shaped.shape, this.layout)
       ? this.#numberOf(shaped.shape)
       : -1;
     const result = { number, operands: shaped?.operands };
-    if (this.#words.size >= CACHE_LIMIT) this.#words.clear();
-    // What depends on the address differs from one place to another.
-    if (!nodes.some(({ op }) => op === "pc")) this.#words.set(guarded ? word + 2 ** 32 : word, result);
+    if (known !== undefined) return result;
+    const isFixed = nodes === undefined || !nodes.some(({ op }) => op === "pc");
+    const cache: Map<number, unknown> = isFixed ? this.#words : this.#lowered;
+    if (cache.size >= CACHE_LIMIT) cache.clear();
+    cache.set(key, isFixed ? result : nodes);
     return result;
   }
 
