@@ -188,3 +188,10 @@ Deno.test("a board with PCI devices restores what it saved", () => {
   assertEquals(fresh.board.save(), sections);
   assertEquals(new Set(sections.map(({ name }) => name)).size, sections.length);
 });
+
+Deno.test("a device may not have the name of another part of the machine", () => {
+  for (const id of ["uart0", "clock", "cpu0", "gic", "pcie", "virtio0"]) {
+    const input = { devices: [{ driver: "virtio-rng-pci", id }] };
+    assertThrows(() => buildMachine(input), ConfigurationError, `Cannot use id=${id}`);
+  }
+});
