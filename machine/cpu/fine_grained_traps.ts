@@ -29,6 +29,8 @@ const GENERAL: Bits = {
   28: "REVIDR_EL1", 29: "SCTLR_EL1", 32: "TCR_EL1", 33: "TPIDR_EL1", 34: "TPIDRRO_EL0", 35: "TPIDR_EL0",
   36: "TTBR0_EL1", 37: "TTBR1_EL1", 38: "VBAR_EL1",
 };
+/** The same, where there is a GICv3. */
+const GENERAL_GIC: Bits = { 39: "ICC_IGRPEN0_EL1+ICC_IGRPEN1_EL1" };
 /** HDFGRTR_EL2 and HDFGWTR_EL2, the latter also with what is written only, or trapped only when written. */
 // deno-fmt-ignore
 const DEBUG: Bits = {
@@ -56,6 +58,7 @@ const INSTRUCTIONS: Bits = {
   46: "tlbi vale1", 47: "tlbi vaale1", 54: "dc cvac",
 };
 
+const GIC_BITS = Object.keys(GENERAL_GIC).reduce((bits, bit) => bits | 1n << BigInt(bit), 0n);
 const ERET_TRAP = 51, SVC_EL0_TRAP = 52, SVC_EL1_TRAP = 53;
 
 const TRAPS = new Map<number, FineGrainedTrap>();
@@ -83,13 +86,16 @@ function define(bits: Bits, read: StoredRegister | undefined, write: StoredRegis
 }
 
 define(GENERAL, "HFGRTR_EL2", "HFGWTR_EL2");
+define(GENERAL_GIC, "HFGRTR_EL2", "HFGWTR_EL2");
 define(DEBUG, "HDFGRTR_EL2", "HDFGWTR_EL2");
 define(DEBUG_WRITES, undefined, "HDFGWTR_EL2");
 define(INSTRUCTIONS, undefined, "HFGITR_EL2");
 
 /** The bits of a register of FEAT_FGT that trap something which exists; the others are RES0. */
-export function fineGrainedBits(register: StoredRegister): bigint {
-  return masks[register] ?? 0n;
+export function fineGrainedBits(cpu: Cpu, register: StoredRegister): bigint {
+  const bits = masks[register] ?? 0n;
+  const isGeneral = register === "HFGRTR_EL2" || register === "HFGWTR_EL2";
+  return isGeneral && cpu.surroundings.gic === undefined ? bits & ~GIC_BITS : bits;
 }
 
 /** Traps act below EL2, where EL2 is enabled, EL3 allows them, and EL0 is not the host's. */

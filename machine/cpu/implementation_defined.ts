@@ -112,4 +112,14 @@ export const ARCHITECTURE_CHOICES: readonly ArchitectureChoice[] = [
   choice("events", "D7.11", DEFINED, "SW_INCR, INST_RETIRED and CPU_CYCLES, at one cycle per nanosecond of virtual time, waiting included", "INST_RETIRED with -icount alone"),
   choice("INST_RETIRED", "D7.11", DEFINED, "the CPU's steps but for interrupts and for instructions that will be executed again; SVC, HVC and SMC count"),
   choice("overflow interrupt of the counters", "D7.5", DEFINED, "PPI 7, at the instant of the overflow; of EL2's counters while MDCR_EL2.HPME is 1", "while PMCR_EL0.E is 1"),
+  // CPU interface of a GICv3; sections of Arm IHI 0069.
+  choice("ICC_SRE_ELx", "IHI 0069, 12.2.24", DEFINED, "SRE, DFB, DIB and Enable are RAO/WI: there is no other way to the CPU interface"),
+  choice("priorities of the CPU interface, physical and virtual", "IHI 0069, 4.8", DEFINED, "5 bits, all of which preempt; AP0Rn and AP1Rn from 1 on are UNDEFINED; 4 list registers"),
+  choice("interrupts of one priority", "IHI 0069, 4.8", DEFINED, "the lowest number first, list registers in order"),
+  choice("ends of interrupts out of order", "IHI 0069, 4.1.2", UNPREDICTABLE, "the most urgent active priority of the group drops; the interrupt that is named becomes inactive"),
+  choice("Non-secure writes of ICC_AP1R0_EL1 where EL3 exists", "IHI 0069, 12.2.2", DEFINED, "priorities of the Non-secure half", "ignored"),
+  choice("ICC_CTLR_EL3.EOImode_EL1S and CBPR_EL1S when read", "IHI 0069, 12.2.8", "decided", "those of Secure EL1", "those of Non-secure EL1"),
+  choice("ICH_MISR_EL2.VGrp0D", "IHI 0069, 12.4.7", "decided", "goes by ICH_VMCR_EL2.VENG0", "goes by VENG1"),
+  choice("RES0 bits of GICD_IROUTERn, GICR_PROPBASER, GICR_PENDBASER, ICH_LRn_EL2 and ICH_VMCR_EL2", "IHI 0069, 12.9.22", DEFINED, "zero", "storage"),
+  choice("bits of HFGRTR_EL2 and HFGWTR_EL2 of ICC_IGRPENn_EL1", "D13.2, HFGRTR_EL2", "decided", "there with a GICv3"),
 ];

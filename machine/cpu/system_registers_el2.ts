@@ -78,7 +78,7 @@ export const EL2_REGISTERS: readonly SystemRegister[] = [
   // Extensions.
   stored("TTBR1_EL2", "EL2_RW", { ...TRANSLATES, feature: "VHE" }),
   stored("CONTEXTIDR_EL2", "EL2_RW", { feature: "VHE" }),
-  ...FINE_GRAINED.map((name) => stored(name, "EL2_RW", { feature: "FGT", traps: ["FGTEn"], writable: fineGrainedBits(name) })),
+  ...FINE_GRAINED.map((name) => stored(name, "EL2_RW", { feature: "FGT", traps: ["FGTEn"], writable: (cpu: Cpu) => fineGrainedBits(cpu, name) })),
   // AArch32 state of EL1.
   stored("DACR32_EL2", "EL2_RW", AARCH32),
   stored("IFSR32_EL2", "EL2_RW", AARCH32),

@@ -227,9 +227,14 @@ function walk(seed: number, count: number): (program: SystemProgram) => void {
   };
 }
 
-function group(top: TopLevel, seed: number, count: number): Group {
+/** A walk of `count` runs; even seeds differ. */
+export function walkGroup(top: TopLevel, seed: number, count: number): Group {
   return { name: `GICv3, top EL${top}`, top, gicVersion: 3, build: walk(seed, count) };
 }
 
 /** The groups. */
-export const groups: readonly Group[] = [group(1, 2, 1000), group(2, 4, 2000), group(3, 6, 3000)];
+export const groups: readonly Group[] = [
+  walkGroup(1, 2, 1000),
+  walkGroup(2, 4, 2000),
+  walkGroup(3, 6, 3000),
+];

@@ -100,11 +100,12 @@ export function sha256(bytes: Uint8Array): string {
 /** Steps within which a program must end, for each run of it. */
 const STEPS_PER_RUN = 20_000;
 
-/** Results of our machine. */
-export function runOnOurs(
+/** Our machine after a program; `engine` as in ENGINES. */
+export function endOfProgram(
   program: SystemProgram,
   { model = "cortex-a57", gicVersion = 2 }: GroupMachine,
-): BigUint64Array {
+  engine?: string,
+): Machine {
   const runner = systemRunner(program.top), images = [runner.bytes, program.bytes()];
   const image = (bytes: Uint8Array) => ({ sha256: sha256(bytes), size: bytes.length, name: "oracle" });
   const [code, cases] = images.map(image) as [ImageReference, ImageReference];
@@ -125,12 +126,20 @@ export function runOnOurs(
     semihosting: true,
     boot: { loaders: [loader(cases, CASES_BASE, undefined), loader(code, runner.base, 0)] },
   });
-  const machine = new Machine(configuration, new Map(images.map((bytes) => [sha256(bytes), bytes])));
+  const machine = new Machine(configuration, new Map(images.map((bytes) => [sha256(bytes), bytes])), {
+    ...(engine !== undefined && { engine }),
+  });
   const stop = machine.run(STEPS_PER_RUN * (program.names.length + 10));
   if (stop.reason !== "poweredOff") {
     const pc = machine.currentCpu.pc.toString(16);
     throw new Error(`Our machine did not end: ${stop.reason} at instant ${machine.instant}, PC 0x${pc}`);
   }
+  return machine;
+}
+
+/** Results of our machine. */
+export function runOnOurs(program: SystemProgram, group: GroupMachine): BigUint64Array {
+  const machine = endOfProgram(program, group);
   const size = program.names.length * RESULT_WORDS.length * 8;
   return wordsOf(
     machine.board.memory.readBytes(physicalAddress(Number(RESULTS_BASE)), size),
