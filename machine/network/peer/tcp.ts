@@ -4,7 +4,8 @@ import { GATEWAY } from "./addresses.ts";
 import type { PeerFiles } from "./files.ts";
 import { HTTP_PORT } from "./http.ts";
 import { CONNECTIONS_MAX } from "./limits.ts";
-import { connectionFields, openConnection, TcpConnection } from "./tcp_connection.ts";
+import { TcpConnection } from "./tcp_connection.ts";
+import { connectionFields, openConnection } from "./tcp_state.ts";
 import { FLAGS, resetFor, type Segment } from "./tcp_segment.ts";
 
 /** The server's state: connections in the order in which they were opened. */

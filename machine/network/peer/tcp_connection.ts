@@ -2,7 +2,6 @@
  * One TCP connection of the server's (RFC 9293), with congestion control (RFC 5681) and an HTTP server on top. What was
  * sent is not kept: a response is a head and a part of some contents, so that any byte of it can be had again.
  */
-import { bytes, flag, record, u16, u32, u53, u8, type ValueOf } from "../../layout.ts";
 import { join } from "./big_endian.ts";
 import type { PeerFiles } from "./files.ts";
 import { answerHttp } from "./http.ts";
@@ -11,110 +10,21 @@ import {
   TCP_IDLE_TIME,
   TCP_RETRANSMISSION_TIME,
   TCP_RETRIES_MAX,
-  TCP_SEGMENT_DEFAULT,
   TCP_SEGMENT_MAX,
-  TCP_SEGMENT_MIN,
   TCP_TIME_WAIT,
 } from "./limits.ts";
+import { type ConnectionState, TCP_WINDOW_MAX } from "./tcp_state.ts";
 import { ahead, FLAGS, lengthOf, resetFor, type Segment } from "./tcp_segment.ts";
 
-/**
- * The state of a connection. Positions count the numbers of our side from its SYN, which is at 0, without wrapping. The
- * states of RFC 9293 §3.3.2 are: SYN-RECEIVED while `acknowledged` is 0; FIN-WAIT and LAST-ACK once `closes`, when all is
- * sent; CLOSE-WAIT once `closed`; TIME-WAIT when our FIN is acknowledged and `closed` came after it.
- */
-const connection = {
-  station: u53,
-  /** The guest's address and port, and ours. */
-  address: u32,
-  port: u16,
-  ownAddress: u32,
-  ownPort: u16,
-  /** The number of our SYN. */
-  initialSequence: u32,
-  /** Positions: acknowledged by the guest, sent last, sent ever, and where what there is to send ends, FIN left out. */
-  acknowledged: u53,
-  sent: u53,
-  highest: u53,
-  end: u53,
-  /** We send nothing after `end` but FIN. */
-  closes: flag,
-  /** The guest has sent its FIN. */
-  closed: flag,
-  /** It did so before ours. */
-  closedFirst: flag,
-  /** The guest's window, and sequence and acknowledgement of the segment that it came in. */
-  window: u16,
-  windowSequence: u32,
-  windowAcknowledgement: u32,
-  /** The largest segment to send. */
-  segmentSize: u16,
-  congestionWindow: u32,
-  slowStartThreshold: u32,
-  duplicates: u8,
-  /** The number expected next from the guest. */
-  received: u32,
-  /** What the guest sent and was not answered yet. */
-  request: bytes(HTTP_REQUEST_MAX),
-  /** The response: position of its first byte, head, and the part of some contents that is its body. */
-  responseStart: u53,
-  head: bytes(1024),
-  content: u32,
-  contentStart: u53,
-  retries: u8,
-  deadline: u53,
-};
-
-/** The layout of a connection. */
-export const connectionFields: ReturnType<typeof record<typeof connection>> = record(connection);
-
-/** The state of a connection. */
-export type ConnectionState = ValueOf<typeof connection>;
-
-const WINDOW_MAX = 0xffff;
 const DUPLICATES_MAX = 3;
 const NOTHING = new Uint8Array(0);
-
-/** The connection that a SYN opens at virtual time `now`; its first number follows the time (RFC 9293 §3.4.1). */
-export function openConnection(syn: Segment, now: number): ConnectionState {
-  const offered = syn.maximumSize === 0 ? TCP_SEGMENT_DEFAULT : syn.maximumSize;
-  const segmentSize = Math.min(Math.max(offered, TCP_SEGMENT_MIN), TCP_SEGMENT_MAX);
-  return {
-    station: syn.station,
-    address: syn.source,
-    port: syn.sourcePort,
-    ownAddress: syn.destination,
-    ownPort: syn.destinationPort,
-    initialSequence: Math.floor(now / 4000) % 2 ** 32,
-    acknowledged: 0,
-    sent: 0,
-    highest: 0,
-    end: 1,
-    closes: false,
-    closed: false,
-    closedFirst: false,
-    window: syn.window,
-    windowSequence: syn.sequence,
-    windowAcknowledgement: 0,
-    segmentSize,
-    congestionWindow: 10 * segmentSize,
-    slowStartThreshold: WINDOW_MAX,
-    duplicates: 0,
-    received: (syn.sequence + 1) >>> 0,
-    request: NOTHING,
-    responseStart: 1,
-    head: NOTHING,
-    content: 0,
-    contentStart: 0,
-    retries: 0,
-    deadline: now,
-  };
-}
 
 /** A connection at work; once `isOver` it is to be forgotten. */
 export class TcpConnection {
   /** Nothing more is sent or expected. */
   isOver = false;
+  /** The segment at work acknowledged less than `recovers`. */
+  #isIncomplete = false;
 
   constructor(readonly state: ConnectionState, private readonly files: PeerFiles) {}
 
@@ -226,10 +136,11 @@ export class TcpConnection {
     const growth = congestionWindow < slowStartThreshold
       ? Math.min(position - state.acknowledged, segmentSize)
       : Math.max(1, Math.floor(segmentSize * segmentSize / congestionWindow));
-    state.congestionWindow = Math.min(congestionWindow + growth, WINDOW_MAX);
+    state.congestionWindow = Math.min(congestionWindow + growth, TCP_WINDOW_MAX);
     state.acknowledged = position;
     state.sent = Math.max(state.sent, position);
     state.duplicates = 0;
+    this.#isIncomplete = position < state.recovers;
   }
 
   /** Data and FIN, their first `skipped` numbers known; true when the guest is to be told that they arrived. */
@@ -280,10 +191,7 @@ export class TcpConnection {
     const { state } = this;
     const segments: Segment[] = [];
     if (state.acknowledged === 0) return segments;
-    if (state.duplicates === DUPLICATES_MAX) {
-      this.#shrink(state.highest - state.acknowledged);
-      state.congestionWindow = state.slowStartThreshold;
-      state.duplicates++;
+    if (this.#seesLoss()) {
       segments.push(
         this.#segment(state.acknowledged, Math.min(state.segmentSize, this.#left(state.acknowledged))),
       );
@@ -298,6 +206,19 @@ export class TcpConnection {
       if (!isFin && (size === 0 || !isWorthwhile)) return segments;
       segments.push(this.#segment(state.sent, size));
     }
+  }
+
+  /** Whether the first segment under way is lost: three duplicates say so, or an acknowledgement short of `recovers`. */
+  #seesLoss(): boolean {
+    const { state } = this;
+    const isIncomplete = this.#isIncomplete;
+    this.#isIncomplete = false;
+    if (state.duplicates !== DUPLICATES_MAX || state.acknowledged < state.recovers) return isIncomplete;
+    this.#shrink(state.highest - state.acknowledged);
+    state.congestionWindow = state.slowStartThreshold;
+    state.recovers = state.highest;
+    state.duplicates++;
+    return true;
   }
 
   #left(position: number): number {
@@ -320,6 +241,7 @@ export class TcpConnection {
     this.#shrink(state.highest - state.acknowledged);
     state.congestionWindow = state.segmentSize;
     state.duplicates = 0;
+    state.recovers = 0;
     state.sent = state.acknowledged;
     this.#restartTimer(now);
     const size = Math.min(state.segmentSize, this.#left(state.sent), Math.max(state.window, 1));

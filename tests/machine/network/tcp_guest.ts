@@ -9,6 +9,8 @@ export interface GuestOptions {
   readonly maximumSize?: number;
   /** Whether the n-th segment that comes is lost. */
   readonly loses?: (count: number) => boolean;
+  /** Whether segments that come too early are thrown away. */
+  readonly isForgetful?: boolean;
 }
 
 /** A guest that takes frames and gives frames. */
@@ -17,6 +19,8 @@ export class TcpGuest {
   #sequence = 1000;
   #expected = 0;
   #count = 0;
+  /** Segments that came too early, by their number. */
+  readonly #early = new Map<number, { flags: string; data: Uint8Array }>();
   #request: Uint8Array;
   /** Bytes of the answer so far. */
   readonly data: number[] = [];
@@ -68,15 +72,24 @@ export class TcpGuest {
       return [asks];
     }
     if (data.length === 0 && !flags.includes("F")) return [];
-    if (sequence !== this.#expected) return [this.#segment("A")];
-    this.data.push(...data);
-    this.sizes.push(data.length);
-    this.#expected = (this.#expected + data.length) >>> 0;
-    if (!flags.includes("F")) return [this.#segment("A")];
-    this.#expected = (this.#expected + 1) >>> 0;
-    this.isClosed = true;
-    const last = this.#segment("FA");
-    this.#sequence++;
-    return [last];
+    if (((this.#expected - sequence) | 0) <= 0 && !this.#options.isForgetful || sequence === this.#expected) {
+      this.#early.set(sequence, { flags, data });
+    }
+    for (let next = this.#early.get(this.#expected); next !== undefined;) {
+      this.#early.delete(this.#expected);
+      this.data.push(...next.data);
+      this.sizes.push(next.data.length);
+      const isFin = next.flags.includes("F");
+      this.#expected = (this.#expected + next.data.length + (isFin ? 1 : 0)) >>> 0;
+      if (!isFin || this.isClosed) {
+        next = this.#early.get(this.#expected);
+        continue;
+      }
+      this.isClosed = true;
+      const last = this.#segment("FA");
+      this.#sequence++;
+      return [last];
+    }
+    return [this.#segment("A")];
   }
 }
