@@ -192,6 +192,14 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     help: "changes a monitor's time scale",
     read: (line) => ({ kind: "timeScaleChanged", ...scale(line) }),
   },
+  key: {
+    example: "key power",
+    help: "presses the power key for 100 ms: a guest that listens shuts down",
+    read: (line) => {
+      line.word("power");
+      return { kind: "powerButtonPressed" };
+    },
+  },
   power: {
     example: "power cut",
     help: "ends the run as a loss of power",
@@ -245,6 +253,8 @@ export function inputText(input: Input): string {
       return `set the time scale to ${input.numerator}/${input.denominator}`;
     case "powerCut":
       return "cut the power";
+    case "powerButtonPressed":
+      return "pressed the power key";
     case "memoryPatched":
       return `wrote ${counted(input.bytes.length, "byte")} at ${hex(input.address)}`;
     case "networkFrameReceived":

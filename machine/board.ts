@@ -17,6 +17,7 @@ export type BoardKind =
   | "messageFrame"
   | "interruptTranslation"
   | "pcie"
+  | "gpio"
   | "virtioTransport"
   | "firmwareConfiguration";
 
@@ -47,6 +48,7 @@ const OPTIONS = {
   its:            ({ gicVersion, its }) => gicVersion === 3 && its,
   highmem:        ({ highmem }) => highmem,
   lowmem:         ({ highmem }) => !highmem,
+  noFirmware:     ({ boot: { bios, pflash } }) => bios === undefined && pflash.length === 0,
 } satisfies Readonly<Record<string, (configuration: MachineConfiguration) => boolean>>;
 
 type BoardOption = keyof typeof OPTIONS;
@@ -84,14 +86,19 @@ export const PPI = {
   physicalTimer:       14,
 } as const;
 
+/** Line of the GPIO that the power key is on. */
+export const POWER_KEY_LINE = 3;
+
+/** Lines of the Secure GPIO by what they do when they go high, as the device tree names it. */
+export const SECURE_GPIO_LINES = { "gpio-poweroff": 0, "gpio-restart": 1 } as const;
+
 const ALWAYS = undefined;
 const NO_SPI = undefined;
 
 /**
  * QEMU 7.2's map, in the order in which QEMU describes it in the device tree. Not built, and so neither on the bus
- * nor in the tree: GICv2m (0x08020000) and the PCIe host (0x10000000, 0x3eff0000, 0x3f000000, 0x4010000000, SPI 3–6),
- * PL061 (0x09030000, SPI 7; Secure 0x090b0000, SPI 0), ACPI event device (0x09080000) and NVDIMM (0x09090000), PCDIMM
- * (0x09070000), SMMU (0x09050000), platform bus (0x0c000000, SPI 112–175).
+ * nor in the tree: ACPI event device (0x09080000, which takes the PL061's place under firmware with ACPI), NVDIMM
+ * (0x09090000), PCDIMM (0x09070000), SMMU (0x09050000), platform bus (0x0c000000, SPI 112–175).
  */
 // deno-fmt-ignore
 const TABLE: readonly TableRow[] = [
@@ -114,6 +121,8 @@ const TABLE: readonly TableRow[] = [
   row("pcieEcam",      "pcie",                   0x3f00_0000, 16 * MIB,   3,       false,               "lowmem"), // SPI 3–6
   row("pcieEcam",      "pcie",                0x40_1000_0000, 256 * MIB,  3,       false,               "highmem"),
   row("pcieMmio64",    "pcie",                0x80_0000_0000, 512 * GIB,  NO_SPI,  false,               "highmem"),
+  row("gpio",          "gpio",                   0x0903_0000,  4 * KIB,   7,       false,               "noFirmware"),
+  row("secureGpio",    "gpio",                   0x090b_0000,  4 * KIB,   0,       true,                "secure"),
   ...Array.from({ length: VIRTIO_TRANSPORTS }, (_, n) =>
   row(`virtio${n}`,    "virtioTransport",        0x0a00_0000 + n * 0x200, 0x200,  16 + n,  false,      ALWAYS)),
   row("fwCfg",         "firmwareConfiguration",  0x0902_0000, 0x18,       NO_SPI,  false,               ALWAYS),

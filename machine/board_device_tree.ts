@@ -1,6 +1,15 @@
 /** The device tree of a board, generated from its table; and what a boot adds to that tree or to a user's. */
 import { createHash } from "node:crypto";
-import { type Board, type BoardKind, type BoardRow, boardRow, PPI, RAM_BASE } from "./board.ts";
+import {
+  type Board,
+  type BoardKind,
+  type BoardRow,
+  boardRow,
+  POWER_KEY_LINE,
+  PPI,
+  RAM_BASE,
+  SECURE_GPIO_LINES,
+} from "./board.ts";
 import type { AddressRange } from "./boot_images.ts";
 import { cells, type DeviceTree, DeviceTreeNode, EMPTY, sizedCells, strings } from "./device_tree.ts";
 import type { GuestModule } from "./configuration.ts";
@@ -123,6 +132,9 @@ function addInterruptController({ board, root }: Generation, rows: readonly Boar
     .set("interrupts", cells(...privateInterrupt(board, PPI.performanceMonitor)));
 }
 
+/** Rows that take messages; a board has one of them at most. */
+const MESSAGE_KINDS: ReadonlySet<BoardKind> = new Set(["messageFrame", "interruptTranslation"]);
+
 /** Number after the interrupt controller's. */
 function messagePhandle(board: Board): number {
   return cpuPhandle(board, 0) + 2;
@@ -189,7 +201,7 @@ function addPcie(generation: Generation, rows: readonly BoardRow[]): void {
     .set("linux,pci-domain", cells(0))
     .set("bus-range", cells(0, ecam.size / PCI_BUS_SIZE - 1));
   describeDma(generation, node);
-  if (board.rows.some(({ kind }) => kind === "messageFrame" || kind === "interruptTranslation")) {
+  if (board.rows.some(({ kind }) => MESSAGE_KINDS.has(kind))) {
     node.set("msi-map", cells(0, messagePhandle(board), 0, 0x1_0000));
   }
   node.set("reg", reg(ecam))
@@ -229,6 +241,46 @@ function addRealTimeClock({ root }: Generation, rows: readonly BoardRow[]): void
   for (const row of rows) primeCell(root, row, "pl031", ["apb_pclk"]);
 }
 
+/** KEY_POWER of Linux's input events. */
+const KEY_POWER = 116;
+/** Active high. */
+const GPIO_FLAGS = 0;
+
+/** A line of the board's GPIO controller: as the property `gpios`. */
+function gpioLine(phandle: number, line: number): Uint8Array {
+  return cells(phandle, line, GPIO_FLAGS);
+}
+
+/** GPIO controllers, numbered after what takes messages; the power key, and what Secure software turns off with. */
+function addGpios({ board, root }: Generation, rows: readonly BoardRow[]): void {
+  const hasMessages = board.rows.some(({ kind }) => MESSAGE_KINDS.has(kind));
+  const first = messagePhandle(board) + (hasMessages ? 1 : 0);
+  for (const [index, row] of rows.entries()) {
+    const phandle = first + index;
+    const node = nodeFor(root, "pl061", row)
+      .set("reg", reg(row))
+      .set("compatible", strings("arm,pl061", "arm,primecell"))
+      .set("#gpio-cells", cells(2))
+      .set("gpio-controller", EMPTY)
+      .set("interrupts", cells(SHARED, row.spi ?? 0, LEVEL_HIGH))
+      .set("clocks", cells(CLOCK_PHANDLE))
+      .set("clock-names", strings("apb_pclk"))
+      .set("phandle", cells(phandle));
+    secured(node, row);
+    if (row.secureOnly) {
+      for (const [name, line] of Object.entries(SECURE_GPIO_LINES)) {
+        const user = root.add(name).set("compatible", strings(name)).set("gpios", gpioLine(phandle, line));
+        secured(user, row);
+      }
+    } else {
+      root.add("gpio-keys").set("compatible", strings("gpio-keys")).add("poweroff")
+        .set("label", strings("GPIO Key Poweroff"))
+        .set("linux,code", cells(KEY_POWER))
+        .set("gpios", gpioLine(phandle, POWER_KEY_LINE));
+    }
+  }
+}
+
 /** Devices see what CPUs see, unless a strict model has a data cache in between. */
 function describeDma({ board }: Generation, node: DeviceTreeNode): void {
   if (!board.configuration.strictModels.includes("dcache")) node.set("dma-coherent", EMPTY);
@@ -265,6 +317,7 @@ const DESCRIPTIONS: Readonly<Record<BoardKind, (generation: Generation, rows: re
   messageFrame:          addMessageFrame,
   interruptTranslation:  addInterruptTranslation,
   pcie:                  addPcie,
+  gpio:                  addGpios,
   virtioTransport:       addVirtioTransports,
   firmwareConfiguration: addFirmwareConfiguration,
 };

@@ -1,5 +1,14 @@
 /** Composition: from the board table to memory, devices, CPUs and wires, and their reset. */
-import { type Board, type BoardRow, buildBoard, PPI, PPI_BASE, SPI_BASE } from "./board.ts";
+import {
+  type Board,
+  type BoardRow,
+  buildBoard,
+  POWER_KEY_LINE,
+  PPI,
+  PPI_BASE,
+  SECURE_GPIO_LINES,
+  SPI_BASE,
+} from "./board.ts";
 import { type BootPlan, cpuOnStart, type CpuStart, planBoot } from "./boot.ts";
 import { applyWrites, type BootImages } from "./boot_images.ts";
 import { Clock } from "./clock.ts";
@@ -20,6 +29,8 @@ import { FlashCfi } from "./devices/flash_cfi.ts";
 import { FwCfg } from "./devices/fw_cfg.ts";
 import { GenericTimer } from "./devices/generic_timer.ts";
 import type { InterruptController } from "./devices/interrupt_controller.ts";
+import { GpioKey } from "./devices/gpio_key.ts";
+import { GpioPl061 } from "./devices/gpio_pl061.ts";
 import { RtcPl031 } from "./devices/rtc_pl031.ts";
 import { UartPl011 } from "./devices/uart_pl011.ts";
 import { EmptyVirtioMmio } from "./devices/virtio/mmio_empty.ts";
@@ -42,6 +53,8 @@ export interface BoardPower {
   reset(): void;
 }
 
+/** The GPIO with the power key. */
+const POWER_GPIO = "gpio";
 /** The UART that people type at. */
 const CONSOLE = "uart0";
 const UARTDR = 0x00;
@@ -69,6 +82,7 @@ export class VirtBoard {
   readonly #plan: BootPlan;
   readonly #gic: InterruptController;
   readonly #console: UartPl011;
+  readonly #powerKey: GpioKey | undefined;
   readonly #devices: Device[] = [];
   readonly #psci: Psci;
   readonly #semihosting: Semihosting | undefined;
@@ -96,7 +110,8 @@ export class VirtBoard {
       controller: this.#gic,
       transmitted: (byte) => this.#write(byte),
     });
-    for (const row of this.#board.rows) this.#build(row, configuration);
+    for (const row of this.#board.rows) this.#build(row, power);
+    this.#powerKey = this.#buildPowerKey();
     this.#console = this.#devices.find((device) => device.name === CONSOLE) as UartPl011;
     watchWrites(this.memory, cpus);
     if (configuration.devices.length > 0) refuseSharedNames(this.save());
@@ -140,7 +155,8 @@ export class VirtBoard {
   }
 
   /** One row of the board table: memory, and what answers beside it or instead of it. */
-  #build(row: BoardRow, { rtcBase, cpus, virtioMmioLegacy }: MachineConfiguration): void {
+  #build(row: BoardRow, power: BoardPower): void {
+    const { rtcBase, cpus, virtioMmioLegacy } = this.#board.configuration;
     const { name, base, size, secureOnly } = row;
     const line = row.spi === undefined ? undefined : this.#gic.sharedLine(SPI_BASE + row.spi, name);
     const place = (device: Device) => {
@@ -170,6 +186,14 @@ export class VirtBoard {
         );
       case "realTimeClock":
         return place(new RtcPl031({ name, line: line as InterruptLine, clock: this.clock, base: rtcBase }));
+      case "gpio":
+        return place(
+          new GpioPl061({
+            name,
+            line: line as InterruptLine,
+            driven: secureOnly ? this.#securePower(power) : () => {},
+          }),
+        );
       case "messageFrame":
       case "interruptTranslation":
       case "pcie":
@@ -196,6 +220,23 @@ export class VirtBoard {
     return this.#board.configuration.boot.pflash.some(({ readOnly }, bank) =>
       readOnly && flash === `flash${bank}`
     );
+  }
+
+  /** Lines on which Secure software turns the machine off, or has it reset. */
+  #securePower(power: BoardPower): (line: number, level: boolean) => void {
+    const actions = new Map<number, () => void>([
+      [SECURE_GPIO_LINES["gpio-poweroff"], () => power.powerOff(0)],
+      [SECURE_GPIO_LINES["gpio-restart"], () => power.reset()],
+    ]);
+    return (line, level) => {
+      if (level) actions.get(line)?.();
+    };
+  }
+
+  #buildPowerKey(): GpioKey | undefined {
+    const gpio = this.#devices.find((device) => device.name === POWER_GPIO) as GpioPl061 | undefined;
+    if (gpio === undefined) return undefined;
+    return new GpioKey("powerKey", this.clock, (level) => gpio.drive(POWER_KEY_LINE, level));
   }
 
   #placeFrame({ name, base, secureOnly }: BoardRow): void {
@@ -285,6 +326,16 @@ export class VirtBoard {
     return this.#peripherals.disks;
   }
 
+  /** There is a power key. */
+  get hasPowerKey(): boolean {
+    return this.#powerKey !== undefined;
+  }
+
+  /** Presses the power key, which comes up by itself; nothing happens where there is none. */
+  pressPowerKey(): void {
+    this.#powerKey?.press();
+  }
+
   /** True when the interrupt controller has this interrupt. */
   hasInterrupt(interrupt: number): boolean {
     return this.#gic.hasInterrupt(interrupt);
@@ -302,6 +353,7 @@ export class VirtBoard {
   powerOn(isReset = false): void {
     this.#gic.reset(this.#plan.resetsNonSecure);
     for (const device of this.#devices) device.reset();
+    this.#powerKey?.reset();
     for (const part of this.#peripherals.parts) part.reset();
     this.#semihosting?.reset();
     this.#strict?.reset();

@@ -102,6 +102,8 @@ export const EVENT_KINDS = {
   diskRead:                kind("detail", { disk: text(32), offset: u53, size: u32 }),
   diskWritten:             kind("detail", { disk: text(32), offset: u53, size: u32 }),
   diskFlushed:             kind("detail", { disk: text(32) }),
+  // The operator presses the power key, which comes up by itself.
+  powerButtonPressed:      kind("input",  { virtualTime: u53 }),
 } as const;
 
 /** The name of an event kind. */

@@ -24,6 +24,10 @@ export interface InputTarget {
   forceSwitch(cpu: number): void;
   /** The networks whose frames come from outside, by name. */
   readonly bridges: ReadonlyMap<string, { deliver(frame: Uint8Array): void }>;
+  /** There is a power key. */
+  readonly hasPowerKey: boolean;
+  /** Presses the power key. */
+  pressPowerKey(): void;
   /** Ends the run as a loss of power does. */
   cutPower(): void;
 }
@@ -88,6 +92,13 @@ export function prepareInput(target: InputTarget, input: Input): () => void {
     }
     case "powerCut":
       return () => target.cutPower();
+    case "powerButtonPressed":
+      if (!target.hasPowerKey) {
+        throw new InputRefusedError(
+          "There is no power key: as in QEMU, a machine with firmware (-bios, -pflash) has no PL061 for it",
+        );
+      }
+      return () => target.pressPowerKey();
     case "memoryPatched": {
       const address = physicalAddress(Math.min(input.address, HIGHEST_ADDRESS));
       if (target.memory.hostOffset(address, input.bytes.length) < 0) {

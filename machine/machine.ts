@@ -292,6 +292,8 @@ export class Machine {
       injectInterrupt: (interrupt) => board.injectInterrupt(interrupt),
       canRun: (cpu) => this.#scheduler.canRun(cpu),
       forceSwitch: (cpu) => this.#scheduler.force(cpu),
+      hasPowerKey: board.hasPowerKey,
+      pressPowerKey: () => board.pressPowerKey(),
       cutPower: () => {
         for (const disk of board.disks.values()) disk.losePower();
         this.#powerOff("cut", 0);

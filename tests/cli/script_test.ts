@@ -16,6 +16,7 @@ const ACTIONS: readonly (readonly [text: string, input: Input])[] = [
   ["scale 0.25",                  { kind: "timeScaleChanged", numerator: 25, denominator: 100 }],
   ["scale 2",                     { kind: "timeScaleChanged", numerator: 2, denominator: 1 }],
   ["power cut",                   { kind: "powerCut" }],
+  ["key power",                   { kind: "powerButtonPressed" }],
   ["poke 0x40000000 0xff",        { kind: "memoryPatched", address: 0x40000000, bytes: bytes(255) }],
   ["poke 0x40000000 0x0102",      { kind: "memoryPatched", address: 0x40000000, bytes: bytes(2, 1) }],
   ["poke 1_000 0xdeadbeef",       { kind: "memoryPatched", address: 1000, bytes: bytes(0xef, 0xbe, 0xad, 0xde) }],

@@ -26,6 +26,7 @@ Deno.test("buildBoard gives QEMU's addresses and interrupts of virt", () => {
     "pcieIo 3eff0000+10000 -",
     "pcieEcam 4010000000+10000000 3",
     "pcieMmio64 8000000000+8000000000 -",
+    "gpio 9030000+1000 7",
     "fwCfg 9020000+18 -",
     "ram 40000000+8000000 -",
   ]);
@@ -58,6 +59,7 @@ Deno.test("buildBoard with secure and virtualization adds their rows and makes t
     "uart0 9000000+1000 1",
     "secureRam e000000+1000000 - secure",
     "uart1 9040000+1000 8 secure",
+    "secureGpio 90b0000+1000 0 secure",
     "ram 40000000+c0000000 -",
   ]);
 });

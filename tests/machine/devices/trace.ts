@@ -2,7 +2,7 @@
  * Traces of device accesses that QEMU answered, and their replay on our models.
  *
  * One step per line, numbers hexadecimal: `r|w SIZE ADDRESS VALUE`, `i INTERRUPT LEVEL` for an input of the interrupt
- * controller, `s BYTE` for one sent to the console, `l CPU LEVELS` for a look at a CPU's inputs. An access may end with
+ * controller, `g LINE LEVEL` for a line of the GPIO, `s BYTE` for one sent to the console, `l CPU LEVELS` for a look at a CPU's inputs. An access may end with
  * its CPU and security (`2s`, `0n`); a step may end with the levels of CPU 0's inputs when they change: IRQ, FIQ,
  * virtual IRQ, virtual FIQ.
  */
@@ -26,6 +26,8 @@ export interface TraceTarget {
   readonly frames: readonly Frame[];
   /** Drives an input of the interrupt controller. */
   setInterrupt?(interrupt: number, level: boolean): void;
+  /** Drives a line of the GPIO. */
+  setGpio?(line: number, level: boolean): void;
   /** Sends a byte to the console. */
   send?(byte: number): void;
   /** Levels of a CPU's inputs, four digits. */
@@ -39,6 +41,7 @@ function replayStep(words: readonly string[], target: TraceTarget, where: string
   const [kind, ...numbers] = words;
   const [first = 0, second = 0, value = 0] = numbers.map((word) => parseInt(word, 16));
   if (kind === "i") return target.setInterrupt?.(first, second === 1);
+  if (kind === "g") return target.setGpio?.(first, second === 1);
   if (kind === "s") return target.send?.(first);
   if (kind === "l") return assertEquals(target.levels?.(first).slice(0, words[2]!.length), words[2], where);
   const access = words.find((word) => CONTEXT.test(word)) ?? "0n";
@@ -56,7 +59,8 @@ export function replayTrace(name: string, lines: readonly string[], target: Trac
   for (const [index, line] of steps.entries()) {
     const words = line.split(" ");
     const where = `${name}, step ${index}: ${line}`;
-    const hasLevels = LEVELS.test(words.at(-1)!) && words.length === (words[0] === "i" ? 4 : 5);
+    const hasLevels = LEVELS.test(words.at(-1)!) &&
+      words.length === (words[0] === "i" || words[0] === "g" ? 4 : 5);
     if (hasLevels) levels = words.pop()!;
     replayStep(words, target, where);
     if (words[0] !== "l" && target.levels && !CONTEXT.test(words.at(-1)!)) {

@@ -3,6 +3,7 @@ import { type PhysicalAddress, physicalAddress } from "../../../machine/address.
 import { Clock } from "../../../machine/clock.ts";
 import { FlashCfi } from "../../../machine/devices/flash_cfi.ts";
 import { FwCfg, type FwCfgItem } from "../../../machine/devices/fw_cfg.ts";
+import { GpioPl061 } from "../../../machine/devices/gpio_pl061.ts";
 import { RtcPl031 } from "../../../machine/devices/rtc_pl031.ts";
 import { UartPl011 } from "../../../machine/devices/uart_pl011.ts";
 import { type MappedDevice, PhysicalMemory } from "../../../machine/memory/physical.ts";
@@ -96,6 +97,14 @@ function rtcTarget(): TraceTarget {
   return { frames: [{ base: 0x0901_0000, size: 0x1000, device }] };
 }
 
+function gpioTarget(): TraceTarget {
+  const device = new GpioPl061({ name: "gpio", line: new Wire() });
+  return {
+    frames: [{ base: 0x0903_0000, size: 0x1000, device }],
+    setGpio: (line, level) => device.drive(line, level),
+  };
+}
+
 function uartTarget(): TraceTarget {
   const device = new UartPl011({ name: "uart0", line: new Wire(), transmitted: () => {} });
   return {
@@ -113,6 +122,7 @@ export const TRACE_TARGETS = {
   flash_cfi:      flashTarget,
   fw_cfg:         fwCfgTarget,
   rtc_pl031:      rtcTarget,
+  gpio_pl061:     gpioTarget,
   uart_pl011:     uartTarget,
 } as const satisfies Record<string, () => TraceTarget>;
 

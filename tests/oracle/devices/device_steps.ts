@@ -2,7 +2,12 @@
 import type { Random } from "./random.ts";
 import type { Step, Steps } from "./trace_recorder.ts";
 
-const FLASH = 0x0400_0000, UART = 0x0900_0000, RTC = 0x0901_0000, FW_CFG = 0x0902_0000, RAM = 0x4100_0000;
+const FLASH = 0x0400_0000,
+  UART = 0x0900_0000,
+  RTC = 0x0901_0000,
+  GPIO = 0x0903_0000,
+  FW_CFG = 0x0902_0000,
+  RAM = 0x4100_0000;
 
 // deno-fmt-ignore
 const FLASH_COMMANDS = [0xff, 0x70, 0x90, 0x98, 0x98, 0x50, 0x60, 0x40, 0x10, 0x20, 0x20, 0xe8, 0xe8, 0xd0, 0xd0, 0xd0, 0xd0, 0x01, 0xf0, 0x00, 0x28];
@@ -84,6 +89,30 @@ export function rtcSteps(random: Random): Steps {
       const offset = random.pick([0x04, 0x08, 0x0c, 0x10, 0x1c, 0x00, 0x14, 0x18]);
       const times = [base, base, base + 1, base - 1, random.next()];
       return [["w", 4, RTC + offset, offset <= 8 ? random.pick(times) : random.below(2)]];
+    },
+  };
+}
+
+/** Registers of the GPIO and levels of its lines. */
+export function gpioSteps(random: Random): Steps {
+  const data = () => GPIO + 4 * random.pick([0xff, 0xff, 0x08, 0x0f, random.below(256)]);
+  const look = (): Step[] => [0x3fc, 0x414, 0x418].map((offset) => ["r", 4, GPIO + offset, 0]);
+  // deno-fmt-ignore
+  const offsets = [0x400, 0x404, 0x408, 0x40c, 0x410, 0x41c, 0x41c, 0x420, 0x414, 0x418, 0x424, 0xfe0];
+  return {
+    next: () => {
+      switch (random.below(6)) {
+        case 0:
+          return [["w", random.pick([1, 2, 4]), data(), random.below(256)], ...look()];
+        case 1:
+          return [["w", 4, GPIO + random.pick(offsets), random.below(256)], ...look()];
+        case 2:
+          return [["r", 4, data(), 0]];
+        case 3:
+          return [["r", 4, GPIO + random.pick([0x424, 0x4fc, 0xfe4, 0xfe8, 0xff0, 0xffc, ...offsets]), 0]];
+        default:
+          return [["g", random.below(8), random.below(2)], ...look()];
+      }
     },
   };
 }

@@ -68,6 +68,11 @@ export class Qtest {
     );
   }
 
+  /** Drives a line of the GPIO. */
+  async setGpio(line: number, level: boolean): Promise<void> {
+    await this.command(`set_irq_in /machine/unattached/device[6] unnamed-gpio-in ${line} ${level ? 1 : 0}`);
+  }
+
   /** Ends QEMU. */
   async stop(): Promise<void> {
     this.#process.kill();

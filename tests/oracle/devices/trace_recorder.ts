@@ -1,11 +1,11 @@
 /** Records what QEMU answers to random accesses of one CPU to a device. */
-import { flashSteps, fwCfgSteps, rtcSteps, uartSteps } from "./device_steps.ts";
+import { flashSteps, fwCfgSteps, gpioSteps, rtcSteps, uartSteps } from "./device_steps.ts";
 import { gicSteps, virtualGicSteps } from "./gic_steps.ts";
 import { Qtest } from "./qtest.ts";
 import { Random } from "./random.ts";
 
-/** A step of a trace: size, address and value of an access, input and level, or a byte for the console. */
-export type Step = ["r" | "w", number, number, number] | ["i", number, number] | ["s", number];
+/** A step of a trace: size, address and value of an access, input (`g` of the GPIO) and level, or a byte for the console. */
+export type Step = ["r" | "w", number, number, number] | ["i" | "g", number, number] | ["s", number];
 
 /** Where the steps of a trace come from. */
 export interface Steps {
@@ -37,6 +37,7 @@ const RECORDINGS = {
   flash_cfi:      { count: 3000, options: ["-M", "virt"],                    stepsOf: flashSteps },
   fw_cfg:         { count: 1000, options: ["-M", "virt", ...FILES],          stepsOf: fwCfgSteps },
   rtc_pl031:      { count: 500,  options: ["-M", "virt"],                    stepsOf: rtcSteps },
+  gpio_pl061:     { count: 3000, options: ["-M", "virt"],                    stepsOf: gpioSteps },
   uart_pl011:     { count: 1000, options: ["-M", "virt"],                    stepsOf: uartSteps, serial: true },
 } as const satisfies Record<string, Recording>;
 
@@ -49,6 +50,9 @@ async function perform(qtest: Qtest, step: Step, serial: Deno.FsFile | undefined
   switch (step[0]) {
     case "i":
       await qtest.setInterrupt(step[1], step[2] === 1);
+      return step[2];
+    case "g":
+      await qtest.setGpio(step[1], step[2] === 1);
       return step[2];
     case "s":
       await serial?.write(Uint8Array.of(step[1]));
