@@ -198,6 +198,11 @@ async function run(options: Options, host: Host): Promise<number> {
     throw new UsageError("hunt needs what to look for: --until EXPR, --until-console TEXT, or --all");
   }
   const machine = prepareMachine(options, host);
+  if (machine.request.networks.some(({ kind }) => kind === "bridge")) {
+    throw new UsageError(
+      "hunt has no network from outside: every run would get other frames; use -netdev user",
+    );
+  }
   const hunt = huntOf(options, host, machine.configuration);
   makeFolder(options);
   const count = range.last - range.first + 1;

@@ -40,7 +40,7 @@ const DRIVE_OPTIONS: readonly OptionRow[] = [
   { name: "script",        value: "FILE",              help: "what is typed, and what is waited for (see below)" },
   { name: "until-console", value: "TEXT",              help: "end when the console writes this (escapes as in JSON), after the script's last line" },
   { name: "until",         value: "N",                 help: "end at this instant" },
-  { name: "pace",          value: "on|off",            help: "idle time takes as long on the wall clock; on at a terminal without a script" },
+  { name: "pace",          value: "on|off",            help: "idle time takes as long on the wall clock; on at a terminal without a script, and with a bridged network" },
 ];
 
 /** The options of a command that runs a machine, behind its own. */
@@ -151,12 +151,13 @@ export function driveOptions(
 ): Omit<DriveOptions, "recorder" | "until"> {
   const readsInput = script === undefined;
   const isInteractive = readsInput && host.stdin.isTerminal;
+  const hasBridge = request.networks.some(({ kind }) => kind === "bridge");
   return {
     script: new ScriptRun(script, endTextOf(options)),
     host,
     show: options.isOn("json") ? () => {} : (bytes) => host.stdout.write(bytes),
     readsInput,
-    isPaced: (options.oneOf("pace", ["on", "off"]) ?? (isInteractive ? "on" : "off")) === "on",
+    isPaced: (options.oneOf("pace", ["on", "off"]) ?? (isInteractive || hasBridge ? "on" : "off")) === "on",
     endsAtReset: request.endsAtReset,
   };
 }

@@ -7,6 +7,7 @@ import { UsageError } from "./errors.ts";
 import { FileSink } from "./host/file_sink.ts";
 import type { Host } from "./host/host.ts";
 import { drive } from "./host/record_driver.ts";
+import { UdpBridges } from "./host/udp_bridge.ts";
 import {
   driveOptions,
   endTextOf,
@@ -53,10 +54,13 @@ async function run(options: Options, host: Host): Promise<number> {
   endTextOf(options);
   const { request, configuration, images } = prepareMachine(options, host);
   const how = driveOptions(options, host, script, request);
+  const bridges = await UdpBridges.open(request.networks);
   const writer = new JournalWriter(new FileSink(output));
   const manifest = { configuration, depth, recordedBy: RECORDED_BY };
   const recorder = new Recorder(manifest, images, writer, engineOf(options));
-  const driven = await drive({ ...how, recorder, until: options.number("until") });
+  const driven = await drive({ ...how, bridges, recorder, until: options.number("until") }).finally(() =>
+    bridges?.close()
+  );
   const bytes = writer.byteLength;
   reportEnd(driven, { path: output, text: `"${output}" has ${bytesText(bytes)}`, bytes }, options, host);
   return exitCodeOf(driven);

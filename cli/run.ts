@@ -12,6 +12,7 @@ import type { Host } from "./host/host.ts";
 import type { Watch } from "./host/drivable.ts";
 import { drive } from "./host/record_driver.ts";
 import { symbolsOf } from "./host/symbol_files.ts";
+import { UdpBridges } from "./host/udp_bridge.ts";
 import {
   driveOptions,
   endTextOf,
@@ -117,10 +118,12 @@ async function run(options: Options, host: Host): Promise<number> {
   const watch = watchOf(options, "save-when");
   const prepared = prepareMachine(options, host);
   const how = driveOptions(options, host, script, prepared.request);
+  const bridges = await UdpBridges.open(prepared.request.networks);
   const { recorder, flight } = recording(options, prepared);
   const given = options.texts("panic");
   const endTexts = given.length > 0 ? given : flight === undefined ? [] : PANICS;
-  const driven = await drive({ ...how, recorder, until: options.number("until"), watch, endTexts });
+  const driven = await drive({ ...how, bridges, recorder, until: options.number("until"), watch, endTexts })
+    .finally(() => bridges?.close());
   const path = options.text("output") ?? "";
   const bytes = flight?.byteLength ?? 0;
   const text = `"${path}" has the last of it, ${bytesText(bytes)}`;

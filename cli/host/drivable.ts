@@ -1,6 +1,6 @@
 /** What is driven, how, and what comes of it: the driver's options and results. */
 import type { RunEnd } from "../../journal/payloads.ts";
-import type { Input } from "../../machine/events.ts";
+import type { EventObserver, Input } from "../../machine/events.ts";
 import type { Machine, Stop } from "../../machine/machine.ts";
 import type { ScriptRun } from "../script_run.ts";
 import type { Host } from "./host.ts";
@@ -30,6 +30,14 @@ export interface Watch {
   readonly holds: (machine: Machine) => boolean;
 }
 
+/** Networks whose frames come from outside. */
+export interface Bridges extends EventObserver {
+  /** Calls `listener` when a frame has come. */
+  listen(listener: () => void): void;
+  /** Takes the frames that have come. */
+  take(): Input[];
+}
+
 /** How a recording is driven; nothing here changes what a given stamp of an input leads to. */
 export interface DriveOptions {
   /** What is recorded. */
@@ -50,6 +58,8 @@ export interface DriveOptions {
   readonly endsAtReset: boolean;
   /** What ends the recording when it holds. */
   readonly watch?: Watch | undefined;
+  /** Frames from outside and to it. */
+  readonly bridges?: Bridges | undefined;
   /** Texts of which the console's first ends the recording, a moment later. */
   readonly endTexts?: readonly string[];
 }

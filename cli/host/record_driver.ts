@@ -72,7 +72,7 @@ class Drive {
 
   /** Takes in keys as they come, until the end of the recording. */
   listen(): () => void {
-    const { host, readsInput } = this.options;
+    const { host, readsInput, bridges, recorder } = this.options;
     const isRaw = readsInput && host.stdin.isTerminal;
     if (isRaw) host.stdin.setRaw(true);
     if (readsInput) {
@@ -80,6 +80,10 @@ class Drive {
         this.#inputEnded = true;
         this.#interrupt();
       });
+    }
+    if (bridges !== undefined) {
+      recorder.machine.board.events.add(bridges);
+      bridges.listen(() => this.#interrupt());
     }
     const unlisten = host.onInterrupt(() => {
       this.#wantsEnd = true;
@@ -144,9 +148,15 @@ class Drive {
     }
   }
 
+  /** Frames wait behind what was typed. */
+  #takeFrames(): void {
+    for (const input of this.options.bridges?.take() ?? []) this.#pending.push({ kind: "keys", input });
+  }
+
   /** Hands over what came from outside, stamped now or, where the machine waits, `time`. */
   #deliverPending(time?: number): void {
     const { host: { stderr }, recorder: { machine } } = this.options;
+    this.#takeFrames();
     for (const { kind, input } of this.#pending.splice(0)) {
       const refusal = this.#submit(input, time);
       if (refusal !== undefined) stderr.write(`${refusal}\r\n`);
@@ -218,6 +228,7 @@ class Drive {
       this.#flush();
       const time = from + await this.#pace.wait(deadline - from, this.#wake.signal);
       if (this.#wantsEnd) return;
+      this.#takeFrames();
       if (time < deadline && this.#pending.length > 0) return this.#deliverPending(time);
       if (time < deadline) return;
     }
@@ -226,12 +237,15 @@ class Drive {
 
   /** Nothing is due: waits for a key, if one can come; false when none can. */
   async #rest(): Promise<boolean> {
-    const { host, recorder: { machine } } = this.options;
+    const { host, recorder: { machine }, bridges } = this.options;
     this.#flush();
     if (this.#endsAt < Infinity) return false;
     const from = machine.virtualTime, started = host.now();
-    while (this.#pending.length === 0 && !this.#inputEnded && !this.#wantsEnd) {
+    this.#takeFrames();
+    const mayCome = (): boolean => !this.#inputEnded || bridges !== undefined;
+    while (this.#pending.length === 0 && mayCome() && !this.#wantsEnd) {
       await host.sleep(60_000, this.#wake.signal);
+      this.#takeFrames();
     }
     if (this.#pending.length === 0) return this.#wantsEnd;
     const elapsed = this.options.isPaced ? Math.floor((host.now() - started) * 1e6) : 0;
