@@ -134,7 +134,7 @@ export class VirtBoard {
     const lines = timerLines(this.#gic, index);
     const onEvent = () => {
       const cpu = this.cpus[index];
-      if (cpu !== undefined) cpu.eventRegister = true;
+      cpu?.signalEvent("eventStream");
     };
     const timer = new GenericTimer({ name: `timer${index}`, clock: this.clock, lines, onEvent });
     const overflow = {

@@ -124,8 +124,7 @@ export class Scheduler {
 
   #wake(cpu: Cpu): void {
     if (cpu.waiting === "none") return;
-    const reason = cpu.waiting === "event" && cpu.eventRegister ? "event" : "interrupt";
-    if (reason === "event") cpu.eventRegister = false;
+    const reason = cpu.waiting === "event" && cpu.eventRegister ? cpu.takeEvent() : "interrupt";
     cpu.waiting = "none";
     cpu.timer.armEventStream(false);
     this.events.emit("cpuWoken", cpu.index, { reason });

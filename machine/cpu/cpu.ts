@@ -60,6 +60,9 @@ export interface Monitor {
 /** Why a CPU is not executing. */
 export type Waiting = "none" | "interrupt" | "event";
 
+/** What an event for WFE comes from: SEV and whatever else software does, the timer's event stream, a monitor. */
+export type EventSource = "event" | "eventStream" | "monitorCleared";
+
 /** A processing element. */
 export class Cpu implements ExecutionContext {
   /** Register file in the machine's memory. */
@@ -117,6 +120,8 @@ export class Cpu implements ExecutionContext {
   waiting: Waiting = "none";
   /** The event register of WFE. */
   eventRegister = false;
+  /** What set the event register; "event" while it is clear. */
+  eventSource: EventSource = "event";
   /** YIELD was executed: the turn ends after this step. */
   yielded = false;
   /** Interrupt inputs, driven by the interrupt controller. */
@@ -184,6 +189,20 @@ export class Cpu implements ExecutionContext {
   /** Makes an exception pending; the first one of a step stays. */
   raise(exception: Exception): void {
     this.pending ??= exception;
+  }
+
+  /** Sets the event register; the first source of an event is the one that is told. */
+  signalEvent(source: EventSource): void {
+    if (!this.eventRegister) this.eventSource = source;
+    this.eventRegister = true;
+  }
+
+  /** Clears the event register; what had set it. */
+  takeEvent(): EventSource {
+    const source = this.eventSource;
+    this.eventRegister = false;
+    this.eventSource = "event";
+    return source;
   }
 
   /** Reads memory as the present instruction (see memory_access.ts). */

@@ -35,6 +35,7 @@ const layout = sectionLayout("cpu", 3, {
   on: flag,
   waiting: oneOf("none", "interrupt", "event"),
   eventRegister: flag,
+  eventSource: oneOf("event", "eventStream", "monitorCleared"),
   yielded: flag,
   serrorPending: flag,
   monitorOpen: flag,
@@ -51,7 +52,7 @@ export function saveCpu(cpu: Cpu): Section[] {
   const { registers, monitor } = cpu;
   const { el, spSel, daif, illegal, singleStep, stepStarted } = cpu;
   const { pan, uao, dit, ssbs, branchType } = cpu;
-  const { on, waiting, eventRegister, yielded, serrorPending } = cpu;
+  const { on, waiting, eventRegister, eventSource, yielded, serrorPending } = cpu;
   selectStackPointer(cpu, el, spSel);
   return [layout.encode(sectionName(cpu), {
     x: [...registers.slots.subarray(0, GENERAL)],
@@ -73,6 +74,7 @@ export function saveCpu(cpu: Cpu): Section[] {
     on,
     waiting,
     eventRegister,
+    eventSource,
     yielded,
     serrorPending,
     monitorOpen: monitor.open,
@@ -97,7 +99,7 @@ export function restoreCpu(cpu: Cpu, take: (name: string) => Section): void {
   registers.system.fill(0n);
   registers.system.set(state.system);
   const { daif, illegal, singleStep, stepStarted, pan, uao, dit, ssbs, branchType } = state;
-  const { on, waiting, eventRegister, yielded, serrorPending } = state;
+  const { on, waiting, eventRegister, eventSource, yielded, serrorPending } = state;
   Object.assign(cpu, {
     daif,
     illegal,
@@ -111,6 +113,7 @@ export function restoreCpu(cpu: Cpu, take: (name: string) => Section): void {
     on,
     waiting,
     eventRegister,
+    eventSource,
     yielded,
     serrorPending,
   });

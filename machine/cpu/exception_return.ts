@@ -53,7 +53,7 @@ export function returnFromException(cpu: Cpu, address: bigint = exceptionLink(cp
   cpu.stepStarted = false;
   planOverflow(cpu);
   cpu.monitor.clear("exceptionReturn");
-  cpu.eventRegister = true;
+  cpu.signalEvent("event");
   cpu.attention = true;
   cpu.surroundings.events.emit("exceptionReturned", cpu.index, {
     from,

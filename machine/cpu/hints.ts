@@ -42,7 +42,7 @@ export function waitForInterrupt(cpu: Cpu): void {
 /** WFE: takes the event if there is one, else waits; a trap is taken only instead of waiting. */
 export function waitForEvent(cpu: Cpu): void {
   if (cpu.eventRegister) {
-    cpu.eventRegister = false;
+    cpu.takeEvent();
     return;
   }
   wait(cpu, "event");
@@ -51,13 +51,13 @@ export function waitForEvent(cpu: Cpu): void {
 
 /** SEV: an event for every CPU. */
 export function sendEvent(cpu: Cpu): void {
-  for (const other of cpu.surroundings.cpus) other.eventRegister = true;
+  for (const other of cpu.surroundings.cpus) other.signalEvent("event");
   cpu.attention = true;
 }
 
 /** SEVL: an event for this CPU. */
 export function sendEventLocal(cpu: Cpu): void {
-  cpu.eventRegister = true;
+  cpu.signalEvent("event");
 }
 
 /** YIELD: the turn ends after this step. */

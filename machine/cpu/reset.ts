@@ -43,6 +43,7 @@ export function resetCpu(cpu: Cpu, { on, pc, level }: ResetState): void {
     on,
     waiting: "none",
     eventRegister: false,
+    eventSource: "event",
     yielded: false,
     serrorPending: false,
     attention: true,

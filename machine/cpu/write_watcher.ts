@@ -22,7 +22,7 @@ function clearMonitors(cpus: readonly Cpu[], address: number, size: number, writ
   for (const cpu of cpus) {
     if (cpu.index === writer || !cpu.monitor.watches(address, size)) continue;
     cpu.monitor.clear("otherStore");
-    cpu.eventRegister = true;
+    cpu.signalEvent("monitorCleared");
     cpu.attention = true;
   }
 }

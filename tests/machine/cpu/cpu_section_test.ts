@@ -114,7 +114,14 @@ function fill(cpu: ReturnType<typeof testCpus>["cpu"]): void {
   cpu.registers.sp = 0x8000n;
   cpu.registers.nzcv = 9;
   const state = { el: 2, spSel: 0, daif: 5, illegal: true, singleStep: true, stepStarted: true, on: true };
-  Object.assign(cpu, { ...state, waiting: "event", eventRegister: true, yielded: true, serrorPending: true });
+  Object.assign(cpu, {
+    ...state,
+    waiting: "event",
+    eventRegister: true,
+    eventSource: "eventStream",
+    yielded: true,
+    serrorPending: true,
+  });
   Object.assign(cpu, { pan: true, uao: true, dit: true, ssbs: true, branchType: 3 });
   cpu.monitor.restore(true, 0x4000_0040, 16);
 }
