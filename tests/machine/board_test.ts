@@ -64,6 +64,18 @@ Deno.test("buildBoard with secure and virtualization adds their rows and makes t
   ]);
 });
 
+Deno.test("buildBoard with a GICv3 has redistributors and the ITS in place of a GICv2's frames", () => {
+  const rows = (its: boolean) =>
+    describe(build({ gicVersion: 3, virtualization: true, its }), /^(gic|its|uart)/);
+  assertEquals(rows(true), [
+    "gicd 8000000+10000 -",
+    "gicr 80a0000+f60000 -",
+    "its 8080000+20000 -",
+    "uart0 9000000+1000 1",
+  ]);
+  assertEquals(rows(false), ["gicd 8000000+10000 -", "gicr 80a0000+f60000 -", "uart0 9000000+1000 1"]);
+});
+
 Deno.test("Board.highestLevel follows secure and virtualization", () => {
   const level = (secure: boolean, virtualization: boolean) => build({ secure, virtualization }).highestLevel;
   assertEquals([level(false, false), level(false, true), level(true, false), level(true, true)], [

@@ -129,11 +129,20 @@ function isElfName(bytes: Uint8Array): boolean {
 /** A machine with a boot. */
 export function combine(
   boot: BootBuilder,
-  machine: { secure: boolean; virtualization: boolean; cpus: number; memoryMiB: number; highmem: boolean },
+  machine: {
+    secure: boolean;
+    virtualization: boolean;
+    cpus: number;
+    memoryMiB: number;
+    highmem: boolean;
+    gicVersion?: 2 | 3;
+    its?: boolean;
+  },
 ): Combination {
   const flag = (on: boolean): string => on ? "on" : "off";
-  const { secure, virtualization, cpus, memoryMiB, highmem } = machine;
-  const options = `virt,gic-version=2,secure=${flag(secure)},virtualization=${flag(virtualization)}`;
+  const { secure, virtualization, cpus, memoryMiB, highmem, gicVersion = 2, its = true } = machine;
+  const gic = `gic-version=${gicVersion}${gicVersion === 3 ? `,its=${flag(its)}` : ""}`;
+  const options = `virt,${gic},secure=${flag(secure)},virtualization=${flag(virtualization)}`;
   return {
     configuration: { ...machine, boot: boot.boot },
     images: boot.images,

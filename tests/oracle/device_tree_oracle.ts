@@ -39,6 +39,8 @@ export const RECORDED: readonly { name: string; configuration: ConfigurationInpu
   { name: "secure", configuration: { secure: true, cpus: 2 } },
   { name: "virtualization", configuration: { virtualization: true, cpus: 3, memoryMiB: 3072 } },
   { name: "both", configuration: { secure: true, virtualization: true, cpus: 8, memoryMiB: 200 } },
+  { name: "gic_v3", configuration: { gicVersion: 3, virtualization: true, cpus: 4 } },
+  { name: "gic_v3_without_its", configuration: { gicVersion: 3, its: false, secure: true } },
 ];
 
 /** Where a recorded tree is. */
@@ -111,6 +113,18 @@ function* combinations(boots: readonly BootBuilder[]): Generator<Combination> {
     for (const virtualization of [false, true]) {
       for (const [cpus, memoryMiB, highmem] of [[1, 128, true], [3, 200, false], [8, 3072, true]] as const) {
         for (const boot of boots) yield combine(boot, { secure, virtualization, cpus, memoryMiB, highmem });
+      }
+      for (const [cpus, its] of [[1, true], [2, false], [8, true]] as const) {
+        const machine = {
+          secure,
+          virtualization,
+          cpus,
+          memoryMiB: 128,
+          highmem: true,
+          gicVersion: 3,
+          its,
+        } as const;
+        yield combine(boots[2] as BootBuilder, machine);
       }
     }
   }
