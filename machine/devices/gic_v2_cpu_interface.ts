@@ -69,17 +69,17 @@ export class GicV2CpuInterface {
     [0x0004, "GICC_PMR",    "RW",  8, 0,          { read: (it, access) => it.#readPriorityMask(access), write: (it, value, access) => it.#writePriorityMask(value, access) }],
     [0x0008, "GICC_BPR",    "RW",  3, 0,          { read: (it, access) => it.#readBinaryPoint(access), write: (it, value, access) => it.#writeBinaryPoint(value, access) }],
     [0x000c, "GICC_IAR",    "RO", 13, SPURIOUS,   { read: (it, access) => it.#acknowledge(it.#isNonSecure(access)) }],
-    [0x0010, "GICC_EOIR",   "WO", 13, 0,          { write: (it, value, access) => it.#end(value & ID_BITS, it.#isNonSecure(access)) }],
+    [0x0010, "GICC_EOIR",   "WO", 13, 0,          { write: (it, value, access) => it.#end(value & ID_BITS, it.#isNonSecure(access), access) }],
     [0x0014, "GICC_RPR",    "RO",  8, 0xff,       { read: (it, access) => it.#runningPriorityView(access) }],
     [0x0018, "GICC_HPPIR",  "RO", 13, SPURIOUS,   { read: (it, access) => it.#pendingView(it.#isNonSecure(access)) }],
     [0x001c, "GICC_ABPR",   "RW",  3, 1,          { read: (it, access) => it.#isNonSecure(access) ? 0 : it.state.aliasedBinaryPoint, write: (it, value, access) => it.#writeAliasedBinaryPoint(value, access) }],
     [0x0020, "GICC_AIAR",   "RO", 13, SPURIOUS,   { read: (it, access) => it.#isNonSecure(access) ? 0 : it.#acknowledge(true) }],
-    [0x0024, "GICC_AEOIR",  "WO", 13, 0,          { write: (it, value, access) => it.#isNonSecure(access) || it.#end(value & ID_BITS, true) }],
+    [0x0024, "GICC_AEOIR",  "WO", 13, 0,          { write: (it, value, access) => it.#isNonSecure(access) || it.#end(value & ID_BITS, true, access) }],
     [0x0028, "GICC_AHPPIR", "RO", 13, SPURIOUS,   { read: (it, access) => it.#isNonSecure(access) ? 0 : it.#pendingView(true) }],
     [0x00d0, "GICC_APR",    "RW", 32, 0,          { read: (it, access) => it.#readActivePriorities(access), write: (it, value, access) => it.#writeActivePriorities(value, access) }, 4],
     [0x00e0, "GICC_NSAPR",  "RW", 32, 0,          { read: (it, access) => it.#readNonSecureActivePriorities(access), write: (it, value, access) => it.#writeNonSecureActivePriorities(value, access) }, 4],
     [0x00fc, "GICC_IIDR",   "RO", 32, 0x2043b,    { read: () => 0x2043b }],
-    [0x1000, "GICC_DIR",    "WO", 13, 0,          { write: (it, value, access) => it.#deactivate(value & ID_BITS, it.#isNonSecure(access)) }],
+    [0x1000, "GICC_DIR",    "WO", 13, 0,          { write: (it, value, access) => it.#deactivate(value & ID_BITS, access) }],
   ]);
 
   /** Everything that is saved. */
@@ -208,28 +208,30 @@ export class GicV2CpuInterface {
     return running & 0x80 ? (running << 1) & 0xff : 0;
   }
 
-  #splitsEnd(nonSecure: boolean): boolean {
-    return (this.state.control & (nonSecure && this.#options.security ? EOI_MODE_NS : EOI_MODE_S)) !== 0;
+  #splitsEnd(access: RegisterAccess): boolean {
+    return (this.state.control & (this.#isNonSecure(access) ? EOI_MODE_NS : EOI_MODE_S)) !== 0;
   }
 
-  #end(interrupt: number, group1Only: boolean): void {
+  /** GICC_EOIR, and GICC_AEOIR, which goes by EOImodeS too though it is about Group 1 only. */
+  #end(interrupt: number, group1Only: boolean, access: RegisterAccess): void {
     const { source, virtual, changed } = this.#options;
     const wasIdle = this.#runningPriority() === IDLE;
     const group = source.group(interrupt);
     if (!virtual && (wasIdle || group === undefined)) return;
     if (interrupt >= RESERVED || (group1Only && group === 0)) return;
     this.#dropPriority(group ?? 0);
-    if (!this.#splitsEnd(group1Only)) {
+    if (!this.#splitsEnd(access)) {
       if (group !== undefined) source.deactivate(interrupt);
       else if (!wasIdle) source.unknownEnded();
     }
     changed();
   }
 
-  #deactivate(interrupt: number, nonSecure: boolean): void {
+  #deactivate(interrupt: number, access: RegisterAccess): void {
     const { source, changed } = this.#options;
     const group = source.group(interrupt);
-    if (interrupt >= RESERVED || !this.#splitsEnd(nonSecure) || (nonSecure && group === 0)) return;
+    const isHidden = this.#isNonSecure(access) && group === 0;
+    if (interrupt >= RESERVED || !this.#splitsEnd(access) || isHidden) return;
     if (group === undefined) source.unknownEnded();
     else source.deactivate(interrupt);
     changed();

@@ -96,6 +96,21 @@ Deno.test("GicV2 with EOImode drops the priority at EOIR and deactivates at DIR"
   assertEquals([readD(GICD_ISACTIVER + 4), readC(GICC_IAR)], [0, 33]);
 });
 
+Deno.test("GicV2.GICC_AEOIR of Secure software goes by EOImodeS", () => {
+  const { gicd, gicc, readC, readD } = ready(1, true);
+  gicd(GICD_IGROUPR + 4, 0xffff_ffff);
+  const end = (control: number) => {
+    gicc(GICC_CTLR, control);
+    gicd(GICD_ISPENDR + 4, 2);
+    assertEquals(readC(GICC_AIAR), 33);
+    gicc(GICC_AEOIR, 33);
+    const isActive = readD(GICD_ISACTIVER + 4) === 2;
+    gicd(GICD_ISACTIVER + 0x84, 2);
+    return isActive;
+  };
+  assertEquals([end(0x003), end(0x203), end(0x403)], [false, true, false]);
+});
+
 Deno.test("GicV2 signals Group 0 as FIQ with FIQEn and Group 1 as IRQ; AckCtl lets one IAR take both", () => {
   const { gic, cpus, gicd, gicc, readC } = ready();
   gicd(GICD_IGROUPR + 4, 1 << 2);
