@@ -13,23 +13,25 @@ export class Dma {
     private readonly isAllowed: () => boolean = () => true,
   ) {}
 
-  /** The address when `size` bytes of memory are there for Non-secure accesses. */
-  #memoryAt(address: bigint | number, size: number): PhysicalAddress | undefined {
+  /** The address when `size` bytes of memory are there for Non-secure accesses; flash is read, never written. */
+  #memoryAt(address: bigint | number, size: number, writes: boolean): PhysicalAddress | undefined {
     const first = Number(address);
     if (!Number.isSafeInteger(first + size) || first < 0 || size < 0 || !this.isAllowed()) return undefined;
     const target = this.memory.target(first as PhysicalAddress, false);
     if (target?.kind !== "memory") return undefined;
+    const { device, direct } = target.region;
+    if (device !== undefined && (writes || !direct)) return undefined;
     return this.memory.hostOffset(first as PhysicalAddress, size) < 0 ? undefined : first as PhysicalAddress;
   }
 
-  /** Whether `size` bytes of memory are at a physical address. */
-  reaches(address: bigint | number, size: number): boolean {
-    return this.#memoryAt(address, size) !== undefined;
+  /** Whether `size` bytes of memory are at a physical address, to be read or with `writes` to be written. */
+  reaches(address: bigint | number, size: number, writes = false): boolean {
+    return this.#memoryAt(address, size, writes) !== undefined;
   }
 
   /** Copies bytes out of memory; undefined when the range is not memory throughout. */
   read(address: bigint | number, size: number): Uint8Array<ArrayBuffer> | undefined {
-    const at = this.#memoryAt(address, size);
+    const at = this.#memoryAt(address, size, false);
     if (at === undefined) return undefined;
     this.events.emit("memoryReadByDevice", 0, { device: this.device, address: at, size });
     return this.memory.readByDevice(at, size);
@@ -37,7 +39,7 @@ export class Dma {
 
   /** Copies bytes to memory; false, with nothing written, when the range is not memory throughout. */
   write(address: bigint | number, bytes: Uint8Array): boolean {
-    const at = this.#memoryAt(address, bytes.length);
+    const at = this.#memoryAt(address, bytes.length, true);
     if (at === undefined) return false;
     this.events.emit("memoryWrittenByDevice", 0, { device: this.device, address: at, size: bytes.length });
     this.memory.writeBytes(at, bytes);

@@ -195,7 +195,7 @@ export class Virtqueue {
         continue;
       }
       const writable = (flags & DESCRIPTOR.WRITE) !== 0;
-      if (size === 0 || !this.owner.dma.reaches(address, size)) return undefined;
+      if (size === 0 || !this.owner.dma.reaches(address, size, writable)) return undefined;
       if (!writable && segments.at(-1)?.writable) return undefined;
       segments.push({ address: Number(address), size, writable });
       if (!(flags & DESCRIPTOR.NEXT)) return segments;

@@ -1,0 +1,81 @@
+/** The virtio entropy device and the virtio console. */
+import { assertEquals, assertNotEquals } from "@std/assert";
+import { VirtioConsole } from "../../../../machine/devices/virtio/console.ts";
+import { VirtioRng } from "../../../../machine/devices/virtio/rng.ts";
+import { createHash } from "node:crypto";
+import { REGISTER, Rig } from "./support.ts";
+
+function entropy(rig: Rig, size: number): Uint8Array {
+  const buffer = rig.output(size);
+  const index = rig.usedIndex(0);
+  rig.submit(0, [buffer]);
+  rig.wait();
+  return rig.peek(buffer.address, rig.usedEntry(0, index)[1]);
+}
+
+Deno.test("VirtioRng gives a stream derived from the seed, however it is asked for", () => {
+  const build = (seed: number): Rig => {
+    const rig = new Rig(new VirtioRng({ seed }));
+    rig.start();
+    return rig;
+  };
+  const blocks = [0, 1].map((block) => createHash("sha256").update(`virtio-rng virtio0 5 ${block}`).digest());
+  const expected = new Uint8Array([...blocks[0] ?? [], ...blocks[1] ?? []]);
+  assertEquals(entropy(build(5), 64), expected);
+  const rig = build(5);
+  assertEquals([...entropy(rig, 1), ...entropy(rig, 40), ...entropy(rig, 23)], [...expected]);
+  rig.start();
+  assertNotEquals(entropy(rig, 64), expected);
+  rig.slot.reset();
+  rig.start();
+  assertEquals(entropy(rig, 64), expected);
+  assertNotEquals(entropy(build(6), 64), expected);
+});
+
+Deno.test("VirtioRng answers 4096 bytes at most", () => {
+  const rig = new Rig(new VirtioRng({ seed: 0 }));
+  rig.start();
+  assertEquals(entropy(rig, 5000).length, 4096);
+});
+
+function console() {
+  const sent: number[] = [];
+  const model = new VirtioConsole({ transmitted: (byte) => sent.push(byte) });
+  const rig = new Rig(model);
+  rig.start();
+  const type = (text: string): void => model.receive(new TextEncoder().encode(text));
+  return { rig, sent, type };
+}
+
+Deno.test("VirtioConsole transmits all that is in its buffers, in order", () => {
+  const { rig, sent } = console();
+  rig.submit(1, [rig.input([0x61, 0x62]), rig.input([0x63])], [rig.input([0x64])]);
+  rig.wait();
+  assertEquals([sent, rig.usedIndex(1)], [[0x61, 0x62, 0x63, 0x64], 2]);
+});
+
+Deno.test("VirtioConsole keeps what is typed until there are buffers, over a reset by the driver too", () => {
+  const { rig, type } = console();
+  type("abcde");
+  rig.start();
+  const buffers = [rig.output(3), rig.output(8), rig.output(8)];
+  rig.submit(0, ...buffers.map((buffer) => [buffer]));
+  rig.wait();
+  type("f");
+  const text = buffers.map(({ address }, index) =>
+    new TextDecoder().decode(rig.peek(address, rig.usedEntry(0, index)[1]))
+  );
+  assertEquals(text, ["abc", "de", "f"]);
+  rig.slot.reset();
+  rig.start();
+  rig.submit(0, [rig.output(4)]);
+  rig.wait();
+  assertEquals(rig.usedIndex(0), 0);
+});
+
+Deno.test("VirtioConsole transmits emergency characters before any queue is there", () => {
+  const { rig, sent } = console();
+  rig.write(REGISTER.Status, 0);
+  rig.write(REGISTER.Config + 8, 0x21);
+  assertEquals([sent, rig.read(REGISTER.Config + 8)], [[0x21], 0]);
+});
