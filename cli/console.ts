@@ -7,7 +7,7 @@ import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
 import { type Options, refuseBefore } from "./options.ts";
 import { ENGINE_OPTION, engineOf, replayTo } from "./replay.ts";
-import { grouped, paletteFor, secondsText } from "./text.ts";
+import { grouped, paletteFor } from "./text.ts";
 
 const LINE_FEED = 0x0a, CARRIAGE_RETURN = 0x0d;
 /** A guest that never ends a line does not fill memory. */
@@ -60,6 +60,12 @@ function textOf({ bytes }: ConsoleLine): string {
   return new TextDecoder().decode(bytes.subarray(0, end));
 }
 
+/** Seconds with all nine decimals, so that columns stand. */
+function timeText(virtualTime: number): string {
+  const decimals = String(virtualTime % 1e9).padStart(9, "0");
+  return `${Math.floor(virtualTime / 1e9)}.${decimals} s`.padStart(17);
+}
+
 /** How lines are printed, by the options. */
 function printer(options: Options, host: Host): (line: ConsoleLine) => void {
   const { stdout } = host;
@@ -74,9 +80,7 @@ function printer(options: Options, host: Host): (line: ConsoleLine) => void {
   if (!withInstants && !withCpu) return ({ bytes }) => stdout.write(bytes);
   return (line) => {
     const place = [
-      ...(withInstants
-        ? [grouped(line.instant).padStart(15), secondsText(line.virtualTime).padStart(16)]
-        : []),
+      ...(withInstants ? [grouped(line.instant).padStart(15), timeText(line.virtualTime)] : []),
       ...(withCpu ? [`cpu${line.cpu}`] : []),
     ];
     stdout.write(`${dim(place.join("  "))}  ${textOf(line)}\n`);

@@ -7,7 +7,7 @@ import { Progress } from "./host/progress.ts";
 import { symbolsOf } from "./host/symbol_files.ts";
 import type { OptionRow, Options } from "./options.ts";
 import type { Host } from "./host/host.ts";
-import { counted, paletteFor, secondsText } from "./text.ts";
+import { counted, grouped, paletteFor, secondsText } from "./text.ts";
 
 /** Steps between two looks at the clock. */
 export const REPLAY_SLICE: number = 1 << 17;
@@ -64,8 +64,13 @@ export function engineOf(options: Options): { engine?: string } {
   return engine === undefined ? {} : { engine };
 }
 
+function stepsText(firstInstant: number, lastInstant: number): string {
+  const steps = counted(lastInstant - firstInstant, "step");
+  return firstInstant === 0 ? steps : `${steps} from instant ${grouped(firstInstant)} on`;
+}
+
 function report(replay: Replay, options: Options, host: Host): void {
-  const { end, lastInstant } = replay.run;
+  const { end, firstInstant, lastInstant } = replay.run;
   const stateRoot = replay.machine.stateRoot().root.toHex();
   const historyRoot = (end?.historyRoot ?? replay.historyRoot()).toHex();
   const { rootsChecked, machine: { virtualTime } } = replay;
@@ -86,7 +91,9 @@ function report(replay: Replay, options: Options, host: Host): void {
   const { green } = paletteFor(output);
   const up = end === undefined ? " up to where the recording was cut off" : "";
   output.write(
-    `${green("Equal")}${up}: ${counted(lastInstant, "step")}, ${secondsText(virtualTime)} of virtual time, ` +
+    `${green("Equal")}${up}: ${stepsText(firstInstant, lastInstant)}, ${
+      secondsText(virtualTime)
+    } of virtual time, ` +
       `${counted(rootsChecked, "root")} checked.\n` +
       `state root    ${stateRoot}\n` +
       `history root  ${historyRoot}\n`,
