@@ -97,10 +97,23 @@ function refuseShared(
   }
 }
 
+/** Names that sections and events can have. */
+function refuseOddIds(option: string, things: readonly { readonly id: string | undefined }[]): void {
+  for (const { id } of things) {
+    if (id === undefined || /^[A-Za-z][A-Za-z0-9_.-]{0,27}$/.test(id)) continue;
+    throw new UsageError(
+      `${option}: id=${id.slice(0, 40)} is no name: a letter, then up to 27 letters, digits, _ . or -`,
+    );
+  }
+}
+
 /** Ends the reading of a command line: what refers to something must find it. Throws UsageError. */
 export function finishRequest(draft: RequestDraft): MachineRequest {
   const { cards, devices, disks, flash, objects: _, ...rest } = draft;
   const all = [...cards, ...devices, ...disks];
+  refuseOddIds("-drive", draft.drives);
+  refuseOddIds("-netdev", draft.networks);
+  refuseOddIds("-device", all);
   for (const device of all) {
     refuseMissing(device, "drive", draft.drives.map(({ id }) => id));
     refuseMissing(device, "netdev", draft.networks.map(({ id }) => id));

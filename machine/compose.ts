@@ -398,9 +398,12 @@ export class VirtBoard {
   }
 }
 
+/** The sections that the machine adds to the board's. */
+const MACHINE_SECTIONS: readonly string[] = ["events", "schedule", "power"];
+
 /** Sections are named by what the user names as well. */
 function refuseSharedNames(sections: readonly Section[]): void {
-  const names = new Set<string>();
+  const names = new Set<string>(MACHINE_SECTIONS);
   for (const { name } of sections) {
     if (names.has(name)) {
       throw new ConfigurationError(

@@ -25,7 +25,7 @@ const CASES: readonly (readonly [line: string, code: number, message: RegExp])[]
   ["record -o $F/x --strict tlb,,icache",     2, /--strict: there is no model ""; there are tlb, icache, dcache, context/],
   ["record -o $F/x --until-console",          2, /-until-console needs a value/],
   ["record -o $F/x --until-console \\z",      2, /escapes are those of JSON/],
-  ["record -o $F/x $GUEST -drive file=d",     1, /Cannot read drive "d": there is no such file/],
+  ["record -o $F/x $GUEST -drive file=d",     1, /Cannot open disk image "d": there is no such file/],
   ["record -o $F/x -append a",                2, /-append without -kernel/],
   // Images.
   ["record -o $F/x",                          2, /There is nothing to run: give -bios FILE, -pflash FILE, -kernel FILE or -device/],
@@ -35,6 +35,29 @@ const CASES: readonly (readonly [line: string, code: number, message: RegExp])[]
   ["record -o $F/x -kernel $F/empty",         2, /Cannot load kernel "F\/empty": the file is empty/],
   ["record -o $F/x -m 8 -kernel $F/large",    2, /Cannot load kernel "F\/large": .* -m/],
   ["record -o $F/x -kernel $F/cut.elf",       2, /Cannot load kernel "F\/cut.elf": /],
+  ["record -o $F/x -kernel $F/x86.elf",       2, /it is an ELF file, but not one of 64-bit little-endian AArch64/],
+  ["record -o $F/x -m 16 -initrd $F/large $GUEST", 2, /Cannot load initrd "F\/large": .* do not fit in RAM.* -m/],
+  ["record -o $F/x -initrd $F/large",         2, /-initrd without -kernel/],
+  ["record -o $F/x -pflash $F/none",          1, /Cannot read flash file "F\/none": there is no such file/],
+  ["record -o $F/x -pflash $F/large",         2, /flash bank 0 "F\/large": it has 16777216 bytes/],
+  ["record -o $F/x -dtb $F/map $GUEST",       2, /Cannot load dtb "F\/map": /],
+  ["record -o $F/x -device loader,file=$F,addr=0x40000000", 1, /Cannot read loader file "F": it is a directory/],
+  ["record -o $F/x $GUEST -device guest-loader,addr=0x40400000,kernel=$F/none", 1, /Cannot read guest's kernel "F\/none"/],
+  ["record -o $F/x $GUEST -M virt,gic-version=9", 2, /gic-version=9 is not possible here .*; use gic-version=2/],
+  ["record -o $F/x $GUEST -append " + "a".repeat(70_000), 2, /boot\.append/],
+  // Disks and networks.
+  ["record -o $F/x $GUEST -drive file=$F",    1, /Cannot open disk image "F": it is a directory/],
+  ["record -o $F/x $GUEST -drive file=$F/empty", 1, /disk image "F\/empty": it is empty/],
+  ["record -o $F/x $GUEST -drive file=$F/map,format=qcow2", 1, /disk image "F\/map": it is no qcow2 image/],
+  ["record -o $F/x $GUEST -drive file=$F/map,if=none,id=a -drive file=$F/large,if=none,id=a", 2, /id=a is given twice: to "F\/map" and "F\/large"/],
+  ["record -o $F/x $GUEST -drive file=$F/map,if=none,id=a", 2, /Drive "a" is in no device: add -device virtio-blk-pci,drive=a/],
+  ["record -o $F/x $GUEST -drive file=$F/map,if=none,id=9a", 2, /-drive: id=9a is no name/],
+  ["record -o $F/x $GUEST -device virtio-blk-pci,drive=a", 2, /there is no -drive with id=a; there are none/],
+  ["record -o $F/x $GUEST -device virtio-rng-pci,id=power", 2, /Cannot use id=power: the board has something of that name/],
+  ["record -o $F/x $GUEST -nic user,tftp=$F/none", 1, /Cannot serve folder "F\/none": there is no such folder/],
+  ["record -o $F/x $GUEST -nic user,tftp=$F/map", 1, /Cannot serve folder "F\/map": it is not a folder/],
+  ["record -o $F/x $GUEST -netdev user,id=n", 2, /Network "n" has no card: add -device virtio-net-pci,netdev=n/],
+  ["hunt --seeds 1..2 --all $GUEST -nic socket,udp=:9,localaddr=:0", 2, /hunt has no network from outside/],
   // Scripts.
   ["record -o $F/x --script $F/none",         1, /Cannot read script "F\/none": there is no such file/],
   ["record -o $F/x --script $F/bad.script",   2, /bad\.script:2:1: there is no "sned".*Did you mean "send"\?/],
@@ -86,6 +109,10 @@ async function badFolder(): Promise<TestFolder> {
   folder.write("empty", "");
   folder.write("large", new Uint8Array(16 << 20));
   folder.write("cut.elf", Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0));
+  folder.write(
+    "x86.elf",
+    Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, ...new Uint8Array(9), 2, 0, 62, ...new Uint8Array(100)),
+  );
   folder.write("bad.script", '# typed\nsned "x"\n');
   folder.write("notes.txt", "not a journal, and dear to somebody");
   folder.write("map", "40080000 T start\n10 t twice\n20 t twice\n");
