@@ -16,6 +16,7 @@ import type { DeviceConfiguration, DeviceDriver } from "./peripheral_configurati
 import type { Section } from "./snapshot.ts";
 import type { Disk } from "./storage/disk.ts";
 import { Drives } from "./compose_drives.ts";
+import { nvme } from "./compose_nvme.ts";
 
 /** What peripherals are built on. */
 export interface PeripheralServices {
@@ -103,6 +104,7 @@ const BUILDERS: Readonly<Partial<Record<DeviceDriver, Builder>>> = {
   "virtio-rng-pci":       virtioPci(VIRTIO_MODELS.rng),
   "virtio-serial-device": virtioMmio(VIRTIO_MODELS.serial),
   "virtio-serial-pci":    virtioPci(VIRTIO_MODELS.serial),
+  "nvme":                 nvme,
 };
 
 /** Builds what the configuration asks for; throws ConfigurationError for what cannot be. */

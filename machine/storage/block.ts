@@ -29,6 +29,8 @@ export interface BlockDevice {
   read(offset: number, length: number): Uint8Array<ArrayBuffer>;
   /** Writes bytes: volatile until `flush`. */
   write(offset: number, bytes: Uint8Array): void;
+  /** Writes zeros, however many, at no cost in memory: volatile as what `write` writes. */
+  writeZeroes(offset: number, length: number): void;
   /** Makes all that was written durable: it survives a power cut. */
   flush(): void;
 }

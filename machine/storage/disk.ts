@@ -29,6 +29,16 @@ interface Chunk extends OverlayChunk {
 
 type Layer = Map<number, Chunk>;
 
+/** What zeros are made of: it has no owner, so that whoever writes to it makes a copy. */
+const ZERO_CHUNK: Chunk = {
+  bytes: new Uint8Array(OVERLAY_CHUNK_SIZE),
+  hash: sha256(new Uint8Array(OVERLAY_CHUNK_SIZE)),
+  owner: {},
+};
+
+/** Events have sizes of 32 bits. */
+const LARGEST_SIZE = 2 ** 32 - 1;
+
 /** What a disk is made from. */
 export interface DiskOptions {
   /** `-drive id=`. */
@@ -122,10 +132,27 @@ export class Disk implements BlockDevice {
     const size = Math.min(OVERLAY_CHUNK_SIZE, this.size - index * OVERLAY_CHUNK_SIZE);
     const bytes = new Uint8Array(size);
     if (count < size) bytes.set(this.#newest(index)?.bytes ?? this.#imageBytes(index, 0, size));
+    this.#ownVolatile().set(index, { bytes, hash: undefined, owner: this.#owner });
+    return bytes;
+  }
+
+  /** The volatile layer, copied when a snapshot has it. */
+  #ownVolatile(): Layer {
     if (this.#volatileOwner !== this.#owner) this.#volatile = new Map(this.#volatile);
     this.#volatileOwner = this.#owner;
-    this.#volatile.set(index, { bytes, hash: undefined, owner: this.#owner });
-    return bytes;
+    return this.#volatile;
+  }
+
+  /** Writes zeros: whole chunks of them are one chunk in memory. Throws RangeError as `write`. */
+  writeZeroes(offset: number, length: number): void {
+    this.#check(offset, length);
+    if (this.readOnly) throw new RangeError(`Cannot write to disk "${this.name}": it is read-only`);
+    for (const { index, from, count } of pieces(offset, length)) {
+      if (count === OVERLAY_CHUNK_SIZE) this.#ownVolatile().set(index, ZERO_CHUNK);
+      else this.#writable(index, count).fill(0, from, from + count);
+    }
+    this.#hash = undefined;
+    this.#events.emit("diskWritten", 0, { disk: this.name, offset, size: Math.min(length, LARGEST_SIZE) });
   }
 
   /** Makes all that was written durable. */

@@ -70,8 +70,12 @@ Deno.test("Disk.restore returns to any snapshot, whatever happened since, on ano
   const marks: { saved: ReturnType<Disk["save"]>; now: typeof now; durable: typeof now; root: Uint8Array }[] =
     [];
   for (let round = 0; round < 300; round++) {
-    const what = random.below(10);
-    if (what < 6) {
+    const what = random.below(11);
+    if (what === 10) {
+      const at = random.below(SIZE - 1), length = random.below(Math.min(SIZE - at, 400_000));
+      disk.writeZeroes(at, length);
+      now.fill(0, at, at + length);
+    } else if (what < 6) {
       const at = random.below(SIZE - 1), bytes = new Uint8Array(random.below(Math.min(SIZE - at, 200_000)));
       bytes.fill(random.below(256));
       disk.write(at, bytes);
