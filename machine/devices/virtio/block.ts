@@ -42,8 +42,6 @@ const RANGE_UNMAP = 1;
 const ID_SIZE = 20;
 /** Most sectors of a request: below 2 GiB, as in QEMU. */
 const SECTORS_MAX = 2 ** 22 - 1;
-/** Zeros are written so many bytes at a time. */
-const ZEROS = new Uint8Array(2 ** 16);
 const HEADS = 16;
 const SECTORS_PER_TRACK = 63;
 const CYLINDERS_MAX = 16383;
@@ -192,10 +190,7 @@ export class VirtioBlock implements VirtioModel<{ writeCache: boolean }> {
     if (flags & ~(writesZeroes ? RANGE_UNMAP : 0)) return RESULT.UNSUPP;
     if (this.#disk.readOnly) return RESULT.IOERR;
     if (!writesZeroes) return RESULT.OK;
-    const start = sector * SECTOR_SIZE;
-    for (let done = 0; done < size; done += ZEROS.length) {
-      this.#disk.write(start + done, ZEROS.subarray(0, size - done));
-    }
+    this.#disk.writeZeroes(sector * SECTOR_SIZE, size);
     this.#written();
     return RESULT.OK;
   }

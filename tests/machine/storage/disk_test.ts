@@ -69,7 +69,7 @@ Deno.test("Disk.restore returns to any snapshot, whatever happened since, on ano
   let now = contents(), durable = contents();
   const marks: { saved: ReturnType<Disk["save"]>; now: typeof now; durable: typeof now; root: Uint8Array }[] =
     [];
-  for (let round = 0; round < 300; round++) {
+  for (let round = 0; round < 120; round++) {
     const what = random.below(11);
     if (what === 10) {
       const at = random.below(SIZE - 1), length = random.below(Math.min(SIZE - at, 400_000));

@@ -45,6 +45,9 @@ export class MemoryDisk implements BlockDevice {
     if (this.readOnly) throw new RangeError("read-only");
     this.bytes.set(bytes, offset);
   }
+  writeZeroes(offset: number, length: number): void {
+    this.write(offset, new Uint8Array(length));
+  }
   flush(): void {
     this.flushes++;
   }
