@@ -21,7 +21,7 @@ const APPLETS = [
 export const MODULES: Readonly<Record<string, readonly string[]>> = {
   "etc/modules": [
     ...["virtio_mmio", "virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio_rng"],
-    ...["nvme", "ext4"],
+    ...["nvme", "crc32c_generic", "ext4"], // ext4 asks for crc32c by name, which no dependency tells
   ],
   "etc/modules.efi": ["efivarfs", "vfat", "nls_cp437", "nls_ascii"],
 };
