@@ -13,13 +13,28 @@ import { MemoryDisk, RAM, random, REGISTER, Rig } from "./support.ts";
 const SEED = Number(Deno.env.get("FUZZ_SEED") ?? crypto.getRandomValues(new Uint32Array(1))[0]);
 const COUNT = Number(Deno.env.get("FUZZ_COUNT") ?? 10_000);
 
-const bridge = (): NetworkBridge => new NetworkBridge({ name: "n", events: new EventHub(new Clock()) });
+/** A model, and what comes to it from outside. */
+interface Fuzzed {
+  readonly model: VirtioModel;
+  readonly receive?: (bytes: Uint8Array) => void;
+}
 
-const MODELS: Readonly<Record<string, () => VirtioModel>> = {
-  block: () => new VirtioBlock({ disk: new MemoryDisk(2 ** 16), serial: "x" }),
-  net: () => new VirtioNet({ network: bridge(), mac: new Uint8Array(6) }),
-  rng: () => new VirtioRng({ seed: 0 }),
-  console: () => new VirtioConsole({ transmitted: () => {} }),
+function net(): Fuzzed {
+  const network = new NetworkBridge({ name: "n", events: new EventHub(new Clock()) });
+  const model = new VirtioNet({ network, mac: new Uint8Array(6) });
+  return { model, receive: (bytes) => network.deliver(bytes) };
+}
+
+function console(): Fuzzed {
+  const model = new VirtioConsole({ transmitted: () => {} });
+  return { model, receive: (bytes) => model.receive(bytes) };
+}
+
+const MODELS: Readonly<Record<string, () => Fuzzed>> = {
+  block: () => ({ model: new VirtioBlock({ disk: new MemoryDisk(2 ** 16), serial: "x" }) }),
+  net,
+  rng: () => ({ model: new VirtioRng({ seed: 0 }) }),
+  console,
 };
 
 /** Values that mean something more often than chance. */
@@ -38,7 +53,8 @@ for (const [name, build] of Object.entries(MODELS)) {
   Deno.test(`VirtioMmio with a ${name} device takes any accesses (seed ${SEED})`, () => {
     for (const version of [1, 2] as const) {
       const next = random(SEED);
-      const rig = new Rig(build(), version);
+      const { model, receive } = build();
+      const rig = new Rig(model, version);
       const registers = Object.values(REGISTER);
       let read = 0;
       for (let count = 0; count < COUNT; count++) {
@@ -60,9 +76,10 @@ for (const [name, build] of Object.entries(MODELS)) {
           rig.poke(RAM + next() % 0xf_fff0, Uint8Array.of(next(), next(), next(), next()));
         }
         if (next() % 8 === 0) rig.wait();
+        if (next() % 64 === 0) receive?.(new Uint8Array(next() % 100));
       }
       assert(read > COUNT / 6);
-      const fresh = new Rig(build(), version);
+      const fresh = new Rig(build().model, version);
       fresh.slot.restore(rig.slot.save());
       assertEquals(fresh.slot.save(), rig.slot.save());
     }
@@ -70,7 +87,8 @@ for (const [name, build] of Object.entries(MODELS)) {
 
   Deno.test(`VirtioMmio with a ${name} device takes any rings (seed ${SEED})`, () => {
     const next = random(SEED ^ 1);
-    const rig = new Rig(build(), 2);
+    const { model, receive } = build();
+    const rig = new Rig(model, 2);
     let used = 0;
     for (let count = 0; count < COUNT / 10; count++) {
       rig.start(BigInt(next()) | BigInt(next()) << 32n, 1 + next() % 16);
@@ -92,6 +110,7 @@ for (const [name, build] of Object.entries(MODELS)) {
       rig.poke16(rig.available(queue) + 2, next() % 18);
       rig.write(REGISTER.QueueNotify, queue);
       rig.wait();
+      receive?.(new Uint8Array(next() % 1600));
       used += rig.usedIndex(queue);
     }
     assert(used > 0, "no chain was ever used");
