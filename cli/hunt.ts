@@ -15,7 +15,7 @@ import { LOOK_EVERY, watchOf } from "./run.ts";
 import { counted, grouped, paletteFor } from "./text.ts";
 
 /** Most seeds of one hunt. */
-const MOST_SEEDS = 10_000_000;
+const MOST_SEEDS = 1_000_000;
 /** Seeds named for each outcome. */
 const SEEDS_NAMED = 5;
 
@@ -218,9 +218,10 @@ async function run(options: Options, host: Host): Promise<number> {
     ? groups.map(({ example }) => example)
     : result.outcomes.filter(({ isFound }) => isFound);
   const journals = new Map<number, string>();
-  for (const { seed } of wanted) {
-    await hunt.record(seed, pathOf(options, seed), host);
-    journals.set(seed, pathOf(options, seed));
+  for (const outcome of wanted) {
+    const path = pathOf(options, outcome.seed);
+    await hunt.record(outcome, path, host);
+    journals.set(outcome.seed, path);
   }
   const report = { result, groups, journals };
   host.stdout.write(options.isOn("json") ? reportJson(report) : reportText(report, isAll, host));

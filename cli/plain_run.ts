@@ -1,20 +1,13 @@
 /** A run that leaves no journal: nothing is hashed or stored on the way. */
 import type { RunEnd } from "../journal/payloads.ts";
-import type { MachineImages } from "../machine/compose.ts";
-import type { MachineConfiguration } from "../machine/configuration.ts";
 import type { Input } from "../machine/events.ts";
-import { Machine, type MachineOptions, type Stop } from "../machine/machine.ts";
+import type { Machine, Stop } from "../machine/machine.ts";
 import type { Drivable, Ended } from "./host/drivable.ts";
 
 /** A machine driven for its own sake. */
 export class PlainRun implements Drivable {
-  /** The machine. */
-  readonly machine: Machine;
-
-  /** Powers a machine on. Throws ConfigurationError for one that cannot be built. */
-  constructor(configuration: MachineConfiguration, images: MachineImages, options: MachineOptions = {}) {
-    this.machine = new Machine(configuration, images, options);
-  }
+  /** Drives this machine from where it stands. */
+  constructor(readonly machine: Machine) {}
 
   /** As `Machine.run`. */
   run(limit: number, paced: boolean): Stop {

@@ -4,6 +4,7 @@ import { FlightRecorder, type Kept } from "../journal/flight_recorder.ts";
 import { DEPTHS } from "../journal/payloads.ts";
 import { compilePredicate } from "../journal/predicate.ts";
 import { Recorder } from "../journal/recorder.ts";
+import { Machine } from "../machine/machine.ts";
 import { addressOf } from "./bisect.ts";
 import { type Command, SYMBOL_OPTIONS } from "./command.ts";
 import { UsageError } from "./errors.ts";
@@ -96,7 +97,7 @@ export function watchOf(options: Options, name: string): Watch | undefined {
 function recording(options: Options, { configuration, images }: PreparedMachine) {
   const kept = options.text("keep-last"), output = options.text("output");
   if (kept === undefined && output === undefined) {
-    return { recorder: new PlainRun(configuration, images, engineOf(options)) };
+    return { recorder: new PlainRun(new Machine(configuration, images, engineOf(options))) };
   }
   if (kept === undefined || output === undefined) {
     throw new UsageError("--keep-last TIME and -o FILE go together; `hindsight record` keeps a whole run");

@@ -22,6 +22,19 @@ const layout = sectionLayout("schedule", 1, {
   started: flag,
 });
 
+/** Where drawing begins. */
+function seeded(scheduleSeed: number | undefined): number {
+  return ((scheduleSeed ?? 0) ^ 0x9e3779b9) >>> 0;
+}
+
+/**
+ * The schedule's section at power-on under another seed: all that is different there in the state of two machines whose
+ * configurations have different schedule seeds.
+ */
+export function reseeded(section: Section, scheduleSeed: number): Section {
+  return layout.encode(section.name, { ...layout.decode(section), random: seeded(scheduleSeed) });
+}
+
 /** What the schedule is a function of. */
 export interface ScheduleConfiguration {
   /** Steps of a turn; at least MINIMUM_QUANTUM. */
@@ -53,11 +66,7 @@ export class Scheduler {
     private readonly events: EventHub,
     private readonly configuration: ScheduleConfiguration,
   ) {
-    this.#random = this.#seeded();
-  }
-
-  #seeded(): number {
-    return ((this.configuration.scheduleSeed ?? 0) ^ 0x9e3779b9) >>> 0;
+    this.#random = seeded(configuration.scheduleSeed);
   }
 
   /** The CPU whose turn it is. */

@@ -30,6 +30,7 @@ class Ledger {
   readonly outcomes: SeedOutcome[] = [];
   #next: number;
   #found = Infinity;
+  readonly #tails = new Map<string, string>();
   isInterrupted = false;
 
   constructor(private readonly range: HuntRange) {
@@ -43,7 +44,10 @@ class Ledger {
   }
 
   add(outcome: SeedOutcome): void {
-    this.outcomes.push(outcome);
+    // There may be a million outcomes, and few different texts among them.
+    const tail = this.#tails.get(outcome.tail) ?? outcome.tail;
+    this.#tails.set(tail, tail);
+    this.outcomes.push({ ...outcome, tail });
     if (outcome.isFound && !this.range.isWhole) this.#found = Math.min(this.#found, outcome.seed);
     this.range.tell(this.outcomes.length, this.range.last - this.range.first + 1);
   }

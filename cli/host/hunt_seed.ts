@@ -1,7 +1,9 @@
 /** One try of a hunt: the machine under one schedule seed, driven to its end. */
 import type { RunEnd } from "../../journal/payloads.ts";
 import type { MachineConfiguration } from "../../machine/configuration.ts";
-import type { MachineOptions } from "../../machine/machine.ts";
+import { Machine, type MachineOptions, type Snapshot } from "../../machine/machine.ts";
+import { reseeded } from "../../machine/scheduler.ts";
+import { CommandError } from "../errors.ts";
 import { driveOptions, endTextOf, type PreparedMachine, RECORDED_BY, scriptOf } from "../machine_options.ts";
 import type { Options } from "../options.ts";
 import { PlainRun } from "../plain_run.ts";
@@ -39,10 +41,21 @@ export interface SeedOutcome {
   readonly failure: string | undefined;
 }
 
+/** A machine with its state at power-on. */
+interface Started {
+  readonly machine: Machine;
+  readonly snapshot: Snapshot;
+}
+
+function started(machine: Machine): Started {
+  return { machine, snapshot: machine.snapshot() };
+}
+
 /** What all tries of a hunt share. */
 export class Hunt {
   readonly #script: Script | undefined;
   readonly #endText: string | undefined;
+  #started: Started | undefined;
 
   /** Reads the script; throws UsageError, CommandError. */
   constructor(
@@ -59,6 +72,17 @@ export class Hunt {
     return { ...this.machine.configuration, scheduleSeed };
   }
 
+  /** A machine at power-on; always the same one, since building it takes longer than many a run. */
+  #machineFor(seed: number): Machine {
+    this.#started ??= started(new Machine(this.#configuration(seed), this.machine.images, this.engine));
+    const { machine, snapshot } = this.#started;
+    const sections = snapshot.sections.map((section) =>
+      section.name === "schedule" ? reseeded(section, seed) : section
+    );
+    machine.restore({ ...snapshot, sections });
+    return machine;
+  }
+
   #drive(recorder: Drivable, host: Host, show: (bytes: Uint8Array) => void): Promise<Driven> {
     const how = driveOptions(this.options, host, this.#script, this.machine.request);
     const until = this.options.number("limit", 1) ?? HUNT_LIMIT;
@@ -67,7 +91,7 @@ export class Hunt {
 
   /** Runs one seed to its end. */
   async run(seed: number, host: Host): Promise<SeedOutcome> {
-    const recorder = new PlainRun(this.#configuration(seed), this.machine.images, this.engine);
+    const recorder = new PlainRun(this.#machineFor(seed));
     let tail = new Uint8Array(0);
     const { end, failure } = await this.#drive(recorder, host, (bytes) => {
       tail = Uint8Array.from([...tail, ...bytes.subarray(-TAIL)].slice(-TAIL));
@@ -84,8 +108,8 @@ export class Hunt {
     return this.#endText !== undefined && reason === "console";
   }
 
-  /** Runs one seed again and records it; returns the journal's length in bytes. */
-  async record(seed: number, path: string, host: Host): Promise<number> {
+  /** Runs one seed again and records it. Throws CommandError when the run is another than before. */
+  async record({ seed, stateRoot }: SeedOutcome, path: string, host: Host): Promise<void> {
     const manifest = {
       configuration: this.#configuration(seed),
       depth: "traps",
@@ -93,7 +117,8 @@ export class Hunt {
     } as const;
     const writer = new JournalWriter(new FileSink(path));
     const recorder = new Recorder(manifest, this.machine.images, writer, this.engine);
-    await this.#drive(recorder, host, () => {});
-    return writer.byteLength;
+    const { end } = await this.#drive(recorder, host, () => {});
+    if (end.reason === "operator" || end.stateRoot.toHex() === stateRoot) return;
+    throw new CommandError(`The run of seed ${seed} was another when it was recorded: a defect of Hindsight`);
   }
 }
