@@ -18,6 +18,8 @@ interface Oracle {
   readonly update: readonly string[];
   /** Arguments for `--quick`; undefined when it leaves the oracle out. */
   readonly quick: readonly string[] | undefined;
+  /** What it may do beside files and programs. */
+  readonly permissions?: readonly string[];
 }
 
 const QEMU_USER = ["qemu-aarch64|qemu-aarch64-static", "qemu-user-static"] as const;
@@ -37,6 +39,7 @@ const ORACLES: readonly Oracle[] = [
   { name: "programs",     script: "program_oracle.ts",     needs: [LLVM],                            update: ["--record"], quick: [] },
   { name: "executables",  script: "firmware_oracle.ts",    needs: [QEMU_USER, QEMU_SYSTEM, READOBJ], update: [],           quick: [] },
   { name: "device-trees", script: "device_tree_oracle.ts", needs: [QEMU_SYSTEM, DTC],                update: ["--record"], quick: [] },
+  { name: "network",      script: "network_oracle.ts",     needs: [QEMU_SYSTEM],                     update: ["--record"], quick: ["--quick"], permissions: ["--allow-net"] },
   { name: "boots",        script: "boot_oracle.ts",        needs: [QEMU_SYSTEM],                     update: [],           quick: [] },
   { name: "psci",         script: "psci_oracle.ts",        needs: [QEMU_SYSTEM],                     update: [],           quick: [] },
   { name: "devices",      script: "device_oracle.ts",      needs: [QEMU_SYSTEM],                     update: ["--record"], quick: [] },
@@ -67,7 +70,7 @@ interface Outcome {
 
 /** Runs an oracle's script; `isAlone` lets it print for itself. */
 async function ask(
-  { name, script, needs }: Oracle,
+  { name, script, needs, permissions: more = [] }: Oracle,
   args: readonly string[],
   isAlone: boolean,
 ): Promise<Outcome> {
@@ -78,7 +81,7 @@ async function ask(
     return { name, text: message, isAgreed: false, seconds: 0 };
   }
   const start = performance.now();
-  const permissions = ["--allow-read", "--allow-write", "--allow-run", "--allow-env"];
+  const permissions = ["--allow-read", "--allow-write", "--allow-run", "--allow-env", ...more];
   const path = new URL(script, import.meta.url).pathname;
   const output = isAlone ? "inherit" : "piped";
   const child = new Deno.Command(Deno.execPath(), {

@@ -1,6 +1,7 @@
 /** A cable from QEMU's network card to the inner peer: frames over a Unix socket, the peer's clock driven by the host's. */
 import { Clock } from "../../../machine/clock.ts";
 import { EventHub, type MachineEvent } from "../../../machine/events.ts";
+import type { ConversationFrame } from "../../machine/network/conversation.ts";
 import type { ServedFile } from "../../../machine/network/peer/files.ts";
 import { UserNetwork } from "../../../machine/network/peer/user_network.ts";
 
@@ -8,15 +9,6 @@ import { UserNetwork } from "../../../machine/network/peer/user_network.ts";
 const AT_ONCE = 2_000_000;
 /** The peer's clock is looked at this often, in milliseconds. */
 const TICK = 5;
-
-/** A frame that went over the cable. */
-export interface CableFrame {
-  /** Virtual time in nanoseconds. */
-  readonly time: number;
-  /** To the peer, or from it. */
-  readonly isFromGuest: boolean;
-  readonly bytes: Uint8Array;
-}
 
 /** What a peer serves. */
 export interface PeerOptions {
@@ -27,7 +19,7 @@ export interface PeerOptions {
 /** A peer at a socket that QEMU connects to with `-netdev stream,addr.type=unix,addr.path=…`. */
 export class Cable {
   /** All that went over it. */
-  readonly frames: CableFrame[] = [];
+  readonly frames: ConversationFrame[] = [];
   readonly #clock = new Clock();
   readonly #network: UserNetwork;
   readonly #listener: Deno.UnixListener;
