@@ -5,6 +5,7 @@ import { randomWord } from "../machine/a64/random_words.ts";
 import { CODE, DATA, DEVICE, FREE, hex, LOCKS, type Place, TABLE, WINDOW, x } from "./place.ts";
 import type { Choices } from "./random.ts";
 import {
+  arm,
   changeControl,
   firmware,
   HINTS,
@@ -12,6 +13,7 @@ import {
   MAINTENANCE,
   MASKS,
   otherTables,
+  profile,
   READABLE,
   semihosting,
   step,
@@ -261,6 +263,8 @@ export const ATOMS: readonly (readonly [weight: number, name: string, make: (pla
   [10, "device",         device],
   [3,  "flash",          flash],
   [3,  "step",           step],
+  [4,  "arm",            arm],
+  [3,  "profile",        profile],
   [1,  "DMA",            dma],
   [10, "MSR",            writeSystem],
   [6,  "MRS",            ({ choices }) => `mrs ${x(choices)}, ${choices.of(READABLE)}`],

@@ -210,7 +210,7 @@ level1code:
         ${constant("x0", 0x0800_0000)}
         mov     w1, #3
         str     w1, [x0]
-        ${constant("x1", 0x4c00_ffff)}
+        ${constant("x1", 0x4c80_ffff)}
         str     w1, [x0, #0x100]
         mov     w1, #${choices.of([0, 6, 0xffff])}
         str     w1, [x0, #0x104]

@@ -1,5 +1,5 @@
 /** Pieces of random code about the system: its registers, waiting, maintenance, firmware and the debugger. */
-import { DATA, hex, LOCKS, type Place, x } from "./place.ts";
+import { DATA, hex, LOCKS, type Place, WINDOW, x } from "./place.ts";
 
 /** System registers worth writing, with values; the others are random. */
 // deno-fmt-ignore
@@ -88,6 +88,45 @@ export function step({ choices, count }: Place): string {
     `adr x9, a${choices.below(count)}`,
     "msr elr_el1, x9",
     "eret",
+  ].join("\n");
+}
+
+/** Arms a breakpoint on a piece or a watchpoint on data, and mostly lets their exceptions come. */
+export function arm({ choices, count }: Place): string {
+  const number = choices.below(4), isBreakpoint = choices.oneIn(2);
+  const kind = isBreakpoint ? "b" : "w";
+  const control = isBreakpoint
+    ? choices.of([0x21e7, 0x1e7, 0x1e3, 0x1e5, 0x1e6, 0x1401e7])
+    : choices.of([0x3fff, 0x1fff, 0x1ff7, 0x1fef, 0x1fe0, 0x600_1fff, 0xc00_1ff7]);
+  const address = isBreakpoint
+    ? `adr x9, a${choices.below(count)}`
+    : `add x9, x${choices.of([DATA, DATA, LOCKS, WINDOW])}, #${choices.of([0, 0, 8, 16, 64, 256])}`;
+  return [
+    "msr oslar_el1, xzr",
+    `ldr x9, =${hex(choices.of([0xa000, 0xa000, 0x8000, 0xa001, 0]))}`,
+    "msr mdscr_el1, x9",
+    address,
+    `msr dbg${kind}vr${number}_el1, x9`,
+    `ldr x9, =${hex(control)}`,
+    `msr dbg${kind}cr${number}_el1, x9`,
+    choices.oneIn(2) ? "msr daifclr, #8" : "isb",
+  ].join("\n");
+}
+
+/** Lets a counter of instructions or cycles raise its interrupt soon. */
+export function profile({ choices }: Place): string {
+  const counter = choices.below(3);
+  return [
+    `ldr x9, =${hex(choices.of([8, 8, 0x11, 0x8000_0008, 0x4000_0008]))}`,
+    `msr pmevtyper${counter}_el0, x9`,
+    `mov x9, #${choices.between(1, 2000)}`,
+    "neg x9, x9",
+    `msr ${choices.of([`pmevcntr${counter}_el0`, "pmccntr_el0"])}, x9`,
+    "ldr x9, =0x80000007",
+    `msr ${choices.of(["pmintenset_el1", "pmintenset_el1", "pmintenclr_el1"])}, x9`,
+    `msr ${choices.of(["pmcntenset_el0", "pmcntenset_el0", "pmovsclr_el0"])}, x9`,
+    `mov x9, #${choices.of([0x41, 0x41, 1, 9, 0])}`,
+    "msr pmcr_el0, x9",
   ].join("\n");
 }
 
