@@ -50,7 +50,6 @@ export function returnFromException(cpu: Cpu, address: bigint = exceptionLink(cp
     restoreExtensions(cpu, spsr);
   }
   cpu.singleStep = (spsr & SPSR_SS) !== 0n && !wasActive && isStepActive(cpu);
-  cpu.stepStarted = false;
   planOverflow(cpu);
   cpu.monitor.clear("exceptionReturn");
   cpu.signalEvent("event");

@@ -33,8 +33,11 @@ function supervisorCall(cpu: Cpu, imm16: number): void {
 /** What built-in firmware answers is an exception and a return to those who call it. */
 function answersCall(cpu: Cpu, conduit: "hvc" | "smc"): boolean {
   const isAnswered = cpu.surroundings.firmwareCall(cpu, conduit);
-  if (isAnswered) synchronizeContext(cpu);
-  return isAnswered;
+  if (!isAnswered) return false;
+  synchronizeContext(cpu);
+  // The firmware's return leaves nothing to step; what was stepped is not told (Arm ARM SoftwareStep_DidNotStep).
+  if (cpu.stepStarted) cpu.singleStep = cpu.stepStarted = false;
+  return true;
 }
 
 /** HVC is UNDEFINED at EL0, without EL2, at Secure EL1, and where EL3 or, without it, EL2 itself disables it. */

@@ -94,6 +94,8 @@ export const ARCHITECTURE_CHOICES: readonly ArchitectureChoice[] = [
   choice("range of a pointer to be signed whose bits 63 and 55 differ", "J1.1, AddPAC", "decided", "by bit 55 with TBI for either range, else by bit 63", "extension by bit 55 with TBI for the range of bit 55, else by bit 63; size by bit 55"),
   choice("XPACD, XPACI and XPACLRI while no key is enabled", "C6.2, XPACD", "decided", "strip", "do nothing"),
   // Debug.
+  choice("ISV of the software step exception after a stepped ERET", "D2.12.7, SoftwareStep_DidNotStep", UNPREDICTABLE, "1"),
+  choice("software step of an instruction that sets PSTATE.D", "D2.12.3", "decided", "no exception: the state is inactive after it", "an exception"),
   choice("software step while the OS lock is set", "D2.12", "decided", "inactive", "active"),
   choice("reserved combinations of HMC, SSC and PMC or PAC", "D2.9.4, D2.10.3", UNPREDICTABLE, "act by their fields: SSC 1 and 3 Non-secure state, 2 Secure state, HMC the levels above EL1"),
   choice("DBGBCRn_EL1.BT that is reserved, or of a breakpoint that does not compare contexts", "D2.9, DBGBCRn_EL1", UNPREDICTABLE, "the breakpoint is disabled; so is what is linked to one that compares no context"),

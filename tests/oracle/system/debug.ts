@@ -152,11 +152,48 @@ function watchpointRuns(program: SystemProgram, accesses: readonly string[]): vo
   }
 }
 
+const SS = 1n, SPSR_SS = 1n << 21n;
+
+// deno-fmt-ignore
+const STEPPED: readonly (readonly (string | number)[])[] = [
+  ["nop"], ["mov x4, #1", "mov x5, #2"], ["b 8", "nop", "nop"], ["svc #1"], ["brk #3"], [0], ["smc #1"], ["ldr x4, [x1]", "nop"], ["str x0, [x1]"],
+  ["ldxr x4, [x1]"], ["ldaxp x4, x5, [x1]"], ["stxr w4, x0, [x1]"], ["eret"], ["msr daifset, #8", "nop"], ["msr spsel, #0"], ["wfe"], ["isb"], ["br x2"], ["ldr x4, [x2]"],
+];
+
+/** Software step of one instruction, with a breakpoint on it or the next one and a watchpoint on what it accesses at times. */
+function stepRuns(program: SystemProgram): void {
+  const random = new Choices(9);
+  for (let index = 0; index < RUNS; index++) {
+    const level = random.pick(levelsOf(program.top).filter((level) => level < program.top));
+    const { spsr, name } = situate(program, random, level);
+    const mdscr = random.pick([MDE | KDE | SS, KDE | SS, SS, MDE | SS]);
+    program.set("MDSCR_EL1", mdscr);
+    const offset = BigInt(random.pick([0, 4, 8])), armed = random.below(4);
+    if (armed === 1) program.set("DBGBVR0_EL1", program.slot + offset).set("DBGBCR0_EL1", 0x21e7n);
+    if (armed === 2) program.set("DBGWVR0_EL1", MEMORY).set("DBGWCR0_EL1", 0x3fffn);
+    const code = random.pick(STEPPED),
+      states = random.pick([SPSR_SS, SPSR_SS, 0n]) | (random.once(12) ? 1n << 20n : 0n);
+    program.run({
+      name:
+        `step ${index}: ${code} at EL${level}, ${
+          armed === 1 ? `breakpoint +${offset}` : armed === 2 ? "watchpoint" : ""
+        } ` +
+        `SPSR ${(spsr | states).toString(16)}, step ${mdscr.toString(16)}, ${name}`,
+      level,
+      spsr: spsr | states,
+      code,
+      x: [1n, MEMORY, 0x40_0000_0000n],
+    });
+    disarm(program, 0);
+  }
+}
+
 function group(top: TopLevel, model: GroupModel): Group[] {
   const end = model === "max" ? ", max" : "";
   const accesses = model === "max" ? [...ACCESSES, ...ATOMICS, ...ATOMICS] : ACCESSES;
   return [
     { name: `breakpoints, top EL${top}${end}`, top, model, build: breakpointRuns },
+    { name: `software step, top EL${top}${end}`, top, model, build: stepRuns },
     {
       name: `watchpoints, top EL${top}${end}`,
       top,
