@@ -105,7 +105,7 @@ function device(driver: DeviceDriver, more: Partial<DeviceConfiguration> = {}): 
 }
 
 const configuration: ConfigurationInput = {
-  memoryMiB: 32,
+  memoryMiB: 64,
   drives: [{ id: "d0", image: { sha256, size: image.size, name: "" }, readOnly: false }],
   networks: [{ kind: "bridge", id: "n0" }],
   devices: [
