@@ -92,8 +92,9 @@ function routed(
 function mapDevice({ devices }: ItsContext, [first, size, table]: Command): CommandResult {
   const eventBits = Number(size & 0x1fn) + 1;
   const device = high32(first);
-  if (!isValid(table)) return devices.write(device, encodeDevice(undefined));
-  return eventBits > ITS_ID_BITS ? "done" : devices.write(device, encodeDevice({ eventBits, table }));
+  // Too large a size makes the command wrong even without Valid, in QEMU.
+  if (eventBits > ITS_ID_BITS) return "done";
+  return devices.write(device, encodeDevice(isValid(table) ? { eventBits, table } : undefined));
 }
 
 function mapCollection({ collections, lpis }: ItsContext, [, , fields]: Command): CommandResult {

@@ -42,20 +42,20 @@ export interface PciCapability {
   readonly body: readonly number[];
   /** The bits of `body` that can be written; none when absent. */
   readonly writable?: readonly number[];
-  /** Bytes that are answered by the function instead: a window into something else. */
+  /** Bytes of it that are a window into something else. */
   readonly window?: PciCapabilityWindow;
 }
 
-/** Bytes of a capability with a life of their own. */
+/** Bytes of a capability through which something else is read and written. */
 export interface PciCapabilityWindow {
   /** First byte, from the start of the capability. */
   readonly offset: number;
   /** Bytes. */
   readonly size: number;
-  /** Reads within the window. */
-  read(offset: number, size: number): number;
-  /** Writes within the window. */
-  write(offset: number, size: number, value: number): void;
+  /** Called before any of them is read: puts there what is to be read. */
+  refresh(bytes: Uint8Array): void;
+  /** Called after any of them was written. */
+  written(bytes: Uint8Array): void;
 }
 
 /** Offsets of the header (PCI Local Bus Specification 3.0, section 6.1). */
@@ -192,7 +192,7 @@ export class ConfigSpace {
   read(offset: number, size: number): number {
     if (offset + size > this.bytes.length) return 2 ** (size * 8) - 1;
     const placed = this.#windowAt(offset, size);
-    if (placed !== undefined) return placed.window.read(offset - placed.at, size);
+    placed?.window.refresh(this.#bytesOf(placed));
     let value = 0;
     for (let index = size - 1; index >= 0; index--) {
       value = value * 256 + (this.bytes[offset + index] as number);
@@ -203,17 +203,21 @@ export class ConfigSpace {
   /** Writes 1, 2 or 4 bytes; what cannot be written stays. */
   write(offset: number, size: number, value: number): void {
     if (offset + size > this.bytes.length) return;
-    const placed = this.#windowAt(offset, size);
-    if (placed !== undefined) return placed.window.write(offset - placed.at, size, value);
     for (let index = 0; index < size; index++) {
       const at = offset + index;
       const mask = this.#writable[at] as number;
       this.bytes[at] = ((this.bytes[at] as number) & ~mask) | ((value >>> (index * 8)) & mask);
     }
+    const placed = this.#windowAt(offset, size);
+    placed?.window.written(this.#bytesOf(placed));
+  }
+
+  #bytesOf({ at, window }: PlacedWindow): Uint8Array {
+    return this.bytes.subarray(at, at + window.size);
   }
 
   #windowAt(offset: number, size: number): PlacedWindow | undefined {
-    return this.#windows.find(({ at, window }) => offset >= at && offset + size <= at + window.size);
+    return this.#windows.find(({ at, window }) => offset + size > at && offset < at + window.size);
   }
 
   get #command(): number {

@@ -2,7 +2,7 @@
 import { listOf, u16, u32 } from "../../layout.ts";
 import { type Section, type SectionLayout, sectionLayout } from "../../snapshot.ts";
 import type { VirtioCore, VirtioCoreState } from "../virtio/core.ts";
-import { STATUS, type VirtioTransport } from "../virtio/device.ts";
+import { FEATURE, STATUS, type VirtioTransport } from "../virtio/device.ts";
 import type { Virtqueue } from "../virtio/queue.ts";
 import type { PciBar, PciCapability } from "./config_space.ts";
 import { msixBar, PciFunction, type PciFunctionServices } from "./function.ts";
@@ -64,6 +64,8 @@ interface TransportState {
 
 /** The transport of one device; its PCI function is a part of its own. */
 export class VirtioPci implements VirtioTransport {
+  /** Queues can be reset one by one. */
+  readonly features: bigint = FEATURE.RING_RESET;
   /** Name of the section. */
   readonly name: string;
   /** The function, to be plugged into a bus. */
@@ -145,18 +147,21 @@ export class VirtioPci implements VirtioTransport {
       id: CAPABILITY_VENDOR,
       offset,
       body: [20, 5, ...Array<number>(16).fill(0)],
-      writable: [0, 0, 0xff, 0, 0, 0, ...Array<number>(8).fill(0xff)],
+      writable: [0, 0, 0xff, 0, 0, 0, ...Array<number>(12).fill(0xff)],
       window: {
         offset: ACCESS.data,
         size: 4,
-        read: (at, size) => {
+        refresh: (bytes) => {
           const found = target();
-          const value = found === undefined ? 0 : this.#read(...found);
-          return (value >>> (at * 8)) % 2 ** (size * 8);
+          if (found === undefined) return;
+          const value = this.#read(...found);
+          for (let index = 0; index < found[1]; index++) bytes[index] = value >>> (index * 8);
         },
-        write: (at, _size, value) => {
+        written: (bytes) => {
           const found = target();
-          if (found !== undefined && at === 0) this.#write(...found, value);
+          if (found === undefined) return;
+          const value = bytes.subarray(0, found[1]).reduceRight((word, byte) => word * 256 + byte, 0);
+          this.#write(...found, value);
         },
       },
     };
@@ -230,14 +235,22 @@ export class VirtioPci implements VirtioTransport {
     if (this.selected !== undefined) this.state.queueVectors[this.state.queueSelect] = this.vector(value);
   }
 
+  /** Resets the selected queue. */
+  resetQueue(): void {
+    this.selected?.reset();
+    this.queueVector = NO_VECTOR;
+  }
+
   /** The driver writes the device status; 0 resets device and transport. */
   writeStatus(value: number): void {
     this.core.writeStatus(value);
     if ((value & 0xff) === 0) this.#resetTransport();
   }
 
+  /** As in QEMU, what selects features and which were accepted stays as the driver wrote it. */
   #resetTransport(): void {
-    this.state = this.#atReset();
+    const { deviceFeatureSelect, driverFeatureSelect, driverFeatures } = this.state;
+    this.state = { ...this.#atReset(), deviceFeatureSelect, driverFeatureSelect, driverFeatures };
     this.pciFunction.setInterrupt(false);
   }
 

@@ -39,6 +39,7 @@ const COMMON: readonly CommonRegister[] = [
   addressHalf(0x20, "descriptors", "low"), addressHalf(0x24, "descriptors", "high"),
   addressHalf(0x28, "driver", "low"),      addressHalf(0x2c, "driver", "high"),
   addressHalf(0x30, "device", "low"),      addressHalf(0x34, "device", "high"),
+  [0x3a, () => 0,                                           (transport, value) => void (value === 1 && transport.resetQueue())],
 ];
 
 /** The registers by their offsets (section 4.1.4.3). */

@@ -9,6 +9,9 @@ const CONFIGURATION_AFTER_VECTORS = 24;
 const PAGE_SHIFT = 12n;
 const ALIGNMENT_MASK = 4095n;
 
+/** Offered so that drivers which accept all there is give themselves away: they get nothing, as in QEMU. */
+const BAD_FEATURE = 1 << 30;
+
 /** A register, found by its exact offset, as in QEMU. */
 type LegacyRegister = readonly [
   offset: number,
@@ -18,8 +21,8 @@ type LegacyRegister = readonly [
 
 // deno-fmt-ignore
 const REGISTERS: readonly LegacyRegister[] = [
-  [0x00, ({ core }) => Number(core.offered("legacy") & 0xffff_ffffn)],
-  [0x04, ({ core }) => Number(core.driverFeatures & 0xffff_ffffn), ({ core }, value) => core.acceptFeatures(BigInt(value))],
+  [0x00, ({ core }) => Number(core.offered("legacy") & 0xffff_ffffn) | BAD_FEATURE],
+  [0x04, ({ core }) => Number(core.driverFeatures & 0xffff_ffffn), ({ core }, value) => core.acceptFeatures(value & BAD_FEATURE ? 0n : BigInt(value))],
   [0x08, ({ selected }) => Number((selected?.addresses.descriptors ?? 0n) >> PAGE_SHIFT & 0xffff_ffffn), place],
   [0x0c, ({ selected }) => selected?.size ?? 0],
   [0x0e, ({ state }) => state.queueSelect,           ({ state }, value) => void (state.queueSelect = value & 0xffff)],

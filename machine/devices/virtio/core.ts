@@ -106,7 +106,7 @@ export class VirtioCore implements VirtioHost, QueueOwner {
 
   /** Features offered to the driver of a modern transport, or of a legacy one. */
   offered(transport: "modern" | "legacy"): bigint {
-    const all = this.model.features | OFFERED;
+    const all = this.model.features | OFFERED | (this.#transport.features ?? 0n);
     return transport === "modern" ? all : all & 0xffff_ffffn | this.model.legacyFeatures;
   }
 

@@ -25,6 +25,7 @@ export const FEATURE = {
   INDIRECT_DESC:   1n << 28n,
   EVENT_IDX:       1n << 29n,
   VERSION_1:       1n << 32n,
+  RING_RESET:      1n << 40n,
 } as const;
 
 /** Features that only legacy drivers are offered, by most devices. */
@@ -32,6 +33,8 @@ export const LEGACY_FEATURES: bigint = FEATURE.NOTIFY_ON_EMPTY | FEATURE.ANY_LAY
 
 /** What a transport does for the core. */
 export interface VirtioTransport {
+  /** Features of its own that it offers to modern drivers. */
+  readonly features?: bigint;
   /** The driver is to be told that buffers of a queue were used; the core has set the interrupt status. */
   usedBuffers(queue: number): void;
   /** The driver is to be told that the configuration changed; the core has set the interrupt status. */

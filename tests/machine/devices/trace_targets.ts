@@ -7,7 +7,9 @@ import { GpioPl061 } from "../../../machine/devices/gpio_pl061.ts";
 import { RtcPl031 } from "../../../machine/devices/rtc_pl031.ts";
 import { UartPl011 } from "../../../machine/devices/uart_pl011.ts";
 import { type MappedDevice, PhysicalMemory } from "../../../machine/memory/physical.ts";
+import type { ConfigurationInput } from "../../../machine/configuration.ts";
 import { buildGic } from "./gic_support.ts";
+import { buildMachine } from "./pci/board_support.ts";
 import { Wire } from "./support.ts";
 import type { TraceTarget } from "./trace.ts";
 
@@ -105,6 +107,13 @@ function gpioTarget(): TraceTarget {
   };
 }
 
+/** A whole board, by physical addresses; its memory from where nothing else has written. */
+function boardTarget(input: ConfigurationInput | unknown): TraceTarget {
+  const { memory } = buildMachine(input).board;
+  const base = physicalAddress(0x4100_0000);
+  return { frames: [...memory.ranges, { base, size: 2 ** 20, device: memoryFrame("ram", memory, base) }] };
+}
+
 function uartTarget(): TraceTarget {
   const device = new UartPl011({ name: "uart0", line: new Wire(), transmitted: () => {} });
   return {
@@ -123,6 +132,8 @@ export const TRACE_TARGETS = {
   fw_cfg:         fwCfgTarget,
   rtc_pl031:      rtcTarget,
   gpio_pl061:     gpioTarget,
+  pcie:           () => boardTarget({ highmem: false, devices: [{ driver: "virtio-rng-pci" }] }),
+  gic_v3_its:     () => boardTarget({ gicVersion: 3, cpus: 2 }),
   uart_pl011:     uartTarget,
 } as const satisfies Record<string, () => TraceTarget>;
 

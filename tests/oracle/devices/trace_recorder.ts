@@ -1,6 +1,7 @@
 /** Records what QEMU answers to random accesses of one CPU to a device. */
 import { flashSteps, fwCfgSteps, gpioSteps, rtcSteps, uartSteps } from "./device_steps.ts";
 import { gicSteps, virtualGicSteps } from "./gic_steps.ts";
+import { itsSteps, pcieSteps } from "./pci_steps.ts";
 import { Qtest } from "./qtest.ts";
 import { Random } from "./random.ts";
 
@@ -38,6 +39,8 @@ const RECORDINGS = {
   fw_cfg:         { count: 1000, options: ["-M", "virt", ...FILES],          stepsOf: fwCfgSteps },
   rtc_pl031:      { count: 500,  options: ["-M", "virt"],                    stepsOf: rtcSteps },
   gpio_pl061:     { count: 3000, options: ["-M", "virt"],                    stepsOf: gpioSteps },
+  pcie:           { count: 3000, options: ["-M", "virt,highmem=off", "-device", "virtio-rng-pci"], stepsOf: pcieSteps },
+  gic_v3_its:     { count: 6000, options: ["-M", "virt,gic-version=3", "-smp", "2"],               stepsOf: itsSteps },
   uart_pl011:     { count: 1000, options: ["-M", "virt"],                    stepsOf: uartSteps, serial: true },
 } as const satisfies Record<string, Recording>;
 

@@ -99,23 +99,30 @@ Deno.test("ConfigSpace refuses BARs and capabilities that PCI has not", () => {
   assertThrows(() => make({ capabilities: [{ id: 9, offset: 0x3c, body: [] }] }), RangeError, "capability 9");
 });
 
-Deno.test("ConfigSpace hands the window of a capability to the function", () => {
+Deno.test("ConfigSpace asks the window of a capability before reads and tells it after writes", () => {
   const written: number[][] = [];
   const { config } = build({
     capabilities: [{
       id: 0x09,
       offset: 0x50,
       body: Array(18).fill(0),
+      writable: Array(18).fill(0xff),
       window: {
         offset: 16,
         size: 4,
-        read: (offset, size) => offset * 16 + size,
-        write: (...all) => written.push(all),
+        refresh: (bytes) => (bytes[3] as number)++,
+        written: (bytes) => written.push([...bytes]),
       },
     }],
   });
-  assertEquals([config.read(0x60), config.read(0x62, 2), config.read(0x63, 1)], [4, 0x22, 0x31]);
-  config.write(0x60, 0xdead_beef);
+  config.write(0x60, 0x01be_ef00);
   config.write(0x62, 0xab, 1);
-  assertEquals(written, [[0, 4, 0xdead_beef], [2, 1, 0xab]]);
+  config.write(0x5c, 5);
+  assertEquals(written, [[0, 0xef, 0xbe, 1], [0, 0xef, 0xab, 1]]);
+  assertEquals([config.read(0x60), config.read(0x62, 2), config.read(0x5c), config.read(0x63, 1)], [
+    0x02ab_ef00,
+    0x03ab,
+    5,
+    4,
+  ]);
 });
