@@ -27,7 +27,7 @@ const BUILDERS: {
 
 /** The contents of a file that is served; one without bytes is a file, too. */
 function servedContents(path: string, reference: ImageReference, images: BootImages): Uint8Array | DiskImage {
-  const what = imageName(`served file "${path}"`, reference);
+  const what = imageName(`file "${path}"`, reference);
   const contents = images.get(reference.sha256);
   if (contents === undefined) throw new ConfigurationError(`Cannot serve ${what}: the file is missing`);
   const size = contents instanceof Uint8Array ? contents.length : contents.size;
