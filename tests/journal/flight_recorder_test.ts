@@ -14,6 +14,7 @@ import { Replay } from "../../journal/replay.ts";
 import { RecordedRun } from "../../journal/run.ts";
 import { MemoryFile } from "../../journal/storage.ts";
 import { ENGINES } from "../../machine/machine.ts";
+import { hashOfImage, MemoryImage } from "../../machine/storage/image.ts";
 import { counterGuest, recordGuest } from "./guest.ts";
 
 const guest = counterGuest(600);
@@ -142,4 +143,38 @@ Deno.test("RecordedRun refuses a checkpoint behind events", () => {
   }
   writer.finish();
   assertThrows(() => new RecordedRun(JournalReader.open(file)), JournalFormatError, "comes too late");
+});
+
+Deno.test("a checkpoint holds what was written to disks, durable or not", () => {
+  const image = new MemoryImage(new Uint8Array(3 * 65536 + 512).fill(7));
+  const drive = {
+    id: "d",
+    image: { sha256: hashOfImage(image), size: image.size, name: "" },
+    readOnly: false,
+  };
+  const images = new Map([...guest.images, [drive.image.sha256, image] as const]);
+  const unset = { id: undefined, netdev: undefined, mac: undefined, serial: undefined, slot: undefined };
+  const device = { ...unset, driver: "virtio-blk-device", drive: "d" } as const;
+  const configuration = guest.configuration({ cpus: 2, ...machine, drives: [drive], devices: [device] });
+  const file = new MemoryFile();
+  const flight = new FlightRecorder({ unit: "steps", count: 1000 }, () => new JournalWriter(file));
+  const recorder = new Recorder({ configuration, depth: "inputs", recordedBy: "test" }, images, flight);
+  recorder.run(700);
+  // As a guest's driver would have: nothing of it is an input, so only a checkpoint can tell.
+  const disk = recorder.machine.board.disks.get("d")!;
+  disk.write(100, Uint8Array.of(1, 2, 3));
+  disk.write(3 * 65536, Uint8Array.of(4));
+  disk.flush();
+  disk.write(65536, new Uint8Array(65536).fill(5));
+  recorder.run(4200);
+  const end = recorder.finish("instant");
+  const run = new RecordedRun(JournalReader.open(file));
+  assert(run.firstInstant > 700, `begins at ${run.firstInstant}`);
+  const replay = new Replay(run, images);
+  assertEquals(replay.runToEnd(), end);
+  const replayed = replay.machine.board.disks.get("d")!;
+  for (const durable of [false, true]) {
+    assertEquals(replayed.peek(0, replayed.size, durable), disk.peek(0, disk.size, durable));
+  }
+  assertEquals(replayed.written, { durable: 2, volatile: 1 });
 });
