@@ -9,7 +9,7 @@ import { writeSparseFile } from "./host/sparse_file.ts";
 import type { Host } from "./host/host.ts";
 import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
-import type { Options } from "./options.ts";
+import { type Options, refuseOutside } from "./options.ts";
 import { ENGINE_OPTION, engineOf, replayTo } from "./replay.ts";
 import { suggestion } from "./suggest.ts";
 import { bytesText, counted, grouped } from "./text.ts";
@@ -63,9 +63,7 @@ function mediumOf(options: Options, media: readonly Medium[]): Medium {
 function goTo(replay: Replay, options: Options, host: Host): void {
   const { lastInstant } = replay.run;
   const at = options.number("at");
-  if (at !== undefined && at > lastInstant) {
-    throw new UsageError(`--at ${at}: the run ends at instant ${lastInstant}`);
-  }
+  refuseOutside("--at", at, replay.run);
   const progress = new Progress(host, "replaying");
   replayTo(replay, at ?? lastInstant, progress);
   if (at === undefined) replay.runToEnd();

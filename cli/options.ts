@@ -81,6 +81,17 @@ export function refuseBefore(option: string, instant: number | undefined, firstI
   );
 }
 
+/** Refuses an instant that is not one of a run. */
+export function refuseOutside(
+  option: string,
+  instant: number | undefined,
+  { firstInstant, lastInstant }: { readonly firstInstant: number; readonly lastInstant: number },
+): void {
+  refuseBefore(option, instant, firstInstant);
+  if (instant === undefined || instant <= lastInstant) return;
+  throw new UsageError(`${option} ${instant}: the run ends at instant ${lastInstant}`);
+}
+
 /**
  * Turns `-name value` and `-name=value` into `--name=value`, under the row's own name, so that values may begin with a
  * hyphen. Throws UsageError for an option that is not in the table, and for a value missing or too many.

@@ -13,7 +13,7 @@ import type { Host } from "./host/host.ts";
 import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
 import { symbolsOf } from "./host/symbol_files.ts";
-import { type Options, refuseBefore, wholeNumber } from "./options.ts";
+import { type Options, refuseOutside, wholeNumber } from "./options.ts";
 import { ENGINE_OPTION, engineOf, replayTo } from "./replay.ts";
 import type { SymbolTable } from "./symbols.ts";
 import { grouped, hexDump, paletteFor, secondsText } from "./text.ts";
@@ -46,12 +46,11 @@ function nextStep(replay: Replay): MachineEvent[] {
   return events;
 }
 
-function instantOf(options: Options, { firstInstant, lastInstant }: RecordedRun): number {
+function instantOf(options: Options, run: RecordedRun): number {
   const at = options.number("at");
   if (at === undefined) throw new UsageError("state needs an instant: --at N");
-  refuseBefore("--at", at, firstInstant);
-  if (at <= lastInstant) return at;
-  throw new UsageError(`--at ${at}: the run ends at instant ${lastInstant}`);
+  refuseOutside("--at", at, run);
+  return at;
 }
 
 /** The state as text or JSON, taken before the machine goes on. */
