@@ -25,8 +25,12 @@ function macOf({ mac }: DeviceConfiguration, { count }: BuildContext): Uint8Arra
 
 /** Every kind, by the middle of its drivers' names. */
 export const VIRTIO_MODELS = {
-  blk: ({ drive, serial }, { drives, name }) =>
-    new VirtioBlock({ disk: drives.take(drive, name), serial: serial ?? "" }),
+  blk: ({ driver, drive, serial }, { drives, name, configuration: { cpus } }) =>
+    new VirtioBlock({
+      disk: drives.take(drive, name),
+      serial: serial ?? "",
+      queues: driver === "virtio-blk-pci" ? cpus : 1, // as QEMU has it by default
+    }),
   net: (device, context) =>
     new VirtioNet({
       network: context.networks.take(device.netdev, context.name),

@@ -91,6 +91,18 @@ Deno.test("virtio devices on PCIe have the configuration spaces of QEMU's", () =
   assertEquals(read(ECAM + (4 << 15)), 0xffff_ffff);
 });
 
+Deno.test("a virtio disk on PCIe has a queue and a vector for each CPU, as in QEMU", () => {
+  const { read, write } = buildMachine({
+    cpus: 4,
+    drives: [drive("d0")],
+    devices: [{ driver: "virtio-blk-pci", drive: "d0" }],
+  });
+  const config = ECAM + (1 << 15);
+  write(config + 0x24, HIGH / 2 ** 32);
+  write(config + 0x04, 0x6, 2);
+  assertEquals([read(config + 0x98), read(HIGH + 0x12, 2), read(HIGH + 0x2022, 2)], [0x0004_8411, 4, 4]);
+});
+
 const LOW = 0x1000_0000;
 const HIGH = 0x80_0000_0000;
 /** Beyond the device tree at the beginning of RAM. */

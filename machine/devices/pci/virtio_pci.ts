@@ -4,18 +4,28 @@ import { type Section, type SectionLayout, sectionLayout } from "../../snapshot.
 import type { VirtioCore, VirtioCoreState } from "../virtio/core.ts";
 import { FEATURE, STATUS, type VirtioTransport } from "../virtio/device.ts";
 import type { Virtqueue } from "../virtio/queue.ts";
-import type { PciBar, PciCapability } from "./config_space.ts";
+import type { PciBar } from "./config_space.ts";
 import { msixBar, PciFunction, type PciFunctionServices } from "./function.ts";
+import {
+  MODERN_BAR,
+  MODERN_BAR_SIZE,
+  NOTIFY_MULTIPLIER,
+  STRUCTURE_SIZE,
+  virtioCapabilities,
+} from "./virtio_pci_capabilities.ts";
 import { COMMON_CONFIGURATION } from "./virtio_pci_common.ts";
 import { legacyBar } from "./virtio_pci_legacy.ts";
 
-/** What a device is on PCI, by its virtio type: transitional device ID, class, and vectors as QEMU gives them. */
+/**
+ * What a device is on PCI, by its virtio type: transitional device ID, class, and vectors where they are not one for
+ * each queue and one for the configuration; all as QEMU has them.
+ */
 // deno-fmt-ignore
-const KINDS: Readonly<Record<number, readonly [device: number, classCode: number, vectors: number]>> = {
-  1: [0x1000, 0x02_00_00, 4], // network card
-  2: [0x1001, 0x01_00_00, 2], // block device
+const KINDS: Readonly<Record<number, readonly [device: number, classCode: number, vectors?: number]>> = {
+  1: [0x1000, 0x02_00_00],    // network card
+  2: [0x1001, 0x01_00_00],    // block device
   3: [0x1003, 0x07_80_00, 2], // console
-  4: [0x1005, 0x00_ff_00, 2], // entropy source
+  4: [0x1005, 0x00_ff_00],    // entropy source
 };
 
 const VENDOR = 0x1af4;
@@ -27,30 +37,7 @@ const LEGACY_BAR = 0;
 const MSIX_BAR = 1;
 const MSIX_BAR_SIZE = 0x1000;
 const MSIX_PENDING = 0x800;
-const MODERN_BAR = 4;
-const MODERN_BAR_SIZE = 0x4000;
-/** The four structures of the modern BAR take 4 KiB each. */
-const STRUCTURE_SIZE = 0x1000;
-/** Each queue has a notification address of its own. */
-const NOTIFY_MULTIPLIER = 4;
-
-const CAPABILITY_VENDOR = 0x09;
 const CAPABILITY_MSIX_OFFSET = 0x98;
-/** Where the window of the configuration-access capability is, and its fields. */
-const ACCESS = { offset: 0x84, bar: 0x88, address: 0x8c, length: 0x90, data: 16 } as const;
-
-const bytesOf = (value: number): number[] =>
-  [value, value >>> 8, value >>> 16, value >>> 24].map((byte) => byte & 0xff);
-
-/** A vendor capability: its length and type, then the BAR and the part of it that a structure takes. */
-function structure(offset: number, type: number, at: number, size: number, ...more: number[]): PciCapability {
-  const length = 16 + more.length;
-  return {
-    id: CAPABILITY_VENDOR,
-    offset,
-    body: [length, type, MODERN_BAR, 0, 0, 0, ...bytesOf(at), ...bytesOf(size), ...more],
-  };
-}
 
 interface TransportState {
   deviceFeatureSelect: number;
@@ -91,13 +78,18 @@ export class VirtioPci implements VirtioTransport {
     core.connect(this);
   }
 
+  get #vectors(): number {
+    return KINDS[this.core.model.deviceId]?.[2] ?? this.core.queues.length + 1;
+  }
+
   #buildFunction(services: PciFunctionServices): PciFunction {
     const { model, name } = this.core;
     const kind = KINDS[model.deviceId];
     if (kind === undefined) {
       throw new RangeError(`Cannot put virtio type ${model.deviceId} on PCI: not known`);
     }
-    const [device, classCode, vectors] = kind;
+    const [device, classCode] = kind;
+    const modern = this.#modernBar();
     return new PciFunction({
       name,
       identity: {
@@ -110,15 +102,15 @@ export class VirtioPci implements VirtioTransport {
       },
       express: false,
       interruptPin: 1,
-      bars: [legacyBar(this, LEGACY_BAR), msixBar(MSIX_BAR, MSIX_BAR_SIZE), this.#modernBar()],
-      msix: { vectors, capability: CAPABILITY_MSIX_OFFSET, bar: MSIX_BAR, table: 0, pending: MSIX_PENDING },
-      capabilities: [
-        this.#accessCapability(),
-        structure(0x70, 2, 0x3000, STRUCTURE_SIZE, ...bytesOf(NOTIFY_MULTIPLIER)),
-        structure(0x60, 4, 0x2000, STRUCTURE_SIZE),
-        structure(0x50, 3, 0x1000, STRUCTURE_SIZE),
-        structure(0x40, 1, 0x0000, STRUCTURE_SIZE),
-      ],
+      bars: [legacyBar(this, LEGACY_BAR), msixBar(MSIX_BAR, MSIX_BAR_SIZE), modern],
+      msix: {
+        vectors: this.#vectors,
+        capability: CAPABILITY_MSIX_OFFSET,
+        bar: MSIX_BAR,
+        table: 0,
+        pending: MSIX_PENDING,
+      },
+      capabilities: virtioCapabilities(modern, (offset) => this.pciFunction.readConfig(offset, 4)),
       configured: () => this.#configured(),
     }, services);
   }
@@ -131,39 +123,6 @@ export class VirtioPci implements VirtioTransport {
       size: MODERN_BAR_SIZE,
       read: (offset, size) => this.#read(offset, size),
       write: (offset, size, value) => this.#write(offset, size, value),
-    };
-  }
-
-  /** VIRTIO_PCI_CAP_PCI_CFG: the modern BAR by way of configuration space. */
-  #accessCapability(): PciCapability {
-    const { offset } = ACCESS;
-    const field = (at: number, size: number): number => this.pciFunction.readConfig(at, size);
-    const target = (): [offset: number, size: number] | undefined => {
-      const [address, length] = [field(ACCESS.address, 4), field(ACCESS.length, 4)];
-      const isPossible = (length === 1 || length === 2 || length === 4) && address < MODERN_BAR_SIZE;
-      return isPossible ? [address - address % length, length] : undefined;
-    };
-    return {
-      id: CAPABILITY_VENDOR,
-      offset,
-      body: [20, 5, ...Array<number>(16).fill(0)],
-      writable: [0, 0, 0xff, 0, 0, 0, ...Array<number>(12).fill(0xff)],
-      window: {
-        offset: ACCESS.data,
-        size: 4,
-        refresh: (bytes) => {
-          const found = target();
-          if (found === undefined) return;
-          const value = this.#read(...found);
-          for (let index = 0; index < found[1]; index++) bytes[index] = value >>> (index * 8);
-        },
-        written: (bytes) => {
-          const found = target();
-          if (found === undefined) return;
-          const value = bytes.subarray(0, found[1]).reduceRight((word, byte) => word * 256 + byte, 0);
-          this.#write(...found, value);
-        },
-      },
     };
   }
 
@@ -223,8 +182,7 @@ export class VirtioPci implements VirtioTransport {
 
   /** A vector as the driver gets it back: NO_VECTOR when there is no such one. */
   vector(value: number): number {
-    const vectors = (KINDS[this.core.model.deviceId] as readonly number[])[2] as number;
-    return (value & 0xffff) < vectors ? value & 0xffff : NO_VECTOR;
+    return (value & 0xffff) < this.#vectors ? value & 0xffff : NO_VECTOR;
   }
 
   /** The vector of the selected queue. */

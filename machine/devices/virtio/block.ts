@@ -11,6 +11,8 @@ export interface VirtioBlockOptions {
   readonly disk: BlockDevice;
   /** What GET_ID answers: up to 20 ASCII characters. */
   readonly serial: string;
+  /** Request queues, 1 when absent; a driver may use one for each CPU. */
+  readonly queues?: number;
 }
 
 // deno-fmt-ignore
@@ -23,6 +25,7 @@ const F = {
   FLUSH:        1n << 9n,
   TOPOLOGY:     1n << 10n,
   CONFIG_WCE:   1n << 11n,
+  MQ:           1n << 12n,
   DISCARD:      1n << 13n,
   WRITE_ZEROES: 1n << 14n,
 } as const;
@@ -51,7 +54,7 @@ const layout = record({ writeCache: flag });
 /** A disk. A request is one step: it is done when it is taken, whole, and in the order of the queue. */
 export class VirtioBlock implements VirtioModel<{ writeCache: boolean }> {
   readonly deviceId = 2;
-  readonly queueSizes: readonly number[] = [QUEUE_SIZE];
+  readonly queueSizes: readonly number[];
   readonly features: bigint;
   readonly legacyFeatures: bigint = FEATURE.NOTIFY_ON_EMPTY | F.SCSI;
   readonly latencyNanoseconds = LATENCY_NANOSECONDS.block;
@@ -64,12 +67,13 @@ export class VirtioBlock implements VirtioModel<{ writeCache: boolean }> {
   #writeCache = true;
 
   /** A device in front of a disk. */
-  constructor({ disk, serial }: VirtioBlockOptions) {
+  constructor({ disk, serial, queues = 1 }: VirtioBlockOptions) {
+    this.queueSizes = new Array(queues).fill(QUEUE_SIZE);
     this.#disk = disk;
     this.#serial = new TextEncoder().encode(`${serial}\0`);
     this.#sectors = Math.floor(disk.size / SECTOR_SIZE);
     this.features = F.SEG_MAX | F.GEOMETRY | F.BLK_SIZE | F.FLUSH | F.TOPOLOGY | F.CONFIG_WCE | F.DISCARD |
-      F.WRITE_ZEROES | (disk.readOnly ? F.RO : 0n);
+      F.WRITE_ZEROES | (disk.readOnly ? F.RO : 0n) | (queues > 1 ? F.MQ : 0n);
   }
 
   connect(host: VirtioHost): void {
@@ -88,7 +92,7 @@ export class VirtioBlock implements VirtioModel<{ writeCache: boolean }> {
     view.setUint8(19, SECTORS_PER_TRACK);
     view.setUint32(20, SECTOR_SIZE, true);
     view.setUint8(32, Number(this.#writesBack));
-    view.setUint16(34, 1, true);
+    view.setUint16(34, this.queueSizes.length, true);
     view.setUint32(36, SECTORS_MAX, true);
     view.setUint32(40, 1, true);
     view.setUint32(44, 1, true);
@@ -114,9 +118,9 @@ export class VirtioBlock implements VirtioModel<{ writeCache: boolean }> {
     return this.#host?.driverReady ?? false;
   }
 
-  serve(): void {
+  serve(index: number): void {
     const host = this.#host as VirtioHost;
-    const [queue] = host.queues;
+    const queue = host.queues[index];
     if (queue === undefined) return;
     for (const chain of queue.takeAll()) {
       const result = this.#request(chain);
