@@ -1,5 +1,5 @@
 /** The virtio block device (virtio 1.2, section 5.2) in front of a disk, with QEMU 7.2's features and limits. */
-import { flag, record } from "../../layout.ts";
+import { type FieldKind, flag, record } from "../../layout.ts";
 import type { BlockDevice } from "../../storage/block.ts";
 import type { Chain } from "./chain.ts";
 import { FEATURE, type VirtioHost, type VirtioModel } from "./device.ts";
@@ -53,12 +53,18 @@ const layout = record({ writeCache: flag });
 
 /** A disk. A request is one step: it is done when it is taken, whole, and in the order of the queue. */
 export class VirtioBlock implements VirtioModel<{ writeCache: boolean }> {
+  /** Type of device (section 5). */
   readonly deviceId = 2;
+  /** Entries of each queue at reset, as in QEMU. */
   readonly queueSizes: readonly number[];
+  /** What it offers to every driver. */
   readonly features: bigint;
+  /** What it offers to legacy drivers besides. */
   readonly legacyFeatures: bigint = FEATURE.NOTIFY_ON_EMPTY | F.SCSI;
-  readonly latencyNanoseconds = LATENCY_NANOSECONDS.block;
-  readonly layout = layout;
+  /** From a notification to the completion. */
+  readonly latencyNanoseconds: number = LATENCY_NANOSECONDS.block;
+  /** Section fields. */
+  readonly layout: FieldKind<{ writeCache: boolean }> = layout;
   readonly #disk: BlockDevice;
   readonly #serial: Uint8Array;
   readonly #sectors: number;
@@ -76,6 +82,7 @@ export class VirtioBlock implements VirtioModel<{ writeCache: boolean }> {
       F.WRITE_ZEROES | (disk.readOnly ? F.RO : 0n) | (queues > 1 ? F.MQ : 0n);
   }
 
+  /** Connects the core. */
   connect(host: VirtioHost): void {
     this.#host = host;
   }
@@ -118,6 +125,7 @@ export class VirtioBlock implements VirtioModel<{ writeCache: boolean }> {
     return this.#host?.driverReady ?? false;
   }
 
+  /** Does all requests that are available in a queue. */
   serve(index: number): void {
     const host = this.#host as VirtioHost;
     const queue = host.queues[index];
@@ -199,14 +207,17 @@ export class VirtioBlock implements VirtioModel<{ writeCache: boolean }> {
     return RESULT.OK;
   }
 
+  /** The write cache is on again. */
   reset(): void {
     this.#writeCache = true;
   }
 
+  /** The state to be saved. */
   state(): { writeCache: boolean } {
     return { writeCache: this.#writeCache };
   }
 
+  /** Restores what `state` gave. */
   restore({ writeCache }: { writeCache: boolean }): void {
     this.#writeCache = writeCache;
   }

@@ -1,5 +1,5 @@
 /** The virtio console (virtio 1.2, section 5.3): one port without a size, as a driver without MULTIPORT sees it. */
-import { bytes, record } from "../../layout.ts";
+import { bytes, type FieldKind, record } from "../../layout.ts";
 import { LEGACY_FEATURES, type VirtioHost, type VirtioModel } from "./device.ts";
 import { LATENCY_NANOSECONDS } from "./latency.ts";
 
@@ -14,12 +14,18 @@ const layout = record({ input: bytes(INPUT_MAX) });
 
 /** The console; bytes from outside wait until the driver has buffers for them. */
 export class VirtioConsole implements VirtioModel<{ input: Uint8Array }> {
+  /** Type of device (section 5). */
   readonly deviceId = 3;
+  /** Entries of each queue at reset, as in QEMU. */
   readonly queueSizes: readonly number[] = [128, 128];
+  /** What it offers to every driver. */
   readonly features: bigint = F_EMERG_WRITE;
+  /** What it offers to legacy drivers besides. */
   readonly legacyFeatures: bigint = LEGACY_FEATURES;
-  readonly latencyNanoseconds = LATENCY_NANOSECONDS.console;
-  readonly layout = layout;
+  /** From a notification to the completion. */
+  readonly latencyNanoseconds: number = LATENCY_NANOSECONDS.console;
+  /** Section fields. */
+  readonly layout: FieldKind<{ input: Uint8Array }> = layout;
   readonly #transmitted: (byte: number) => void;
   #host: VirtioHost | undefined;
   #input: Uint8Array = new Uint8Array(0);
@@ -29,10 +35,12 @@ export class VirtioConsole implements VirtioModel<{ input: Uint8Array }> {
     this.#transmitted = transmitted;
   }
 
+  /** Connects the core. */
   connect(host: VirtioHost): void {
     this.#host = host;
   }
 
+  /** No size, no further ports, no emergency character. */
   configuration(): Uint8Array {
     return new Uint8Array(CONFIGURATION_SIZE);
   }
@@ -43,6 +51,7 @@ export class VirtioConsole implements VirtioModel<{ input: Uint8Array }> {
     if (byte !== 0) this.#transmitted(byte);
   }
 
+  /** Transmits, or fills new buffers with what was typed. */
   serve(index: number): void {
     if (index === TRANSMIT) this.#transmit();
     else this.#refill();
@@ -88,10 +97,12 @@ export class VirtioConsole implements VirtioModel<{ input: Uint8Array }> {
     if (power) this.#input = new Uint8Array(0);
   }
 
+  /** The state to be saved. */
   state(): { input: Uint8Array } {
     return { input: this.#input };
   }
 
+  /** Restores what `state` gave. */
   restore({ input }: { input: Uint8Array }): void {
     this.#input = input;
   }

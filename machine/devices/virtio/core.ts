@@ -127,10 +127,10 @@ export class VirtioCore implements VirtioHost, QueueOwner {
     return this.#status;
   }
 
-  /** The driver writes the status; 0 resets the device. Only the device sets DEVICE_NEEDS_RESET. */
+  /** The driver writes the status; 0 resets the device. As in QEMU every bit is as written, DEVICE_NEEDS_RESET too. */
   writeStatus(value: number): void {
     if ((value & 0xff) === 0) return this.reset(false);
-    this.#status = value & 0xff & ~STATUS.DEVICE_NEEDS_RESET | this.#status & STATUS.DEVICE_NEEDS_RESET;
+    this.#status = value & 0xff;
   }
 
   /** INTERRUPT bits that the driver has not acknowledged. */

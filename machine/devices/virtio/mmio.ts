@@ -1,10 +1,10 @@
 /** The virtio-mmio transport with a device behind it, legacy or modern (virtio 1.2, section 4.2), as in QEMU 7.2. */
-import { record, u16, u32, u64, u8 } from "../../layout.ts";
+import { record, u16, u32, u64, u8, type ValueOf } from "../../layout.ts";
 import type { AccessContext } from "../../memory/physical.ts";
 import { type Section, type SectionLayout, sectionLayout } from "../../snapshot.ts";
 import type { Device, InterruptLine } from "../device.ts";
 import { type RegisterMap, registerMap, type RegisterRow } from "../register_map.ts";
-import type { VirtioCore } from "./core.ts";
+import type { VirtioCore, VirtioCoreState } from "./core.ts";
 import { STATUS, type VirtioTransport } from "./device.ts";
 import { QUEUE_SIZE_MAX, type Virtqueue } from "./queue.ts";
 
@@ -34,7 +34,11 @@ const fields = {
   queueAlign: u32,
 };
 const transportLayout = record(fields);
-const atReset = {
+
+/** What the transport itself keeps. */
+export type VirtioMmioState = ValueOf<typeof fields>;
+
+const atReset: VirtioMmioState = {
   deviceFeaturesSel: 0,
   driverFeaturesSel: 0,
   driverFeatures: 0n,
@@ -120,9 +124,9 @@ export class VirtioMmio implements Device, VirtioTransport {
   /** The device. */
   readonly core: VirtioCore;
   /** What the transport itself keeps. */
-  state = { ...atReset };
+  state: VirtioMmioState = { ...atReset };
   readonly #line: InterruptLine;
-  readonly #layout: SectionLayout<{ transport: typeof atReset; core: ReturnType<VirtioCore["state"]> }>;
+  readonly #layout: SectionLayout<{ transport: VirtioMmioState; core: VirtioCoreState }>;
 
   /** Connects the device. */
   constructor({ name, version, core, line }: VirtioMmioOptions) {

@@ -1,4 +1,5 @@
 /** The virtio network card (virtio 1.2, section 5.1): one pair of queues and a control queue, no offloads. */
+import type { FieldKind } from "../../layout.ts";
 import { FRAME_SIZE_MAX, FRAME_SIZE_MIN, type Network } from "../../network/network.ts";
 import type { Chain } from "./chain.ts";
 import { FEATURE, LEGACY_FEATURES, type VirtioHost, type VirtioModel } from "./device.ts";
@@ -47,13 +48,19 @@ const RESULT = { OK: 0, ERR: 1 } as const;
 
 /** A network card. Frames that come while the driver has no room for them are lost, as on any wire. */
 export class VirtioNet implements VirtioModel<FilterState> {
+  /** Type of device (section 5). */
   readonly deviceId = 1;
+  /** Entries of each queue at reset, as in QEMU. */
   readonly queueSizes: readonly number[] = [256, 256, 64];
+  /** What it offers to every driver. */
   readonly features: bigint = F.MAC | F.MRG_RXBUF | F.STATUS | F.CTRL_VQ | F.CTRL_RX | F.CTRL_RX_EXTRA |
     F.CTRL_MAC_ADDR;
+  /** What it offers to legacy drivers besides. */
   readonly legacyFeatures: bigint = LEGACY_FEATURES;
-  readonly latencyNanoseconds = LATENCY_NANOSECONDS.net;
-  readonly layout = filterLayout;
+  /** From a notification to the completion. */
+  readonly latencyNanoseconds: number = LATENCY_NANOSECONDS.net;
+  /** Section fields. */
+  readonly layout: FieldKind<FilterState> = filterLayout;
   readonly #network: Network;
   readonly #mac: Uint8Array;
   #host: VirtioHost | undefined;
@@ -67,6 +74,7 @@ export class VirtioNet implements VirtioModel<FilterState> {
     network.connect({ receive: (frame) => this.#receive(frame) });
   }
 
+  /** Connects the core. */
   connect(host: VirtioHost): void {
     this.#host = host;
   }
@@ -83,6 +91,7 @@ export class VirtioNet implements VirtioModel<FilterState> {
     this.#filter = { ...this.#filter, mac: configuration.slice(0, MAC_SIZE) };
   }
 
+  /** Sends what is to be sent, or does control commands; buffers to receive in wait for frames. */
   serve(index: number): void {
     if (index === TRANSMIT) this.#transmit();
     if (index === CONTROL) this.#control();
@@ -152,14 +161,17 @@ export class VirtioNet implements VirtioModel<FilterState> {
     queue.signal();
   }
 
+  /** The filter takes everything; the address is the first one. */
   reset(): void {
     this.#filter = filterAtReset(this.#mac);
   }
 
+  /** The state to be saved. */
   state(): FilterState {
     return this.#filter;
   }
 
+  /** Restores what `state` gave. */
   restore(state: FilterState): void {
     this.#filter = state;
   }

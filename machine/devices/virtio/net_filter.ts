@@ -1,5 +1,5 @@
 /** Which frames a virtio network card takes, and the control commands that say so (virtio 1.2, section 5.1.6.5). */
-import { flag, listOf, record, type ValueOf } from "../../layout.ts";
+import { type FieldKind, flag, listOf, record, type ValueOf } from "../../layout.ts";
 import { octets } from "../fixed_arrays.ts";
 
 /** Bytes of an Ethernet address. */
@@ -35,7 +35,7 @@ const fields = {
 };
 
 /** Section fields of a filter. */
-export const filterLayout = record(fields);
+export const filterLayout: FieldKind<FilterState> = record(fields);
 
 /** What a filter knows. */
 export type FilterState = ValueOf<typeof fields>;

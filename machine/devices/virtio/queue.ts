@@ -1,5 +1,5 @@
 /** A split virtqueue as the device sees it: descriptor chains in, used buffers out (virtio 1.2, section 2.7). */
-import { flag, record, u16, u64, type ValueOf } from "../../layout.ts";
+import { type FieldKind, flag, record, u16, u64, type ValueOf } from "../../layout.ts";
 import type { Dma } from "../dma.ts";
 import { Chain, type Segment } from "./chain.ts";
 import { FEATURE } from "./device.ts";
@@ -29,7 +29,7 @@ const fields = {
 };
 
 /** The section fields of a queue. */
-export const queueLayout = record(fields);
+export const queueLayout: FieldKind<QueueState> = record(fields);
 
 /** The state of a queue. */
 export type QueueState = ValueOf<typeof fields>;

@@ -1,6 +1,6 @@
 /** The virtio entropy device (virtio 1.2, section 5.4): a stream of bytes derived from the configuration's seed. */
 import { createHash } from "node:crypto";
-import { record, u53 } from "../../layout.ts";
+import { type FieldKind, record, u53 } from "../../layout.ts";
 import { LEGACY_FEATURES, type VirtioHost, type VirtioModel } from "./device.ts";
 import { LATENCY_NANOSECONDS } from "./latency.ts";
 
@@ -12,12 +12,18 @@ const layout = record({ position: u53 });
 
 /** Block k of the stream is SHA-256("virtio-rng NAME SEED k"): like true entropy to a guest, and the same in every run. */
 export class VirtioRng implements VirtioModel<{ position: number }> {
+  /** Type of device (section 5). */
   readonly deviceId = 4;
+  /** Entries of each queue at reset, as in QEMU. */
   readonly queueSizes: readonly number[] = [8];
+  /** What it offers to every driver. */
   readonly features = 0n;
+  /** What it offers to legacy drivers besides. */
   readonly legacyFeatures: bigint = LEGACY_FEATURES;
-  readonly latencyNanoseconds = LATENCY_NANOSECONDS.rng;
-  readonly layout = layout;
+  /** From a notification to the completion. */
+  readonly latencyNanoseconds: number = LATENCY_NANOSECONDS.rng;
+  /** Section fields. */
+  readonly layout: FieldKind<{ position: number }> = layout;
   readonly #seed: number;
   #host: VirtioHost | undefined;
   /** Bytes given out since power-on: a reset by the driver does not bring old ones back. */
@@ -28,16 +34,20 @@ export class VirtioRng implements VirtioModel<{ position: number }> {
     this.#seed = seed;
   }
 
+  /** Connects the core. */
   connect(host: VirtioHost): void {
     this.#host = host;
   }
 
+  /** There is none. */
   configuration(): Uint8Array {
     return new Uint8Array(0);
   }
 
+  /** There is none. */
   configurationWritten(): void {}
 
+  /** Fills all buffers that are available. */
   serve(): void {
     const host = this.#host as VirtioHost;
     const [queue] = host.queues;
@@ -61,14 +71,17 @@ export class VirtioRng implements VirtioModel<{ position: number }> {
     return blocks.subarray(from, from + count);
   }
 
+  /** The stream starts over with the power. */
   reset(power: boolean): void {
     if (power) this.#position = 0;
   }
 
+  /** The state to be saved. */
   state(): { position: number } {
     return { position: this.#position };
   }
 
+  /** Restores what `state` gave. */
   restore({ position }: { position: number }): void {
     this.#position = position;
   }
