@@ -1,6 +1,7 @@
 /** Compares the device models with QEMU's, live: traces with the seed of the fixtures and with another one. */
 import { replayTrace, tracePath } from "../machine/devices/trace.ts";
 import { TRACE_NAMES, TRACE_TARGETS, type TraceName } from "../machine/devices/trace_targets.ts";
+import { compareGicV3Cpus } from "./devices/gic_v3_cpus.ts";
 import { recordCpusTrace } from "./devices/cpus_recorder.ts";
 import { recordTrace } from "./devices/trace_recorder.ts";
 
@@ -15,6 +16,7 @@ if (import.meta.main) {
   const otherSeed = crypto.getRandomValues(new Uint32Array(1))[0] as number;
   let steps = 0;
   for (const seed of [FIXTURE_SEED, otherSeed]) {
+    steps += await compareGicV3Cpus(seed);
     for (const name of TRACE_NAMES) {
       const lines = await record(name, seed);
       steps += replayTrace(`${name} with seed ${seed}`, lines, TRACE_TARGETS[name]());
@@ -27,6 +29,6 @@ if (import.meta.main) {
     }
   }
   console.log(
-    `devices: ${steps} accesses agreed in ${TRACE_NAMES.length} traces, seeds ${FIXTURE_SEED} and ${otherSeed}`,
+    `devices: ${steps} accesses agreed in ${TRACE_NAMES.length} traces and on CPUs with a GICv3, seeds ${FIXTURE_SEED} and ${otherSeed}`,
   );
 }

@@ -1,5 +1,5 @@
 // Runs a table of accesses on several CPUs at EL3, each when it is its turn; VA bit 32 makes an access Non-secure.
-// Table at 0x40110000, 32 bytes each: kind (0 end, 1 read, 2 write, 3 ISR_EL1), size, CPU, value, address; turn at 0x40100000.
+// Table at 0x40110000, 32 bytes each: kind (0 end, 1 read, 2 write, 3 ISR_EL1, 4 instruction), size, CPU, value, address; turn at 0x40100000.
 .text
 start:
   mrs x19, mpidr_el1
@@ -32,6 +32,8 @@ wait:
   cbz w2, end
   cmp w2, #3
   b.eq isr
+  cmp w2, #4
+  b.eq execute
   cmp w2, #2
   b.eq wr
   cmp w3, #1
@@ -54,6 +56,22 @@ wr:
 1: strb w4, [x5]
   b done
 2: strh w4, [x5]
+  b done
+execute:                                // the word in place of the value, X0 from the address; its X0 is the value
+  adr x6, slot
+  str w4, [x6]
+  dc cvau, x6
+  dsb sy
+  ic ivau, x6
+  dsb sy
+  isb
+  mov x0, x5
+slot:
+  nop
+  mov x4, x0
+  dsb sy
+  isb
+  ldr w0, [x20]
   b done
 isr:
   dsb sy

@@ -1,24 +1,15 @@
 /** Records what QEMU answers to random accesses of several CPUs, Secure and Non-secure, to its GICv2. */
 import { buildGic } from "../../machine/devices/gic_support.ts";
 import { by } from "../../machine/devices/support.ts";
+import { onQemu, type RunnerAccess } from "./access_runner.ts";
 import { Random } from "./random.ts";
-
-/** One access, or with `level` a look at ISR_EL1. */
-interface Access {
-  readonly kind: "read" | "write" | "level";
-  readonly cpu: number;
-  readonly secure: boolean;
-  readonly size: number;
-  readonly address: number;
-  readonly value: number;
-}
 
 const CPUS = 4;
 const GICD = 0x0800_0000, GICC = 0x0801_0000;
 const SHARED = [33, 34, 40, 64];
-const RUNNER = 0x4020_0000, TABLE = 0x4011_0000;
-const NON_SECURE_VIEW = 2 ** 32;
-const KINDS = { read: 1, write: 2, level: 3 } as const;
+
+/** Accesses on the bus alone. */
+type Access = RunnerAccess & { readonly kind: "read" | "write" | "level"; readonly address: number };
 
 const targetOf = (interrupt: number): number => interrupt % CPUS;
 const isGroup1 = (sgi: number): boolean => sgi >= 8;
@@ -144,49 +135,6 @@ function generate(random: Random, count: number): Access[] {
   return accesses;
 }
 
-function tableOf(accesses: readonly Access[]): Uint8Array {
-  const view = new DataView(new ArrayBuffer(32 * (accesses.length + 1)));
-  for (const [index, { kind, cpu, secure, size, address, value }] of accesses.entries()) {
-    const at = 32 * index;
-    for (const [word, field] of [KINDS[kind], size, cpu, value].entries()) {
-      view.setUint32(at + 4 * word, field, true);
-    }
-    view.setBigUint64(at + 16, BigInt(address + (secure ? 0 : NON_SECURE_VIEW)), true);
-  }
-  return new Uint8Array(view.buffer);
-}
-
-async function run(command: string, ...args: string[]): Promise<void> {
-  const { success, stderr } = await new Deno.Command(command, { args }).output();
-  if (!success) throw new Error(`${command}: ${new TextDecoder().decode(stderr)}`);
-}
-
-/** The accesses as QEMU carries them out on a board with EL3; the value of each. */
-async function onQemu(accesses: readonly Access[]): Promise<Uint32Array> {
-  const folder = await Deno.makeTempDir();
-  const source = new URL("access_runner.s", import.meta.url).pathname;
-  await run("llvm-mc", "-triple=aarch64", "-filetype=obj", source, "-o", `${folder}/runner.o`);
-  await run("llvm-objcopy", "-O", "binary", "-j", ".text", `${folder}/runner.o`, `${folder}/runner.bin`);
-  await Deno.writeFile(`${folder}/table.bin`, tableOf(accesses));
-  await run(
-    "qemu-system-aarch64",
-    ..."-M virt,secure=on -accel tcg,thread=single -cpu cortex-a57 -m 128 -nodefaults -display none".split(
-      " ",
-    ),
-    ...`-smp ${CPUS} -serial file:${folder}/values.bin -semihosting-config enable=on,target=native`.split(
-      " ",
-    ),
-    "-device",
-    `loader,file=${folder}/runner.bin,addr=${RUNNER},force-raw=on`,
-    "-device",
-    `loader,file=${folder}/table.bin,addr=${TABLE},force-raw=on`,
-    ...Array.from({ length: CPUS }, (_, cpu) => ["-device", `loader,addr=${RUNNER},cpu-num=${cpu}`]).flat(),
-  );
-  const values = await Deno.readFile(`${folder}/values.bin`);
-  await Deno.remove(folder, { recursive: true });
-  return new Uint32Array(values.buffer, 0, accesses.length);
-}
-
 function lineOf({ kind, cpu, secure, size, address }: Access, value: number): string {
   if (kind === "level") return `l ${cpu} ${(value >>> 6 & 3).toString(2).padStart(2, "0")}`;
   const masked = size === 4 ? value : value & 2 ** (8 * size) - 1;
@@ -196,7 +144,7 @@ function lineOf({ kind, cpu, secure, size, address }: Access, value: number): st
 /** Records a trace with a seed. */
 export async function recordCpusTrace(seed: number): Promise<string[]> {
   const accesses = generate(new Random(seed), 4000);
-  const values = await onQemu(accesses);
+  const values = await onQemu(accesses, CPUS, "virt,secure=on");
   const lines = accesses.map((access, index) => lineOf(access, values[index] as number));
   return [`# QEMU 7.2.22, -M virt,secure=on -smp ${CPUS}; seed ${seed}`, ...lines];
 }

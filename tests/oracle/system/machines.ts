@@ -119,7 +119,6 @@ export function endOfProgram(
   const configuration = parseConfiguration({
     cpuModel: model,
     gicVersion,
-    its: false,
     secure: program.top === 3,
     virtualization: program.top >= 2,
     memoryMiB: 256,
