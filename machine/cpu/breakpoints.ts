@@ -142,12 +142,18 @@ function armedEvents(cpu: Cpu): ArmedEvents | undefined {
 
 /**
  * Must be called after a change of MDSCR_EL1 and of the registers of breakpoints and watchpoints. Quick paths know
- * pages without either only, so what they know is dropped.
+ * pages without watchpoints and instructions without breakpoints only, so what they know of others is dropped.
  */
 export function debugRegistersChanged(cpu: Cpu): void {
   const before = cpu.armed;
   cpu.armed = armedEvents(cpu);
-  if (before !== undefined || cpu.armed !== undefined) cpu.tlb.drop();
+  if (before === undefined && cpu.armed === undefined) return;
+  cpu.attention = true;
+  if (cpu.armed !== undefined && cpu.armed.watchpoints.length > 0) cpu.tlb.drop();
+  const { codeObserver } = cpu.surroundings.memory;
+  for (const armed of [before, cpu.armed]) {
+    for (const { address } of armed?.addresses ?? []) codeObserver?.breakpointChanged(address);
+  }
 }
 
 const PAGE_SHIFT = 12n;
@@ -162,11 +168,17 @@ export function isPageWatched({ armed }: Cpu, address: bigint): boolean {
   return armed !== undefined && armed.watchpoints.some(({ first, last }) => isSamePage(address, first, last));
 }
 
-/** An instruction in the page of an address may match a breakpoint. */
-export function hasPageBreakpoint({ armed }: Cpu, address: bigint): boolean {
-  return armed !== undefined &&
-    (armed.contexts.length > 0 ||
-      armed.addresses.some((breakpoint) => isSamePage(address, breakpoint.address)));
+/** A breakpoint of some CPU is on an address, whatever its tag: quick paths leave the instruction alone. */
+export function hasBreakpoint(cpus: readonly Cpu[], address: bigint): boolean {
+  const plain = BigInt.asUintN(ADDRESS_BITS, address);
+  return cpus.some(({ armed }) =>
+    armed?.addresses.some((breakpoint) => breakpoint.address === plain) === true
+  );
+}
+
+/** A breakpoint on a context alone may match any instruction. */
+export function mayBreakAnywhere({ armed }: Cpu): boolean {
+  return armed !== undefined && armed.contexts.length > 0;
 }
 
 /** The context that a breakpoint compares is the present one (Arm ARM AArch64.BreakpointValueMatch). */

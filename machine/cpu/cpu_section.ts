@@ -4,7 +4,7 @@ import { type Section, sectionLayout } from "../snapshot.ts";
 import { debugRegistersChanged } from "./breakpoints.ts";
 import type { Cpu } from "./cpu.ts";
 import type { ExceptionLevel } from "./exception.ts";
-import { planOverflow } from "./performance_counters.ts";
+import { advanceCounters, planOverflow } from "./performance_counters.ts";
 import { extensionState } from "./pstate.ts";
 import { selectStackPointer } from "./stack_pointer.ts";
 import { INDEX, STORED_REGISTERS } from "./system_register_index.ts";
@@ -54,6 +54,8 @@ export function saveCpu(cpu: Cpu): Section[] {
   const { pan, uao, dit, ssbs, branchType } = cpu;
   const { on, waiting, eventRegister, eventSource, yielded, serrorPending } = cpu;
   selectStackPointer(cpu, el, spSel);
+  // When counters were last looked at is no part of the state.
+  advanceCounters(cpu);
   return [layout.encode(sectionName(cpu), {
     x: [...registers.slots.subarray(0, GENERAL)],
     pc: registers.pc,

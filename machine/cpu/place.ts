@@ -2,7 +2,7 @@
 import type { PhysicalAddress } from "../address.ts";
 import { isDevice } from "../memory/attributes.ts";
 import { type Fault, stage1Fault } from "../memory/fault.ts";
-import type { AccessControls, TlbTable } from "../memory/tlb.ts";
+import { type AccessControls, type TlbTable, WATCHED_CONTEXT } from "../memory/tlb.ts";
 import { PAGE_SIZE } from "../memory/physical.ts";
 import {
   type SplitAddress,
@@ -69,7 +69,8 @@ export function locate(
   const { tlb, surroundings: { memory, strict } } = cpu;
   const split = splitAddress(address);
   const { high, low } = split;
-  const context = (high & 0x0080_0000) === 0 ? controls.lowerContext : controls.upperContext;
+  const plain = (high & 0x0080_0000) === 0 ? controls.lowerContext : controls.upperContext;
+  const context = kind !== "execute" && isPageWatched(cpu, address) ? plain | WATCHED_CONTEXT : plain;
   const table: TlbTable = tlb[kind];
   const index = table.find(high, low, context);
   const mayHit = strict === undefined || strict.contexts?.[cpu.index]?.translates !== true;
@@ -99,8 +100,7 @@ export function locate(
   if (kind === "write" ? device !== undefined : !direct) return elsewhere;
   const cached = strict !== undefined && strict.hasCaches &&
     isCached(controls.translation.stage1, attribute, kind === "execute");
-  const isQuick = kind === "execute" || !isPageWatched(cpu, address);
-  if (isQuick && (strict === undefined || strict.isLasting)) {
+  if (strict === undefined || strict.isLasting) {
     const mustAlign = isDevice(attribute) || controls.alignmentChecked;
     const filled = tlb.fill(table, high, low, context, hostOffset, physical, descriptor, mustAlign, guarded);
     if (cached) table.markCached(filled);

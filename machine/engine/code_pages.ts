@@ -108,6 +108,16 @@ export class CodePages {
     else this.#reset(page, within, within + size - 1);
   }
 
+  /** The instruction at a virtual address, of which the low 56 bits are given, must be decoded again. */
+  forgetInstruction(address: bigint): void {
+    const within = Number(address & 0xfffn);
+    for (const page of this.#pages) {
+      if (BigInt.asUintN(56, page.address) === address - BigInt(within)) {
+        this.#reset(page.hostPage, within, within);
+      }
+    }
+  }
+
   #reset(hostPage: number, first: number, last: number): void {
     for (const { base } of this.#byHostPage.get(hostPage) ?? []) {
       for (let word = first >> 2; word <= last >> 2; word++) {

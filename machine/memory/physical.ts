@@ -101,6 +101,8 @@ export interface CodeObserver {
   written(hostOffset: number, size: number): void;
   /** Nothing that was read from memory before can be relied on. */
   dropped(): void;
+  /** A breakpoint of some CPU on a virtual address (56 bits, without its tag) was armed or disarmed. */
+  breakpointChanged(address: bigint): void;
 }
 
 /** The machine's physical memory map and its bytes. */

@@ -63,6 +63,17 @@ export const TABLE_OFFSETS = {
 /** Words of the exclusive monitor beside the tables: 1 while open, bytes watched, offset in the machine's memory. */
 export const MONITOR = { open: 0, size: 1, host: 2 } as const;
 
+/**
+ * A context with this bit is that of a page whose accesses have to be looked at one by one (watchpoints). Its entries
+ * are where no quick path looks for the page: beside the entry without the bit.
+ */
+export const WATCHED_CONTEXT = 1;
+
+/** The entry of a page (bits 31–12 of `low`) in a context. */
+function indexOf(low: number, context: number): number {
+  return ((low >>> 12) ^ context ^ (context & WATCHED_CONTEXT) * (CONTEXT_STEP + 1)) & (TLB_ENTRIES - 1);
+}
+
 /** Direct-mapped entries for one kind of access, where compiled code finds them too. */
 export class TlbTable {
   /**
@@ -88,7 +99,7 @@ export class TlbTable {
     aligned: boolean,
     guarded = false,
   ): number {
-    const index = ((low >>> 12) ^ context) & (TLB_ENTRIES - 1);
+    const index = indexOf(low, context);
     const at = index * ENTRY_WORDS, { words } = this;
     words[at] = (low & ~0xfff) | context;
     words[at + 1] = high;
@@ -136,7 +147,7 @@ export class TlbTable {
 
   /** Index of the entry for an address (bits 31–0) in a context, or −1 when it is another's. */
   find(high: number, low: number, context: number): number {
-    const index = ((low >>> 12) ^ context) & (TLB_ENTRIES - 1);
+    const index = indexOf(low, context);
     const at = index * ENTRY_WORDS, { words } = this;
     const hit = words[at] === ((low & ~0xfff) | context) && words[at + 1] === (high | 0);
     return hit && context !== 0 ? index : -1;

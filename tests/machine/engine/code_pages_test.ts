@@ -16,6 +16,7 @@ function pagesOfMemory() {
   memory.codeObserver = {
     written: (offset, size) => pages.written(offset, size),
     dropped: () => pages.drop(),
+    breakpointChanged: (address) => pages.forgetInstruction(address),
   };
   const handlerOf = (record: number) => memory.view.getUint16(record + RECORD.handler, true);
   return { memory, pages, handlerOf };
@@ -65,4 +66,16 @@ Deno.test("CodePages.drop forgets all records", () => {
   pages.drop();
   assertEquals([handlerOf(base), memory.pageFlags[1]], [0, 0]);
   assertEquals(pages.open(0x2000, 0x7000n)?.base, base);
+});
+
+Deno.test("CodePages.forgetInstruction forgets one instruction wherever it is seen at its address", () => {
+  const { memory, pages, handlerOf } = pagesOfMemory();
+  const high = pages.open(0, 0xffff_8000_0000_1000n), other = pages.open(4096, 0x2000n);
+  const records = [high, other].map((page) => (page as { base: number }).base + 2 * RECORD_SIZE);
+  for (const record of records) {
+    for (const at of [record, record + RECORD_SIZE]) pages.write(at, SHAPED, undefined);
+  }
+  memory.codeObserver?.breakpointChanged(0xff_8000_0000_1008n);
+  const [first = 0, second = 0] = records;
+  assertEquals([first, first + RECORD_SIZE, second].map(handlerOf), [HANDLER.undecoded, SHAPED, SHAPED]);
 });
