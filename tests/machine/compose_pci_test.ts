@@ -3,7 +3,17 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { assignSlots } from "../../machine/compose_pci.ts";
 import { parseConfiguration } from "../../machine/configuration.ts";
 import { ConfigurationError } from "../../machine/errors.ts";
-import { buildMachine, drive, ECAM, RAM } from "./devices/pci/board_support.ts";
+import {
+  buildMachine,
+  DATA,
+  drive,
+  ECAM,
+  HIGH,
+  type Message,
+  RESULT,
+  sectorRead,
+  USED,
+} from "./devices/pci/board_support.ts";
 
 function slotsOf(...devices: object[]): (number | undefined)[] {
   const list = parseConfiguration({ devices }).devices;
@@ -103,55 +113,9 @@ Deno.test("a virtio disk on PCIe has a queue and a vector for each CPU, as in QE
   assertEquals([read(config + 0x98), read(HIGH + 0x12, 2), read(HIGH + 0x2022, 2)], [0x0004_8411, 4, 4]);
 });
 
-const LOW = 0x1000_0000;
-const HIGH = 0x80_0000_0000;
-/** Beyond the device tree at the beginning of RAM. */
-const FREE = RAM + 2 ** 24;
-const [DESCRIPTORS, AVAILABLE, USED, REQUEST] = [FREE, FREE + 0x1000, FREE + 0x2000, FREE + 0x3000];
-
-/** Drives a virtio block device in slot 1 by its modern BAR: negotiates, sets a queue up, and reads sector 3. */
-function readSector(
-  { write, pass }: ReturnType<typeof buildMachine>,
-  messageAddress: number | undefined,
-): void {
-  const config = ECAM + (1 << 15);
-  write(config + 0x14, LOW);
-  write(config + 0x20, 0);
-  write(config + 0x24, HIGH / 2 ** 32);
-  write(config + 0x04, 0x6, 2);
-  if (messageAddress !== undefined) {
-    write(LOW + 16, messageAddress);
-    write(LOW + 24, 85);
-    write(LOW + 28, 0);
-    write(config + 0x9a, 0x8000, 2);
-  }
-  for (const status of [1, 3]) write(HIGH + 0x14, status, 1);
-  write(HIGH + 0x08, 1);
-  write(HIGH + 0x0c, 1); // VERSION_1
-  write(HIGH + 0x14, 0xb, 1);
-  write(HIGH + 0x1a, 1, 2);
-  for (const [offset, address] of [[0x20, DESCRIPTORS], [0x28, AVAILABLE], [0x30, USED]] as const) {
-    write(HIGH + offset, address);
-    write(HIGH + offset + 4, 0);
-  }
-  write(HIGH + 0x1c, 1, 2);
-  write(HIGH + 0x14, 0xf, 1);
-  write(REQUEST, 0); // read
-  write(REQUEST + 8, 3); // sector
-  const descriptors = [[REQUEST, 16, 1, 1], [REQUEST + 0x200, 512, 3, 2], [
-    REQUEST + 0x800,
-    1,
-    2,
-    0,
-  ]] as const;
-  for (const [index, [address, length, flags, next]] of descriptors.entries()) {
-    write(DESCRIPTORS + index * 16, address);
-    write(DESCRIPTORS + index * 16 + 8, length);
-    write(DESCRIPTORS + index * 16 + 12, flags, 2);
-    write(DESCRIPTORS + index * 16 + 14, next, 2);
-  }
-  write(AVAILABLE + 2, 1, 2);
-  write(HIGH + 0x3000, 0, 2);
+/** Lets a machine read a sector and wait for it. */
+function readSector({ write, pass }: ReturnType<typeof buildMachine>, message?: Message): void {
+  for (const [address, value, size] of sectorRead(message)) write(address, value, size);
   pass(1_000_000);
 }
 
@@ -164,8 +128,8 @@ Deno.test("a virtio disk on PCIe reads by DMA and interrupts by a message throug
   });
   const { read, write } = machine;
   write(0x0800_0c00 + 20, 0x800); // GICD_ICFGR5: interrupt 85 is edge-triggered
-  readSector(machine, 0x0802_0040);
-  assertEquals([read(USED + 2, 2), read(REQUEST + 0x200, 1), read(REQUEST + 0x800, 1)], [1, 3, 0]);
+  readSector(machine, { address: 0x0802_0040, data: 85 });
+  assertEquals([read(USED + 2, 2), read(DATA, 1), read(RESULT, 1)], [1, 3, 0]);
   assertEquals(read(PENDING + 8), 1 << (85 - 64));
   assertEquals(read(ECAM + (1 << 15) + 6, 2), 0x10, "no INTx");
 });
@@ -176,7 +140,7 @@ Deno.test("a virtio disk on PCIe drives INTA without MSI-X until the ISR is read
     devices: [{ driver: "virtio-blk-pci", drive: "d0" }],
   });
   const { read } = machine;
-  readSector(machine, undefined);
+  readSector(machine);
   assertEquals(
     [read(PENDING + 4), read(ECAM + (1 << 15) + 6, 2)],
     [1 << 4, 0x18],
@@ -189,7 +153,7 @@ Deno.test("a virtio disk on PCIe drives INTA without MSI-X until the ISR is read
 Deno.test("a board with PCI devices restores what it saved", () => {
   const input = { drives: [drive("d0")], devices: [{ driver: "virtio-blk-pci", drive: "d0" }] };
   const machine = buildMachine(input);
-  readSector(machine, undefined);
+  readSector(machine);
   const sections = machine.board.save();
   const fresh = buildMachine(input);
   fresh.board.restore((name) => {
