@@ -3,6 +3,7 @@ import type { CpuModel } from "../../../machine/a64/feature.ts";
 import { Clock } from "../../../machine/clock.ts";
 import { Cpu, type CpuFeatures } from "../../../machine/cpu/cpu.ts";
 import type { StrictModels } from "../../../machine/cpu/strict_models.ts";
+import type { GicCpuInterface } from "../../../machine/cpu/gic_interface.ts";
 import { resetCpu } from "../../../machine/cpu/reset.ts";
 import { CPU_STATE_SIZE } from "../../../machine/cpu/registers.ts";
 import { GenericTimer } from "../../../machine/devices/generic_timer.ts";
@@ -27,6 +28,8 @@ export interface TestOptions {
   readonly firmware?: "hvc" | "smc";
   /** Semihosting is on. */
   readonly semihosting?: boolean;
+  /** The interface of every CPU to a GICv3. */
+  readonly gic?: GicCpuInterface;
   /** Strict models of the CPUs. */
   readonly strict?: (memory: PhysicalMemory, events: EventHub) => StrictModels;
 }
@@ -60,6 +63,7 @@ export function testCpus(options: TestOptions = {}): TestCpus {
   const features: CpuFeatures = { model, el2, el3 };
   const surroundings = {
     strict: options.strict?.(memory, hub),
+    gic: options.gic,
     memory,
     clock,
     events: hub,
