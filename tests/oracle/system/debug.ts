@@ -11,7 +11,8 @@ const MDE = 1n << 15n,
   SDD = 1n << 16n,
   TDE = 1n << 8n,
   HCR_RW = 1n << 31n,
-  HCR_TGE = 1n << 27n;
+  HCR_TGE = 1n << 27n,
+  HCR_E2H = 1n << 34n;
 const SPSR_D = 1n << 9n;
 /** What every run begins with, and without NS. */
 const SCR = [0x531n, 0x531n, 0x530n];
@@ -25,7 +26,7 @@ interface Situation {
   readonly name: string;
 }
 
-function situate(program: SystemProgram, random: Choices, level: Level): Situation {
+function situate(program: SystemProgram, random: Choices, level: Level, isHost: boolean): Situation {
   const { top } = program;
   program.reset().set("OSLAR_EL1", 0n).set("CONTEXTIDR_EL1", random.pick([CONTEXT, 1n]));
   const mdscr = random.pick([MDE | KDE, MDE | KDE, MDE, KDE]);
@@ -40,7 +41,9 @@ function situate(program: SystemProgram, random: Choices, level: Level): Situati
   const routes = level === 0 && top >= 2 ? random.pick([0n, 0n, HCR_TGE]) : 0n;
   if (top >= 2) {
     const mdcr2 = 6n | random.pick([0n, TDE]);
-    const hcr = HCR_RW | routes;
+    const hcr = HCR_RW | routes | (isHost ? HCR_E2H : 0n);
+    // The host's CPTR_EL2 is as CPACR_EL1.
+    if (isHost) program.set("CPTR_EL2", 3n << 20n).set("CONTEXTIDR_EL2", random.pick([CONTEXT, 1n]));
     program.set("MDCR_EL2", mdcr2).set("HCR_EL2", hcr);
     name += `, MDCR_EL2 ${mdcr2.toString(16)}, HCR_EL2 ${hcr.toString(16)}`;
   }
@@ -76,11 +79,11 @@ const STEPS: readonly (readonly (string | number)[])[] = [
   ["mov x4, #1", "mov x5, #2", "mov x6, #3"], ["b 8", "nop", "mov x5, #2"], ["nop", "svc #1"], ["nop", 0, "nop"], ["nop", "brk #3"],
 ];
 
-function breakpointRuns(program: SystemProgram): void {
+function breakpointRuns(program: SystemProgram, isHost: boolean): void {
   const random = new Choices(7);
   for (let index = 0; index < RUNS; index++) {
     const level = random.pick(levelsOf(program.top).filter((level) => level < program.top));
-    const { spsr, name } = situate(program, random, level);
+    const { spsr, name } = situate(program, random, level, isHost);
     const number = random.below(4), linked = link(program, random);
     const offset = BigInt(random.pick([0, 4, 4, 8, 8, 12, 6]));
     const bas = random.pick([15n, 15n, 15n, 3n, 0n, 12n]);
@@ -123,11 +126,11 @@ const ACCESSES = [
 ];
 const ATOMICS = ["ldadd x0, x4, [x1]", "swp x0, x4, [x1]", "cas x4, x0, [x1]", "ldset w0, w4, [x1]"];
 
-function watchpointRuns(program: SystemProgram, accesses: readonly string[]): void {
+function watchpointRuns(program: SystemProgram, accesses: readonly string[], isHost: boolean): void {
   const random = new Choices(8);
   for (let index = 0; index < RUNS; index++) {
     const level = random.pick(levelsOf(program.top).filter((level) => level < program.top));
-    const { spsr, isRouted, name } = situate(program, random, level);
+    const { spsr, isRouted, name } = situate(program, random, level, isHost);
     const number = random.below(4), linked = link(program, random);
     const address = MEMORY + BigInt(random.pick([0, 0, 0, 4, 8, 16, 64, -8, 0x1000]));
     const bas = BigInt(random.pick([255, 255, 255, 15, 240, 1, 8, 0x28, 0, 0x3c]));
@@ -161,11 +164,11 @@ const STEPPED: readonly (readonly (string | number)[])[] = [
 ];
 
 /** Software step of one instruction, with a breakpoint on it or the next one and a watchpoint on what it accesses at times. */
-function stepRuns(program: SystemProgram): void {
+function stepRuns(program: SystemProgram, isHost: boolean): void {
   const random = new Choices(9);
   for (let index = 0; index < RUNS; index++) {
     const level = random.pick(levelsOf(program.top).filter((level) => level < program.top));
-    const { spsr, name } = situate(program, random, level);
+    const { spsr, name } = situate(program, random, level, isHost);
     const mdscr = random.pick([MDE | KDE | SS, KDE | SS, SS, MDE | SS]);
     program.set("MDSCR_EL1", mdscr);
     const offset = BigInt(random.pick([0, 4, 8])), armed = random.below(4);
@@ -188,18 +191,20 @@ function stepRuns(program: SystemProgram): void {
   }
 }
 
-function group(top: TopLevel, model: GroupModel): Group[] {
-  const end = model === "max" ? ", max" : "";
+/** The groups of a model; those of a host have HCR_EL2.E2H set, and CONTEXTIDR_EL2 to compare. */
+function group(top: TopLevel, model: GroupModel, isHost = false): Group[] {
+  const end = `${isHost ? " of a host" : `, top EL${top}`}${model === "max" ? ", max" : ""}`;
   const accesses = model === "max" ? [...ACCESSES, ...ATOMICS, ...ATOMICS] : ACCESSES;
+  const named = (name: string, build: Group["build"]): Group => ({
+    name: `${name}${end}`,
+    top,
+    model,
+    build,
+  });
   return [
-    { name: `breakpoints, top EL${top}${end}`, top, model, build: breakpointRuns },
-    { name: `software step, top EL${top}${end}`, top, model, build: stepRuns },
-    {
-      name: `watchpoints, top EL${top}${end}`,
-      top,
-      model,
-      build: (program) => watchpointRuns(program, accesses),
-    },
+    named("breakpoints", (program) => breakpointRuns(program, isHost)),
+    named("software step", (program) => stepRuns(program, isHost)),
+    named("watchpoints", (program) => watchpointRuns(program, accesses, isHost)),
   ];
 }
 
@@ -207,4 +212,5 @@ function group(top: TopLevel, model: GroupModel): Group[] {
 export const groups: readonly Group[] = [
   ...([1, 2, 3] as const).flatMap((top) => group(top, "cortex-a57")),
   ...group(3, "max"),
+  ...group(3, "max", true),
 ];

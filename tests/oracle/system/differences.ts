@@ -33,7 +33,8 @@ const EC_HVC = 0x16,
   EC_SMC = 0x17,
   EC_INSTRUCTION_ABORT_LOWER = 0x20,
   EC_DATA_ABORT_LOWER = 0x24,
-  EC_DATA_ABORT_SAME = 0x25;
+  EC_DATA_ABORT_SAME = 0x25,
+  EC_WATCHPOINT_LOWER = 0x34;
 
 /** True when TOP was entered from a vector of a lower level. */
 function cameFromStub(result: Result): boolean {
@@ -55,6 +56,11 @@ function isAbort(syndrome: bigint): boolean {
 /** True for a data abort by an alignment fault. */
 function isAlignmentFault(syndrome: bigint): boolean {
   return (exceptionClass(syndrome) & ~1) === EC_DATA_ABORT_LOWER && (syndrome & 63n) === 0x21n;
+}
+
+/** True for a watchpoint exception. */
+function isWatchpoint(syndrome: bigint): boolean {
+  return (exceptionClass(syndrome) & ~1) === EC_WATCHPOINT_LOWER;
 }
 
 /** True when an address translation succeeded and the memory is Device or Normal Non-cacheable. */
@@ -88,6 +94,10 @@ export const DIFFERENCES: readonly Difference[] = [
     runs: /msr daifset, #1 at EL0/, when: (theirs) => exceptionClass(theirs("ESR_EL2")) === 0x18, words: ["ESR_EL2"], mask: 0x000f_c000n },
   { reason: "a stepped instruction that masks debug exceptions is followed by the step's; here the state is inactive by then", section: "D2.12.3",
     runs: /: step \d+: msr daifset/ },
+  { reason: "an unaligned access may be made as aligned ones, whose address a watchpoint gives", section: "D13.2.40 FAR_EL1",
+    runs: /: watchpoint .*, #-?\d\] at/, when: (theirs) => isWatchpoint(theirs("ESR_EL1")), words: ["FAR_EL1"], mask: 15n },
+  { reason: "an unaligned access may be made as aligned ones, whose address a watchpoint gives to EL2", section: "D13.2.41 FAR_EL2",
+    runs: /: watchpoint .*, #-?\d\] at/, when: (theirs) => isWatchpoint(theirs("ESR_EL2")), words: ["FAR_EL2"], mask: 15n },
   { reason: "a store-exclusive that fails does not check its alignment", section: "AArch64.ExclusiveMonitorsPass",
     runs: /: store exclusive unaligned / },
   { reason: "DC ZVA on Device memory is done; here, as everywhere else, it must be aligned Normal memory", section: "C5.3 DC ZVA",
