@@ -24,6 +24,10 @@ function peripheralLines({ drives, networks, devices, boot }: MachineConfigurati
       `guest${index}`,
       `${kind}: ${imageText(image)}, ${fieldsText({ address, bootargs })}`,
     ]),
+    ...boot.firmwareFiles.map((file, index): [string, string] => [
+      `fwcfg${index}`,
+      `${file.name}: ${file.kind === "text" ? JSON.stringify(file.text) : imageText(file.image)}`,
+    ]),
     ...drives.map(({ id, image, readOnly }): [string, string] => [
       `drive ${id}`,
       imageText(image) + (readOnly ? ", read-only" : ""),

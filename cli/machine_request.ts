@@ -1,5 +1,5 @@
 /** The machine that a command line asks for, before any file is read. */
-import type { ConfigurationInput, GuestModule, LoaderEntry } from "../machine/configuration.ts";
+import type { ConfigurationInput, FirmwareFile, GuestModule, LoaderEntry } from "../machine/configuration.ts";
 import type { DeviceConfiguration } from "../machine/peripheral_configuration.ts";
 
 /** The parts of a boot that are files, by their name in the configuration. */
@@ -15,6 +15,11 @@ export type LoaderRequest =
 
 /** A `-device guest-loader` whose file is not read yet. */
 export type GuestModuleRequest = Omit<GuestModule, "image"> & { readonly file: string };
+
+/** A `-fw_cfg` whose file is not read yet, or one that is a text. */
+export type FirmwareFileRequest =
+  | (Omit<FirmwareFile & { kind: "image" }, "image"> & { readonly file: string })
+  | Exclude<FirmwareFile, { kind: "image" }>;
 
 /** How a disk's file is to be read. */
 export type DiskFormat = "raw" | "qcow2";
@@ -78,6 +83,8 @@ export interface MachineRequest {
   readonly loaders: readonly LoaderRequest[];
   /** `-device guest-loader` in order. */
   readonly guestModules: readonly GuestModuleRequest[];
+  /** `-fw_cfg` in order. */
+  readonly firmwareFiles: readonly FirmwareFileRequest[];
   /** `-pflash` and `-drive if=pflash`: contents of the flash banks. */
   readonly flash: readonly FlashRequest[];
   /** `-drive` in order. */
@@ -112,6 +119,8 @@ export interface RequestDraft {
   readonly loaders: LoaderRequest[];
   /** As in the request. */
   readonly guestModules: GuestModuleRequest[];
+  /** As in the request. */
+  readonly firmwareFiles: FirmwareFileRequest[];
   /** By bank; a bank may be missing until all is read. */
   readonly flash: (FlashRequest | undefined)[];
   /** As in the request. */
@@ -138,6 +147,7 @@ export function emptyDraft(): RequestDraft {
     append: undefined,
     loaders: [],
     guestModules: [],
+    firmwareFiles: [],
     flash: [],
     drives: [],
     networks: [],

@@ -20,6 +20,7 @@ import {
   readSeed,
   readSemihosting,
 } from "./qemu_machine.ts";
+import { readFirmwareFile } from "./qemu_firmware.ts";
 import { readNetdev, readNic } from "./qemu_networks.ts";
 import { finishRequest, readChardev, readGlobal, readObject } from "./qemu_wiring.ts";
 
@@ -65,6 +66,7 @@ const TABLE: readonly QemuRow[] = [
   { name: "initrd",                  value: "FILE",         read: file("initrd"),  help: "initial RAM disk" },
   { name: "append",                  value: "TEXT",         read: (draft, value) => void (draft.append = value), help: "the kernel's command line" },
   { name: "dtb",                     value: "FILE",         read: file("dtb"),     help: "a device tree in place of the machine's own" },
+  { name: "fw_cfg",                  value: "name=N,…",     read: readFirmwareFile, help: "file=F or string=S: a file that firmware and Linux find in fw_cfg" },
   { name: "object",                  value: "rng-…,id=O",   read: readObject,      help: "rng-random or rng-builtin: entropy, which derives from -seed" },
   { name: "chardev",                 value: "KIND,id=C",    read: readChardev,     help: "the other end of a virtconsole: null, or stdio for the terminal" },
   { name: "pflash",                  value: "FILE",         read: readFlash,       help: "contents of the next flash bank" },

@@ -20,9 +20,10 @@ const chunkSchema = z.strictObject({
 
 /** The images of a configuration that are whole files, each once. */
 export function imageReferences(configuration: MachineConfiguration): ImageReference[] {
-  const { bios, pflash, kernel, initrd, dtb, loaders, guestModules } = configuration.boot;
+  const { bios, pflash, kernel, initrd, dtb, loaders, guestModules, firmwareFiles } = configuration.boot;
   const loaded = loaders.flatMap((entry) => entry.kind === "image" ? [entry.image] : []);
   const modules = guestModules.map(({ image }) => image);
+  const files = firmwareFiles.flatMap((file) => file.kind === "image" ? [file.image] : []);
   const served = configuration.networks.flatMap((network) => network.kind === "user" ? network.files : []);
   const all = [
     bios,
@@ -32,6 +33,7 @@ export function imageReferences(configuration: MachineConfiguration): ImageRefer
     dtb,
     ...loaded,
     ...modules,
+    ...files,
     ...served.map(({ image }) => image),
   ]
     .filter((image) => image !== undefined);

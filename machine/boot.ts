@@ -12,12 +12,13 @@ import {
   largestGap,
   Placement,
 } from "./boot_images.ts";
+import { firmwareItems } from "./boot_firmware.ts";
 import type { BootConfiguration, LoaderEntry } from "./configuration.ts";
 import { writeDeviceTree } from "./device_tree.ts";
 import { parseDeviceTree } from "./device_tree_reader.ts";
 import { isElf, parseElf } from "./elf.ts";
+import type { FwCfgItem } from "./devices/fw_cfg.ts";
 import { ConfigurationError } from "./errors.ts";
-import { refusePacked } from "./kernel_image.ts";
 import { SPIN_TABLE_ENTRY, spinTable } from "./spin_table.ts";
 import { boardConduit, conduitFrom, type PsciConduit } from "./psci.ts";
 
@@ -33,14 +34,6 @@ export interface CpuStart {
   readonly registers: Readonly<Record<string, bigint>>;
 }
 
-/** A value of QEMU's fw_cfg. */
-export interface FirmwareItem {
-  /** Selector (QEMU docs/specs/fw_cfg). */
-  readonly selector: number;
-  /** Contents. */
-  readonly bytes: Uint8Array;
-}
-
 /** Reset of the machine as data. */
 export interface BootPlan {
   /** In order: a later one wins. Put in place by `applyWrites`. */
@@ -51,8 +44,8 @@ export interface BootPlan {
   readonly conduit: PsciConduit;
   /** The interrupt controller resets as Secure firmware hands it on: all in group 1, priorities and mask at 0x80. */
   readonly resetsNonSecure: boolean;
-  /** What carries a kernel past firmware. */
-  readonly firmwareItems: readonly FirmwareItem[];
+  /** What fw_cfg serves. */
+  readonly firmwareItems: readonly FwCfgItem[];
   /** The largest part of RAM that no image takes, for SYS_HEAPINFO. */
   readonly heap: AddressRange;
 }
@@ -65,13 +58,6 @@ const SCR_NON_SECURE = 0x431n;
 const SCR_HCE = 0x100n;
 /** HCR_EL2.RW. */
 const HCR_RW = 0x8000_0000n;
-
-// deno-fmt-ignore
-const FW_CFG = {
-  KERNEL_SIZE:  0x08, KERNEL_DATA:  0x11,
-  INITRD_SIZE:  0x0b, INITRD_DATA:  0x12,
-  CMDLINE_SIZE: 0x14, CMDLINE_DATA: 0x15,
-} as const;
 
 /** The board's tree or the user's, with what this boot has to say, as a blob with room to edit. */
 function deviceTreeBlob({ board, images }: Boot, entry: Entry, conduit: PsciConduit): Uint8Array {
@@ -194,26 +180,6 @@ function placeModules({ board, images, placement }: Boot): void {
     const what = `guest ${kind}`;
     placement.add(imageName(what, image), address, imageBytes(images, what, image));
   }
-}
-
-/** With firmware, the kernel, its initrd and its command line go to fw_cfg, for the firmware to fetch. */
-function firmwareItems({ board, images }: Boot): FirmwareItem[] {
-  const { kernel, initrd, append } = board.configuration.boot;
-  if (!hasFirmware(board.configuration.boot) || kernel === undefined) return [];
-  const items: FirmwareItem[] = [];
-  const add = (sizeSelector: number, selector: number, bytes: Uint8Array): void => {
-    const size = new Uint8Array(4);
-    new DataView(size.buffer).setUint32(0, bytes.length, true);
-    items.push({ selector: sizeSelector, bytes: size }, { selector, bytes });
-  };
-  const contents = imageBytes(images, "kernel", kernel);
-  refusePacked(contents, imageName("kernel", kernel));
-  add(FW_CFG.KERNEL_SIZE, FW_CFG.KERNEL_DATA, contents);
-  if (initrd !== undefined) add(FW_CFG.INITRD_SIZE, FW_CFG.INITRD_DATA, imageBytes(images, "initrd", initrd));
-  if (append !== undefined) {
-    add(FW_CFG.CMDLINE_SIZE, FW_CFG.CMDLINE_DATA, new TextEncoder().encode(`${append}\0`));
-  }
-  return items;
 }
 
 function refuseWithoutKernel({ kernel, initrd, append }: BootConfiguration): void {

@@ -25,6 +25,7 @@ import { resetCpu } from "./cpu/reset.ts";
 import { StrictModels } from "./cpu/strict_models.ts";
 import { patchSystemRegister } from "./cpu/system_registers.ts";
 import type { Device, InterruptLine } from "./devices/device.ts";
+import { Dma } from "./devices/dma.ts";
 import { FlashCfi } from "./devices/flash_cfi.ts";
 import { FwCfg } from "./devices/fw_cfg.ts";
 import { GenericTimer } from "./devices/generic_timer.ts";
@@ -62,9 +63,6 @@ const UARTFR = 0x18;
 const UARTFR_RXFE = 1 << 4;
 /** The operator's and the debugger's accesses. */
 const OUTSIDE = { cpu: -1, secure: true };
-
-/** fw_cfg's selector of the number of CPUs, 16 bits little-endian (QEMU docs/specs/fw_cfg). */
-const FW_CFG_NB_CPUS = 0x05;
 
 /** A built board: everything of the machine but its schedule and power. */
 export class VirtBoard {
@@ -156,7 +154,7 @@ export class VirtBoard {
 
   /** One row of the board table: memory, and what answers beside it or instead of it. */
   #build(row: BoardRow, power: BoardPower): void {
-    const { rtcBase, cpus, virtioMmioLegacy } = this.#board.configuration;
+    const { rtcBase, virtioMmioLegacy } = this.#board.configuration;
     const { name, base, size, secureOnly } = row;
     const line = row.spi === undefined ? undefined : this.#gic.sharedLine(SPI_BASE + row.spi, name);
     const place = (device: Device) => {
@@ -209,8 +207,8 @@ export class VirtBoard {
         return place(
           new FwCfg({
             name,
-            memory: this.memory,
-            items: [{ selector: FW_CFG_NB_CPUS, bytes: Uint8Array.of(cpus, 0) }, ...this.#plan.firmwareItems],
+            dma: new Dma(name, this.memory, this.events),
+            items: this.#plan.firmwareItems,
           }),
         );
     }

@@ -71,6 +71,13 @@ export interface GuestModule {
   readonly bootargs: string | undefined;
 }
 
+/** `-fw_cfg`: a file that firmware and Linux find in fw_cfg by its name. */
+export type FirmwareFile =
+  /** `string=`: its bytes are those of the text. */
+  | { readonly kind: "text"; readonly name: string; readonly text: string }
+  /** `file=`. */
+  | { readonly kind: "image"; readonly name: string; readonly image: ImageReference };
+
 /** What is in memory at power-on, and where CPUs start. */
 export interface BootConfiguration {
   /** `-bios`: contents of the first flash bank. */
@@ -89,6 +96,8 @@ export interface BootConfiguration {
   readonly loaders: readonly LoaderEntry[];
   /** `-device guest-loader` in the order given. */
   readonly guestModules: readonly GuestModule[];
+  /** `-fw_cfg` in the order given. */
+  readonly firmwareFiles: readonly FirmwareFile[];
 }
 
 /** Everything but images and inputs that decides a run. */
@@ -171,6 +180,19 @@ const guestModule = z.strictObject({
   bootargs: commandLine.optional(),
 });
 
+/** Files that fit beside the board's own in fw_cfg's directory of 32. */
+const FIRMWARE_FILES_MAX = 24;
+
+const firmwareFileName = z.string().regex(
+  /^[\x21-\x7e]{1,55}$/,
+  "not a name of 1 to 55 printable characters",
+);
+
+const firmwareFile = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("text"), name: firmwareFileName, text: commandLine }),
+  z.strictObject({ kind: z.literal("image"), name: firmwareFileName, image }),
+]);
+
 const boot = z.strictObject({
   bios: image.optional(),
   pflash: z.array(flashImage).max(2, "there are two flash banks").default([]),
@@ -180,6 +202,9 @@ const boot = z.strictObject({
   dtb: image.optional(),
   loaders: z.array(loader).max(256).default([]),
   guestModules: z.array(guestModule).max(64).default([]),
+  firmwareFiles: z.array(firmwareFile).max(FIRMWARE_FILES_MAX, `at most ${FIRMWARE_FILES_MAX} files`).default(
+    [],
+  ),
 });
 
 /** Only one value is possible; `why` says what there is and what not. */
@@ -216,7 +241,7 @@ const schema = z.strictObject({
   devices,
   virtioMmioLegacy:   z.boolean().default(true),
   consoleInput:       z.enum(["uart0", "virtio"]).default("uart0"),
-  boot:               boot.default({ pflash: [], loaders: [], guestModules: [] }),
+  boot:               boot.default({ pflash: [], loaders: [], guestModules: [], firmwareFiles: [] }),
 });
 
 /** A configuration as given: everything that has a default may be left out. */
@@ -226,7 +251,7 @@ export type ConfigurationInput =
 
 /** Puts `undefined` where an optional value is absent, so that every key is there. */
 function complete(parsed: z.output<typeof schema>): MachineConfiguration {
-  const { bios, pflash, kernel, initrd, append, dtb, loaders, guestModules } = parsed.boot;
+  const { bios, pflash, kernel, initrd, append, dtb, loaders, guestModules, firmwareFiles } = parsed.boot;
   return {
     ...parsed,
     scheduleSeed: parsed.scheduleSeed,
@@ -241,6 +266,7 @@ function complete(parsed: z.output<typeof schema>): MachineConfiguration {
       dtb,
       loaders: loaders.map((entry) => entry.kind === "image" ? { ...entry, cpu: entry.cpu } : entry),
       guestModules: guestModules.map((module) => ({ ...module, bootargs: module.bootargs })),
+      firmwareFiles,
     },
   };
 }

@@ -90,6 +90,11 @@ export function loadMachine(request: MachineRequest): LoadedMachine {
   boot["guestModules"] = request.guestModules.map(({ file, ...module }) => (
     { ...module, image: load(file, `guest's ${module.kind}`) }
   ));
+  boot["firmwareFiles"] = request.firmwareFiles.map((entry) => {
+    if (entry.kind === "text") return entry;
+    const { file, ...named } = entry;
+    return { ...named, image: load(file, "fw_cfg file") };
+  });
   boot["pflash"] = request.flash.map(({ file, readOnly }) => ({ ...load(file, "flash file"), readOnly }));
   const plugged = loadPeripherals(request, load, images);
   return { configuration: parseConfiguration({ ...request.configuration, ...plugged, boot }), images };
@@ -117,6 +122,9 @@ export function neededImages({ boot, drives, networks }: MachineConfiguration): 
   }
   for (const [index, image] of boot.pflash.entries()) add(`pflash${index}`, image);
   for (const [index, { image }] of boot.guestModules.entries()) add(`guest${index}`, image);
+  for (const [index, file] of boot.firmwareFiles.entries()) {
+    if (file.kind === "image") add(`fwcfg${index}`, file.image);
+  }
   const served = networks.flatMap((network) => network.kind === "user" ? network.files : []);
   for (const [index, { image }] of served.entries()) add(`served${index}`, image);
   for (const { id, image } of drives) add(id, image, true);

@@ -1,9 +1,9 @@
 /** QEMU's firmware configuration device, memory-mapped with DMA (QEMU docs/specs/fw_cfg). */
-import { hex, type PhysicalAddress } from "../address.ts";
+import { hex } from "../address.ts";
 import { u16, u32 } from "../layout.ts";
-import type { PhysicalMemory } from "../memory/physical.ts";
 import { type Section, sectionLayout } from "../snapshot.ts";
 import type { Device } from "./device.ts";
+import type { Dma } from "./dma.ts";
 
 /** One item: under a fixed selector, or as a file, which gets a selector and an entry in the directory. */
 export type FwCfgItem =
@@ -26,8 +26,8 @@ export type FwCfgItem =
 export interface FwCfgOptions {
   /** Name of the device and of its section. */
   readonly name: string;
-  /** Memory that DMA reads and writes. */
-  readonly memory: PhysicalMemory;
+  /** The way to memory. */
+  readonly dma: Dma;
   /** Items beside the signature, the features and the directory, which are always there. */
   readonly items: readonly FwCfgItem[];
 }
@@ -75,14 +75,14 @@ const INITIAL = { selector: 0, offset: 0, dmaAddressHigh: 0 };
 export class FwCfg implements Device {
   /** Name of the device. */
   readonly name: string;
-  readonly #memory: PhysicalMemory;
+  readonly #dma: Dma;
   readonly #items: ReadonlyMap<number, Uint8Array>;
   #state: ReturnType<typeof layout.decode> = { ...INITIAL };
 
   /** Throws RangeError when two items have one selector or name, or a name is too long. */
-  constructor({ name, memory, items }: FwCfgOptions) {
+  constructor({ name, dma, items }: FwCfgOptions) {
     this.name = name;
-    this.#memory = memory;
+    this.#dma = dma;
     this.#items = selectorsOf(items);
   }
 
@@ -117,15 +117,16 @@ export class FwCfg implements Device {
   }
 
   #transfer(addressLow: number): void {
-    const at = this.#memoryAt(this.#state.dmaAddressHigh * 2 ** 32 + addressLow, REQUEST_SIZE);
+    const at = this.#state.dmaAddressHigh * 2 ** 32 + addressLow;
     this.#state.dmaAddressHigh = 0;
-    if (at === undefined) return;
-    const request = new DataView(this.#memory.readByDevice(at, REQUEST_SIZE).buffer);
+    const bytes = this.#dma.read(at, REQUEST_SIZE);
+    if (bytes === undefined) return;
+    const request = new DataView(bytes.buffer);
     const control = request.getUint32(0);
     const address = request.getUint32(8) * 2 ** 32 + request.getUint32(12);
     if (control & DMA_SELECT) this.#select(control >>> 16);
     const isDone = this.#move(control, address, request.getUint32(4));
-    this.#memory.writeBytes(at, Uint8Array.of(0, 0, 0, isDone ? 0 : DMA_ERROR));
+    this.#dma.write(at, Uint8Array.of(0, 0, 0, isDone ? 0 : DMA_ERROR));
   }
 
   /**
@@ -147,18 +148,9 @@ export class FwCfg implements Device {
     for (let done = 0; done < length; done += DMA_CHUNK) {
       const chunk = new Uint8Array(Math.min(length - done, DMA_CHUNK));
       chunk.set(item.subarray(done, done + chunk.length));
-      const target = this.#memoryAt(address + done, chunk.length);
-      if (target === undefined) return false;
-      this.#memory.writeBytes(target, chunk);
+      if (!this.#dma.write(address + done, chunk)) return false;
     }
     return true;
-  }
-
-  /** A guest's address, if memory is there; one past 2^53 is inexact, but nothing is there either. */
-  #memoryAt(address: number, size: number): PhysicalAddress | undefined {
-    return this.#memory.hostOffset(address as PhysicalAddress, size) < 0
-      ? undefined
-      : address as PhysicalAddress;
   }
 
   /** Nothing read yet of the signature. */

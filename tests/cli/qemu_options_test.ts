@@ -109,6 +109,13 @@ Deno.test("machineRequest reads drives, networks and devices, cards of -nic firs
   ]);
 });
 
+Deno.test("machineRequest reads files of fw_cfg", () => {
+  assertEquals(
+    request("-fw_cfg", "opt/a,string=x,,y=z", "-fw_cfg", "name=opt/b,file=path").firmwareFiles,
+    [{ kind: "text", name: "opt/a", text: "x,y=z" }, { kind: "image", name: "opt/b", file: "path" }],
+  );
+});
+
 Deno.test("machineRequest reads flash banks and guests of a hypervisor", () => {
   assertEquals(request("-pflash", "a", "-pflash", "b").flash.map(({ file }) => file), ["a", "b"]);
   assertEquals(request("-drive", "if=pflash,file=b,unit=1", "-drive", "if=pflash,file=a,readonly=on").flash, [
@@ -172,6 +179,10 @@ const REFUSED: readonly (readonly [args: string[], message: string])[] = [
   [["-drive", "file=a,if=pflash,unit=0", "-drive", "file=b,if=pflash,unit=0"], "unit=0 is given twice"],
   [["-drive", "file=a,if=pflash,format=qcow2"], "flash from qcow2 is not built"],
   [["-pflash", "a", "-pflash", "b", "-pflash", "c"], "two flash banks"],
+  [["-fw_cfg", "opt/a"],                 "needs name=NAME and one of file=FILE and string=TEXT"],
+  [["-fw_cfg", "opt/a,file=f,string=s"], "needs name=NAME and one of file=FILE and string=TEXT"],
+  [["-fw_cfg", "opt/a,gen_id=g"],        'there is no "gen_id" here'],
+  [["-fw_cfg", "a,file=f", "-fw_cfg", "a,string=s"], "name=a is given twice"],
   [["-pflash", "a", "-bios", "b"],       "both fill the first flash bank"],
   [["-device", "virtio-rng-pci,addr=0"], "a slot from 1 to 0x1f"],
   [["-device", "virtio-rng-pci,addr=4.1"], "function 0"],

@@ -46,6 +46,7 @@ Deno.test("parseConfiguration fills in the defaults of QEMU's virt and of the de
       dtb: undefined,
       loaders: [],
       guestModules: [],
+      firmwareFiles: [],
     },
   });
 });
@@ -109,6 +110,6 @@ Deno.test("configurationHash depends on everything else", () => {
 Deno.test("configurationHash of the default configuration is what journals of this behaviour hold", () => {
   assertEquals(
     configurationHash(parseConfiguration({})),
-    "c540da318d462ed8410c11874f600899da13fa326c6f5850bc4ddc8765df268b",
+    "4bbf9583a96a4383ca8f5a69f1c7ec7971e48633f7edfefc6c98a71f235c8818",
   );
 });

@@ -3,6 +3,8 @@ import { replayTrace, tracePath } from "../machine/devices/trace.ts";
 import { TRACE_NAMES, TRACE_TARGETS, type TraceName } from "../machine/devices/trace_targets.ts";
 import { compareGicV3Cpus } from "./devices/gic_v3_cpus.ts";
 import { recordCpusTrace } from "./devices/cpus_recorder.ts";
+import { firmwareCases } from "../machine/firmware_lines.ts";
+import { recordFirmwareFiles } from "./devices/fw_cfg_recorder.ts";
 import { recordTrace } from "./devices/trace_recorder.ts";
 
 /** Seed of the recorded fixtures. */
@@ -10,6 +12,15 @@ const FIXTURE_SEED = 1;
 
 function record(name: TraceName, seed: number): Promise<string[]> {
   return name === "gic_v2_cpus" ? recordCpusTrace(seed) : recordTrace(name, seed);
+}
+
+/** Keeps what QEMU says as a fixture, or compares it with the one there. */
+async function keep(what: string, path: URL | string, lines: readonly string[]): Promise<void> {
+  const text = lines.join("\n") + "\n";
+  if (Deno.args.includes("--record")) await Deno.writeTextFile(path, text);
+  else if (text !== await Deno.readTextFile(path)) {
+    throw new Error(`${what}: QEMU answers otherwise than the fixture says; renew it with --record`);
+  }
 }
 
 if (import.meta.main) {
@@ -21,13 +32,11 @@ if (import.meta.main) {
       const lines = await record(name, seed);
       steps += replayTrace(`${name} with seed ${seed}`, lines, TRACE_TARGETS[name]());
       if (seed !== FIXTURE_SEED) continue;
-      const text = lines.join("\n") + "\n";
-      if (Deno.args.includes("--record")) await Deno.writeTextFile(tracePath(name), text);
-      else if (text !== await Deno.readTextFile(tracePath(name))) {
-        throw new Error(`${name}: QEMU answers otherwise than the fixture says; renew it with --record`);
-      }
+      await keep(name, tracePath(name), lines);
     }
   }
+  const files = (await Promise.all(firmwareCases().map(recordFirmwareFiles))).flat();
+  await keep("files of fw_cfg", new URL("../fixtures/devices/fw_cfg_files.txt", import.meta.url), files);
   console.log(
     `devices: ${steps} accesses agreed in ${TRACE_NAMES.length} traces and on CPUs with a GICv3, seeds ${FIXTURE_SEED} and ${otherSeed}`,
   );

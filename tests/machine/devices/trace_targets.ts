@@ -2,6 +2,8 @@
 import { type PhysicalAddress, physicalAddress } from "../../../machine/address.ts";
 import { Clock } from "../../../machine/clock.ts";
 import { FlashCfi } from "../../../machine/devices/flash_cfi.ts";
+import { Dma } from "../../../machine/devices/dma.ts";
+import { EventHub } from "../../../machine/events.ts";
 import { FwCfg, type FwCfgItem } from "../../../machine/devices/fw_cfg.ts";
 import { GpioPl061 } from "../../../machine/devices/gpio_pl061.ts";
 import { RtcPl031 } from "../../../machine/devices/rtc_pl031.ts";
@@ -83,7 +85,7 @@ function fwCfgTarget(): TraceTarget {
   });
   const device = new FwCfg({
     name: "fwCfg",
-    memory,
+    dma: new Dma("fwCfg", memory, new EventHub(new Clock())),
     items: [
       file("opt/test/two", "0123456789abcdef0123456789abcdef"),
       ...QEMU_FILES.map(([name, size]) => ({ file: name, bytes: new Uint8Array(size) })),
