@@ -134,6 +134,8 @@ export class PciFunction {
   /** Writes 1, 2 or 4 bytes of configuration space. */
   writeConfig(offset: number, size: number, value: number): void {
     this.#config.write(offset, size, value);
+    // With messages on, the interrupt line has nothing to say any more.
+    if (this.usesMsix) this.#interrupt = false;
     this.#driveInterrupt();
     if (this.usesMsix) this.#msix?.unmasked();
     this.#options.configured?.();

@@ -71,6 +71,13 @@ Deno.test("PciFunction.setInterrupt shows in the status and obeys Interrupt Disa
   assertEquals([config.read(HEADER.status, 2), lines[1]?.level], [0x10, false]);
 });
 
+Deno.test("PciFunction's interrupt line goes low when MSI-X is turned on", () => {
+  const { card, config, lines } = build();
+  card.setInterrupt(true);
+  config.write(0x42, 0x8000, 2);
+  assertEquals([config.read(HEADER.status, 2), lines[1]?.level], [0x10, false]);
+});
+
 Deno.test("PciFunction.dma reaches memory while the function is bus master", () => {
   const { card, config } = build();
   assertEquals([card.dma.reaches(RAM, 4), card.dma.write(RAM, Uint8Array.of(1))], [false, false]);
@@ -91,6 +98,7 @@ Deno.test("PciFunction.restore gives what was saved, and lines driven again chan
   config.write(HEADER.command, COMMAND_ALL);
   config.write(0x42, 0x8000, 2);
   card.signal(1);
+  config.write(0x42, 0, 2);
   card.setInterrupt(true);
   const fresh = build();
   const levels: boolean[] = [];
