@@ -3,14 +3,18 @@ import type { PhysicalAddress } from "../address.ts";
 import type { EventHub } from "../events.ts";
 import type { PhysicalMemory } from "../memory/physical.ts";
 
-/** The door of one device to memory: Non-secure, coherent unless a strict model has a data cache in between. */
+/** The door of one device to memory: Non-secure, and behind the data cache of a strict model unless it is coherent. */
 export class Dma {
-  /** `device` is the name in events; nothing is reached while `isAllowed` says no. */
+  /**
+   * `device` is the name in events; nothing is reached while `isAllowed` says no; `isCoherent` devices see what CPUs
+   * see by cacheable accesses.
+   */
   constructor(
     private readonly device: string,
     private readonly memory: PhysicalMemory,
     private readonly events: EventHub,
     private readonly isAllowed: () => boolean = () => true,
+    private readonly isCoherent: boolean = false,
   ) {}
 
   /** The address when `size` bytes of memory are there for Non-secure accesses; flash is read, never written. */
@@ -34,7 +38,7 @@ export class Dma {
     const at = this.#memoryAt(address, size, false);
     if (at === undefined) return undefined;
     this.events.emit("memoryReadByDevice", 0, { device: this.device, address: at, size });
-    return this.memory.readByDevice(at, size);
+    return this.isCoherent ? this.memory.viewBytes(at, size) : this.memory.readByDevice(at, size);
   }
 
   /** Copies bytes to memory; false, with nothing written, when the range is not memory throughout. */
@@ -42,7 +46,8 @@ export class Dma {
     const at = this.#memoryAt(address, bytes.length, true);
     if (at === undefined) return false;
     this.events.emit("memoryWrittenByDevice", 0, { device: this.device, address: at, size: bytes.length });
-    this.memory.writeBytes(at, bytes);
+    if (this.isCoherent) this.memory.patchBytes(at, bytes);
+    else this.memory.writeBytes(at, bytes);
     return true;
   }
 }

@@ -82,7 +82,8 @@ export class VirtioCore implements VirtioHost, QueueOwner {
   constructor({ name, model, clock, events, memory }: VirtioCoreOptions) {
     this.name = name;
     this.model = model;
-    this.dma = new Dma(name, memory, events);
+    // Without ACCESS_PLATFORM a device accesses memory as the driver does (section 6.1), caches included.
+    this.dma = new Dma(name, memory, events, () => true, true);
     this.#clock = clock;
     this.#alarm = clock.alarm(name, () => this.#serve());
     this.queues = model.queueSizes.map((size, index) => new Virtqueue(index, size, this));

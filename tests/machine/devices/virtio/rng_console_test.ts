@@ -79,3 +79,18 @@ Deno.test("VirtioConsole transmits emergency characters before any queue is ther
   rig.write(REGISTER.Config + 8, 0x21);
   assertEquals([sent, rig.read(REGISTER.Config + 8)], [[0x21], 0]);
 });
+
+Deno.test("VirtioConsole, as every virtio device, sees memory as the driver's cached accesses do", () => {
+  const { rig, sent } = console();
+  const buffer = rig.input([1, 2]);
+  const patched: number[] = [];
+  rig.memory.cache = {
+    descriptor: () => undefined,
+    overlay: (address, bytes) => void (address === buffer.address && bytes.fill(9)),
+    patched: (address) => patched.push(address),
+    readByDevice: () => assertEquals("read behind the cache", "never"),
+  };
+  rig.submit(1, [buffer]);
+  rig.wait();
+  assertEquals([sent, patched], [[9, 9], [rig.used(1) + 4, rig.used(1) + 2]]);
+});
