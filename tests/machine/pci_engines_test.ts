@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { Replay } from "../../journal/replay.ts";
 import type { ConfigurationInput } from "../../machine/configuration.ts";
-import { ENGINES } from "../../machine/machine.ts";
+import { ENGINES, Machine } from "../../machine/machine.ts";
 import { hashOfImage } from "../../machine/storage/image.ts";
 import { flatGuest, recordGuest } from "../journal/guest.ts";
 import { DATA, DISK, drive, FREE, sectorRead, USED, wide, type Write } from "./devices/pci/board_support.ts";
@@ -109,16 +109,26 @@ const throughIts = guestOf(
   8193,
 );
 
+/** Steps between two snapshots that another machine goes on from. */
+const CUT = 37;
+
 for (const [name, guest, gicVersion] of [["GICv2m", throughGicV2m, 2], ["ITS", throughIts, 3]] as const) {
-  Deno.test(`a disk on PCIe and its message through the ${name}: equal roots on every engine`, () => {
-    const machine = {
+  Deno.test(`a disk on PCIe and its message through the ${name}: equal roots on every engine and across snapshots`, () => {
+    const configuration = {
       cpus: 1,
       gicVersion,
       drives: [drive("d0")],
       devices: [{ driver: "virtio-blk-pci", drive: "d0" }],
     } as unknown as ConfigurationInput;
-    const { run, console } = recordGuest(guest, { machine });
+    const { run, console, end } = recordGuest(guest, { machine: configuration });
     assertEquals(console, "YYY");
+    let machine = new Machine(run.manifest.configuration, guest.images);
+    while (machine.run(machine.instant + CUT).reason === "limit") {
+      const snapshot = machine.snapshot();
+      machine = new Machine(run.manifest.configuration, guest.images);
+      machine.restore(snapshot);
+    }
+    assertEquals(machine.stateRoot().root, end.stateRoot);
     for (const engine of Object.keys(ENGINES)) {
       const replay = new Replay(run, guest.images, { engine });
       replay.runToEnd();
