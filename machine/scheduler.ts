@@ -173,9 +173,13 @@ export class Scheduler {
     });
   }
 
-  /** Restores what `save` gave. */
+  /** Restores what `save` gave; throws RangeError when it names a CPU that there is not. */
   restore(section: Section): void {
     const state = layout.decode(section);
+    const isThere = (index: number): boolean => index < this.cpus.length;
+    if (!isThere(state.current) || !(isThere(state.forced) || state.forced === NONE)) {
+      throw new RangeError(`Cannot restore section "schedule": it names a CPU that there is not`);
+    }
     this.#current = state.current;
     this.#turnEnds = state.turnEnds;
     this.#forced = state.forced;

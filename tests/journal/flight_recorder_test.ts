@@ -118,6 +118,9 @@ Deno.test("Replay refuses a checkpoint that is damaged, cut or of another machin
       isPages(payload) ? { ...payload, bytes: new Uint8Array(0) } : payload],
     ['section "power" is missing', (payload) => isPages(payload) ? payload : {
       ...payload, sections: (payload["sections"] as { name: string }[]).filter(({ name }) => name !== "power") }],
+    ["it names a CPU that there is not", (payload) => isPages(payload) ? payload : {
+      ...payload, sections: (payload["sections"] as { name: string; bytes: Uint8Array }[]).map((section) =>
+        section.name === "schedule" ? { ...section, bytes: section.bytes.with(0, 2) } : section) }],
     ['section "clock"', (payload) => isPages(payload) ? payload : {
       ...payload, sections: (payload["sections"] as { name: string; bytes: Uint8Array }[]).map((section) =>
         section.name === "clock" ? { ...section, bytes: section.bytes.slice(1) } : section) }],
