@@ -188,11 +188,12 @@ function sampling(cpu: Cpu, event: number): number[] {
   });
 }
 
-/** Virtual time in nanoseconds at which a counter of cycles that is up to date overflows. */
+/** Virtual time in nanoseconds at which a counter of cycles that is up to date overflows, or NO_DEADLINE. */
 function overflowTime(cpu: Cpu, counter: number): number {
   const now = BigInt(cpu.surroundings.clock.now), left = countsLeft(cpu, counter);
   const isDivided = counter === CYCLE_COUNTER && isCyclesDivided(cpu);
-  return Number(isDivided ? (now / DIVIDER + left) * DIVIDER : now + left);
+  const time = Number(isDivided ? (now / DIVIDER + left) * DIVIDER : now + left);
+  return time < Number.MAX_SAFE_INTEGER ? time : NO_DEADLINE;
 }
 
 /**
