@@ -48,11 +48,13 @@ function exists(path: string): boolean {
   }
 }
 
-/** The file that a name stands for: a path, or else a guest fetched by `deno task guests`. */
+/** The file that a name stands for: a path, or else a guest fetched by `deno task guests`, or a file of one. */
 function pathOf(name: string): string {
-  if (exists(name) || !/^[a-z0-9-]+$/.test(name)) return name;
+  const [, guest, file] = /^([a-z0-9-]+)(?:\/([\w.-]+))?$/.exec(name) ?? [];
+  if (guest === undefined || exists(name)) return name;
   try {
-    return resolveGuest(name).image;
+    const { image, files } = resolveGuest(guest);
+    return file === undefined ? image : files[file] ?? name;
   } catch (error) {
     if (error instanceof GuestError && error.message.startsWith("No guest")) return name;
     throw error;
