@@ -26,13 +26,16 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
   "etc/modules.efi": ["efivarfs", "vfat", "nls_cp437", "nls_ascii"],
 };
 
-/** The scripts of this copy of Hindsight that go into images, in `files/`. */
+/** The files of this copy of Hindsight that go into images, from a folder in `files/`; scripts may be run. */
 export function scriptsOf(folder: string): FileTree {
   const tree = new Map<string, TreeNode>();
   const walk = (url: URL, path: string): void => {
     for (const { name, isDirectory } of Deno.readDirSync(url)) {
       if (isDirectory) walk(new URL(`${name}/`, url), `${path}${name}/`);
-      else tree.set(`${path}${name}`, file(Deno.readFileSync(new URL(name, url)), 0o755));
+      else {
+        const content = Deno.readTextFileSync(new URL(name, url));
+        tree.set(`${path}${name}`, file(content, content.startsWith("#!") ? 0o755 : 0o644));
+      }
     }
   };
   walk(new URL(`files/${folder}/`, import.meta.url), "");
