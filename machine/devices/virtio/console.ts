@@ -89,6 +89,7 @@ export class VirtioConsole implements VirtioModel<{ input: Uint8Array }> {
       this.#input = this.#input.slice(written);
       queue.put(chain, written);
     }
+    if (this.#input.length > 0) queue.requestNotification();
     queue.signal();
   }
 

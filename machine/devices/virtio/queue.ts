@@ -150,6 +150,11 @@ export class Virtqueue {
       if (chain === undefined) return;
       yield chain;
     }
+    this.requestNotification();
+  }
+
+  /** Asks the driver to notify of the next chain that it makes available. */
+  requestNotification(): void {
     if (this.enabled && this.owner.usable && this.#hasEventIndex) {
       const event = BigInt(RING_HEADER_SIZE + this.size * USED_ENTRY_SIZE);
       this.#write(this.#state.device + event, [[2, this.#state.nextAvailable]]);

@@ -1,6 +1,7 @@
 /** The virtio entropy device and the virtio console. */
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { VirtioConsole } from "../../../../machine/devices/virtio/console.ts";
+import { FEATURE } from "../../../../machine/devices/virtio/device.ts";
 import { VirtioRng } from "../../../../machine/devices/virtio/rng.ts";
 import { createHash } from "node:crypto";
 import { REGISTER, Rig } from "./support.ts";
@@ -71,6 +72,16 @@ Deno.test("VirtioConsole keeps what is typed until there are buffers, over a res
   rig.submit(0, [rig.output(4)]);
   rig.wait();
   assertEquals(rig.usedIndex(0), 0);
+});
+
+Deno.test("VirtioConsole asks a driver with EVENT_IDX for further buffers when what was typed fills all", () => {
+  const { rig, type } = console();
+  rig.start(FEATURE.EVENT_IDX);
+  rig.submit(0, [rig.output(3)]);
+  rig.wait();
+  type("abcde");
+  const availableEvent = rig.used(0) + 4 + 8 * 8;
+  assertEquals([rig.usedIndex(0), rig.peek16(availableEvent)], [1, 1]);
 });
 
 Deno.test("VirtioConsole transmits emergency characters before any queue is there", () => {
