@@ -38,6 +38,7 @@ export function plainDevice(driver: DeviceDriver): Writable<DeviceConfiguration>
     mac: undefined,
     serial: undefined,
     slot: undefined,
+    bootIndex: undefined,
   };
 }
 
@@ -74,6 +75,11 @@ function slotOf(option: string, value: string): number {
   );
 }
 
+/** `bootindex=`; −1 is none, as in QEMU. */
+function bootIndexOf(option: string, value: string): number | undefined {
+  return value === "-1" ? undefined : wholeNumber(value, `${option}: bootindex`, 0, 2 ** 31 - 1);
+}
+
 function macOf(option: string, value: string): string {
   if (/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(value)) return value.toLowerCase();
   throw new UsageError(`${option}: mac is six bytes such as 52:54:00:12:34:56, not "${value}"`);
@@ -94,7 +100,9 @@ function deviceOf(driver: DeviceDriver, list: readonly Property[]): DeviceConfig
   // deno-fmt-ignore
   eachProperty(option, list, {
     id: (value) => void (device.id = value),
-    bootindex: nothing, // Firmware is not told of an order.
+    ...(takesDrive || takesNetwork ? {
+      bootindex: (value: string) => void (device.bootIndex = bootIndexOf(option, value)),
+    } : {}),
     ...(isPci ? {
       addr: (value: string) => void (device.slot = slotOf(option, value)),
       bus: only("bus", "pcie.0"),

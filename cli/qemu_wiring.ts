@@ -83,14 +83,14 @@ function refuseMissing(device: DeviceConfiguration, key: "drive" | "netdev", kno
 /** Nothing is in two devices. */
 function refuseShared(
   devices: readonly DeviceConfiguration[],
-  key: "drive" | "netdev" | "id" | "slot",
+  key: "drive" | "netdev" | "id" | "slot" | "bootIndex",
 ): void {
   const takers = new Map<string | number, string>();
   for (const { driver, [key]: value } of devices) {
     if (value === undefined) continue;
     const other = takers.get(value);
     if (other !== undefined) {
-      const name = key === "slot" ? `addr=0x${value.toString(16)}` : `${key}=${value}`;
+      const name = key === "slot" ? `addr=0x${value.toString(16)}` : `${key.toLowerCase()}=${value}`;
       throw new UsageError(`-device ${driver}: ${name} is taken already, by ${other}`);
     }
     takers.set(value, driver);
@@ -118,7 +118,7 @@ export function finishRequest(draft: RequestDraft): MachineRequest {
     refuseMissing(device, "drive", draft.drives.map(({ id }) => id));
     refuseMissing(device, "netdev", draft.networks.map(({ id }) => id));
   }
-  for (const key of ["drive", "netdev", "id", "slot"] as const) refuseShared(all, key);
+  for (const key of ["drive", "netdev", "id", "slot", "bootIndex"] as const) refuseShared(all, key);
   if (flash.length > 0 && flash[0] === undefined) {
     throw new UsageError(`-drive: flash bank unit=1 needs one with unit=0, the firmware`);
   }

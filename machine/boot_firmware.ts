@@ -1,6 +1,7 @@
 /** What fw_cfg serves, as QEMU's `virt` does: facts of the machine, what boots behind firmware, and the user's files. */
 import { type Boot, hasFirmware } from "./boot_entry.ts";
 import { imageBytes, imageName } from "./boot_images.ts";
+import { bootOrder } from "./boot_order.ts";
 import type { FirmwareFile } from "./configuration.ts";
 import type { FwCfgItem } from "./devices/fw_cfg.ts";
 import { ConfigurationError } from "./errors.ts";
@@ -26,9 +27,9 @@ const NOTHING = new Uint8Array(0);
 function boardFiles({ board }: Boot): readonly (readonly [name: string, bytes: Uint8Array])[] {
   const tables = smbiosTables(board.configuration);
   return [
-    // Geometry of disks, order of devices to boot from: none is given.
+    // Geometry of disks: none is given.
     ["bios-geometry", NOTHING],
-    ["bootorder", NOTHING],
+    ["bootorder", encoder.encode(bootOrder(board))],
     // For ever, in milliseconds.
     ["etc/boot-fail-wait", Uint8Array.of(255, 255, 255, 255)],
     ["etc/smbios/smbios-anchor", smbiosAnchor(tables.length)],

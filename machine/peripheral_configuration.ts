@@ -57,6 +57,8 @@ export interface DeviceConfiguration {
   readonly serial: string | undefined;
   /** `addr=` on PCIe: the slot, 1–31; the first free one when absent. */
   readonly slot: number | undefined;
+  /** `bootindex=`, of disks and network cards: firmware tries the lowest first. */
+  readonly bootIndex: number | undefined;
 }
 
 /** The device models that there are, as QEMU names them. */
@@ -111,6 +113,7 @@ const device = z.strictObject({
     .optional(),
   serial: z.string().max(20).regex(/^[\x20-\x7e]*$/, "not ASCII").optional(),
   slot: z.int().min(1).max(31).optional(),
+  bootIndex: z.int().min(0).max(2 ** 31 - 1).optional(),
 });
 
 /** Nothing may have the name of another: names are those of sections. */
@@ -135,6 +138,6 @@ export function completeNetwork(parsed: z.output<typeof network>): NetworkConfig
 
 /** The same for a device. */
 export function completeDevice(parsed: z.output<typeof device>): DeviceConfiguration {
-  const { driver, id, drive, netdev, mac, serial, slot } = parsed;
-  return { driver, id, drive, netdev, mac, serial, slot };
+  const { driver, id, drive, netdev, mac, serial, slot, bootIndex } = parsed;
+  return { driver, id, drive, netdev, mac, serial, slot, bootIndex };
 }

@@ -66,6 +66,7 @@ const plain = {
   mac: undefined,
   serial: undefined,
   slot: undefined,
+  bootIndex: undefined,
 };
 
 Deno.test("machineRequest reads drives, networks and devices, cards of -nic first and virtio disks last", () => {
@@ -184,6 +185,8 @@ const REFUSED: readonly (readonly [args: string[], message: string])[] = [
   [["-fw_cfg", "opt/a,gen_id=g"],        'there is no "gen_id" here'],
   [["-fw_cfg", "a,file=f", "-fw_cfg", "a,string=s"], "name=a is given twice"],
   [["-pflash", "a", "-bios", "b"],       "both fill the first flash bank"],
+  [["-nic", "user,id=n", "-netdev", "user,id=m", "-device", "virtio-net-pci,netdev=m,bootindex=-2"], "bootindex takes a whole number"],
+  [["-device", "virtio-rng-pci,bootindex=1"], 'there is no "bootindex" here'],
   [["-device", "virtio-rng-pci,addr=0"], "a slot from 1 to 0x1f"],
   [["-device", "virtio-rng-pci,addr=4.1"], "function 0"],
   [["-device", "virtio-rng-pci,addr=4", "-device", "virtio-rng-pci,addr=4.0"], "addr=0x4 is taken already"],

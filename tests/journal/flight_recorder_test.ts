@@ -156,7 +156,14 @@ Deno.test("a checkpoint holds what was written to disks, durable or not", () => 
     readOnly: false,
   };
   const images = new Map([...guest.images, [drive.image.sha256, image] as const]);
-  const unset = { id: undefined, netdev: undefined, mac: undefined, serial: undefined, slot: undefined };
+  const unset = {
+    id: undefined,
+    netdev: undefined,
+    mac: undefined,
+    serial: undefined,
+    slot: undefined,
+    bootIndex: undefined,
+  };
   const device = { ...unset, driver: "virtio-blk-device", drive: "d" } as const;
   const configuration = guest.configuration({ cpus: 2, ...machine, drives: [drive], devices: [device] });
   const file = new MemoryFile();

@@ -101,7 +101,7 @@ const images = new Map([...guest.images, [sha256, image] as const]);
 
 function device(driver: DeviceDriver, more: Partial<DeviceConfiguration> = {}): DeviceConfiguration {
   const nothing = { id: undefined, drive: undefined, netdev: undefined, mac: undefined, serial: undefined };
-  return { driver, ...nothing, slot: undefined, ...more };
+  return { driver, ...nothing, slot: undefined, bootIndex: undefined, ...more };
 }
 
 const configuration: ConfigurationInput = {
