@@ -1,10 +1,12 @@
 /** Compares the device models with QEMU's, live: traces with the seed of the fixtures and with another one. */
 import { replayTrace, tracePath } from "../machine/devices/trace.ts";
+import { NVME_TRACE, replayNvmeTrace } from "../machine/devices/nvme/trace.ts";
 import { TRACE_NAMES, TRACE_TARGETS, type TraceName } from "../machine/devices/trace_targets.ts";
 import { compareGicV3Cpus } from "./devices/gic_v3_cpus.ts";
 import { recordCpusTrace } from "./devices/cpus_recorder.ts";
 import { firmwareCases } from "../machine/firmware_lines.ts";
 import { recordFirmwareFiles } from "./devices/fw_cfg_recorder.ts";
+import { recordNvmeTrace } from "./devices/nvme_recorder.ts";
 import { recordTrace } from "./devices/trace_recorder.ts";
 
 /** Seed of the recorded fixtures. */
@@ -23,10 +25,21 @@ async function keep(what: string, path: URL | string, lines: readonly string[]):
   }
 }
 
+/** Disks take QEMU as long as they take, so that a trace of another run is another trace: only the model is asked. */
+async function compareNvme(seed: number): Promise<number> {
+  const lines = await recordNvmeTrace(seed, 200);
+  const steps = replayNvmeTrace(`nvme with seed ${seed}`, lines);
+  if (seed === FIXTURE_SEED && Deno.args.includes("--record")) {
+    await Deno.writeTextFile(NVME_TRACE, lines.join("\n") + "\n");
+  }
+  return steps;
+}
+
 if (import.meta.main) {
   const otherSeed = crypto.getRandomValues(new Uint32Array(1))[0] as number;
   let steps = 0;
   for (const seed of [FIXTURE_SEED, otherSeed]) {
+    steps += await compareNvme(seed);
     steps += await compareGicV3Cpus(seed);
     for (const name of TRACE_NAMES) {
       const lines = await record(name, seed);

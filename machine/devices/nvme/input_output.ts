@@ -40,7 +40,8 @@ export function ioCommand(context: IoContext, command: NvmeCommand): Outcome {
   const { namespace, opcode } = command;
   const flags = flagsStatus(command);
   if (!(opcode === FLUSH && namespace === EVERY_NAMESPACE)) {
-    if (namespace === 0 || namespace > NAMESPACES) return ended(STATUS.invalidNamespace);
+    const isPossible = namespace > 0 && namespace <= NAMESPACES || namespace === EVERY_NAMESPACE;
+    if (!isPossible) return ended(STATUS.invalidNamespace);
     if (namespace !== NAMESPACE) return ended(STATUS.invalidField);
   }
   if (row === undefined) return ended(STATUS.invalidOpcode);

@@ -21,9 +21,9 @@ export const STATUS = {
   abortLimitExceeded:  DNR | 0x103,
   eventLimitExceeded:  DNR | 0x105,
   invalidVector:       DNR | 0x108,
-  invalidQueueDeletion: DNR | 0x10c,
+  invalidQueueDeletion:      0x10c,
   featureNotSaveable:  DNR | 0x10d,
   featureNotChangeable: DNR | 0x10e,
   featureNotOfNamespace: DNR | 0x10f,
-  compareFailure:      DNR | 0x285,
+  compareFailure:            0x285,
 } as const;
