@@ -84,9 +84,14 @@ function blocksOf(disk: Disk, command: NvmeCommand, isMoved: boolean) {
 function read({ disk, transfer, statistics }: IoContext, command: NvmeCommand): number {
   const range = blocksOf(disk, command, true);
   if (typeof range === "number") return range;
+  const status = transfer.toMemory(command, disk.read(range.offset, range.length));
+  if (status === STATUS.success) countRead(statistics, range.length);
+  return status;
+}
+
+function countRead(statistics: Statistics, length: number): void {
   statistics.reads++;
-  statistics.blocksRead += range.length / SECTOR_SIZE;
-  return transfer.toMemory(command, disk.read(range.offset, range.length));
+  statistics.blocksRead += length / SECTOR_SIZE;
 }
 
 function write({ disk, transfer, statistics }: IoContext, command: NvmeCommand): number {
@@ -105,7 +110,7 @@ function compare({ disk, transfer, statistics }: IoContext, command: NvmeCommand
   if (typeof range === "number") return range;
   const bytes = transfer.fromMemory(command, range.length);
   if (typeof bytes === "number") return bytes;
-  statistics.reads++;
+  countRead(statistics, range.length);
   const there = disk.read(range.offset, range.length);
   return there.every((byte, at) => byte === bytes[at]) ? STATUS.success : STATUS.compareFailure;
 }
