@@ -1,7 +1,8 @@
 /** What is in memory and registers when the machine comes out of reset, as data, as QEMU's `virt` arranges it. */
 import { hex } from "./address.ts";
 import { type Board, memoryAt } from "./board.ts";
-import { boardDeviceTree, describeBoot } from "./board_device_tree.ts";
+import { boardDeviceTree } from "./board_device_tree.ts";
+import { describeBoot } from "./boot_description.ts";
 import { type Boot, type Entry, hasFirmware, planEntry, ramRange } from "./boot_entry.ts";
 import {
   type AddressRange,

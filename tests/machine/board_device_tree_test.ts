@@ -1,7 +1,8 @@
 /** The board's device tree against trees recorded from QEMU, its seeds, and what a boot adds to a user's tree. */
 import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { buildBoard } from "../../machine/board.ts";
-import { boardDeviceTree, describeBoot } from "../../machine/board_device_tree.ts";
+import { boardDeviceTree } from "../../machine/board_device_tree.ts";
+import { describeBoot } from "../../machine/boot_description.ts";
 import { type ConfigurationInput, parseConfiguration } from "../../machine/configuration.ts";
 import { cells, type DeviceTree, DeviceTreeNode, sizedCells, strings } from "../../machine/device_tree.ts";
 import { ConfigurationError } from "../../machine/errors.ts";
