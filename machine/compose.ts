@@ -1,17 +1,9 @@
 /** Composition: from the board table to memory, devices, CPUs and wires, and their reset. */
-import {
-  type Board,
-  type BoardRow,
-  buildBoard,
-  POWER_KEY_LINE,
-  PPI,
-  PPI_BASE,
-  SECURE_GPIO_LINES,
-  SPI_BASE,
-} from "./board.ts";
+import { type Board, buildBoard, POWER_KEY_LINE, PPI, PPI_BASE } from "./board.ts";
 import { type BootPlan, cpuOnStart, type CpuStart, planBoot } from "./boot.ts";
 import { applyWrites, type BootImages } from "./boot_images.ts";
 import { Clock } from "./clock.ts";
+import { buildDevices, CONSOLE } from "./compose_devices.ts";
 import { buildInterruptController, timerLines } from "./compose_interrupts.ts";
 import { buildPeripherals, type Peripherals } from "./compose_peripherals.ts";
 import { debuggerMemory } from "./debugger_memory.ts";
@@ -24,20 +16,15 @@ import { CPU_STATE_SIZE } from "./cpu/registers.ts";
 import { resetCpu } from "./cpu/reset.ts";
 import { StrictModels } from "./cpu/strict_models.ts";
 import { patchSystemRegister } from "./cpu/system_registers.ts";
-import type { Device, InterruptLine } from "./devices/device.ts";
-import { Dma } from "./devices/dma.ts";
-import { FlashCfi } from "./devices/flash_cfi.ts";
-import { FwCfg } from "./devices/fw_cfg.ts";
+import type { Device } from "./devices/device.ts";
 import { GenericTimer } from "./devices/generic_timer.ts";
 import type { InterruptController } from "./devices/interrupt_controller.ts";
 import { GpioKey } from "./devices/gpio_key.ts";
-import { GpioPl061 } from "./devices/gpio_pl061.ts";
-import { RtcPl031 } from "./devices/rtc_pl031.ts";
-import { UartPl011 } from "./devices/uart_pl011.ts";
-import { EmptyVirtioMmio } from "./devices/virtio/mmio_empty.ts";
+import type { GpioPl061 } from "./devices/gpio_pl061.ts";
+import type { UartPl011 } from "./devices/uart_pl011.ts";
 import { EventHub } from "./events.ts";
 import { PhysicalMemory } from "./memory/physical.ts";
-import { ConfigurationError, MachineInvariantError } from "./errors.ts";
+import { ConfigurationError } from "./errors.ts";
 import { type PowerController, Psci } from "./psci.ts";
 import { Semihosting } from "./semihosting.ts";
 import type { Section } from "./snapshot.ts";
@@ -56,8 +43,6 @@ export interface BoardPower {
 
 /** The GPIO with the power key. */
 const POWER_GPIO = "gpio";
-/** The UART that people type at. */
-const CONSOLE = "uart0";
 const UARTDR = 0x00;
 const UARTFR = 0x18;
 const UARTFR_RXFE = 1 << 4;
@@ -81,7 +66,7 @@ export class VirtBoard {
   readonly #gic: InterruptController;
   readonly #console: UartPl011;
   readonly #powerKey: GpioKey | undefined;
-  readonly #devices: Device[] = [];
+  readonly #devices: readonly Device[];
   readonly #psci: Psci;
   readonly #semihosting: Semihosting | undefined;
   readonly #strict: StrictModels | undefined;
@@ -108,7 +93,17 @@ export class VirtBoard {
       controller: this.#gic,
       transmitted: (byte) => this.#write(byte),
     });
-    for (const row of this.#board.rows) this.#build(row, power);
+    this.#devices = buildDevices({
+      board: this.#board,
+      memory: this.memory,
+      clock: this.clock,
+      events: this.events,
+      controller: this.#gic,
+      peripherals: this.#peripherals,
+      firmwareItems: this.#plan.firmwareItems,
+      transmitted: (byte) => this.#write(byte),
+      power,
+    });
     this.#powerKey = this.#buildPowerKey();
     this.#console = this.#devices.find((device) => device.name === CONSOLE) as UartPl011;
     watchWrites(this.memory, cpus);
@@ -152,97 +147,10 @@ export class VirtBoard {
     }, timer);
   }
 
-  /** One row of the board table: memory, and what answers beside it or instead of it. */
-  #build(row: BoardRow, power: BoardPower): void {
-    const { rtcBase, virtioMmioLegacy } = this.#board.configuration;
-    const { name, base, size, secureOnly } = row;
-    const line = row.spi === undefined ? undefined : this.#gic.sharedLine(SPI_BASE + row.spi, name);
-    const place = (device: Device) => {
-      this.#devices.push(device);
-      this.memory.addDevice(base, size, device, secureOnly);
-    };
-    switch (row.kind) {
-      case "memory":
-        this.memory.addRegion(name, base, size, { secureOnly });
-        return;
-      case "flash": {
-        const flash = new FlashCfi({ name, base, memory: this.memory, readOnly: this.#isReadOnly(name) });
-        this.#devices.push(flash);
-        flash.connect(this.memory.addRegion(name, base, size, { device: flash, secureOnly }));
-        return;
-      }
-      case "interruptController":
-        this.#placeFrame(row);
-        return;
-      case "uart":
-        return place(
-          new UartPl011({
-            name,
-            line: line as InterruptLine,
-            transmitted: name === CONSOLE ? (byte) => this.#write(byte) : () => {},
-          }),
-        );
-      case "realTimeClock":
-        return place(new RtcPl031({ name, line: line as InterruptLine, clock: this.clock, base: rtcBase }));
-      case "gpio":
-        return place(
-          new GpioPl061({
-            name,
-            line: line as InterruptLine,
-            driven: secureOnly ? this.#securePower(power) : () => {},
-          }),
-        );
-      case "messageFrame":
-      case "interruptTranslation":
-      case "pcie":
-        // Their state is in the peripherals' parts.
-        this.memory.addDevice(base, size, this.#peripherals.frame(name), secureOnly);
-        return;
-      case "virtioTransport":
-        return place(
-          this.#peripherals.transport(name) ??
-            new EmptyVirtioMmio({ name, version: virtioMmioLegacy ? 1 : 2 }),
-        );
-      case "firmwareConfiguration":
-        return place(
-          new FwCfg({
-            name,
-            dma: new Dma(name, this.memory, this.events),
-            items: this.#plan.firmwareItems,
-          }),
-        );
-    }
-  }
-
-  #isReadOnly(flash: string): boolean {
-    return this.#board.configuration.boot.pflash.some(({ readOnly }, bank) =>
-      readOnly && flash === `flash${bank}`
-    );
-  }
-
-  /** Lines on which Secure software turns the machine off, or has it reset. */
-  #securePower(power: BoardPower): (line: number, level: boolean) => void {
-    const actions = new Map<number, () => void>([
-      [SECURE_GPIO_LINES["gpio-poweroff"], () => power.powerOff(0)],
-      [SECURE_GPIO_LINES["gpio-restart"], () => power.reset()],
-    ]);
-    return (line, level) => {
-      if (level) actions.get(line)?.();
-    };
-  }
-
   #buildPowerKey(): GpioKey | undefined {
     const gpio = this.#devices.find((device) => device.name === POWER_GPIO) as GpioPl061 | undefined;
     if (gpio === undefined) return undefined;
     return new GpioKey("powerKey", this.clock, (level) => gpio.drive(POWER_KEY_LINE, level));
-  }
-
-  #placeFrame({ name, base, secureOnly }: BoardRow): void {
-    const frame = this.#gic.frames.find(({ device }) => device.name === name);
-    if (frame === undefined) {
-      throw new MachineInvariantError(`The interrupt controller has no frame "${name}"`);
-    }
-    this.memory.addDevice(base, frame.size, frame.device, secureOnly);
   }
 
   #powerController(power: BoardPower): PowerController {
