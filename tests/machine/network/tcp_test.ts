@@ -84,6 +84,17 @@ Deno.test("TcpServer fills the guest's window and no more", () => {
   assertEquals(more.map(({ data }) => data.length), [1000]);
 });
 
+Deno.test("TcpServer does not believe the window of a segment that is older than another", () => {
+  const { open, tell } = serve();
+  const next = open();
+  const request = { acknowledgement: next, flags: "PA", data: ascii(GET) };
+  assertEquals(tell(tcp({ ...request, sequence: 100, window: 1000 })).map(({ data }) => data.length), [1000]);
+  assertEquals(
+    tell(tcp({ sequence: 100, acknowledgement: next, flags: "A" })).map(({ data }) => data.length),
+    [0],
+  );
+});
+
 Deno.test("TcpServer probes a window of zero with one byte until it opens", () => {
   const { open, tell, pass, take } = serve();
   const next = open();
