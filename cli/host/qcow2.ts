@@ -1,4 +1,4 @@
-/** qcow2 images, versions 2 and 3, read-only (QEMU docs/interop/qcow2). */
+/** Images in qcow2, versions 2 and 3, read-only (QEMU docs/interop/qcow2). */
 import { CommandError } from "../errors.ts";
 import type { ImageSource } from "./disk_images.ts";
 import { Qcow2Clusters } from "./qcow2_clusters.ts";

@@ -1,4 +1,4 @@
-/** qcow2 images: those of QEMU read as QEMU reads them; damaged ones are refused and never misread by accident. */
+/** Images in qcow2: those of QEMU read as QEMU reads them; damaged ones are refused and never misread by accident. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
