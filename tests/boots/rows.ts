@@ -166,7 +166,7 @@ const OTHER_ROWS: readonly Boot[] = [
   boot("tf-a-linux",         "TF-A → U-Boot → Linux",                 { level: 3 },           ["-bios", at("trusted-firmware/flash.bin"), "-m", "1G", ...disk("boot-disk/boot.img", "virtio-blk-device")], [expect("BL31: Preparing for EL3 exit"), ...QUIET_END]),
   boot("tf-a-linux-gic3",    "TF-A → U-Boot → Linux",                 { gic: 3, smp: 2, level: 3 }, ["-bios", at("trusted-firmware/flash-gicv3.bin"), "-m", "1G", ...disk("boot-disk/boot.img", "virtio-blk-device")], [expect("BL31: Preparing for EL3 exit"), ...QUIET_END]),
   boot("kexec",              "Linux → kexec → Linux",                 {},                     [...linux("linux-cloud", "", "linux-tools"), ...disk("root-disk/root.img", "virtio-blk-pci")], KEXEC),
-  boot("kexec-smp2",         "Linux → kexec → Linux",                 { gic: 3, smp: 2 },     [...linux("linux-cloud", "", "linux-tools"), ...disk("root-disk/root.img", "virtio-blk-pci")], KEXEC),
+  boot("kexec-smp2",         "Linux → kexec → Linux",                 { smp: 2 },     [...linux("linux-cloud", "", "linux-tools"), ...disk("root-disk/root.img", "virtio-blk-pci")], KEXEC),
   boot("kvm",                "Linux cloud, KVM at EL2",               { level: 2 },           linux("linux-cloud"), [expect("Hyp mode initialized successfully"), ...QUIET_END], QUICK),
   boot("kvm-gic3",           "Linux cloud, KVM at EL2",               { gic: 3, smp: 2, level: 2 }, linux("linux-cloud"), [expect("Hyp mode initialized successfully"), ...QUIET_END]),
   boot("tftp",               "U-Boot, DHCP and TFTP → Linux",         {},                     ["-bios", at("u-boot/u-boot.bin"), "-m", "1G", ...network("linux-cloud", "virtio-net-device")], TFTP),

@@ -51,6 +51,7 @@ async function compile(
     ...["CROSS_COMPILE=aarch64-linux-gnu-", "PLAT=qemu", "DEBUG=0", "LOG_LEVEL=40"],
     ...[`QEMU_USE_GIC_DRIVER=${gicDriver}`, `BUILD_BASE=${build}`],
     ...['BUILD_MESSAGE_TIMESTAMP="fixed"', "BUILD_STRING=debian"],
+    "CTX_INCLUDE_AARCH32_REGS=0", // BL31 stops on a CPU whose EL1 is AArch64 only, as ours are
   ];
   // As Debian's own rules: fixed addresses below a page are no mistake here, nor are writable code segments.
   const environment = [
@@ -76,7 +77,7 @@ export const trustedFirmware: Guest = {
   summary: "Trusted Firmware-A for -M virt,secure=on, with U-Boot (built here)",
   packages: [],
   guests: ["u-boot"],
-  recipe: 1,
+  recipe: 2,
   make: async ({ guests, source, work }) => {
     const unpacked = `${work}/source`;
     await source.fetchSource("arm-trusted-firmware", work, unpacked);
