@@ -6,14 +6,15 @@ import type { PhysicalMemory } from "../memory/physical.ts";
 import { HANDLER } from "./code_pages.ts";
 import { COMMON_ADDRESS, COMMON_WORDS } from "./common_words.ts";
 import { withoutTarget } from "./plain_registers.ts";
+import { operandsAt, type RelativeOperands, relativeOperands, staysInPage } from "./relative_word.ts";
 import { type Operands, type Shape, shapeOf } from "./shape.ts";
 import type { CodeLayout } from "./threaded_layout.ts";
 import { canGenerate, generateModule, type ThreadedImports, type ThreadedRun } from "./threaded_module.ts";
 
-/** Steps of instructions whose shapes are not in the module after which it is generated again, at first. */
-const PATIENCE = 1000;
-/** It is doubled with each module, since what comes late comes seldom, this many times. */
-const DOUBLINGS = 5;
+/** Steps of instructions whose shapes are not in the module after which it is generated, with the common ones. */
+const FIRST_PATIENCE = 1000;
+/** Such steps after which it is generated again: a new module runs slowly until it is optimized, so not lightly. */
+const PATIENCE = 30_000;
 /** Decoded words kept before they are forgotten; bounds memory under generated code. */
 const CACHE_LIMIT = 1 << 17;
 
@@ -37,6 +38,12 @@ function branchTypesKnown(cpu: Cpu, nodes: IrNode[], guarded: boolean): IrNode[]
   });
 }
 
+/** A word whose operands follow from its address. */
+interface RelativeWord {
+  readonly number: number;
+  readonly operands: RelativeOperands;
+}
+
 /** A word's operations on a CPU, in a guarded page or not; undefined where it has none there. */
 function lowerAt(cpu: Cpu, word: number, guarded: boolean): readonly IrNode[] | undefined {
   const found = decode(word);
@@ -49,8 +56,8 @@ export class Handlers {
   readonly #numbers = new Map<string, number>();
   readonly #shapes: Shape[] = [];
   readonly #words = new Map<number, { number: number; operands: Operands | undefined }>();
-  /** Operations of words whose handler or operands depend on the address. */
-  readonly #lowered = new Map<number, readonly IrNode[]>();
+  /** Words whose operands depend on the address, by whether their branch stays in the page, and those it is known of. */
+  readonly #relative = [new Map<number, RelativeWord>(), new Map<number, RelativeWord>()] as const;
   #generated = 0;
   #modules = 0;
   #awaited = 0;
@@ -84,8 +91,7 @@ export class Handlers {
 
   /** Counts a step of an instruction whose handler is not generated; true when all known handlers are now. */
   await(cpu: Cpu): boolean {
-    const patience = PATIENCE << Math.min(this.#modules, DOUBLINGS);
-    if (++this.#awaited < patience) return false;
+    if (++this.#awaited < (this.#modules === 0 ? FIRST_PATIENCE : PATIENCE)) return false;
     this.#awaited = 0;
     if (this.#modules++ === 0) {
       for (const word of COMMON_WORDS) this.#decode(cpu, word, COMMON_ADDRESS, false);
@@ -96,8 +102,9 @@ export class Handlers {
 
   /** Decodes a word at an address, in a guarded page or not. */
   decode(cpu: Cpu, word: number, pc: bigint, guarded: boolean): DecodedWord {
-    const known = this.#words.get(guarded ? word + 2 ** 32 : word);
-    const { number, operands } = known ?? this.#decode(cpu, word, pc, guarded);
+    const key = guarded ? word + 2 ** 32 : word;
+    const { number, operands } = this.#words.get(key) ?? this.#relativeAt(key, pc) ??
+      this.#decode(cpu, word, pc, guarded);
     if (number < 0) return EVALUATED;
     const isGenerated = number < HANDLER.first + this.#generated;
     return { handler: isGenerated ? number : HANDLER.awaited, operands };
@@ -111,19 +118,36 @@ export class Handlers {
     guarded: boolean,
   ): { number: number; operands: Operands | undefined } {
     const key = guarded ? word + 2 ** 32 : word;
-    const known = this.#lowered.get(key);
-    const nodes = known ?? lowerAt(cpu, word, guarded);
+    const nodes = lowerAt(cpu, word, guarded);
     const shaped = nodes === undefined ? undefined : shapeOf(nodes, pc);
     const number = shaped !== undefined && canGenerate(shaped.shape, this.layout)
       ? this.#numberOf(shaped.shape)
       : -1;
     const result = { number, operands: shaped?.operands };
-    if (known !== undefined) return result;
-    const isFixed = nodes === undefined || !nodes.some(({ op }) => op === "pc");
-    const cache: Map<number, unknown> = isFixed ? this.#words : this.#lowered;
-    if (cache.size >= CACHE_LIMIT) cache.clear();
-    cache.set(key, isFixed ? result : nodes);
+    if (nodes === undefined || !nodes.some(({ op }) => op === "pc")) {
+      if (this.#words.size >= CACHE_LIMIT) this.#words.clear();
+      this.#words.set(key, result);
+    } else if (shaped !== undefined) {
+      const operands = relativeOperands(pc, shaped, (pc) => shapeOf(nodes, pc));
+      if (operands !== undefined) this.#remember(key, pc, { number, operands });
+    }
     return result;
+  }
+
+  #remember(key: number, pc: bigint, word: RelativeWord): void {
+    const words = this.#relative[staysInPage(pc, word.operands.target) ? 1 : 0];
+    if (words.size >= CACHE_LIMIT) words.clear();
+    words.set(key, word);
+  }
+
+  /** A word whose operands are known to follow from the address. */
+  #relativeAt(key: number, pc: bigint): { number: number; operands: Operands } | undefined {
+    for (const stays of [0, 1] as const) {
+      const word = this.#relative[stays].get(key);
+      if (word === undefined || staysInPage(pc, word.operands.target) !== (stays === 1)) continue;
+      return { number: word.number, operands: operandsAt(pc, word.operands) };
+    }
+    return undefined;
   }
 
   #numberOf(shape: Shape): number {
