@@ -1,4 +1,5 @@
 /** Interrupts of a GIC in words of 32, those that are private to a CPU first: what GICv2 and GICv3 keep alike. */
+import type { InterruptLine } from "./device.ts";
 
 /** CPU interfaces a GICv2 can have, and as many redistributors a GICv3 here. */
 export const CPUS_MAX = 8;
@@ -15,6 +16,38 @@ export const STORED_WORDS: number = CPUS_MAX + WORD_COUNT - 1;
 
 /** Number that says that there is no interrupt. */
 export const SPURIOUS = 1023;
+
+/** Whether a GIC of the board has an interrupt of this number, 0–287. */
+export function hasInterrupt(interrupt: number): boolean {
+  return Number.isInteger(interrupt) && interrupt >= 0 && interrupt < INTERRUPT_COUNT;
+}
+
+/** Drives an interrupt's input; `source` is what events name as its cause. */
+type Drive = (cpu: number, interrupt: number, level: boolean, source: string) => void;
+
+/** The input of a shared peripheral interrupt; throws RangeError unless its number is 32–287. */
+export function sharedInput(interrupt: number, source: string, drive: Drive): InterruptLine {
+  if (!(hasInterrupt(interrupt) && interrupt >= PRIVATE_COUNT)) {
+    throw new RangeError(`Cannot wire "${source}" to interrupt ${interrupt}: shared ones are 32 to 287`);
+  }
+  return { set: (level) => drive(0, interrupt, level, source) };
+}
+
+/** The input of a private peripheral interrupt of one of so many CPUs; throws RangeError unless its number is 16–31. */
+export function privateInput(
+  cpus: number,
+  cpu: number,
+  interrupt: number,
+  source: string,
+  drive: Drive,
+): InterruptLine {
+  if (!(interrupt >= SGI_COUNT && interrupt < PRIVATE_COUNT && cpu >= 0 && cpu < cpus)) {
+    throw new RangeError(
+      `Cannot wire "${source}" to interrupt ${interrupt} of cpu${cpu}: private ones are 16 to 31`,
+    );
+  }
+  return { set: (level) => drive(cpu, interrupt, level, source) };
+}
 
 /** What an interrupt's line and the latch behind it say. */
 export interface BankedState {

@@ -7,7 +7,17 @@ import type { InterruptLine } from "./device.ts";
 import type { InterruptController, InterruptControllerFrame } from "./interrupt_controller.ts";
 import { CPU_INTERFACE_FIELDS, GicV2CpuInterface, type InterruptSource } from "./gic_v2_cpu_interface.ts";
 import { byCpu, GicV2Distributor } from "./gic_v2_distributor.ts";
-import { at, CPUS_MAX, INTERRUPT_COUNT, lowestBit, PRIVATE_COUNT, SGI_COUNT } from "./gic_interrupts.ts";
+import {
+  at,
+  CPUS_MAX,
+  hasInterrupt,
+  INTERRUPT_COUNT,
+  lowestBit,
+  PRIVATE_COUNT,
+  privateInput,
+  SGI_COUNT,
+  sharedInput,
+} from "./gic_interrupts.ts";
 import { GicV2Interrupts, INTERRUPT_FIELDS, NON_SECURE_PRIORITY } from "./gic_v2_interrupts.ts";
 import { GicV2VirtualInterface, VIRTUAL_FIELDS } from "./gic_v2_virtual.ts";
 import type { RegisterMap } from "./register_map.ts";
@@ -138,25 +148,23 @@ export class GicV2 implements InterruptController {
 
   /** Whether there is an interrupt of this number, 0–287. */
   hasInterrupt(interrupt: number): boolean {
-    return Number.isInteger(interrupt) && interrupt >= 0 && interrupt < INTERRUPT_COUNT;
+    return hasInterrupt(interrupt);
   }
 
   /** The input of a shared peripheral interrupt (number 32–287); `source` is what events name as its cause. */
   sharedLine(interrupt: number, source: string): InterruptLine {
-    if (!(this.hasInterrupt(interrupt) && interrupt >= PRIVATE_COUNT)) {
-      throw new RangeError(`Cannot wire "${source}" to interrupt ${interrupt}: shared ones are 32 to 287`);
-    }
-    return { set: (level) => this.#setLevel(0, interrupt, level, source) };
+    return sharedInput(interrupt, source, (...driven) => this.#setLevel(...driven));
   }
 
   /** The input of a private peripheral interrupt (number 16–31) of a CPU. */
   privateLine(cpu: number, interrupt: number, source: string): InterruptLine {
-    if (!(interrupt >= SGI_COUNT && interrupt < PRIVATE_COUNT && cpu in this.#outputs)) {
-      throw new RangeError(
-        `Cannot wire "${source}" to interrupt ${interrupt} of cpu${cpu}: private ones are 16 to 31`,
-      );
-    }
-    return { set: (level) => this.#setLevel(cpu, interrupt, level, source) };
+    return privateInput(
+      this.#outputs.length,
+      cpu,
+      interrupt,
+      source,
+      (...driven) => this.#setLevel(...driven),
+    );
   }
 
   #setLevel(cpu: number, interrupt: number, level: boolean, source: string): void {

@@ -5,7 +5,14 @@ import { listOf, record } from "../layout.ts";
 import { type Section, sectionLayout } from "../snapshot.ts";
 import type { InterruptLine } from "./device.ts";
 import type { Dma } from "./dma.ts";
-import { CPUS_MAX, INTERRUPT_COUNT, PRIVATE_COUNT, SGI_COUNT } from "./gic_interrupts.ts";
+import {
+  CPUS_MAX,
+  hasInterrupt,
+  INTERRUPT_COUNT,
+  PRIVATE_COUNT,
+  privateInput,
+  sharedInput,
+} from "./gic_interrupts.ts";
 import { CPU_INTERFACE_FIELDS, GicV3CpuInterface } from "./gic_v3_cpu_interface.ts";
 import { GicV3Distributor } from "./gic_v3_distributor.ts";
 import { onBus } from "./gic_v3_frame.ts";
@@ -221,25 +228,17 @@ export class GicV3 implements InterruptController {
 
   /** Whether there is an interrupt of this number, 0–287. */
   hasInterrupt(interrupt: number): boolean {
-    return Number.isInteger(interrupt) && interrupt >= 0 && interrupt < INTERRUPT_COUNT;
+    return hasInterrupt(interrupt);
   }
 
   /** The input of a shared peripheral interrupt (number 32–287); `source` is what events name as its cause. */
   sharedLine(interrupt: number, source: string): InterruptLine {
-    if (!(this.hasInterrupt(interrupt) && interrupt >= PRIVATE_COUNT)) {
-      throw new RangeError(`Cannot wire "${source}" to interrupt ${interrupt}: shared ones are 32 to 287`);
-    }
-    return { set: (level) => this.#setLevel(0, interrupt, level, source) };
+    return sharedInput(interrupt, source, (...driven) => this.#setLevel(...driven));
   }
 
   /** The input of a private peripheral interrupt (number 16–31) of a CPU. */
   privateLine(cpu: number, interrupt: number, source: string): InterruptLine {
-    if (!(interrupt >= SGI_COUNT && interrupt < PRIVATE_COUNT && cpu in this.#parts)) {
-      throw new RangeError(
-        `Cannot wire "${source}" to interrupt ${interrupt} of cpu${cpu}: private ones are 16 to 31`,
-      );
-    }
-    return { set: (level) => this.#setLevel(cpu, interrupt, level, source) };
+    return privateInput(this.#parts.length, cpu, interrupt, source, (...driven) => this.#setLevel(...driven));
   }
 
   #setLevel(cpu: number, interrupt: number, level: boolean, source: string): void {
