@@ -1,7 +1,7 @@
 /** State roots: SHA-256 over named sections, a tree of memory pages and disks, incremental over what is dirty. */
 import { createHash } from "node:crypto";
 import { ByteWriter } from "./layout.ts";
-import { type MemoryRegion, PAGE_DIRTY, PAGE_SIZE, type PhysicalMemory } from "./memory/physical.ts";
+import { type MemoryRegion, PAGE_SIZE, type PhysicalMemory } from "./memory/physical.ts";
 import type { Section } from "./snapshot.ts";
 
 const HASH_SIZE = 32;
@@ -64,16 +64,12 @@ class PageTree {
 
   /** Hashes dirty pages, clears their marks, and returns the hash of the whole region. */
   root(): Uint8Array {
-    const { bytes, pageFlags } = this.memory;
+    const { bytes } = this.memory;
     const firstPage = this.region.hostOffset / PAGE_SIZE;
-    const count = this.region.size / PAGE_SIZE;
     let touched = new Set<number>();
-    for (let page = 0; page < count; page++) {
-      const flags = pageFlags[firstPage + page] as number;
-      if ((flags & PAGE_DIRTY) === 0) continue;
-      pageFlags[firstPage + page] = flags & ~PAGE_DIRTY;
-      const start = (firstPage + page) * PAGE_SIZE;
-      const hash = sha256(bytes.subarray(start, start + PAGE_SIZE));
+    for (const hostPage of this.memory.clearDirty(firstPage, this.region.size / PAGE_SIZE)) {
+      const page = hostPage - firstPage;
+      const hash = sha256(bytes.subarray(hostPage * PAGE_SIZE, (hostPage + 1) * PAGE_SIZE));
       (this.#levels[0] as Uint8Array).set(hash, page * HASH_SIZE);
       this.#nonZero[page] = ZERO_PAGE.every((byte, index) => byte === hash[index]) ? 0 : 1;
       touched.add(Math.floor(page / FAN_OUT));

@@ -86,8 +86,7 @@ export class ExclusiveMonitor {
     if (!this.open) return;
     const host = (this.#words[MONITOR.host] as number) >>> 0;
     if (host === 0) return;
-    const { pageFlags } = this.cpu.surroundings.memory, page = host >>> 12;
-    pageFlags[page] = (pageFlags[page] as number) | PAGE_MONITORED;
+    this.cpu.surroundings.memory.mark(host >>> 12, PAGE_MONITORED);
   }
 }
 

@@ -53,11 +53,10 @@ class CpuWriteWatcher implements WriteWatcher {
     }
   }
 
-  #unmark(offset: number, size: number, mark: number): void {
-    const { pageFlags } = this.memory;
+  #unmark(offset: number, size: number, marks: number): void {
     const last = Math.floor((offset + size - 1) / PAGE_SIZE);
     for (let page = Math.floor(offset / PAGE_SIZE); page <= last; page++) {
-      pageFlags[page] = (pageFlags[page] as number) & ~mark;
+      this.memory.unmark(page, marks);
     }
   }
 }

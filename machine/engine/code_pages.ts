@@ -83,9 +83,9 @@ export class CodePages {
 
   /** Fills a record and marks the page that its word is in, so that writes to it are noticed. */
   write(record: number, handler: number, operands: Operands | undefined): void {
-    const { view, pageFlags } = this.memory;
+    const { view } = this.memory;
     const { base, hostPage } = this.pageOf(record);
-    pageFlags[hostPage / PAGE_SIZE] = (pageFlags[hostPage / PAGE_SIZE] as number) | PAGE_CODE;
+    this.memory.mark(hostPage / PAGE_SIZE, PAGE_CODE);
     view.setUint16(record + RECORD.handler, handler, true);
     if (operands === undefined) return;
     const { registers, wide, narrow, target } = operands;
@@ -128,10 +128,9 @@ export class CodePages {
 
   /** Takes the mark from a page that has none of its words decoded any more. */
   #forget(hostPage: number): void {
-    const { pageFlags } = this.memory;
     this.#reset(hostPage, 0, PAGE_SIZE - 1);
     this.#writes.delete(hostPage);
-    pageFlags[hostPage / PAGE_SIZE] = (pageFlags[hostPage / PAGE_SIZE] as number) & ~PAGE_CODE;
+    this.memory.unmark(hostPage / PAGE_SIZE, PAGE_CODE);
   }
 
   /** Forgets all records; whoever keeps addresses of records must forget them too. */

@@ -113,7 +113,10 @@ export class PhysicalMemory {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Little-endian access to the same bytes. */
   readonly view: DataView<ArrayBuffer>;
-  /** One byte of PAGE_* marks for each page of the WebAssembly memory. */
+  /**
+   * One byte of PAGE_* marks for each page of the WebAssembly memory. Writes set PAGE_DIRTY here; all else goes through
+   * `mark`, `unmark` and `clearDirty`.
+   */
   readonly pageFlags: Uint8Array<ArrayBuffer>;
   /** Regions in order of mapping. */
   readonly regions: MemoryRegion[] = [];
@@ -127,6 +130,11 @@ export class PhysicalMemory {
   codeObserver: CodeObserver | undefined;
   /** Called when a region changes between memory and device behaviour, so that cached translations go. */
   mapChanged: () => void = () => {};
+  /**
+   * Called after writes to some of `count` pages from `first` began to need attention: they lost PAGE_DIRTY or got
+   * another mark. An engine that lets writes to pages marked PAGE_DIRTY alone pass unseen forgets these pages then.
+   */
+  marksChanged: (first: number, count: number) => void = () => {};
   #used: number;
   readonly #regionsEnd: number;
   #hostUsed: number;
@@ -249,6 +257,32 @@ export class PhysicalMemory {
     );
     if (found === undefined) throw new RangeError(`Cannot find what is at offset ${hostOffset}: no region`);
     return (found.base + (hostOffset - found.hostOffset)) as PhysicalAddress;
+  }
+
+  /** Adds marks other than PAGE_DIRTY to a page of the WebAssembly memory. */
+  mark(page: number, marks: number): void {
+    const flags = this.pageFlags[page] as number;
+    if ((flags & marks) === marks) return;
+    this.pageFlags[page] = flags | marks;
+    this.marksChanged(page, 1);
+  }
+
+  /** Takes marks other than PAGE_DIRTY from a page. */
+  unmark(page: number, marks: number): void {
+    this.pageFlags[page] = (this.pageFlags[page] as number) & ~marks;
+  }
+
+  /** Takes PAGE_DIRTY from `count` pages from `first`; returns the numbers of those that had it, in order. */
+  clearDirty(first: number, count: number): number[] {
+    const { pageFlags } = this, pages: number[] = [];
+    for (let page = first; page < first + count; page++) {
+      const flags = pageFlags[page] as number;
+      if ((flags & PAGE_DIRTY) === 0) continue;
+      pageFlags[page] = flags & ~PAGE_DIRTY;
+      pages.push(page);
+    }
+    if (pages.length > 0) this.marksChanged(first, count);
+    return pages;
   }
 
   /** Marks the pages of a write before it happens, and tells the watcher of pages that carry more marks. */

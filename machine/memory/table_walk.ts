@@ -74,8 +74,7 @@ export function walk(
     if (typeof located !== "number") return located;
     const offset = descriptorOffset(memory, located, start.secure && (tables & TABLE_NS) === 0);
     if (offset < 0) return fault("externalOnWalk", level);
-    memory.pageFlags[offset >>> 12] = (memory.pageFlags[offset >>> 12] as number) |
-      (level === 3 && isAlone ? PAGE_WALKED : PAGE_WALKED | PAGE_WALKED_THROUGH);
+    memory.mark(offset >>> 12, level === 3 && isAlone ? PAGE_WALKED : PAGE_WALKED | PAGE_WALKED_THROUGH);
     const seen = memory.cache?.descriptor(located, offset, start.cacheable) ?? memory.view;
     const at = seen === memory.view ? offset : 0;
     const low = seen.getUint32(bigEndian ? at + 4 : at, !bigEndian);
