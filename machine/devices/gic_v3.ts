@@ -220,8 +220,12 @@ export class GicV3 implements InterruptController {
       setPending,
       configurationChanged: (cpu, lpi) => tablesOf(cpu)?.configurationChanged(lpi),
       move,
-      moveAll: (from, to, source) => {
-        for (const lpi of tablesOf(from)?.pending() ?? []) move(from, to, lpi, source);
+      moveAll: (from, to, source, isEnough) => {
+        for (const lpi of tablesOf(from)?.pending() ?? []) {
+          move(from, to, lpi, source);
+          if (isEnough()) return false;
+        }
+        return true;
       },
     };
   }

@@ -6,7 +6,13 @@ import type { AccessContext, PhysicalMemory } from "../memory/physical.ts";
 import { type Section, sectionLayout } from "../snapshot.ts";
 import type { Device } from "./device.ts";
 import { Dma } from "./dma.ts";
-import { type Command, type ItsContext, runCommand, translate } from "./gic_v3_its_commands.ts";
+import {
+  type Command,
+  type CommandResult,
+  type ItsContext,
+  runCommand,
+  translate,
+} from "./gic_v3_its_commands.ts";
 import { ITS_ID_BITS, ItsTable, TABLE_ENTRY_SIZE, TRANSLATION_SIZE } from "./gic_v3_its_tables.ts";
 import type { LpiTarget } from "./gic_v3_lpi.ts";
 import type { MessageReceiver } from "./pci/host_bridge.ts";
@@ -27,6 +33,11 @@ export interface GicV3ItsOptions {
 }
 
 const TRANSLATER = 0x1_0040;
+/**
+ * Accesses to memory and interrupts, as events count them, after which the commands that follow wait for the next read
+ * of a register. More than drivers ever have waiting; without it one write could ask for hours of work.
+ */
+const WORK_AT_ONCE = 2 ** 15;
 const CTLR_ENABLED = 1;
 const CTLR_QUIESCENT = 0x8000_0000;
 /** GITS_CBASER: 4 KiB pages of commands. */
@@ -103,6 +114,7 @@ export class GicV3Its implements Device, MessageReceiver {
   readonly address: number;
   /** Registers by their names. */
   state: State = atReset();
+  readonly #events: EventHub;
   readonly #dma: Dma;
   readonly #lpis: LpiTarget;
 
@@ -110,12 +122,14 @@ export class GicV3Its implements Device, MessageReceiver {
   constructor({ name, base, events, memory, lpis }: GicV3ItsOptions) {
     this.name = name;
     this.address = base + TRANSLATER;
+    this.#events = events;
     this.#dma = new Dma(name, memory, events);
     this.#lpis = lpis;
   }
 
-  /** Reads a register. */
+  /** Reads a register; software that waits for its commands reads GITS_CREADR, so they go on first if some wait. */
   read(offset: number, size: number, context: AccessContext): number {
+    if ((this.state.CREADR & CREADR_STALLED) === 0n) this.#runQueue();
     return GicV3Its.#map.read(this, {}, offset, size, context);
   }
 
@@ -130,12 +144,14 @@ export class GicV3Its implements Device, MessageReceiver {
 
   #context(): ItsContext {
     const table = (index: number): ItsTable => new ItsTable(this.state.BASER[index] as bigint, this.#dma);
+    const start = this.#events.nextIndex;
     return {
       source: this.name,
       dma: this.#dma,
       lpis: this.#lpis,
       devices: table(DEVICES),
       collections: table(COLLECTIONS),
+      isEnough: () => this.#events.nextIndex - start >= WORK_AT_ONCE,
     };
   }
 
@@ -166,7 +182,7 @@ export class GicV3Its implements Device, MessageReceiver {
     this.state.BASER[index] = merged(old, value, half, lanes) & ~BASER_FIXED | old & BASER_FIXED;
   }
 
-  /** At most as many commands as the queue holds, since its end is fixed meanwhile. */
+  /** Carries out commands up to the end of the queue, as many as is enough for one access. */
   #runQueue(): void {
     const { CBASER, CWRITER } = this.state;
     const size = (Number(CBASER & 0xffn) + 1) * 0x1000;
@@ -175,11 +191,11 @@ export class GicV3Its implements Device, MessageReceiver {
     const base = Number(CBASER & CBASER_ADDRESS);
     const context = this.#context();
     let at = Number(this.state.CREADR & OFFSET_MASK) % size;
-    let result = "done";
-    while (at !== end) {
+    let result: CommandResult = "done";
+    while (at !== end && !context.isEnough()) {
       const bytes = this.#dma.read(base + at, COMMAND_SIZE);
       result = bytes === undefined ? "stall" : runCommand(context, commandOf(bytes));
-      if (result === "stall") break;
+      if (result !== "done") break;
       at = (at + COMMAND_SIZE) % size;
     }
     this.state.CREADR = BigInt(at) | (result === "stall" ? CREADR_STALLED : 0n);

@@ -26,6 +26,8 @@ export interface ItsContext {
   readonly devices: ItsTable;
   /** The collection table. */
   readonly collections: ItsTable;
+  /** Whether what has been done is enough for one access. */
+  readonly isEnough: () => boolean;
 }
 
 /** Four doublewords of the queue. */
@@ -33,9 +35,9 @@ export type Command = readonly [bigint, bigint, bigint, bigint];
 
 /**
  * A command that is wrong is passed over, as in QEMU 7.2; one whose tables are not in memory stalls the queue. Both are
- * among the behaviours that section 5.3.1 allows.
+ * among the behaviours that section 5.3.1 allows. An unfinished one does the rest when it is run again.
  */
-export type CommandResult = "done" | "stall";
+export type CommandResult = "done" | "stall" | "unfinished";
 
 /** An interrupt as it is routed now. */
 interface Route {
@@ -131,12 +133,10 @@ function moveInterrupt(
   return writeTranslation(its.dma, device, event, { ...translation, collection });
 }
 
-function moveAll({ lpis, source }: ItsContext, [, , from, to]: Command): CommandResult {
-  const exists = (cpu: number): boolean => cpu < lpis.cpuCount;
-  if (exists(target(from)) && exists(target(to)) && target(from) !== target(to)) {
-    lpis.moveAll(target(from), target(to), source);
-  }
-  return "done";
+function moveAll({ lpis, source, isEnough }: ItsContext, [, , first, second]: Command): CommandResult {
+  const from = target(first), to = target(second);
+  if (from >= lpis.cpuCount || to >= lpis.cpuCount || from === to) return "done";
+  return lpis.moveAll(from, to, source, isEnough) ? "done" : "unfinished";
 }
 
 function invalidateAll(its: ItsContext, [, , fields]: Command): CommandResult {

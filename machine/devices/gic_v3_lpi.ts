@@ -20,6 +20,6 @@ export interface LpiTarget {
   configurationChanged(cpu: number, lpi: number | "all"): void;
   /** MOVI: an LPI that is pending at one CPU becomes pending at another instead. */
   move(from: number, to: number, lpi: number, source: string): void;
-  /** MOVALL: so do all of them. */
-  moveAll(from: number, to: number, source: string): void;
+  /** MOVALL: so do all of them, in order, until `isEnough` says after one that the rest waits; true when none does. */
+  moveAll(from: number, to: number, source: string, isEnough: () => boolean): boolean;
 }

@@ -39,7 +39,7 @@ function access(random: Random, { gic, mrs, msr, readD, writeD, readR, writeR }:
       return 0;
     case 5:
       if (random.below(2)) gic.lpis?.setPending(cpu, 8192 + random.below(60000), secure, "its");
-      else gic.lpis?.moveAll(cpu, random.below(4), "its");
+      else gic.lpis?.moveAll(cpu, random.below(4), "its", () => random.below(4) === 0);
       return 0;
     case 6:
     case 7:

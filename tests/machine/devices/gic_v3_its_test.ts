@@ -14,6 +14,7 @@ const DEVICES = RAM + 0x1_0000;
 const COLLECTIONS = RAM + 0x2_0000;
 const TRANSLATIONS = RAM + 0x3_0000;
 const PAGE = RAM + 0x4_0000;
+const LARGEST_QUEUE = RAM + 0x10_0000;
 const CTLR = 0,
   CBASER = 0x80,
   CWRITER = 0x88,
@@ -27,15 +28,20 @@ const INDIRECT = 1n << 62n;
 type Call = readonly (string | number | boolean)[];
 
 function build() {
-  const memory = new PhysicalMemory(0, 2 ** 20);
-  memory.addRegion("ram", physicalAddress(RAM), 2 ** 20);
+  const memory = new PhysicalMemory(0, 2 ** 21);
+  memory.addRegion("ram", physicalAddress(RAM), 2 ** 21);
   const calls: Call[] = [];
+  /** How many times a MOVALL has to be run again. */
+  const remaining = { moves: 0 };
   const lpis: LpiTarget = {
     cpuCount: 4,
-    setPending: (cpu, lpi, pending) => calls.push([pending ? "set" : "clear", cpu, lpi]),
-    configurationChanged: (cpu, lpi) => calls.push(["changed", cpu, lpi]),
-    move: (from, to, lpi) => calls.push(["move", from, to, lpi]),
-    moveAll: (from, to) => calls.push(["moveAll", from, to]),
+    setPending: (cpu, lpi, pending) => void calls.push([pending ? "set" : "clear", cpu, lpi]),
+    configurationChanged: (cpu, lpi) => void calls.push(["changed", cpu, lpi]),
+    move: (from, to, lpi) => void calls.push(["move", from, to, lpi]),
+    moveAll: (from, to) => {
+      calls.push(["moveAll", from, to]);
+      return remaining.moves-- <= 0;
+    },
   };
   const events = new EventHub(new Clock());
   const its = new GicV3Its({ name: "its", base: 0x0808_0000, events, memory, lpis });
@@ -54,7 +60,7 @@ function build() {
     end = (end + 32) % 0x1000;
     write64(CWRITER, BigInt(end));
   };
-  return { its, memory, calls, read, write, read64, write64, run };
+  return { its, memory, events, calls, remaining, read, write, read64, write64, run };
 }
 
 /** Flat tables of a 64 KiB page each, a queue of one 4 KiB page, enabled. */
@@ -226,6 +232,44 @@ Deno.test("GicV3Its stalls when tables or queue are not in memory, and goes on w
   write64(CBASER, 0x1_0000_0000n | VALID);
   write(CTLR, 1);
   assertEquals(read64(CREADR), 1n);
+});
+
+/** Fills the largest queue that there is but for the one entry that stays free. */
+function runLargestQueue({ memory, write, write64 }: ReturnType<typeof mapped>, words: readonly bigint[]) {
+  const view = new DataView(new ArrayBuffer(0x10_0000));
+  for (let at = 0; at < view.byteLength; at += 32) {
+    words.forEach((word, index) => view.setBigUint64(at + index * 8, word, true));
+  }
+  memory.writeBytes(physicalAddress(LARGEST_QUEUE), new Uint8Array(view.buffer));
+  write(CTLR, 0);
+  write64(CBASER, BigInt(LARGEST_QUEUE) | VALID | 0xffn);
+  write(CTLR, 1);
+  write(CWRITER, 0xf_ffe0);
+}
+
+Deno.test("GicV3Its.CWRITER starts no more work than is bounded, and reads go on with what waits", () => {
+  const built = mapped(), { its, events, calls, read, read64 } = built;
+  runLargestQueue(built, onEvent(0x03, 8, 2)); // each reads itself, a device, a translation and a collection
+  const first = 4 + 2 ** 13; // 4 when it was enabled
+  assertEquals([its.state.CREADR, calls.length], [BigInt(first * 32), first]);
+  const before = events.nextIndex;
+  assertEquals([read(CREADR), events.nextIndex - before], [(first + 2 ** 13) * 32, 2 ** 15]);
+  while (read64(CREADR) !== 0xf_ffe0n);
+  assertEquals(calls.length, 2 ** 15 - 1);
+});
+
+Deno.test("GicV3Its carries a full queue of commands out at once that touch nothing", () => {
+  const built = mapped();
+  runLargestQueue(built, [0x05n]);
+  assertEquals(built.its.state.CREADR, 0xf_ffe0n);
+});
+
+Deno.test("GicV3Its runs a MOVALL again that is not finished", () => {
+  const { its, calls, remaining, read64, run } = mapped();
+  remaining.moves = 2;
+  run(0x0en, 0n, 3n << 16n, 1n << 16n); // by two writes
+  assertEquals([its.state.CREADR, calls.length], [4n * 32n, 2]);
+  assertEquals([read64(CREADR), calls.length], [5n * 32n, 3]);
 });
 
 Deno.test("GicV3Its wraps its queue and ignores an end beyond it", () => {

@@ -87,7 +87,9 @@ Deno.test("LpiTarget.move and moveAll take what is pending to another CPU", () =
   lpis.move(0, 1, 8201, "its");
   lpis.move(0, 1, 8202, "its"); // not pending
   assertEquals([isPending(0, 8201), isPending(1, 8201), isPending(1, 8202)], [false, true, false]);
-  lpis.moveAll(0, 1, "its");
+  assertEquals(lpis.moveAll(0, 1, "its", () => true), false, "one at a time");
+  assertEquals([8192, 9000].map((lpi) => isPending(0, lpi)), [false, true]);
+  assertEquals(lpis.moveAll(0, 1, "its", () => false), true);
   assertEquals([8192, 9000].map((lpi) => [isPending(0, lpi), isPending(1, lpi)]), [[false, true], [
     false,
     true,
