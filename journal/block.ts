@@ -5,7 +5,7 @@
  */
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { type BlockKind, kindOfNumber, numberOfKind } from "./block_kinds.ts";
-import { decodeValue, encodeValue } from "./codec.ts";
+import { decodeValue, EncodedValue, encodeValue } from "./codec.ts";
 import { JournalPayloadError } from "./errors.ts";
 import { crc32, equalBytes, HASH_LENGTH, sha256 } from "./hash.ts";
 
@@ -212,8 +212,8 @@ export type EncodedBlock = {
 };
 
 /**
- * Packs a payload, a `Uint8Array` as it is and anything else by {@linkcode encodeValue}, into a block. Throws a
- * `TypeError` for a value that a journal cannot hold, and a `RangeError` for a span or a length out of bounds.
+ * Packs a payload, a `Uint8Array` as it is and anything else by {@linkcode encodeValue} unless it is an
+ * {@linkcode EncodedValue}, into a block. Throws a `TypeError` for a value that a journal cannot hold, and a `RangeError` for a span or a length out of bounds.
  */
 export function encodeBlock(
   kind: BlockKind,
@@ -222,7 +222,11 @@ export function encodeBlock(
   place: BlockPlace,
 ): EncodedBlock {
   const content = payload instanceof Uint8Array ? Content.Bytes : Content.Value;
-  const raw = payload instanceof Uint8Array ? payload : encodeValue(payload);
+  const raw = payload instanceof Uint8Array
+    ? payload
+    : payload instanceof EncodedValue
+    ? payload.bytes
+    : encodeValue(payload);
   if (raw.length > MAX_RAW_LENGTH) {
     throw new RangeError(
       `Cannot write ${kind} block: ${raw.length} bytes are over the bound of ${MAX_RAW_LENGTH}`,

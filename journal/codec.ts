@@ -113,6 +113,18 @@ export function encodeValue(value: unknown): Uint8Array {
   return bytes;
 }
 
+/** A value that is encoded already, by someone who knows what it is made of. */
+export class EncodedValue {
+  /** `bytes` are what `encodeValue` would give; throws a `TypeError` when they are not one whole value. */
+  constructor(readonly bytes: Uint8Array) {
+    try {
+      checkPayload(bytes);
+    } catch (cause) {
+      throw new TypeError(`Cannot encode payload: ${(cause as Error).message}`, { cause });
+    }
+  }
+}
+
 /**
  * Decodes exactly one value. Byte strings in it are views of `bytes`. Throws {@linkcode JournalPayloadError} for
  * anything that {@linkcode encodeValue} could not have meant, in time and memory linear in the length of `bytes`.

@@ -1,10 +1,7 @@
 /** Events as rows of values: the form in which they stand in blocks, checked by zod when read. */
-import { EVENT_KIND_NAMES, EVENT_KINDS, eventSchema, type MachineEvent } from "../machine/events.ts";
+import { eventSchema, type MachineEvent } from "../machine/events.ts";
 import { z } from "zod";
-
-const FIELD_NAMES = new Map<string, readonly string[]>(
-  EVENT_KIND_NAMES.map((name) => [name, Object.keys(EVENT_KINDS[name].fields)]),
-);
+import { FIELD_NAMES } from "./row_packer.ts";
 
 /** An event as stored: name of the kind, instant, cpu, index, then its fields in table order. */
 export type EventRow = readonly unknown[];

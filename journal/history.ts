@@ -1,6 +1,13 @@
 /** The history root: a hash chain over state roots and the events between them. */
 import { createHash, type Hash } from "node:crypto";
-import { type EventObserver, type MachineEvent, writeEvent } from "../machine/events.ts";
+import {
+  type AnyFields,
+  type EventKind,
+  type EventObserver,
+  type MachineEvent,
+  writeEvent,
+  writeEventParts,
+} from "../machine/events.ts";
 import { ByteWriter } from "../machine/layout.ts";
 import { HASH_LENGTH, sha256 } from "./hash.ts";
 
@@ -28,6 +35,12 @@ export class History implements EventObserver {
   /** Adds one event. */
   observe(event: MachineEvent): void {
     writeEvent(this.#writer, event);
+    if (this.#writer.length >= BATCH) this.#flush();
+  }
+
+  /** Adds one event, given in parts. */
+  observeParts(kind: EventKind, instant: number, cpu: number, index: number, fields: AnyFields): void {
+    writeEventParts(this.#writer, kind, instant, cpu, index, fields);
     if (this.#writer.length >= BATCH) this.#flush();
   }
 

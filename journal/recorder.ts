@@ -1,16 +1,18 @@
 /** Recording: runs a machine, admits inputs at step boundaries, and appends what happens to a journal. */
 import type { MachineImages } from "../machine/compose.ts";
-import type { EventClass, Input, InputEvent, MachineEvent } from "../machine/events.ts";
+import type { EventClass, EventObserver, Input, InputEvent } from "../machine/events.ts";
 import { Machine, type MachineOptions, type Stop } from "../machine/machine.ts";
-import { type EventRow, rowOfEvent } from "./event_rows.ts";
 import type { BlockSpan } from "./block.ts";
 import type { BlockKind } from "./block_kinds.ts";
 import { History } from "./history.ts";
 import { type Depth, type Manifest, type RunEnd, storedManifest, type StoredRoot } from "./payloads.ts";
+import { RowPacker } from "./row_packer.ts";
 import { StepColumnsWriter } from "./steps.ts";
 
-/** Stored events are written when this many are gathered, about 1 MiB. */
-const ROWS_PER_BLOCK = 8192;
+/** Stored events are written when there are this many, or so many bytes of them. */
+const BLOCK_FULL = { rows: 8192, bytes: 2 ** 20 };
+/** Steps between two looks at how many there are: bounds what is gathered. */
+const LOOK_EVERY = 2 ** 18;
 
 /** The classes of event stored at each depth, beside steps. */
 export const STORED_CLASSES: Readonly<Record<Depth, readonly EventClass[]>> = {
@@ -47,8 +49,7 @@ export class Recorder {
   readonly machine: Machine;
   readonly #history = new History();
   readonly #steps: StepColumnsWriter | undefined;
-  #rows: EventRow[] = [];
-  #firstInstant = 0;
+  readonly #rows = new RowPacker();
 
   /**
    * Powers a machine on and writes the journal's first block.
@@ -63,7 +64,7 @@ export class Recorder {
     this.machine = new Machine(manifest.configuration, images, options);
     const { events } = this.machine.board;
     events.add(this.#history);
-    events.add({ classes: STORED_CLASSES[manifest.depth], observe: (event) => this.#store(event) });
+    events.add(this.#storing());
     if (manifest.depth === "steps") {
       // The events that belong to a block of steps follow it at once; readers rely on `through`.
       this.#steps = new StepColumnsWriter(writer, (through) => this.#writeRows(through));
@@ -72,9 +73,14 @@ export class Recorder {
     writer.append("configuration", storedManifest(manifest));
   }
 
-  #store(event: MachineEvent): void {
-    if (this.#rows.length === 0) this.#firstInstant = event.instant;
-    this.#rows.push(rowOfEvent(event));
+  /** Gathers what the depth stores. */
+  #storing(): EventObserver {
+    const rows = this.#rows;
+    return {
+      classes: STORED_CLASSES[this.manifest.depth],
+      observe: (event) => rows.add(event.kind, event.instant, event.cpu, event.index, { ...event }),
+      observeParts: (kind, instant, cpu, index, fields) => rows.add(kind, instant, cpu, index, fields),
+    };
   }
 
   /**
@@ -85,10 +91,11 @@ export class Recorder {
     const interval = this.manifest.configuration.rootInterval;
     for (;;) {
       const nextRoot = (Math.floor(this.machine.instant / interval) + 1) * interval;
-      const stop = this.machine.run(Math.min(limit, nextRoot), paced);
+      const burstEnd = Math.min(limit, nextRoot, this.machine.instant + LOOK_EVERY);
+      const stop = this.machine.run(burstEnd, paced);
       // Also when an observer asked for a stop just there: who listens must not change the chain of roots.
       if (this.machine.instant === nextRoot && stop.reason !== "poweredOff") this.#writeRoot();
-      if (this.#rows.length >= ROWS_PER_BLOCK) this.flush();
+      if (this.#rows.count >= BLOCK_FULL.rows || this.#rows.length >= BLOCK_FULL.bytes) this.flush();
       if (stop.reason !== "limit" || this.machine.instant >= limit) return stop;
     }
   }
@@ -110,16 +117,13 @@ export class Recorder {
   /** Writes what is gathered; call it at the latest a second after the last time. */
   flush(): void {
     this.#steps?.flush();
-    if (this.#rows.length > 0) this.#writeRows(this.machine.instant);
+    if (this.#rows.count > 0) this.#writeRows(this.machine.instant);
   }
 
   #writeRows(through: number): void {
-    const span = {
-      firstInstant: this.#rows.length === 0 ? through : this.#firstInstant,
-      lastInstant: through,
-    };
-    this.writer.append("events", { through, rows: this.#rows }, span);
-    this.#rows = [];
+    const { count, firstInstant } = this.#rows;
+    const span = { firstInstant: count === 0 ? through : firstInstant, lastInstant: through };
+    this.writer.append("events", this.#rows.take(through), span);
   }
 
   /** Ends the run here: writes what is gathered, the end block with the final root, and the index. */

@@ -43,7 +43,7 @@ const SEARCH_LENGTH = 2 ** 20;
 export function scanBlocks(source: Source, fileHeader: Uint8Array): BlockList & { readonly torn?: TornTail } {
   const blocks: BlockInfo[] = [];
   let journalId: bigint | undefined;
-  let headHash = sha256(fileHeader);
+  let headHash: Uint8Array = sha256(fileHeader);
   let offset = FILE_HEADER_LENGTH;
   let torn: TornTail | undefined;
   while (offset < source.size) {

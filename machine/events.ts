@@ -188,13 +188,28 @@ export const inputSchema: Schema<InputEvent> = z.discriminatedUnion(
   EVENT_KIND_NAMES.filter((name) => classOf(name) === "input").map(schemaOf) as never,
 ) as unknown as Schema<InputEvent>;
 
+/** The fields of some event, by name. */
+export type AnyFields = Readonly<Record<string, unknown>>;
+
 /** Appends the canonical bytes of an event: number of kind, instant, CPU, index, fields in table order. */
 export function writeEvent(writer: ByteWriter, event: MachineEvent): void {
-  writer.u8(NUMBER_OF_KIND.get(event.kind) as number);
-  writer.u53(event.instant);
-  writer.u8(event.cpu);
-  writer.u32(event.index);
-  LAYOUTS.get(event.kind)?.write(writer, event as unknown as Record<string, unknown>);
+  writeEventParts(writer, event.kind, event.instant, event.cpu, event.index, event as unknown as AnyFields);
+}
+
+/** The same for an event in parts. */
+export function writeEventParts(
+  writer: ByteWriter,
+  name: EventKind,
+  instant: number,
+  cpu: number,
+  index: number,
+  fields: AnyFields,
+): void {
+  writer.u8(NUMBER_OF_KIND.get(name) as number);
+  writer.u53(instant);
+  writer.u8(cpu);
+  writer.u32(index);
+  LAYOUTS.get(name)?.write(writer, fields);
 }
 
 /** Something that listens to the machine. */
@@ -203,6 +218,8 @@ export interface EventObserver {
   readonly classes: readonly EventClass[];
   /** Called in order, within the step; must not touch the machine. */
   observe(event: MachineEvent): void;
+  /** Called instead where it is there, for those who keep nothing of an event: then no object is made for it. */
+  observeParts?(kind: EventKind, instant: number, cpu: number, index: number, fields: AnyFields): void;
 }
 
 const layout = sectionLayout("events", 1, { nextIndex: u32 });
@@ -268,7 +285,13 @@ export class EventHub {
     const index = this.#index++;
     const listeners = this.#listening[EVENT_KINDS[name].class];
     if (listeners.length === 0) return;
-    const event = { kind: name, instant, cpu, index, ...fields } as unknown as MachineEvent;
-    for (const observer of listeners) observer.observe(event);
+    let event: MachineEvent | undefined;
+    for (const observer of listeners) {
+      if (observer.observeParts !== undefined) observer.observeParts(name, instant, cpu, index, fields);
+      else {
+        event ??= { kind: name, instant, cpu, index, ...fields } as unknown as MachineEvent;
+        observer.observe(event);
+      }
+    }
   }
 }

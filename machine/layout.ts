@@ -141,16 +141,23 @@ export interface SchemaError {
 export interface FieldKind<T> {
   /** The zod schema of the field's value. */
   readonly schema: Schema<T>;
+  /** Whether the field can hold the value: says what the schema says, sooner, but for keys too many. */
+  holds(value: T): boolean;
   /** Writes the value in its fixed layout. */
   write(writer: ByteWriter, value: T): void;
   /** Reads the value back. */
   read(reader: ByteReader): T;
 }
 
+function isIntegerUpTo(value: unknown, max: number): boolean {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= max;
+}
+
 function unsigned(bits: 8 | 16 | 32): FieldKind<number> {
   const name = `u${bits}` as const;
   return {
     schema: z.int().min(0).max(2 ** bits - 1),
+    holds: (value) => isIntegerUpTo(value, 2 ** bits - 1),
     write: (writer, value) => writer[name](value),
     read: (reader) => reader[name](),
   };
@@ -167,18 +174,21 @@ export const u32: FieldKind<number> = unsigned(32);
 /** Unsigned 64 bits, as a bigint. */
 export const u64: FieldKind<bigint> = {
   schema: z.bigint().min(0n).max(U64_MAX),
+  holds: (value) => typeof value === "bigint" && BigInt.asUintN(64, value) === value,
   write: (writer, value) => writer.u64(value),
   read: (reader) => reader.u64(),
 };
 /** A non-negative integer below 2^53: instants, nanoseconds, physical addresses. */
 export const u53: FieldKind<number> = {
   schema: z.int().min(0).max(Number.MAX_SAFE_INTEGER),
+  holds: (value) => isIntegerUpTo(value, Number.MAX_SAFE_INTEGER),
   write: (writer, value) => writer.u53(value),
   read: (reader) => reader.u53(),
 };
 /** A boolean, one byte 0 or 1. */
 export const flag: FieldKind<boolean> = {
   schema: z.boolean(),
+  holds: (value) => typeof value === "boolean",
   write: (writer, value) => writer.u8(value ? 1 : 0),
   read: (reader) => {
     const value = reader.u8();
@@ -191,6 +201,7 @@ export const flag: FieldKind<boolean> = {
 export function bytes(max: number): FieldKind<Uint8Array> {
   return {
     schema: z.instanceof(Uint8Array).refine((value) => value.length <= max, `more than ${max} bytes`),
+    holds: (value) => value instanceof Uint8Array && value.length <= max,
     write: (writer, value) => {
       writer.u32(value.length);
       writer.raw(value);
@@ -206,12 +217,26 @@ export function bytes(max: number): FieldKind<Uint8Array> {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
+/** The names of devices, registers and the like come again and again. */
+const known = new Map<string, Uint8Array>();
+const MOST_KNOWN = 1024, LONGEST_KNOWN = 32;
+
+/** A text in UTF-8; not to be changed. */
+function utf8(value: string): Uint8Array {
+  const before = known.get(value);
+  if (before !== undefined) return before;
+  const encoded = encoder.encode(value);
+  if (known.size < MOST_KNOWN && value.length <= LONGEST_KNOWN) known.set(value, encoded);
+  return encoded;
+}
+
 /** UTF-8 text of at most `max` bytes. */
 export function text(max: number): FieldKind<string> {
   const inner = bytes(max);
   return {
-    schema: z.string().refine((value) => encoder.encode(value).length <= max, `more than ${max} bytes`),
-    write: (writer, value) => inner.write(writer, encoder.encode(value)),
+    schema: z.string().refine((value) => utf8(value).length <= max, `more than ${max} bytes`),
+    holds: (value) => typeof value === "string" && utf8(value).length <= max,
+    write: (writer, value) => inner.write(writer, utf8(value)),
     read: (reader) => decoder.decode(inner.read(reader)),
   };
 }
@@ -220,6 +245,7 @@ export function text(max: number): FieldKind<string> {
 export function oneOf<const N extends readonly string[]>(...names: N): FieldKind<N[number]> {
   return {
     schema: z.enum(names as unknown as [string, ...string[]]) as unknown as Schema<N[number]>,
+    holds: (value) => names.includes(value),
     write: (writer, value) => writer.u8(names.indexOf(value)),
     read: (reader) => {
       const index = reader.u8();
@@ -234,6 +260,7 @@ export function oneOf<const N extends readonly string[]>(...names: N): FieldKind
 export function listOf<T>(kind: FieldKind<T>, max: number): FieldKind<T[]> {
   return {
     schema: z.array(kind.schema as z.ZodType<T>).max(max),
+    holds: (values) => Array.isArray(values) && values.length <= max && values.every(kind.holds),
     write: (writer, values) => {
       writer.u32(values.length);
       for (const value of values) kind.write(writer, value);
@@ -258,6 +285,12 @@ export function record<F extends Record<string, unknown>>(fields: F): FieldKind<
     schema: z.strictObject(
       Object.fromEntries(entries.map(([name, kind]) => [name, kind.schema as z.ZodType])),
     ) as unknown as Schema<ValueOf<F>>,
+    holds: (value) => {
+      for (const [name, kind] of entries) {
+        if (!kind.holds((value as Record<string, unknown>)[name])) return false;
+      }
+      return true;
+    },
     write: (writer, value) => {
       for (const [name, kind] of entries) kind.write(writer, (value as Record<string, unknown>)[name]);
     },

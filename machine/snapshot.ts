@@ -20,7 +20,7 @@ export interface SectionLayout<T> {
   readonly version: number;
   /** Field layout and zod schema. */
   readonly fields: FieldKind<T>;
-  /** Checks the state with zod and lays it out under `name`. */
+  /** Checks the state and lays it out under `name`. */
   encode(name: string, state: T): Section;
   /** Reads a state back and checks it; throws RangeError on damage or another version. */
   decode(section: Section): T;
@@ -38,12 +38,12 @@ export function sectionLayout<F extends Record<string, unknown>>(
     version,
     fields: layout,
     encode(name, state) {
-      const checked = layout.schema.safeParse(state);
-      if (!checked.success) {
-        throw new MachineInvariantError(`Cannot save section "${name}": ${checked.error.message}`);
+      if (!layout.holds(state)) {
+        const { error } = layout.schema.safeParse(state) as { readonly error?: Error };
+        throw new MachineInvariantError(`Cannot save section "${name}": ${error?.message}`);
       }
       const writer = new ByteWriter();
-      layout.write(writer, checked.data);
+      layout.write(writer, state);
       return { name, version, bytes: writer.bytes() };
     },
     decode(section) {

@@ -1,26 +1,24 @@
 /** State roots: SHA-256 over named sections, a tree of memory pages and disks, incremental over what is dirty. */
-import { createHash } from "node:crypto";
 import { ByteWriter } from "./layout.ts";
 import { type MemoryRegion, PAGE_SIZE, type PhysicalMemory } from "./memory/physical.ts";
+import { equalBytes, HASH_LENGTH, sha256, sha256Into } from "./sha256.ts";
 import type { Section } from "./snapshot.ts";
 
-const HASH_SIZE = 32;
 /** Children of one tree node. */
 const FAN_OUT = 64;
-
-function sha256(...parts: Uint8Array[]): Uint8Array {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(part);
-  return new Uint8Array(hash.digest());
-}
+/** Sections up to this length are kept to compare with, in bytes. */
+const KEPT_SECTION = 16384;
+/** Bytes of a node's children. */
+const SPAN = FAN_OUT * HASH_LENGTH;
+const PAGE_WORDS = PAGE_SIZE / 4;
 
 const ZERO_PAGE = sha256(new Uint8Array(PAGE_SIZE));
 
 /** A hash, so many times. */
 function repeated(hash: Uint8Array, count: number): Uint8Array {
-  const hashes = new Uint8Array(count * HASH_SIZE);
+  const hashes = new Uint8Array(count * HASH_LENGTH);
   hashes.set(hash);
-  for (let filled = HASH_SIZE; filled < hashes.length; filled *= 2) hashes.copyWithin(filled, 0, filled);
+  for (let filled = HASH_LENGTH; filled < hashes.length; filled *= 2) hashes.copyWithin(filled, 0, filled);
   return hashes;
 }
 
@@ -29,19 +27,25 @@ class PageTree {
   readonly #levels: Uint8Array[] = [];
   /** 1 for each page that is not all zero. */
   readonly #nonZero: Uint8Array;
+  readonly #firstPage: number;
+  readonly #words: Int32Array<ArrayBuffer>;
+  /** Pages hashed so far. */
+  hashed = 0;
 
-  constructor(private readonly memory: PhysicalMemory, private readonly region: MemoryRegion) {
+  constructor(private readonly memory: PhysicalMemory, region: MemoryRegion) {
     let count = region.size / PAGE_SIZE;
+    this.#firstPage = region.hostOffset / PAGE_SIZE;
+    this.#words = new Int32Array(memory.bytes.buffer);
     this.#nonZero = new Uint8Array(count);
     this.#levels.push(repeated(ZERO_PAGE, count));
     while (count > 1) {
       const children = count;
       count = Math.ceil(count / FAN_OUT);
-      const level = this.#levels.push(new Uint8Array(count * HASH_SIZE)) - 1;
+      const level = this.#levels.push(new Uint8Array(count * HASH_LENGTH)) - 1;
       // All nodes of zero pages are equal, but for the last, which may have fewer children.
       this.#combine(level, 0);
       const nodes = this.#levels[level] as Uint8Array;
-      nodes.set(repeated(nodes.slice(0, HASH_SIZE), count));
+      nodes.set(repeated(nodes.slice(0, HASH_LENGTH), count));
       if (children % FAN_OUT !== 0) this.#combine(level, count - 1);
     }
   }
@@ -49,30 +53,45 @@ class PageTree {
   /** Recomputes one node from its children. */
   #combine(level: number, node: number): void {
     const children = this.#levels[level - 1] as Uint8Array;
-    const span = FAN_OUT * HASH_SIZE;
-    const hash = sha256(children.subarray(node * span, (node + 1) * span));
-    (this.#levels[level] as Uint8Array).set(hash, node * HASH_SIZE);
+    const hashes = this.#levels[level] as Uint8Array;
+    sha256Into(hashes, node * HASH_LENGTH, children.subarray(node * SPAN, (node + 1) * SPAN));
   }
 
   /** Host page numbers of the pages that were not all zero when the root was last computed. */
   *nonZeroPages(): Generator<number> {
-    const firstPage = this.region.hostOffset / PAGE_SIZE;
     for (let page = this.#nonZero.indexOf(1); page >= 0; page = this.#nonZero.indexOf(1, page + 1)) {
-      yield firstPage + page;
+      yield this.#firstPage + page;
     }
+  }
+
+  #isZero(hostPage: number): boolean {
+    const first = hostPage * PAGE_WORDS;
+    for (let at = first; at < first + PAGE_WORDS; at++) if (this.#words[at] !== 0) return false;
+    return true;
+  }
+
+  /** Takes in what a page holds now; false when it is zero and was. */
+  #hashPage(page: number): boolean {
+    const hashes = this.#levels[0] as Uint8Array, hostPage = this.#firstPage + page;
+    if (this.#isZero(hostPage)) {
+      if (this.#nonZero[page] === 0) return false;
+      this.#nonZero[page] = 0;
+      hashes.set(ZERO_PAGE, page * HASH_LENGTH);
+      return true;
+    }
+    const start = hostPage * PAGE_SIZE;
+    sha256Into(hashes, page * HASH_LENGTH, this.memory.bytes.subarray(start, start + PAGE_SIZE));
+    this.#nonZero[page] = 1;
+    this.hashed++;
+    return true;
   }
 
   /** Hashes dirty pages, clears their marks, and returns the hash of the whole region. */
   root(): Uint8Array {
-    const { bytes } = this.memory;
-    const firstPage = this.region.hostOffset / PAGE_SIZE;
     let touched = new Set<number>();
-    for (const hostPage of this.memory.clearDirty(firstPage, this.region.size / PAGE_SIZE)) {
-      const page = hostPage - firstPage;
-      const hash = sha256(bytes.subarray(hostPage * PAGE_SIZE, (hostPage + 1) * PAGE_SIZE));
-      (this.#levels[0] as Uint8Array).set(hash, page * HASH_SIZE);
-      this.#nonZero[page] = ZERO_PAGE.every((byte, index) => byte === hash[index]) ? 0 : 1;
-      touched.add(Math.floor(page / FAN_OUT));
+    for (const hostPage of this.memory.clearDirty(this.#firstPage, this.#nonZero.length)) {
+      const page = hostPage - this.#firstPage;
+      if (this.#hashPage(page)) touched.add(Math.floor(page / FAN_OUT));
     }
     for (let level = 1; level < this.#levels.length; level++) {
       const parents = new Set<number>();
@@ -82,7 +101,7 @@ class PageTree {
       }
       touched = parents;
     }
-    return (this.#levels[this.#levels.length - 1] as Uint8Array).slice(0, HASH_SIZE);
+    return (this.#levels[this.#levels.length - 1] as Uint8Array).slice(0, HASH_LENGTH);
   }
 }
 
@@ -97,10 +116,26 @@ export interface StateRoot {
 /** Computes state roots of one machine; keeps page hashes between calls. */
 export class StateRootTree {
   readonly #trees: { readonly region: MemoryRegion; readonly tree: PageTree }[];
+  /** Sections by name as they were at the last root. */
+  readonly #sections = new Map<string, { readonly bytes: Uint8Array; readonly hash: Uint8Array }>();
 
   /** Must be made before any byte of memory is written, when all pages are zero. */
   constructor(memory: PhysicalMemory) {
     this.#trees = memory.regions.map((region) => ({ region, tree: new PageTree(memory, region) }));
+  }
+
+  /** Pages of memory hashed so far. */
+  get pagesHashed(): number {
+    return this.#trees.reduce((sum, { tree }) => sum + tree.hashed, 0);
+  }
+
+  /** The hash of a section; most are as they were at the root before. */
+  #hashOf({ name, bytes }: Section): Uint8Array {
+    const before = this.#sections.get(name);
+    if (before !== undefined && equalBytes(before.bytes, bytes)) return before.hash;
+    const hash = sha256(bytes);
+    if (bytes.length <= KEPT_SECTION) this.#sections.set(name, { bytes, hash });
+    return hash;
   }
 
   /** Host page numbers of all pages that were not all zero when the root was last computed. */
@@ -114,7 +149,7 @@ export class StateRootTree {
     disks: ReadonlyMap<string, { root(): Uint8Array }> = new Map(),
   ): StateRoot {
     const parts = [
-      ...sections.map(({ name, version, bytes }) => ({ name, version, hash: sha256(bytes) })),
+      ...sections.map((section) => ({ ...section, hash: this.#hashOf(section) })),
       ...this.#trees.map(({ region, tree }) => ({
         name: `memory:${region.name}`,
         version: 1,

@@ -6,6 +6,7 @@ import type { FieldKind } from "../layout.ts";
 export function words(length: number): FieldKind<Uint32Array> {
   return {
     schema: z.instanceof(Uint32Array).refine((value) => value.length === length, `not ${length} words`),
+    holds: (value) => value instanceof Uint32Array && value.length === length,
     write: (writer, value) => value.forEach((word) => writer.u32(word)),
     read: (reader) => Uint32Array.from({ length }, () => reader.u32()),
   };
@@ -15,6 +16,7 @@ export function words(length: number): FieldKind<Uint32Array> {
 export function octets(length: number): FieldKind<Uint8Array> {
   return {
     schema: z.instanceof(Uint8Array).refine((value) => value.length === length, `not ${length} bytes`),
+    holds: (value) => value instanceof Uint8Array && value.length === length,
     write: (writer, value) => writer.raw(value),
     read: (reader) => reader.raw(length),
   };

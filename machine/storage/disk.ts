@@ -1,7 +1,7 @@
 /** A disk: the image it starts from, what was written over it, and how much of that would survive a loss of power. */
-import { createHash } from "node:crypto";
 import type { EventHub } from "../events.ts";
 import { ByteWriter } from "../layout.ts";
+import { sha256 } from "../sha256.ts";
 import { type BlockDevice, type DiskImage, IMAGE_CHUNK_SIZE } from "./block.ts";
 
 /** Bytes of the chunks in which writes are kept and hashed; divides IMAGE_CHUNK_SIZE. */
@@ -246,8 +246,4 @@ function* pieces(offset: number, length: number): Generator<{
     yield { index: (offset + at - from) / OVERLAY_CHUNK_SIZE, from, at, count };
     at += count;
   }
-}
-
-function sha256(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash("sha256").update(bytes).digest());
 }

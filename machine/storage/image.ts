@@ -1,5 +1,6 @@
 /** Images of disks in memory, and the hash that names an image of whatever kind. */
 import { createHash } from "node:crypto";
+import { sha256 } from "../sha256.ts";
 import { type DiskImage, IMAGE_CHUNK_SIZE } from "./block.ts";
 
 /** Bytes of a sector: a disk has a whole number of them. */
@@ -60,8 +61,4 @@ export function imageHash(chunks: Iterable<Uint8Array>): string {
 export function hashOfImage(image: DiskImage): string {
   const count = chunkCount(image.size);
   return imageHash(Array.from({ length: count }, (_, index) => chunkHash(image.chunk(index))));
-}
-
-function sha256(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash("sha256").update(bytes).digest());
 }

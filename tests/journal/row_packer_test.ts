@@ -1,0 +1,78 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import type { MachineEvent } from "../../machine/events.ts";
+import { encodeValue } from "../../journal/codec.ts";
+import { rowOfEvent } from "../../journal/event_rows.ts";
+import { RowPacker } from "../../journal/row_packer.ts";
+
+/** Values at the edges of MessagePack's formats. */
+const NUMBERS = [
+  0,
+  1,
+  0x1f,
+  0x20,
+  0x7f,
+  0x80,
+  0xff,
+  0x100,
+  0xffff,
+  0x1_0000,
+  0xffff_ffff,
+  2 ** 32,
+  2 ** 53 - 1,
+];
+const WIDE = [0n, 1n, 2n ** 32n, 2n ** 63n - 1n, 2n ** 63n, 2n ** 64n - 1n];
+
+/** Events of all forms of fields: numbers, 64 bits, texts, names, bytes, lists. */
+function events(): MachineEvent[] {
+  const made: MachineEvent[] = [];
+  for (const [index, instant] of NUMBERS.entries()) {
+    const value = WIDE[index % WIDE.length] as bigint, at = { instant, cpu: index % 8, index };
+    made.push({ kind: "deviceRead", ...at, device: `device${index}`, address: instant, size: 4, value });
+    made.push({ kind: "exceptionReturned", ...at, from: 1, to: 0, address: value, state: value });
+    const call = { conduit: "smc", function: 0x8400_0000, arguments: [value, 0n], result: value } as const;
+    made.push({ kind: "firmwareCalled", ...at, ...call });
+    made.push({ kind: "consoleReceived", ...at, virtualTime: instant, bytes: Uint8Array.of(1, 2, index) });
+    made.push({ kind: "systemRegisterWritten", ...at, register: "é".repeat(index), value });
+    made.push({
+      kind: "translationFaulted",
+      ...at,
+      address: value,
+      status: 4,
+      level: 3,
+      stage: 1,
+      write: true,
+    });
+  }
+  return made;
+}
+
+/** The same, packed. */
+function pack(rows: RowPacker, some: readonly MachineEvent[], through: number): Uint8Array {
+  for (const event of some) rows.add(event.kind, event.instant, event.cpu, event.index, { ...event });
+  return rows.take(through).bytes.slice();
+}
+
+Deno.test("RowPacker gives the bytes that the codec gives for rows", () => {
+  const rows = new RowPacker(), all = events();
+  for (const count of [0, 1, 15, 16, all.length]) {
+    const some = all.slice(0, count);
+    const expected = encodeValue({ through: 2 ** 33 + count, rows: some.map(rowOfEvent) });
+    assertEquals(pack(rows, some, 2 ** 33 + count), expected, `${count} rows`);
+  }
+});
+
+Deno.test("RowPacker takes more rows than a short header counts", () => {
+  const event: MachineEvent = { kind: "cpuStopped", instant: 7, cpu: 1, index: 0 };
+  const many = Array.from({ length: 70_000 }, () => event);
+  const rows = new RowPacker();
+  assertEquals(pack(rows, many, 8), encodeValue({ through: 8, rows: many.map(rowOfEvent) }));
+  assertEquals([rows.count, rows.length, rows.firstInstant], [0, 0, 0]);
+});
+
+Deno.test("RowPacker tells what is gathered and refuses what a journal cannot hold", () => {
+  const rows = new RowPacker();
+  rows.add("cpuStopped", 7, 1, 0, {});
+  rows.add("cpuStopped", 9, 1, 0, {});
+  assertEquals([rows.count, rows.firstInstant], [2, 7]);
+  assertThrows(() => rows.add("deviceRead", 9, 1, 1, { device: "x", address: 1, size: 1 }), TypeError);
+});
