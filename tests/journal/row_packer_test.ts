@@ -29,8 +29,8 @@ function events(): MachineEvent[] {
     const value = WIDE[index % WIDE.length] as bigint, at = { instant, cpu: index % 8, index };
     made.push({ kind: "deviceRead", ...at, device: `device${index}`, address: instant, size: 4, value });
     made.push({ kind: "exceptionReturned", ...at, from: 1, to: 0, address: value, state: value });
-    const call = { conduit: "smc", function: 0x8400_0000, arguments: [value, 0n], result: value } as const;
-    made.push({ kind: "firmwareCalled", ...at, ...call });
+    const call = { function: 0x8400_0000, arguments: [value, 0n], result: value };
+    made.push({ kind: "firmwareCalled", conduit: "smc", ...at, ...call });
     made.push({ kind: "consoleReceived", ...at, virtualTime: instant, bytes: Uint8Array.of(1, 2, index) });
     made.push({ kind: "systemRegisterWritten", ...at, register: "é".repeat(index), value });
     made.push({
