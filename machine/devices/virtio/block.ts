@@ -45,6 +45,8 @@ const RANGE_UNMAP = 1;
 const ID_SIZE = 20;
 /** Most sectors of a request: below 2 GiB, as in QEMU. */
 const SECTORS_MAX = 2 ** 22 - 1;
+/** Bytes for a unit of work when zeros are written, which shares one chunk of them. */
+const ZERO_WORK_BYTES = 2 ** 19;
 const HEADS = 16;
 const SECTORS_PER_TRACK = 63;
 const CYLINDERS_MAX = 16383;
@@ -203,6 +205,7 @@ export class VirtioBlock implements VirtioModel<{ writeCache: boolean }> {
     if (this.#disk.readOnly) return RESULT.IOERR;
     if (!writesZeroes) return RESULT.OK;
     this.#disk.writeZeroes(sector * SECTOR_SIZE, size);
+    this.#host?.spend(size / ZERO_WORK_BYTES);
     this.#written();
     return RESULT.OK;
   }

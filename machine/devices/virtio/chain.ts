@@ -33,6 +33,11 @@ export class Chain {
     this.writableSize = sum(true);
   }
 
+  /** Its buffers. */
+  get descriptors(): number {
+    return this.segments.length;
+  }
+
   /** Ranges of memory for bytes `offset` up to `offset + length` of the readable or writable part. */
   *#pieces(writable: boolean, offset: number, length: number): Generator<{ address: number; size: number }> {
     let start = 0;

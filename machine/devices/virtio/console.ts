@@ -9,6 +9,10 @@ const F_EMERG_WRITE = 1n << 2n;
 const CONFIGURATION_SIZE = 12;
 const EMERG_WR = 8;
 const INPUT_MAX = 2 ** 30;
+/** Most bytes that one chain transmits, many times what drivers send; what is behind them is lost. */
+const OUTPUT_MAX = 2 ** 20;
+/** Bytes for a unit of work. */
+const WORK_BYTES = 16;
 
 const layout = record({ input: bytes(INPUT_MAX) });
 
@@ -58,12 +62,15 @@ export class VirtioConsole implements VirtioModel<{ input: Uint8Array }> {
   }
 
   #transmit(): void {
-    const queue = this.#host?.queues[TRANSMIT];
-    if (queue === undefined) return;
+    const host = this.#host;
+    const queue = host?.queues[TRANSMIT];
+    if (host === undefined || queue === undefined) return;
     for (const chain of queue.takeAll()) {
-      for (const piece of chain.pieces(0, chain.readableSize)) {
+      const size = Math.min(chain.readableSize, OUTPUT_MAX);
+      for (const piece of chain.pieces(0, size)) {
         for (const byte of piece) this.#transmitted(byte);
       }
+      host.spend(size / WORK_BYTES);
       queue.put(chain, 0);
     }
     queue.signal();

@@ -32,6 +32,12 @@ export interface VirtioCoreOptions {
 /** Features of every device; VERSION_1 is for drivers of modern transports only. */
 const OFFERED = FEATURE.INDIRECT_DESC | FEATURE.EVENT_IDX | FEATURE.VERSION_1;
 
+/**
+ * Units of work, about a microsecond of the host's each, after which what is still available waits for the latency again.
+ * They are 32 Ki descriptors or 128 MiB, which drivers never have waiting; chains that share buffers can ask for hours.
+ */
+const WORK_AT_ONCE = 2 ** 15;
+
 /** The state of a core, its queues and its model; part of the transport's section. */
 export interface VirtioCoreState {
   /** Device status. */
@@ -77,6 +83,8 @@ export class VirtioCore implements VirtioHost, QueueOwner {
   #generation = 0;
   #broken = false;
   #notified = 0;
+  /** Work since queues were last served; between two steps it says nothing. */
+  #work = 0;
 
   /** Builds queues and connects the model. */
   constructor({ name, model, clock, events, memory }: VirtioCoreOptions) {
@@ -178,9 +186,20 @@ export class VirtioCore implements VirtioHost, QueueOwner {
   #serve(): void {
     const notified = this.#notified;
     this.#notified = 0;
+    this.#work = 0;
     for (const { index } of this.queues) {
       if (notified & 1 << index && this.usable) this.model.serve(index);
     }
+  }
+
+  /** Enough has been done at this time. */
+  get isSpent(): boolean {
+    return this.#work >= WORK_AT_ONCE;
+  }
+
+  /** Counts work. */
+  spend(work: number): void {
+    this.#work += work;
   }
 
   /** Queues may be used. */

@@ -59,6 +59,8 @@ export interface VirtioHost {
   configurationChanged(): void;
   /** The driver broke the rules: the device stops until it is reset. */
   fail(): void;
+  /** Counts work beyond that of descriptors and of copying, in units of about a microsecond. */
+  spend(work: number): void;
 }
 
 /** A kind of device without its transport: what virtio 1.2 section 5 says of it. Its state is of type S. */

@@ -45,6 +45,8 @@ const COMMAND_SIZE = 2;
 /** The longest control command: both tables of addresses full many times over. */
 const COMMAND_SIZE_MAX = 2 ** 16;
 const RESULT = { OK: 0, ERR: 1 } as const;
+/** A frame that would be spread over more buffers is lost: room for it a byte at a time, and as much again. */
+const RECEIVE_DESCRIPTORS_MAX = 4096;
 
 /** A network card. Frames that come while the driver has no room for them are lost, as on any wire. */
 export class VirtioNet implements VirtioModel<FilterState> {
@@ -126,12 +128,14 @@ export class VirtioNet implements VirtioModel<FilterState> {
     const size = headerSize + frame.length;
     const merges = (host.driverFeatures & F.MRG_RXBUF) !== 0n;
     const chains: Chain[] = [];
-    for (let room = 0; room < size;) {
+    for (let room = 0, descriptors = 0; room < size;) {
       const chain = chains.length === 0 || merges ? queue.take() : undefined;
       if (chain === undefined) return queue.untake(chains.length);
       if (chain.writableSize === 0) return host.fail();
       chains.push(chain);
       room += chain.writableSize;
+      descriptors += chain.descriptors;
+      if (descriptors > RECEIVE_DESCRIPTORS_MAX) return queue.untake(chains.length);
     }
     const packet = new Uint8Array(size);
     if (headerSize === HEADER_SIZE_WITH_COUNT) new DataView(packet.buffer).setUint16(10, chains.length, true);

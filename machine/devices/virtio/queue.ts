@@ -46,7 +46,16 @@ export interface QueueOwner {
   fail(): void;
   /** Tells the driver that buffers were used. */
   usedBuffers(queue: number): void;
+  /** What has been done since queues were last served is enough: the rest waits. */
+  readonly isSpent: boolean;
+  /** Counts work. */
+  spend(work: number): void;
+  /** Has a queue served again after the device's latency. */
+  notify(queue: number): void;
 }
+
+/** Bytes that are copied as one unit of work; taking a descriptor is another. */
+const WORK_BYTES = 4096;
 
 /** One queue: its set-up registers, which transports read and write, and its rings, which models use. */
 export class Virtqueue {
@@ -143,9 +152,13 @@ export class Virtqueue {
     this.#state.nextAvailable = (this.#state.nextAvailable - count) & 0xffff;
   }
 
-  /** Takes, one by one, the chains that are available at the first; then asks to be notified of further ones. */
+  /**
+   * Takes, one by one, the chains that are available at the first; then asks to be notified of further ones. When that
+   * is too much work for one time, the others are taken after the device's latency.
+   */
   *takeAll(): Generator<Chain, void, void> {
     for (let left = this.#available(); left > 0; left--) {
+      if (this.owner.isSpent) return this.owner.notify(this.index);
       const chain = this.#takeOne();
       if (chain === undefined) return;
       yield chain;
@@ -172,7 +185,9 @@ export class Virtqueue {
       return undefined;
     }
     this.#state.nextAvailable = (this.#state.nextAvailable + 1) & 0xffff;
-    return new Chain(owner.dma, head, segments);
+    const chain = new Chain(owner.dma, head, segments);
+    owner.spend(chain.descriptors + (chain.readableSize + chain.writableSize) / WORK_BYTES);
+    return chain;
   }
 
   /** The buffers of a chain; undefined when it breaks a rule (section 2.7.5; the same rules as in QEMU). */

@@ -7,6 +7,8 @@ import { LATENCY_NANOSECONDS } from "./latency.ts";
 /** Most bytes of an answer; a driver that wants more asks again. */
 const ANSWER_SIZE_MAX = 4096;
 const BLOCK_SIZE = 32;
+/** Bytes for a unit of work. */
+const WORK_BYTES = 16;
 
 const layout = record({ position: u53 });
 
@@ -54,6 +56,7 @@ export class VirtioRng implements VirtioModel<{ position: number }> {
     if (queue === undefined) return;
     for (const chain of queue.takeAll()) {
       const bytes = this.#next(Math.min(chain.writableSize, ANSWER_SIZE_MAX));
+      host.spend(bytes.length / WORK_BYTES);
       queue.put(chain, chain.write(0, bytes));
     }
     queue.signal();

@@ -2,10 +2,12 @@
 import { assertEquals } from "@std/assert";
 import { VirtioNet } from "../../../../machine/devices/virtio/net.ts";
 import { NetworkBridge } from "../../../../machine/network/bridge.ts";
+import { FEATURE } from "../../../../machine/devices/virtio/device.ts";
 import { EventHub } from "../../../../machine/events.ts";
 import { Clock } from "../../../../machine/clock.ts";
 import { REGISTER, Rig } from "./support.ts";
 
+const NEXT = 1, WRITE = 2, INDIRECT = 4;
 const RX = 0, TX = 1, CONTROL = 2;
 const F_MRG_RXBUF = 1n << 15n, F_CTRL_VQ = 1n << 17n, F_CTRL_MAC_ADDR = 1n << 23n;
 const MAC = Uint8Array.of(0x52, 0x54, 0, 0x12, 0x34, 0x56);
@@ -68,6 +70,23 @@ Deno.test("VirtioNet spreads a frame over merged buffers, or loses it when there
   assertEquals([first?.[10], [...first?.subarray(12) ?? [], ...second?.subarray(0, 32) ?? []]], [2, [
     ...frame,
   ]]);
+});
+
+Deno.test("VirtioNet loses a frame that would take thousands of buffers, and keeps these", () => {
+  const { rig, network } = build(F_MRG_RXBUF | FEATURE.INDIRECT_DESC);
+  rig.start(F_MRG_RXBUF | FEATURE.INDIRECT_DESC, 16);
+  const table = rig.room(1024 * 16), { address } = rig.output(20);
+  for (let index = 0; index < 1024; index++) {
+    const isLast = index === 1023;
+    rig.descriptor(table, index, BigInt(address), isLast ? 20 : 1, isLast ? WRITE : NEXT, index + 1);
+  }
+  rig.descriptor(rig.descriptors(RX), 0, BigInt(table), 1024 * 16, INDIRECT, 0);
+  for (let count = 0; count < 16; count++) rig.offer(RX, 0);
+  const taken = [60, 100, 60].map((size) => {
+    network.deliver(frameTo(BROADCAST, size));
+    return [rig.usedIndex(RX), rig.slot.core.state().queues[RX]?.nextAvailable];
+  });
+  assertEquals(taken, [[4, 4], [4, 4], [8, 8]]);
 });
 
 Deno.test("VirtioNet loses what does not fit one buffer when buffers are not merged", () => {

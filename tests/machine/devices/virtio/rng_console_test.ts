@@ -55,6 +55,19 @@ Deno.test("VirtioConsole transmits all that is in its buffers, in order", () => 
   assertEquals([sent, rig.usedIndex(1)], [[0x61, 0x62, 0x63, 0x64], 2]);
 });
 
+Deno.test("VirtioConsole transmits no more than 1 MiB of a chain, and the next one later", () => {
+  const { rig, sent } = console();
+  rig.start(0n, 64);
+  const buffer = rig.input(new Uint8Array(0x1_0000).fill(0x61));
+  rig.submit(1, Array.from({ length: 17 }, () => buffer), [rig.input([0x62])]);
+  const counts = [0, 1].map(() => {
+    rig.clock.skipTo(rig.clock.earliestDeadline);
+    rig.clock.serveAlarms();
+    return [sent.length, rig.usedIndex(1)];
+  });
+  assertEquals([counts, sent.at(-1)], [[[2 ** 20, 1], [2 ** 20 + 1, 2]], 0x62]);
+});
+
 Deno.test("VirtioConsole keeps what is typed until there are buffers, over a reset by the driver too", () => {
   const { rig, type } = console();
   type("abcde");
