@@ -79,6 +79,18 @@ export class Scheduler {
     return this.#turnEnds;
   }
 
+  /** The only CPU's turns end without a trace: whoever runs it may pass over them, and they are made up for later. */
+  get hasOneCpu(): boolean {
+    return this.cpus.length === 1 && this.configuration.scheduleSeed === undefined;
+  }
+
+  /** Ends turns that were passed over before now; one that ends at the present boundary is left to `next`. */
+  #catchUp(): void {
+    const { clock: { instant }, configuration: { quantum } } = this;
+    if (!this.hasOneCpu || !this.#started || this.#turnEnds >= instant) return;
+    this.#turnEnds += Math.ceil((instant - this.#turnEnds) / quantum) * quantum;
+  }
+
   /** Makes a CPU that can run take the next turn at the present boundary. */
   force(target: number): void {
     this.#forced = target;
@@ -105,6 +117,7 @@ export class Scheduler {
 
   /** The CPU for the next step, starting a new turn when one ended; undefined when no CPU can run. */
   next({ ended, began }: TurnObserver): Cpu | undefined {
+    this.#catchUp();
     const reason = this.#turnEnd();
     if (reason === undefined) return this.current;
     const next = this.#choose();
@@ -164,6 +177,7 @@ export class Scheduler {
 
   /** The schedule's section. */
   save(): Section {
+    this.#catchUp();
     return layout.encode("schedule", {
       current: this.#current,
       turnEnds: this.#turnEnds,

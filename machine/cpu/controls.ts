@@ -2,7 +2,7 @@
 import type { Cpu } from "./cpu.ts";
 import type { ExceptionLevel } from "./exception.ts";
 import { INDEX, type StoredRegister } from "./system_register_index.ts";
-import { effectiveHcr } from "./translation_regime.ts";
+import { effectiveHcr, isEl2Enabled } from "./translation_regime.ts";
 
 /** Bits of HCR_EL2 that are asked for by number. */
 // deno-fmt-ignore
@@ -18,12 +18,12 @@ export const SCR = { NS: 0, IRQ: 1, FIQ: 2, EA: 3, SMD: 7, HCE: 8, RW: 10, ST: 1
 
 /** A bit of a stored register, as it stands. */
 export function hasBit(cpu: Cpu, register: StoredRegister, bit: number): boolean {
-  return ((cpu.registers.system[INDEX[register]] as bigint) >> BigInt(bit) & 1n) === 1n;
+  return ((cpu.registers.systemHalves[INDEX[register] * 2 + (bit >> 5)] as number) >>> (bit & 31) & 1) === 1;
 }
 
 /** A bit of HCR_EL2 as it acts: 0 where EL2 does not exist or is not enabled, or where TGE turns the bit off. */
 export function hypervisorBit(cpu: Cpu, bit: number): boolean {
-  return (effectiveHcr(cpu) >> BigInt(bit) & 1n) === 1n;
+  return isEl2Enabled(cpu) && (effectiveHcr(cpu) >> BigInt(bit) & 1n) === 1n;
 }
 
 /** A bit of SCR_EL3, 0 where EL3 does not exist; NS is not asked for here but with `isSecureBelowEl3`. */

@@ -82,8 +82,6 @@ export class Cpu implements ExecutionContext {
   el: ExceptionLevel = 1;
   /** PSTATE.SP: 0 selects SP_EL0. */
   spSel: 0 | 1 = 1;
-  /** PSTATE.D, A, I, F in bits 3–0. */
-  daif = 15;
   /** PSTATE.IL. */
   illegal = false;
   /** PSTATE.SS. */
@@ -162,7 +160,16 @@ export class Cpu implements ExecutionContext {
     this.extensionFields = extensionFields((feature) => this.implements(feature));
     this.slots = this.registers.slots;
     this.v = this.registers.v;
+    this.daif = 15;
     this.monitor = new ExclusiveMonitor(this);
+  }
+
+  /** PSTATE.D, A, I, F in bits 3–0, kept with the registers, where generated code has them too. */
+  get daif(): number {
+    return this.registers.daif;
+  }
+  set daif(masks: number) {
+    this.registers.daif = masks;
   }
 
   /** Address of the instruction being executed. */

@@ -84,7 +84,7 @@ function eventOf(cpu: Cpu, counter: number): number {
 }
 
 /** Nothing can count. */
-function isOff(cpu: Cpu): boolean {
+export function areCountersOff(cpu: Cpu): boolean {
   return !hasBit(cpu, "PMCR_EL0", PMCR_E) && !hasBit(cpu, "MDCR_EL2", MDCR_EL2_HPME);
 }
 
@@ -112,7 +112,7 @@ const typeOf = (cpu: Cpu, counter: number): bigint => read(cpu, INDEX.PMEVTYPER0
  * they count: their controls, the exception level, the security state.
  */
 export function advanceCounters(cpu: Cpu): void {
-  if (isOff(cpu)) return;
+  if (areCountersOff(cpu)) return;
   const { clock } = cpu.surroundings, { system } = cpu.registers;
   const now = BigInt(clock.now), then = read(cpu, INDEX.PMU_ADVANCED_TO);
   const steps = stepsSince(cpu, clock.instant);
@@ -132,31 +132,31 @@ export function advanceCounters(cpu: Cpu): void {
 
 /** The present step retires no instruction: it takes an interrupt, or its instruction faults. */
 export function leaveStepOut(cpu: Cpu): void {
-  if (isOff(cpu) || read(cpu, INDEX.PMU_RETIRED_TO) === OUT_OF_TURN) return;
+  if (areCountersOff(cpu) || read(cpu, INDEX.PMU_RETIRED_TO) === OUT_OF_TURN) return;
   cpu.registers.system[INDEX.PMU_RETIRED_TO] = BigInt(cpu.surroundings.clock.instant + 1);
 }
 
 /** The CPU takes the steps from now on. */
 export function countersTurnBegan(cpu: Cpu): void {
-  if (!isOff(cpu)) cpu.registers.system[INDEX.PMU_RETIRED_TO] = BigInt(cpu.surroundings.clock.instant);
+  if (!areCountersOff(cpu)) cpu.registers.system[INDEX.PMU_RETIRED_TO] = BigInt(cpu.surroundings.clock.instant);
 }
 
 /** Other CPUs take the steps from now on. */
 export function countersTurnEnded(cpu: Cpu): void {
-  if (isOff(cpu)) return;
+  if (areCountersOff(cpu)) return;
   advanceCounters(cpu);
   cpu.registers.system[INDEX.PMU_RETIRED_TO] = OUT_OF_TURN;
 }
 
 /** Changes something that decides what is counted; time until now is counted the old way. */
 export function changeCounting(cpu: Cpu, change: () => void): void {
-  const wasOff = isOff(cpu);
+  const wasOff = areCountersOff(cpu);
   advanceCounters(cpu);
   change();
   const { system } = cpu.registers, { clock } = cpu.surroundings;
   system[INDEX.PMU_ADVANCED_TO] = BigInt(clock.now);
   // The instruction that makes the change counts neither way.
-  if (wasOff && !isOff(cpu)) system[INDEX.PMU_RETIRED_TO] = BigInt(clock.instant + 1);
+  if (wasOff && !areCountersOff(cpu)) system[INDEX.PMU_RETIRED_TO] = BigInt(clock.instant + 1);
   planOverflow(cpu);
 }
 
@@ -202,7 +202,7 @@ function overflowTime(cpu: Cpu, counter: number): number {
  */
 export function planOverflow(cpu: Cpu): void {
   const { overflow } = cpu.surroundings;
-  const isOn = !isOff(cpu) && read(cpu, INDEX.PMINTENSET_EL1) !== 0n;
+  const isOn = !areCountersOff(cpu) && read(cpu, INDEX.PMINTENSET_EL1) !== 0n;
   const isSignalled = isOn && isOverflowSignalled(cpu);
   if (isSignalled !== cpu.overflowSignalled) overflow?.line.set(isSignalled);
   cpu.overflowSignalled = isSignalled;

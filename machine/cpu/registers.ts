@@ -13,6 +13,8 @@ export const SLOT_SP = 33;
 export const SLOT_PC = 34;
 /** Slot of the flags: NZCV in bits 3–0 (lazy forms may be added beside it by faster engines). */
 export const SLOT_NZCV = 35;
+/** Slot of the interrupt masks: D, A, I, F in bits 3–0. */
+export const SLOT_DAIF = 36;
 /** Byte offset of V0 in a CPU's state; each V register has 16 bytes. */
 export const OFFSET_V = 0x200;
 /** Byte offset of system register storage, 8 bytes each, up to CPU_STATE_SIZE. */
@@ -28,12 +30,18 @@ export class Registers {
   readonly v: BigUint64Array<ArrayBuffer>;
   /** System register storage, by index in the table of system registers. */
   readonly system: BigUint64Array<ArrayBuffer>;
+  /** The same in halves: a register's low half is at twice its index. */
+  readonly systemHalves: Uint32Array<ArrayBuffer>;
+  /** Low halves of slots, at twice their numbers. */
+  readonly #slotHalves: Uint32Array<ArrayBuffer>;
 
   /** Views the state block at `offset` of `buffer`. */
   constructor(buffer: ArrayBuffer, offset: number) {
     this.slots = new BigUint64Array(buffer, offset, 40);
     this.v = new BigUint64Array(buffer, offset + OFFSET_V, 64);
     this.system = new BigUint64Array(buffer, offset + OFFSET_SYSTEM, SYSTEM_SLOTS);
+    this.systemHalves = new Uint32Array(buffer, offset + OFFSET_SYSTEM, SYSTEM_SLOTS * 2);
+    this.#slotHalves = new Uint32Array(buffer, offset, 80);
   }
 
   /** The program counter. */
@@ -52,10 +60,17 @@ export class Registers {
   }
   /** The flags N, Z, C, V in bits 3–0. */
   get nzcv(): number {
-    return Number(this.slots[SLOT_NZCV] as bigint);
+    return this.#slotHalves[SLOT_NZCV * 2] as number;
   }
   set nzcv(value: number) {
-    this.slots[SLOT_NZCV] = BigInt(value);
+    this.#slotHalves[SLOT_NZCV * 2] = value;
+  }
+  /** The interrupt masks D, A, I, F in bits 3–0. */
+  get daif(): number {
+    return this.#slotHalves[SLOT_DAIF * 2] as number;
+  }
+  set daif(value: number) {
+    this.#slotHalves[SLOT_DAIF * 2] = value;
   }
   /** X[n] for n in 0–30, zero for 31. */
   x(n: number): bigint {

@@ -36,7 +36,7 @@ const REGISTER_NAMES: readonly (keyof TranslationRegisters)[] = [
 const SCR_NS = 0, SCR_SIF = 9, SCTLR_A = 1, SCTLR_E0E = 24, SCTLR_EE = 25;
 
 function bit(cpu: Cpu, register: StoredRegister, number: number): boolean {
-  return field(cpu.registers.system[INDEX[register]] as bigint, number, 1) === 1;
+  return ((cpu.registers.systemHalves[INDEX[register] * 2] as number) >>> number & 1) === 1;
 }
 
 /** EL1, EL0 and whatever EL3 acts on for them are in Secure state. */
@@ -69,12 +69,12 @@ export function effectiveHcr(cpu: Cpu): bigint {
 
 /** HCR_EL2.E2H acts: EL2 is made for a host operating system (FEAT_VHE). */
 export function isHost(cpu: Cpu): boolean {
-  return (effectiveHcr(cpu) & HCR_E2H) !== 0n;
+  return isEl2Enabled(cpu) && (effectiveHcr(cpu) & HCR_E2H) !== 0n;
 }
 
 /** HCR_EL2.E2H and TGE: EL0 runs applications of the host at EL2 (Arm ARM ELIsInHost(EL0)). */
 export function isInHost(cpu: Cpu): boolean {
-  return (effectiveHcr(cpu) & (HCR_E2H | HCR_TGE)) === (HCR_E2H | HCR_TGE);
+  return isEl2Enabled(cpu) && (effectiveHcr(cpu) & (HCR_E2H | HCR_TGE)) === (HCR_E2H | HCR_TGE);
 }
 
 /** The regime of an exception level (Arm ARM TranslationRegime). */
