@@ -4,7 +4,12 @@ import { composeBoard, type MachineImages, type VirtBoard } from "./compose.ts";
 import type { Cpu } from "./cpu/cpu.ts";
 import { pendingInterrupt } from "./cpu/interrupts.ts";
 import { markOpenMonitors } from "./cpu/memory_access.ts";
-import { areCountersOff, countersTurnBegan, countersTurnEnded, stepsToOverflow } from "./cpu/performance_counters.ts";
+import {
+  areCountersOff,
+  countersTurnBegan,
+  countersTurnEnded,
+  stepsToOverflow,
+} from "./cpu/performance_counters.ts";
 import { takeException } from "./cpu/take_exception.ts";
 import { NO_DEADLINE } from "./clock.ts";
 import type { Engine } from "./engine/engine.ts";
@@ -212,7 +217,9 @@ export class Machine {
       clock.instant++;
       return;
     }
-    const turnEnds = this.#scheduler.hasOneCpu && areCountersOff(cpu) ? NO_DEADLINE : this.#scheduler.turnEnds;
+    const turnEnds = this.#scheduler.hasOneCpu && areCountersOff(cpu)
+      ? NO_DEADLINE
+      : this.#scheduler.turnEnds;
     const end = Math.min(limit, turnEnds, clock.earliestAlarmInstant, clock.instant + steps);
     this.engine.run(cpu, Math.max(1, end - clock.instant));
   }

@@ -145,7 +145,10 @@ function zeroBlock(cpu: Cpu, address: bigint): void {
 function maintain(name: string, needs: "read" | "write" | "none"): [name: string, Meaning] {
   const perform = name.startsWith("ic") ? invalidateInstructionLine : maintainDataLine;
   return [name, (cpu, address) => {
-    const { translation, privileged } = accessControls(cpu, cpu.el);
+    const controls = accessControls(cpu, cpu.el), { translation, privileged } = controls;
+    // What can be read can be maintained, and generated code asks the TLB for what can be read.
+    const isInvisible = cpu.surroundings.strict === undefined && needs !== "write";
+    if (isInvisible && !locate(cpu, controls, address, "read", true).faulted) return;
     const kind = needs === "write" ? "write" : needs === "read" && cpu.el === 0 ? "read" : "maintain";
     const request: TranslationRequest = { kind, privileged, aligned: true };
     const level = cpu.el;

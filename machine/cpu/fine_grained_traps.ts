@@ -2,7 +2,7 @@
 import { encodingOfSystemRegister, SYSTEM_INSTRUCTIONS } from "../a64/system_names.ts";
 import { hasBit, monitorBit, SCR } from "./controls.ts";
 import type { Cpu } from "./cpu.ts";
-import type { StoredRegister } from "./system_register_index.ts";
+import { INDEX, type StoredRegister } from "./system_register_index.ts";
 import { isEl2Enabled, isInHost } from "./translation_regime.ts";
 
 /** Which bit traps an access to something; undefined where none does. */
@@ -102,6 +102,13 @@ export function fineGrainedBits(cpu: Cpu, register: StoredRegister): bigint {
 function isActive(cpu: Cpu): boolean {
   if (cpu.el > 1 || !isEl2Enabled(cpu) || (cpu.features.el3 && !monitorBit(cpu, SCR.FGTEn))) return false;
   return !(cpu.el === 0 && isInHost(cpu));
+}
+
+const REGISTERS = Object.keys(masks) as StoredRegister[];
+
+/** True when some bit of FEAT_FGT traps something at the present level. */
+export function mayTrapFineGrained(cpu: Cpu): boolean {
+  return isActive(cpu) && REGISTERS.some((register) => cpu.registers.system[INDEX[register]] !== 0n);
 }
 
 /** True when a bit of FEAT_FGT sends the access to EL2; `encoding` as `systemEncoding` has it, SYS being a write. */

@@ -138,7 +138,9 @@ export function leaveStepOut(cpu: Cpu): void {
 
 /** The CPU takes the steps from now on. */
 export function countersTurnBegan(cpu: Cpu): void {
-  if (!areCountersOff(cpu)) cpu.registers.system[INDEX.PMU_RETIRED_TO] = BigInt(cpu.surroundings.clock.instant);
+  if (!areCountersOff(cpu)) {
+    cpu.registers.system[INDEX.PMU_RETIRED_TO] = BigInt(cpu.surroundings.clock.instant);
+  }
 }
 
 /** Other CPUs take the steps from now on. */

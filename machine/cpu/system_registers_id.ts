@@ -35,11 +35,16 @@ const CACHE_SIZES: Readonly<Record<string, bigint>> = {
   0: 0x701f_e00an, 1: 0x201f_e012n, 2: 0x70ff_e07an,
 };
 
+/** CTR_EL0: lines of 64 bytes. */
+export const CACHE_TYPE = 0x8444_c004n;
+/** DCZID_EL0 where DC ZVA is allowed: blocks of 64 bytes. */
+export const ZEROING_TYPE = 4n;
+
 /** DCZID_EL0: blocks of 64 bytes; DZP says that DC ZVA is not allowed here. */
 function zeroingIdentification(cpu: Cpu): bigint {
   const isProhibited = (cpu.el === 0 && !hasBit(cpu, controlRegister(cpu), 14)) ||
     (cpu.el < 2 && hypervisorBit(cpu, HCR.TDZ));
-  return 4n | (isProhibited ? 16n : 0n);
+  return ZEROING_TYPE | (isProhibited ? 16n : 0n);
 }
 
 /**
@@ -109,7 +114,7 @@ export const ID_REGISTERS: readonly SystemRegister[] = [
   constant("CLIDR_EL1", "EL1_RO", ({ features }) => MODELS[features.model].clidr, { traps: ["TID2"] }),
   constant("AIDR_EL1", "EL1_RO", 0n, { traps: ["TID1"] }),
   stored("CSSELR_EL1", "EL1_RW", { writable: 0xfn, traps: ["TID2"] }),
-  constant("CTR_EL0", "EL0_RO", 0x8444_c004n, { traps: ["UCT", "TID2"] }),
+  constant("CTR_EL0", "EL0_RO", CACHE_TYPE, { traps: ["UCT", "TID2"] }),
   constant("DCZID_EL0", "EL0_RO", zeroingIdentification),
   stored("VPIDR_EL2", "EL2_RW", { reset: identification, withoutEl2: identification }),
   stored("VMPIDR_EL2", "EL2_RW", { reset: multiprocessorAffinity, withoutEl2: multiprocessorAffinity }),

@@ -1,40 +1,114 @@
-/** System registers that MRS reads from where they are stored, at every level that may read them at all. */
-import { systemEncoding } from "../a64/system_names.ts";
-import { OFFSET_SYSTEM } from "../cpu/registers.ts";
-import { INDEX, type StoredRegister } from "../cpu/system_register_index.ts";
+/** System instructions that generated code executes itself: where nothing traps or is pending they do little or nothing. */
+import { SYSTEM_INSTRUCTIONS, systemEncoding } from "../a64/system_names.ts";
+import { OFFSET_SYSTEM, SLOT_DAIF } from "../cpu/registers.ts";
 import type { Cpu } from "../cpu/cpu.ts";
+import { INDEX, type StoredRegister } from "../cpu/system_register_index.ts";
+import { CACHE_TYPE, ZEROING_TYPE } from "../cpu/system_registers_id.ts";
 import type { IrNode } from "../ir/operations.ts";
 
-/** A register that is only stored. */
+/** What an instruction relies on beside the page of its operand: a word of SHARED that must be 1. */
+export type Condition = "privileged" | "quiet" | "floatEnabled";
+
+/** A register that generated code reads and writes. */
 export interface PlainRegister {
-  /** Its name. */
-  readonly register: StoredRegister;
-  /** It is UNDEFINED at EL0 and, if it is SP_EL0, while it is the stack pointer. */
-  readonly isPrivileged: boolean;
+  /** Byte offset in the CPU's state of a register that is only stored, and from which bit on the register shows it. */
+  readonly stored?: { readonly offset: number; readonly shift: number; readonly mask: bigint };
+  /** What it always is otherwise. */
+  readonly value?: bigint;
+  /** Conditions of a read. */
+  readonly read: readonly Condition[];
+  /** Conditions of a write; it is not written when there are none. */
+  readonly write?: readonly Condition[];
 }
 
-/** Those that kernels read all the time, by encoding; FEAT_FGT may trap them, so they are for CPUs without it. */
-// deno-fmt-ignore
-export const PLAIN_REGISTERS: ReadonlyMap<number, PlainRegister> = new Map([
-  [systemEncoding(3, 0, 4, 1, 0),  { register: "SP_EL0",    isPrivileged: true }],
-  [systemEncoding(3, 0, 13, 0, 4), { register: "TPIDR_EL1", isPrivileged: true }],
-  [systemEncoding(3, 3, 13, 0, 2), { register: "TPIDR_EL0", isPrivileged: false }],
-]);
+const ALL_BITS = (1n << 64n) - 1n;
 
 /** Byte offset of a register within a CPU's state. */
 export function systemOffset(register: StoredRegister): number {
   return OFFSET_SYSTEM + INDEX[register] * 8;
 }
 
-/** True for immediates of readSystemRegister as `withoutTarget` leaves them for such a register. */
-export function isPlainRead(immediates: IrNode["immediates"]): boolean {
-  return immediates.length === 2;
+function register(name: StoredRegister): Required<PlainRegister>["stored"] {
+  return { offset: systemOffset(name), shift: 0, mask: ALL_BITS };
 }
 
-/** Reads of plain registers do not say in which general register the value ends: only a trap would tell. */
+/** Those that kernels use all the time, by encoding; FEAT_FGT may trap them all, which `quiet` rules out. */
+// deno-fmt-ignore
+const REGISTERS: ReadonlyMap<number, PlainRegister> = new Map<number, PlainRegister>([
+  [systemEncoding(3, 0, 4, 1, 0),  { stored: register("SP_EL0"), read: ["privileged"], write: ["privileged", "quiet"] }],
+  [systemEncoding(3, 0, 13, 0, 4), { stored: register("TPIDR_EL1"), read: ["privileged"], write: ["quiet"] }],
+  [systemEncoding(3, 3, 13, 0, 2), { stored: register("TPIDR_EL0"), read: [], write: ["quiet"] }],
+  [systemEncoding(3, 3, 4, 2, 1),  { stored: { offset: SLOT_DAIF * 8, shift: 6, mask: 15n }, read: ["quiet"], write: ["quiet"] }],
+  [systemEncoding(3, 3, 0, 0, 1),  { value: CACHE_TYPE, read: ["quiet"] }],
+  [systemEncoding(3, 3, 0, 0, 7),  { value: ZEROING_TYPE, read: ["quiet"] }],
+]);
+
+/** Maintenance that does nothing where its address is mapped: caches are invisible without strict models. */
+const MAINTENANCE: ReadonlySet<unknown> = encodingsOf("dc cvac, dc cvau, dc civac, ic ivau");
+/** What does nothing at all where it does not trap. */
+const INVALIDATIONS: ReadonlySet<unknown> = encodingsOf(
+  "tlbi vmalle1, tlbi vae1, tlbi aside1, tlbi vaae1, tlbi vale1, tlbi vaale1, " +
+    "tlbi vmalle1is, tlbi vae1is, tlbi aside1is, tlbi vaae1is, tlbi vale1is, tlbi vaale1is",
+);
+
+function encodingsOf(names: string): ReadonlySet<unknown> {
+  return new Set(names.split(", ").map((name) => SYSTEM_INSTRUCTIONS[name]?.encoding));
+}
+
+/** The register of a readSystemRegister or writeSystemRegister. */
+export function plainRegister(encoding: number): PlainRegister | undefined {
+  return REGISTERS.get(encoding);
+}
+
+/** op1 and op2 of MSR DAIFSet and DAIFClr. */
+const DAIF_OP1 = 3, DAIF_SET = 6, DAIF_CLEAR = 7;
+
+/** The masks that an MSR (immediate) sets or clears; undefined for other fields. */
+export function masksChanged(node: IrNode): { readonly isSet: boolean; readonly masks: number } | undefined {
+  const [name, op1, op2, masks] = node.immediates;
+  if (name !== "writePstateField" || op1 !== DAIF_OP1 || (op2 !== DAIF_SET && op2 !== DAIF_CLEAR)) {
+    return undefined;
+  }
+  return { isSet: op2 === DAIF_SET, masks: masks as number };
+}
+
+/** True for a node as `withoutTarget` leaves those that generated code executes itself. */
+export function isPlain(node: IrNode): boolean {
+  const { immediates: [name, , third] } = node;
+  const isTargeted = name === "readSystemRegister" || name === "writeSystemRegister" ||
+    name === "maintainCache" ||
+    name === "systemInstruction";
+  return isTargeted ? third === undefined : masksChanged(node) !== undefined;
+}
+
+/**
+ * Plain instructions do not say which general register they use: only a trap would tell. What does the same whatever
+ * it maintains does not say what that is, so that all such instructions have one handler.
+ */
 export function withoutTarget(cpu: Cpu, node: IrNode): IrNode {
   const { op, immediates: [name, encoding] } = node;
-  const isPlain = op === "helper" && name === "readSystemRegister" && PLAIN_REGISTERS.has(encoding as number);
-  if (!isPlain || cpu.implements("FGT")) return node;
-  return { ...node, immediates: [name as string, encoding as number] };
+  if (op !== "helper") return node;
+  const kept = plainImmediates(cpu, name as string, encoding as number);
+  return kept === undefined ? node : { ...node, immediates: kept };
+}
+
+function plainImmediates(cpu: Cpu, name: string, encoding: number): (string | number)[] | undefined {
+  const found = REGISTERS.get(encoding);
+  switch (name) {
+    case "readSystemRegister":
+      return found === undefined || isTrappable(cpu, found.read) ? undefined : [name, encoding];
+    case "writeSystemRegister":
+      return found?.write === undefined ? undefined : [name, encoding];
+    case "maintainCache":
+      return MAINTENANCE.has(encoding) ? [name, 0] : undefined;
+    case "systemInstruction":
+      return INVALIDATIONS.has(encoding) ? [name, 0] : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** FEAT_FGT may trap what does not ask whether anything does. */
+function isTrappable(cpu: Cpu, conditions: readonly Condition[]): boolean {
+  return !conditions.includes("quiet") && cpu.implements("FGT");
 }

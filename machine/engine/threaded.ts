@@ -3,6 +3,7 @@ import type { Cpu } from "../cpu/cpu.ts";
 import { hasBreakpoint, mayBreakAnywhere } from "../cpu/breakpoints.ts";
 import { isFloatTrapped } from "../cpu/helpers.ts";
 import { isZeroBlockTrapped } from "../cpu/system_instructions.ts";
+import { isQuiet } from "../cpu/quiet.ts";
 import { CPU_STATE_SIZE, SLOT_PC } from "../cpu/registers.ts";
 import type { PhysicalMemory } from "../memory/physical.ts";
 import { CodePages, HANDLER, RECORD_SIZE } from "./code_pages.ts";
@@ -111,6 +112,7 @@ class GeneratedCode {
     this.#put(SHARED.zeroEnabled, 0);
     this.#put(SHARED.exclusivesAlone, this.#areExclusivesAlone(cpu) ? 1 : 0);
     this.#put(SHARED.branchLeft, -1);
+    this.#put(SHARED.quiet, isQuiet(cpu) ? 1 : 0);
     this.#put(SHARED.privileged, cpu.el > 0 && cpu.spSel === 1 ? 1 : 0);
     while (clock.instant < this.#end) {
       const record = this.#recordOfPc();

@@ -1,10 +1,17 @@
 /** How handlers of the threaded engine reach state: registers and constants by their record, memory by the TLB. */
-import { SLOT_NZCV, SLOT_SP } from "../cpu/registers.ts";
+import { SLOT_DAIF, SLOT_NZCV, SLOT_SP } from "../cpu/registers.ts";
 import type { Backend, Emitter } from "../ir/emit.ts";
 import type { IrNode } from "../ir/operations.ts";
 import type { CodeWriter } from "../wasm/code_writer.ts";
 import { RECORD, RECORD_SIZE } from "./code_pages.ts";
-import { isPlainRead, PLAIN_REGISTERS, type PlainRegister, systemOffset } from "./plain_registers.ts";
+import {
+  type Condition,
+  isPlain,
+  masksChanged,
+  type PlainRegister,
+  plainRegister,
+  systemOffset,
+} from "./plain_registers.ts";
 import type { ConstantPlace, TargetKind } from "./shape.ts";
 import {
   type CodeLayout,
@@ -14,6 +21,7 @@ import {
   SHARED,
 } from "./threaded_layout.ts";
 import { loadWidth, MemoryCode } from "./threaded_memory.ts";
+import { TlbCode } from "./threaded_tlb.ts";
 
 /** Helpers that handlers do without a call: where nothing is odd they do nothing. */
 const CHECKS: ReadonlySet<string> = new Set(["checkFpEnabled", "checkSpAlignment"]);
@@ -26,11 +34,10 @@ const SUPPORTED: ReadonlySet<string> = new Set([
 ]);
 
 /** True for the state operations that a handler can hold. */
-export function isSupported({ op, immediates }: IrNode, layout: CodeLayout): boolean {
-  const [first, second] = immediates;
+export function isSupported(node: IrNode, layout: CodeLayout): boolean {
+  const { op, immediates: [first, second] } = node;
   if (op === "helper") {
-    const isQuick = BARRIERS.has(first as string) || first === "zeroBlock" ||
-      (first === "readSystemRegister" && isPlainRead(immediates));
+    const isQuick = BARRIERS.has(first as string) || first === "zeroBlock" || isPlain(node);
     return CHECKS.has(first as string) || (isQuick && !layout.isStrict);
   }
   return op === "load" || op === "store" ? second !== "unprivileged" : SUPPORTED.has(op);
@@ -89,9 +96,7 @@ export class ThreadedBackend implements Backend {
       case "writeBranchType":
         return this.#branchType(immediates[0] as number);
       case "helper":
-        if (immediates[0] === "readSystemRegister") return this.#plainRead(node);
-        if (immediates[0] === "zeroBlock") return this.#memory.zeroBlock(e);
-        return this.#helper(immediates[0] as string);
+        return this.#helper(node, e);
     }
   }
 
@@ -189,18 +194,72 @@ export class ThreadedBackend implements Backend {
     this.code.i32Load();
   }
 
-  /** MRS of a register that is only stored, where nothing but the level can stand in its way. */
-  #plainRead({ immediates: [, encoding] }: IrNode): void {
-    const { code, layout } = this;
-    const { register, isPrivileged } = PLAIN_REGISTERS.get(encoding as number) as PlainRegister;
-    if (isPrivileged) {
+  /** Goes to where the instruction is evaluated unless all conditions hold. */
+  #require(conditions: readonly Condition[]): void {
+    const { code, layout: { shared } } = this;
+    for (const condition of conditions) {
       code.i32Const(0);
-      code.i32Load(layout.shared + SHARED.privileged);
+      code.i32Load(shared + SHARED[condition]);
       code.i32Eqz();
       code.brIf(this.labels.evaluate);
     }
-    this.#cpuState(systemOffset(register));
+  }
+
+  /** MRS. */
+  #plainRead({ immediates: [, encoding] }: IrNode): void {
+    const { code } = this;
+    const { stored, value, read } = plainRegister(encoding as number) as PlainRegister;
+    this.#require(read);
+    if (stored === undefined) return code.i64Const(value as bigint);
+    this.#cpuState(stored.offset);
     code.i64Load();
+    if (stored.shift === 0) return;
+    code.i64Const(BigInt(stored.shift));
+    code.i64Shl();
+  }
+
+  /** MSR (register). */
+  #plainWrite({ immediates: [, encoding] }: IrNode, e: Emitter): void {
+    const { code } = this;
+    const { stored, write } = plainRegister(encoding as number) as PlainRegister;
+    if (stored === undefined || write === undefined) return this.bail();
+    this.#require(write);
+    this.#cpuState(stored.offset);
+    e.argument(0);
+    if (stored.shift !== 0) {
+      code.i64Const(BigInt(stored.shift));
+      code.i64ShrU();
+      code.i64Const(stored.mask);
+      code.i64And();
+    }
+    code.i64Store();
+  }
+
+  /** MSR DAIFSet and DAIFClr. */
+  #changeMasks(node: IrNode): void {
+    const { code } = this, change = masksChanged(node);
+    if (change === undefined) return this.bail();
+    this.#require(["quiet"]);
+    this.#cpuState(SLOT_DAIF * 8);
+    this.#cpuState(SLOT_DAIF * 8);
+    code.i32Load();
+    code.i32Const(change.isSet ? change.masks : ~change.masks & 15);
+    if (change.isSet) code.i32Or();
+    else code.i32And();
+    code.i32Store();
+  }
+
+  /** Cache maintenance: nothing, where reads find the page. */
+  #maintain(e: Emitter): void {
+    const { code } = this;
+    this.#require(["quiet"]);
+    const address = code.takeLocal("i64"), entry = code.takeLocal("i32");
+    e.argument(0);
+    code.localSet(address);
+    new TlbCode(code, this.layout).lookUp(address, entry, "read", BigInt.asUintN(64, -4096n));
+    code.brIf(this.labels.evaluate);
+    code.releaseLocal(entry);
+    code.releaseLocal(address);
   }
 
   /** Keeps BTYPE with the number of steps left, so that no other instruction has to clear it. */
@@ -214,19 +273,33 @@ export class ThreadedBackend implements Backend {
     code.i32Store(shared + SHARED.branchLeft);
   }
 
-  #helper(name: string): void {
-    const { code } = this;
-    if (BARRIERS.has(name)) return;
-    if (name === "checkFpEnabled") {
-      code.i32Const(0);
-      code.i32Load(this.layout.shared + SHARED.floatEnabled);
-      code.i32Eqz();
-    } else {
-      this.#cpuState(SLOT_SP * 8);
-      code.i32Load();
-      code.i32Const(15);
-      code.i32And();
+  #helper(node: IrNode, e: Emitter): void {
+    switch (node.immediates[0]) {
+      case "readSystemRegister":
+        return this.#plainRead(node);
+      case "writeSystemRegister":
+        return this.#plainWrite(node, e);
+      case "writePstateField":
+        return this.#changeMasks(node);
+      case "maintainCache":
+        return this.#maintain(e);
+      case "systemInstruction":
+        return this.#require(["quiet"]);
+      case "zeroBlock":
+        return this.#memory.zeroBlock(e);
+      case "checkFpEnabled":
+        return this.#require(["floatEnabled"]);
+      case "checkSpAlignment":
+        return this.#checkStackPointer();
     }
+  }
+
+  #checkStackPointer(): void {
+    const { code } = this;
+    this.#cpuState(SLOT_SP * 8);
+    code.i32Load();
+    code.i32Const(15);
+    code.i32And();
     code.brIf(this.labels.evaluate);
   }
 

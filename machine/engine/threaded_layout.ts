@@ -28,6 +28,8 @@ export const SHARED = {
   zeroEnabled: 68,
   /** 1 while exclusives are nobody else's concern: no other CPU's monitor is open, and no one listens, 4 bytes. */
   exclusivesAlone: 72,
+  /** 1 while system instructions have no more than their plain effect (quiet.ts), 4 bytes. */
+  quiet: 76,
 } as const;
 
 /** Why generated code comes back to the driver. */
