@@ -45,7 +45,7 @@ function compile(name: string): string {
   try {
     output([COMPILER, ...OPTIONS, "-S", "-o", file, new URL(`${name}.c`, FOLDER).pathname]);
     return output([...PRINTER, file]).replaceAll(LEFT_OUT, "")
-.replaceAll(FILLED, "$1, , ")
+      .replaceAll(FILLED, "$1, , ")
       .replaceAll(/^\s*\.section\s+\.rodata\S*.*/gm, "\t.section\t.rodata");
   } finally {
     Deno.removeSync(file);

@@ -1,4 +1,4 @@
-/** The machines that benchmarks compare: ours with recording on, and the peer. */
+/** Recordings of flat programs in this process, into memory. */
 import { createHash } from "node:crypto";
 import { JournalReader, JournalWriter } from "../journal/file.ts";
 import type { Depth } from "../journal/payloads.ts";
@@ -46,25 +46,4 @@ export function recordFlat(
   const seconds = (performance.now() - started) / 1000;
   const { instant } = recorder.finish(stop.reason === "poweredOff" ? "poweredOff" : "instant");
   return { file, run: new RecordedRun(JournalReader.open(file)), images, steps: instant, seconds };
-}
-
-/** Seconds that QEMU takes for a flat kernel to power off, or undefined where QEMU is not installed. */
-export async function secondsOfQemu(
-  bytes: Uint8Array,
-  more: readonly string[] = [],
-): Promise<number | undefined> {
-  const kernel = await Deno.makeTempFile();
-  await Deno.writeFile(kernel, bytes);
-  const machine = ["-M", "virt", "-cpu", "cortex-a57", "-nodefaults", "-display", "none"];
-  try {
-    const started = performance.now();
-    await new Deno.Command("qemu-system-aarch64", { args: [...machine, "-kernel", kernel, ...more] })
-      .output();
-    return (performance.now() - started) / 1000;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  } finally {
-    await Deno.remove(kernel);
-  }
 }

@@ -1,82 +1,125 @@
-/** What a whole process of ours costs: time to the first guest instruction, and memory beside the guest's. */
-import { COUNTER_GUEST_BASE, COUNTER_GUEST_SOURCE } from "../firmware/counter_guest.ts";
-import { assembleProgram } from "../machine/a64/program.ts";
+/** Runs a program as a user would, and says what it cost: time, processor time, memory, and when it wrote a text. */
+import type { Step } from "../tests/boots/rows.ts";
 
-const CLI = new URL("../cli/main.ts", import.meta.url).pathname;
+/** A command line. */
+export interface Command {
+  /** Name or path of the program. */
+  readonly program: string;
+  /** Its arguments. */
+  readonly args: readonly string[];
+}
 
-/** A guest whose third instruction writes to the console; then it powers off. */
-const FIRST_BYTE = `
-        mov     x0, #0x9000000
-        mov     w1, #'x'
-        strb    w1, [x0]
-        ldr     x0, =0x84000008
-        hvc     #0
-        .ltorg
-`;
+/** What is typed, and what is looked for. */
+export interface Watch {
+  /** Texts to wait for on standard output and to type on standard input, in order; nothing when absent. */
+  readonly steps?: readonly Step[];
+  /** The text whose time is wanted. */
+  readonly marker?: string;
+  /** Whether the program is ended when it wrote the marker. */
+  readonly isEndedAtMarker?: boolean;
+  /** Seconds after which it is killed. */
+  readonly limit?: number;
+}
 
-/** Runs `hindsight record` on a guest; gives what `use` says of the process started at a time in ms. */
-async function record<T>(
-  source: string,
-  args: readonly string[],
-  use: (child: Deno.ChildProcess, started: number) => Promise<T>,
-): Promise<T> {
-  const folder = await Deno.makeTempDir(), kernel = `${folder}/guest.bin`;
-  const { bytes } = assembleProgram(source, { name: "guest", base: COUNTER_GUEST_BASE });
-  await Deno.writeFile(kernel, bytes);
-  const command = ["record", "-o", `${folder}/run.hindsight`, "--kernel", kernel, ...args];
+/** What a program did and cost. */
+export interface Cost {
+  /** Seconds from before its start to its end. */
+  readonly seconds: number;
+  /** Seconds of processor time, of all its threads, in steps of 10 ms. */
+  readonly cpuSeconds: number;
+  /** The most memory it held (resident set), in bytes. */
+  readonly peakBytes: number;
+  /** Seconds from before its start to the marker, where it came. */
+  readonly markerSeconds: number | undefined;
+  /** Its standard output. */
+  readonly output: string;
+  /** Its standard error. */
+  readonly errors: string;
+  /** Whether it was there to be run. */
+  readonly isInstalled: boolean;
+}
+
+/** Milliseconds between two looks at a process's memory, and seconds that one may take by default. */
+const LOOK = 50, LIMIT = 600;
+/** Of `/proc`: clock ticks in a second; places of processor time of waited-for children behind the name. */
+const TICKS = 100, CHILDREN_USER = 13, CHILDREN_SYSTEM = 14;
+
+/** Processor seconds of all children that have ended; 0 where the system does not tell. */
+function secondsOfChildren(): number {
   try {
-    const started = performance.now();
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--quiet", "--no-check", "--allow-read", "--allow-write", CLI, ...command],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-    return await use(child, started);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+    const fields = Deno.readTextFileSync("/proc/self/stat").replace(/^.*\) /s, "").split(" ");
+    return (Number(fields[CHILDREN_USER]) + Number(fields[CHILDREN_SYSTEM])) / TICKS;
+  } catch {
+    return 0;
   }
 }
 
-/** Seconds from starting Deno to the first byte that the guest's third instruction writes to the console. */
-export function measureStart(engine: string): Promise<number | undefined> {
-  return record(FIRST_BYTE, ["--engine", engine], async (child, started) => {
-    const reader = child.stdout.getReader();
-    const { done } = await reader.read();
-    const seconds = (performance.now() - started) / 1000;
-    await reader.cancel();
-    await child.status;
-    return done ? undefined : seconds;
-  });
-}
-
-/** Milliseconds between two looks at a process. */
-const LOOK = 50;
-
-/** The most memory that a process holds, in words: its resident set, and that less the RAM of the guest. */
-export function measureMemory(engine: string): Promise<string> {
-  return record(
-    COUNTER_GUEST_SOURCE,
-    ["--engine", engine, "--smp", "2", "--until", "3000000"],
-    async (child) => {
-      let resident = 0, isDone = false;
-      const status = child.output().then(() => (isDone = true));
-      while (!isDone) {
-        resident = Math.max(resident, residentBytes(child.pid));
-        await new Promise((resolve) => setTimeout(resolve, LOOK));
-      }
-      await status;
-      const size = resident / 2 ** 20;
-      return `${size.toFixed(0)} MiB resident at most, guest pages that were touched included`;
-    },
-  );
-}
-
-function residentBytes(pid: number): number {
+function peakOf(pid: number): number {
   try {
     const text = Deno.readTextFileSync(`/proc/${pid}/status`);
     return Number(/^VmHWM:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) * 1024;
   } catch {
     return 0; // it has ended
   }
+}
+
+const MISSING: Cost = {
+  ...{ seconds: NaN, cpuSeconds: NaN, peakBytes: NaN, markerSeconds: undefined },
+  ...{ output: "", errors: "", isInstalled: false },
+};
+
+/** Runs a program to its end, one at a time; nothing of it is shown. */
+export async function runProgram({ program, args }: Command, watch: Watch = {}): Promise<Cost> {
+  const before = secondsOfChildren(), started = performance.now();
+  const since = (): number => (performance.now() - started) / 1000;
+  let process: Deno.ChildProcess;
+  try {
+    const stdin = watch.steps === undefined ? "null" : "piped";
+    process = new Deno.Command(program, { args: [...args], stdin, stdout: "piped", stderr: "piped" }).spawn();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return MISSING;
+    throw error;
+  }
+  let peakBytes = 0;
+  const looks = setInterval(() => peakBytes = Math.max(peakBytes, peakOf(process.pid)), LOOK);
+  const timeout = setTimeout(() => process.kill("SIGKILL"), 1000 * (watch.limit ?? LIMIT));
+  const errors = new Response(process.stderr).text();
+  try {
+    const { output, markerSeconds } = await follow(process, watch, since);
+    await process.status;
+    const seconds = since(), cpuSeconds = secondsOfChildren() - before;
+    return { seconds, cpuSeconds, peakBytes, markerSeconds, output, errors: await errors, isInstalled: true };
+  } finally {
+    clearInterval(looks);
+    clearTimeout(timeout);
+  }
+}
+
+/** Types what is to be typed, and notes when the marker came. */
+async function follow(
+  process: Deno.ChildProcess,
+  { steps, marker, isEndedAtMarker = false }: Watch,
+  since: () => number,
+): Promise<{ output: string; markerSeconds: number | undefined }> {
+  const keyboard = steps === undefined ? undefined : process.stdin.getWriter();
+  const left = [...steps ?? []];
+  let output = "", seen = 0, markerSeconds: number | undefined;
+  for await (const chunk of process.stdout.pipeThrough(new TextDecoderStream())) {
+    output += chunk;
+    for (let step = left[0]; step !== undefined; step = left[0]) {
+      if ("send" in step) await keyboard?.write(new TextEncoder().encode(step.send)).catch(() => {});
+      else {
+        const found = output.indexOf(step.expect, seen);
+        if (found < 0) break;
+        seen = found + step.expect.length;
+      }
+      left.shift();
+    }
+    if (markerSeconds === undefined && marker !== undefined && output.includes(marker)) {
+      markerSeconds = since();
+      if (isEndedAtMarker) process.kill("SIGKILL");
+    }
+  }
+  await keyboard?.close().catch(() => {});
+  return { output, markerSeconds };
 }

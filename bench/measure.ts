@@ -1,0 +1,221 @@
+/** One workload on all runners by turns: how long a round takes each, and whether they found the same. */
+import { type Cost, runProgram } from "./process.ts";
+import { showProgress } from "./request.ts";
+import { PLAIN, type Runner } from "./runners.ts";
+import { median } from "./statistics.ts";
+import { buildWorkload, type Workload, WORKLOADS } from "./workloads.ts";
+
+/** How fast a runner is on a workload. */
+export interface Speed {
+  /** Rounds of its runs: fewer than the others' where those would take it too long. */
+  readonly rounds: number;
+  /** Seconds of each run, start of the process included. */
+  readonly seconds: readonly number[];
+  /** Processor seconds of each run, all threads and the start included. */
+  readonly cpuSeconds: readonly number[];
+  /** Seconds that a start takes, by the same program with hardly a round; the median. */
+  readonly startSeconds: number;
+  /** Nanoseconds of a round, without the start, by the median. */
+  readonly nanosecondsPerRound: number;
+  /** Million steps a second, without the start; NaN where none of ours told the steps. */
+  readonly millionSteps: number;
+  /** Its speed over that of QEMU plain, without the start; NaN where that is not installed. */
+  readonly ratio: number;
+  /** The same for whole processes that do the workload's rounds. */
+  readonly ratioWithStart: number;
+}
+
+/** A workload on all runners. */
+export interface Measurement {
+  /** The workload. */
+  readonly workload: Workload;
+  /** Rounds that take QEMU long enough. */
+  readonly rounds: number;
+  /** Steps of so many rounds, by one of ours; NaN without. */
+  readonly steps: number;
+  /** What every runner printed after so many rounds. */
+  readonly checkSum: string;
+  /** By runner; those that are not installed are missing. */
+  readonly speeds: ReadonlyMap<string, Speed>;
+}
+
+/** Seconds that a run takes QEMU at least, without its start, and about the most that it may take any other. */
+const LEAST = 2, MOST = 12;
+/** More than needed is aimed at, and this many times as many rounds are tried next at most. */
+const AIM = 1.15 * LEAST, MOST_GROWTH = 64;
+/** Parts of the rounds that are tried first on a runner that may be slow, and the seconds that are enough to tell. */
+const PARTS = [1024, 16], ENOUGH = 0.5;
+
+const MACHINE = ["-M", "virt", "-cpu", "cortex-a57", "-m", "128"];
+
+/** What came of a run of a workload. */
+interface Outcome extends Cost {
+  readonly checkSum: string;
+  /** Steps taken, where the runner tells. */
+  readonly steps: number | undefined;
+}
+
+/** Runs a workload; undefined where the runner is not installed. Throws Error when it does not print a check sum. */
+async function runOn(runner: Runner, workload: Workload, rounds: number): Promise<Outcome | undefined> {
+  const folder = await Deno.makeTempDir({ prefix: "hindsight-bench-" });
+  try {
+    const kernel = `${folder}/${workload.name}.bin`;
+    await Deno.writeFile(kernel, buildWorkload(workload, rounds));
+    const cost = await runProgram(runner.command([...MACHINE, "-kernel", kernel], folder));
+    if (!cost.isInstalled) return undefined;
+    const checkSum = cost.output.trim(), steps = /after ([\d,]+) steps/.exec(cost.errors)?.[1];
+    if (!/^[0-9a-f]{16}$/.test(checkSum)) {
+      throw new Error(
+        `${workload.name} on ${runner.name} printed ${
+          JSON.stringify(checkSum)
+        }, no check sum:\n${cost.errors}`,
+      );
+    }
+    return { ...cost, checkSum, steps: steps === undefined ? undefined : Number(steps.replaceAll(",", "")) };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Rounds that take a runner at least `LEAST` seconds: more and more, until a run shows it. */
+async function calibrate(runner: Runner, workload: Workload, start: number): Promise<number> {
+  for (let rounds = 1;;) {
+    const { seconds } = await runOn(runner, workload, rounds) as Outcome;
+    const net = Math.max(seconds - start, AIM / MOST_GROWTH / 2);
+    if (net >= LEAST * 1.05) return rounds;
+    rounds = Math.ceil(rounds * Math.min(MOST_GROWTH, AIM / net));
+  }
+}
+
+/** The rounds, halved until they take a runner at most about `MOST` seconds; undefined when it is not installed. */
+async function fitRounds(
+  runner: Runner,
+  workload: Workload,
+  rounds: number,
+  start: number,
+): Promise<number | undefined> {
+  let whole = 0;
+  for (const parts of PARTS) {
+    const few = Math.ceil(rounds / parts);
+    const outcome = await runOn(runner, workload, few);
+    if (outcome === undefined) return undefined;
+    const net = outcome.seconds - start;
+    whole = net * rounds / few;
+    if (net > ENOUGH) break;
+  }
+  const halvings = Math.max(0, Math.ceil(Math.log2(whole / MOST)));
+  return Math.ceil(rounds / 2 ** halvings);
+}
+
+/** Medians of the seconds that a process of each runner takes for hardly any work; kept, as all workloads need it. */
+const starts: Map<string, number> = new Map();
+
+async function startOf(runner: Runner, runs: number): Promise<number | undefined> {
+  const known = starts.get(runner.name);
+  if (known !== undefined) return known;
+  const times: number[] = [], least = WORKLOADS.find(({ name }) => name === "mmio") as Workload;
+  for (let run = 0; run <= Math.max(3, runs); run++) {
+    showProgress(`start of ${runner.name}, run ${run}`);
+    const outcome = await runOn(runner, least, 1);
+    if (outcome === undefined) return undefined;
+    if (run > 0) times.push(outcome.seconds); // the first fills the caches of the host
+  }
+  starts.set(runner.name, median(times));
+  return median(times);
+}
+
+/** A runner that takes part: its rounds, and what its runs came to. */
+interface Plan {
+  readonly runner: Runner;
+  readonly rounds: number;
+  readonly start: number;
+  readonly outcomes: Outcome[];
+}
+
+/** Measures a workload. Throws Error when two runners print different check sums, or one prints none. */
+export async function measureWorkload(
+  workload: Workload,
+  runners: readonly Runner[],
+  runs: number,
+): Promise<Measurement> {
+  const plans = await planRuns(workload, runners, runs);
+  for (let run = 1; run <= runs; run++) {
+    for (const { runner, rounds, outcomes } of plans) {
+      showProgress(`${workload.name}: run ${run} of ${runs}, ${runner.name}`);
+      outcomes.push(await runOn(runner, workload, rounds) as Outcome);
+    }
+  }
+  const checkSum = await compareCheckSums(workload, plans);
+  const [{ rounds } = { rounds: 0 }] = plans;
+  const most = Math.max(...plans.map(({ rounds }) => rounds));
+  const steps = stepsOfRound(plans) * most;
+  return { workload, rounds: most || rounds, steps, checkSum, speeds: speedsOf(plans, most) };
+}
+
+/** Decides how many rounds each installed runner does: QEMU plain sets them, or the first that is installed. */
+async function planRuns(workload: Workload, runners: readonly Runner[], runs: number): Promise<Plan[]> {
+  const plans: Plan[] = [], base = new Map<string, number>();
+  for (const runner of runners) {
+    const start = await startOf(runner, runs);
+    if (start !== undefined) base.set(runner.name, start);
+  }
+  const first = runners.find(({ name }) => name === PLAIN && base.has(name)) ??
+    runners.find(({ name }) => base.has(name));
+  if (first === undefined) throw new Error("Nothing is installed that could run a workload");
+  showProgress(`${workload.name}: how many rounds take ${first.name} ${LEAST} s`);
+  const rounds = await calibrate(first, workload, base.get(first.name) as number);
+  for (const runner of runners) {
+    const start = base.get(runner.name);
+    if (start === undefined) continue;
+    showProgress(`${workload.name}: how many rounds ${runner.name} can do`);
+    const own = runner === first ? rounds : await fitRounds(runner, workload, rounds, start);
+    if (own !== undefined) plans.push({ runner, rounds: own, start, outcomes: [] });
+  }
+  return plans;
+}
+
+/** Throws unless all runs of as many rounds printed the same; that of the most rounds. */
+async function compareCheckSums(workload: Workload, plans: readonly Plan[]): Promise<string> {
+  const first = plans.find(({ runner }) => runner.name === PLAIN) ?? plans[0] as Plan;
+  const known = new Map([[first.rounds, (first.outcomes[0] as Outcome).checkSum]]);
+  for (const { runner, rounds, outcomes } of plans) {
+    const expected = known.get(rounds) ??
+      (await runOn(first.runner, workload, rounds) as Outcome).checkSum;
+    known.set(rounds, expected);
+    for (const { checkSum } of outcomes) {
+      if (checkSum === expected) continue;
+      throw new Error(
+        `${workload.name}, ${rounds} rounds: ${runner.name} found ${checkSum}, ${first.runner.name} ${expected}`,
+      );
+    }
+  }
+  return known.get(first.rounds) as string;
+}
+
+/** Steps of a round, by the runner of ours with the most rounds; NaN without. */
+function stepsOfRound(plans: readonly Plan[]): number {
+  const telling = plans.filter(({ outcomes }) => outcomes[0]?.steps !== undefined)
+    .sort((a, b) => b.rounds - a.rounds)[0];
+  return telling === undefined ? NaN : (telling.outcomes[0]?.steps ?? NaN) / telling.rounds;
+}
+
+function speedsOf(plans: readonly Plan[], most: number): Map<string, Speed> {
+  const steps = stepsOfRound(plans);
+  const secondsPerRound = ({ outcomes, start, rounds }: Plan): number =>
+    (median(outcomes.map(({ seconds }) => seconds)) - start) / rounds;
+  const plain = plans.find(({ runner }) => runner.name === PLAIN);
+  const whole = (plan: Plan): number => plan.start + secondsPerRound(plan) * most;
+  return new Map(plans.map((plan) => {
+    const each = secondsPerRound(plan);
+    return [plan.runner.name, {
+      rounds: plan.rounds,
+      seconds: plan.outcomes.map(({ seconds }) => seconds),
+      cpuSeconds: plan.outcomes.map(({ cpuSeconds }) => cpuSeconds),
+      startSeconds: plan.start,
+      nanosecondsPerRound: each * 1e9,
+      millionSteps: steps / each / 1e6,
+      ratio: plain === undefined ? NaN : secondsPerRound(plain) / each,
+      ratioWithStart: plain === undefined ? NaN : whole(plain) / whole(plan),
+    }];
+  }));
+}
