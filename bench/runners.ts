@@ -40,7 +40,7 @@ function qemu(name: string, more: (folder: string) => string[]): Runner {
 const PEERS: readonly Runner[] = [
   qemu(PLAIN, () => []),
   qemu("icount", () => ["-icount", "shift=3"]),
-  qemu("record", (folder) => ["-icount", `shift=3,rr=record,rrfile=${folder}/run.rr`]),
+  qemu("rr=record", (folder) => ["-icount", `shift=3,rr=record,rrfile=${folder}/run.rr`]),
 ];
 
 /** Engines that are measured when none is named: the reference engine would take hours. */
