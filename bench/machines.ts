@@ -20,6 +20,10 @@ export interface Measured {
   readonly steps: number;
   /** Seconds from power-on to the end. */
   readonly seconds: number;
+  /** What the console wrote. */
+  readonly text: string;
+  /** State root and history root at the end. */
+  readonly roots: readonly [state: Uint8Array, history: Uint8Array];
 }
 
 /** Records a flat kernel to its power-off, or an image in flash for a number of steps. */
@@ -41,9 +45,22 @@ export function recordFlat(
   const manifest = { configuration, depth: options.depth ?? "traps", recordedBy: "bench" } as const;
   const engine = options.engine === undefined ? {} : { engine: options.engine };
   const recorder = new Recorder(manifest, images, new JournalWriter(file), engine);
+  let text = "";
+  recorder.machine.board.transmitted = (byte) => text += String.fromCharCode(byte);
   const started = performance.now();
   const stop = recorder.run(options.limit ?? 2 ** 40);
   const seconds = (performance.now() - started) / 1000;
-  const { instant } = recorder.finish(stop.reason === "poweredOff" ? "poweredOff" : "instant");
-  return { file, run: new RecordedRun(JournalReader.open(file)), images, steps: instant, seconds };
+  const { instant, stateRoot, historyRoot } = recorder.finish(
+    stop.reason === "poweredOff" ? "poweredOff" : "instant",
+  );
+  const roots = [stateRoot, historyRoot] as const;
+  return {
+    file,
+    run: new RecordedRun(JournalReader.open(file)),
+    images,
+    steps: instant,
+    seconds,
+    text,
+    roots,
+  };
 }
