@@ -6,6 +6,9 @@ import {
   STRICT_MODELS,
   type StrictModelName,
 } from "../machine/configuration.ts";
+import type { Costs } from "../journal/costs.ts";
+import type { Machine } from "../machine/machine.ts";
+import { COSTS_OPTION, costsText, costsValue } from "./costs.ts";
 import { UsageError } from "./errors.ts";
 import { readWholeFile } from "./host/file_source.ts";
 import type { Host } from "./host/host.ts";
@@ -48,12 +51,13 @@ export const MACHINE_OPTIONS: readonly OptionRow[] = [
   ...DRIVE_OPTIONS,
   ...OWN_OPTIONS,
   ENGINE_OPTION,
+  COSTS_OPTION,
   ...QEMU_OPTIONS,
 ];
 
 /** The same without what only one run of a machine at a terminal has. */
 export const BATCH_OPTIONS: readonly OptionRow[] = MACHINE_OPTIONS.filter(({ name }) =>
-  !["until", "pace", "schedule-seed"].includes(name)
+  !["until", "pace", "schedule-seed", "costs"].includes(name)
 );
 
 /** How a script is written, for help texts. */
@@ -174,6 +178,7 @@ export function reportEnd(
   output: { readonly path: string; readonly text: string; readonly bytes: number } | undefined,
   options: Options,
   host: Host,
+  costs?: { readonly costs: Costs; readonly machine: Machine },
 ): void {
   if (failure !== undefined) {
     const kept = output === undefined ? "" : "; the recording is kept";
@@ -190,6 +195,7 @@ export function reportEnd(
       stateRoot: stateRoot.toHex(),
       ...(historyRoot === undefined ? {} : { historyRoot: historyRoot.toHex() }),
       failure: failure ?? null,
+      ...(costs === undefined ? {} : { costs: costsValue(costs.costs, costs.machine) }),
     };
     host.stdout.write(`${JSON.stringify(value)}\n`);
     return;
@@ -199,4 +205,5 @@ export function reportEnd(
     `hindsight: ${END_TEXT[end.reason]}${code} after ${counted(end.instant, "step")}, ` +
       `${secondsText(end.virtualTime)} of virtual time${output === undefined ? "" : `; ${output.text}`}\n`,
   );
+  if (costs !== undefined) host.stderr.write(costsText(costs.costs, costs.machine));
 }

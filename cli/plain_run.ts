@@ -1,4 +1,5 @@
 /** A run that leaves no journal: nothing is hashed or stored on the way. */
+import { type Costs, spending } from "../journal/costs.ts";
 import type { RunEnd } from "../journal/payloads.ts";
 import type { Input } from "../machine/events.ts";
 import type { Machine, Stop } from "../machine/machine.ts";
@@ -7,11 +8,13 @@ import type { Drivable, Ended } from "./host/drivable.ts";
 /** A machine driven for its own sake. */
 export class PlainRun implements Drivable {
   /** Drives this machine from where it stands. */
-  constructor(readonly machine: Machine) {}
+  constructor(readonly machine: Machine, private readonly costs?: Costs) {
+    costs?.attach(machine);
+  }
 
   /** As `Machine.run`. */
   run(limit: number, paced: boolean): Stop {
-    return this.machine.run(limit, paced);
+    return spending(this.costs, "engine", () => this.machine.run(limit, paced));
   }
 
   /** As `Machine.submit`. */

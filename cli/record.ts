@@ -3,6 +3,7 @@ import { JournalWriter } from "../journal/file.ts";
 import { DEPTHS } from "../journal/payloads.ts";
 import { Recorder } from "../journal/recorder.ts";
 import type { Command } from "./command.ts";
+import { costsOf } from "./costs.ts";
 import { UsageError } from "./errors.ts";
 import { FileSink } from "./host/file_sink.ts";
 import type { Host } from "./host/host.ts";
@@ -57,12 +58,22 @@ async function run(options: Options, host: Host): Promise<number> {
   const bridges = await UdpBridges.open(request.networks);
   const writer = new JournalWriter(new FileSink(output));
   const manifest = { configuration, depth, recordedBy: RECORDED_BY };
-  const recorder = new Recorder(manifest, images, writer, engineOf(options));
+  const costs = costsOf(options, host);
+  const recorder = new Recorder(manifest, images, writer, { ...engineOf(options), costs });
   const driven = await drive({ ...how, bridges, recorder, until: options.number("until") }).finally(() =>
     bridges?.close()
   );
   const bytes = writer.byteLength;
-  reportEnd(driven, { path: output, text: `"${output}" has ${bytesText(bytes)}`, bytes }, options, host);
+  reportEnd(
+    driven,
+    { path: output, text: `"${output}" has ${bytesText(bytes)}`, bytes },
+    options,
+    host,
+    costs && {
+      costs,
+      machine: recorder.machine,
+    },
+  );
   return exitCodeOf(driven);
 }
 

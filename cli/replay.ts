@@ -1,6 +1,8 @@
 /** `hindsight replay`: runs a recorded run again and checks that it is the same. */
+import type { Costs } from "../journal/costs.ts";
 import { DivergenceError, Replay } from "../journal/replay.ts";
 import { DEFAULT_ENGINE, ENGINES } from "../machine/machine.ts";
+import { COSTS_OPTION, costsOf, costsText, costsValue } from "./costs.ts";
 import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
 import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
@@ -24,7 +26,8 @@ function run(options: Options, host: Host): number {
   const symbols = symbolsOf(options);
   const opened = openRun(options.others[0]!, host);
   const showsConsole = options.isOn("console");
-  const replay = new Replay(opened.run, imagesOf(opened, options), engineOf(options));
+  const costs = costsOf(options, host);
+  const replay = new Replay(opened.run, imagesOf(opened, options), { ...engineOf(options), costs });
   const progress = new Progress(host, "replaying", showsConsole);
   let written: number[] = [];
   const show = (): void => {
@@ -47,7 +50,7 @@ function run(options: Options, host: Host): number {
     progress.clear();
     show();
   }
-  report(replay, options, host);
+  report(replay, options, host, costs);
   return 0;
 }
 
@@ -69,7 +72,7 @@ function stepsText(firstInstant: number, lastInstant: number): string {
   return firstInstant === 0 ? steps : `${steps} from instant ${grouped(firstInstant)} on`;
 }
 
-function report(replay: Replay, options: Options, host: Host): void {
+function report(replay: Replay, options: Options, host: Host, costs: Costs | undefined): void {
   const { end, firstInstant, lastInstant } = replay.run;
   const stateRoot = replay.machine.stateRoot().root.toHex();
   const historyRoot = (end?.historyRoot ?? replay.historyRoot()).toHex();
@@ -83,6 +86,7 @@ function report(replay: Replay, options: Options, host: Host): void {
       rootsChecked,
       stateRoot,
       historyRoot,
+      ...(costs === undefined ? {} : { costs: costsValue(costs, replay.machine) }),
     };
     host.stdout.write(`${JSON.stringify(value)}\n`);
     return;
@@ -98,6 +102,7 @@ function report(replay: Replay, options: Options, host: Host): void {
       `state root    ${stateRoot}\n` +
       `history root  ${historyRoot}\n`,
   );
+  if (costs !== undefined) host.stderr.write(costsText(costs, replay.machine));
 }
 
 /** The command. */
@@ -115,6 +120,7 @@ export const replay: Command = {
       help: "what the guest wrote, on standard output; the result then goes to standard error",
     },
     ENGINE_OPTION,
+    COSTS_OPTION,
     ...SYMBOL_OPTIONS,
     ...IMAGE_OPTIONS,
   ],

@@ -1,5 +1,6 @@
 /** `hindsight run`: runs a machine without a journal, or as a flight recorder that keeps the last stretch. */
 import { JournalWriter } from "../journal/file.ts";
+import type { Costs } from "../journal/costs.ts";
 import { FlightRecorder, type Kept } from "../journal/flight_recorder.ts";
 import { DEPTHS } from "../journal/payloads.ts";
 import { compilePredicate } from "../journal/predicate.ts";
@@ -7,6 +8,7 @@ import { Recorder } from "../journal/recorder.ts";
 import { Machine } from "../machine/machine.ts";
 import { addressOf } from "./bisect.ts";
 import { type Command, SYMBOL_OPTIONS } from "./command.ts";
+import { costsOf } from "./costs.ts";
 import { UsageError } from "./errors.ts";
 import { FileSink } from "./host/file_sink.ts";
 import type { Host } from "./host/host.ts";
@@ -94,10 +96,10 @@ export function watchOf(options: Options, name: string): Watch | undefined {
 }
 
 /** A flight recorder's recording, or the machine alone. */
-function recording(options: Options, { configuration, images }: PreparedMachine) {
+function recording(options: Options, { configuration, images }: PreparedMachine, costs: Costs | undefined) {
   const kept = options.text("keep-last"), output = options.text("output");
   if (kept === undefined && output === undefined) {
-    return { recorder: new PlainRun(new Machine(configuration, images, engineOf(options))) };
+    return { recorder: new PlainRun(new Machine(configuration, images, engineOf(options)), costs) };
   }
   if (kept === undefined || output === undefined) {
     throw new UsageError("--keep-last TIME and -o FILE go together; `hindsight record` keeps a whole run");
@@ -110,7 +112,7 @@ function recording(options: Options, { configuration, images }: PreparedMachine)
     recordedBy: RECORDED_BY,
   };
   sink.check();
-  return { recorder: new Recorder(manifest, images, flight, engineOf(options)), flight };
+  return { recorder: new Recorder(manifest, images, flight, { ...engineOf(options), costs }), flight };
 }
 
 async function run(options: Options, host: Host): Promise<number> {
@@ -120,7 +122,8 @@ async function run(options: Options, host: Host): Promise<number> {
   const prepared = prepareMachine(options, host);
   const how = driveOptions(options, host, script, prepared.request);
   const bridges = await UdpBridges.open(prepared.request.networks);
-  const { recorder, flight } = recording(options, prepared);
+  const costs = costsOf(options, host);
+  const { recorder, flight } = recording(options, prepared, costs);
   const given = options.texts("panic");
   const endTexts = given.length > 0 ? given : flight === undefined ? [] : PANICS;
   const driven = await drive({ ...how, bridges, recorder, until: options.number("until"), watch, endTexts })
@@ -128,7 +131,16 @@ async function run(options: Options, host: Host): Promise<number> {
   const path = options.text("output") ?? "";
   const bytes = flight?.byteLength ?? 0;
   const text = `"${path}" has the last of it, ${bytesText(bytes)}`;
-  reportEnd(driven, flight && { path, text, bytes }, options, host);
+  reportEnd(
+    driven,
+    flight && { path, text, bytes },
+    options,
+    host,
+    costs && {
+      costs,
+      machine: recorder.machine,
+    },
+  );
   return exitCodeOf(driven);
 }
 

@@ -4,6 +4,7 @@ import type { EventClass, EventObserver, Input, InputEvent } from "../machine/ev
 import { Machine, type MachineOptions, type Stop } from "../machine/machine.ts";
 import type { BlockSpan } from "./block.ts";
 import type { BlockKind } from "./block_kinds.ts";
+import { type Costs, meteredWriter, spending } from "./costs.ts";
 import { History } from "./history.ts";
 import { type Depth, type Manifest, type RunEnd, storedManifest, type StoredRoot } from "./payloads.ts";
 import { RowPacker } from "./row_packer.ts";
@@ -43,6 +44,12 @@ export interface BlockWriter {
   rooted?(machine: Machine, root: StoredRoot): void;
 }
 
+/** How a recording is made; none of this may change what is recorded. */
+export interface RecorderOptions extends MachineOptions {
+  /** Sees what it costs. */
+  readonly costs?: Costs | undefined;
+}
+
 /** A recording in progress. */
 export class Recorder {
   /** The machine that is being recorded. */
@@ -50,6 +57,8 @@ export class Recorder {
   readonly #history = new History();
   readonly #steps: StepColumnsWriter | undefined;
   readonly #rows = new RowPacker();
+  readonly #writer: BlockWriter;
+  readonly #costs: Costs | undefined;
 
   /**
    * Powers a machine on and writes the journal's first block.
@@ -58,19 +67,23 @@ export class Recorder {
   constructor(
     readonly manifest: Manifest,
     images: MachineImages,
-    private readonly writer: BlockWriter,
-    options: MachineOptions = {},
+    writer: BlockWriter,
+    options: RecorderOptions = {},
   ) {
+    const { costs } = options;
+    this.#costs = costs;
+    this.#writer = costs === undefined ? writer : meteredWriter(writer, costs);
     this.machine = new Machine(manifest.configuration, images, options);
     const { events } = this.machine.board;
     events.add(this.#history);
     events.add(this.#storing());
     if (manifest.depth === "steps") {
       // The events that belong to a block of steps follow it at once; readers rely on `through`.
-      this.#steps = new StepColumnsWriter(writer, (through) => this.#writeRows(through));
+      this.#steps = new StepColumnsWriter(this.#writer, (through) => this.#writeRows(through));
       events.add(this.#steps);
     }
-    writer.append("configuration", storedManifest(manifest));
+    costs?.attach(this.machine);
+    this.#writer.append("configuration", storedManifest(manifest));
   }
 
   /** Gathers what the depth stores. */
@@ -92,7 +105,7 @@ export class Recorder {
     for (;;) {
       const nextRoot = (Math.floor(this.machine.instant / interval) + 1) * interval;
       const burstEnd = Math.min(limit, nextRoot, this.machine.instant + LOOK_EVERY);
-      const stop = this.machine.run(burstEnd, paced);
+      const stop = spending(this.#costs, "engine", () => this.machine.run(burstEnd, paced));
       // Also when an observer asked for a stop just there: who listens must not change the chain of roots.
       if (this.machine.instant === nextRoot && stop.reason !== "poweredOff") this.#writeRoot();
       if (this.#rows.count >= BLOCK_FULL.rows || this.#rows.length >= BLOCK_FULL.bytes) this.flush();
@@ -102,9 +115,17 @@ export class Recorder {
 
   #writeRoot(): void {
     this.flush();
-    const root = closeRoot(this.machine, this.#history);
-    this.writer.append("roots", root, { firstInstant: root.instant, lastInstant: root.instant });
-    this.writer.rooted?.(this.machine, root);
+    const root = this.#closeRoot();
+    this.#writer.append("roots", root, { firstInstant: root.instant, lastInstant: root.instant });
+    this.#writer.rooted?.(this.machine, root);
+  }
+
+  #closeRoot(): StoredRoot {
+    const costs = this.#costs;
+    if (costs !== undefined) costs.counts.roots++;
+    const root = spending(costs, "roots", () => closeRoot(this.machine, this.#history));
+    costs?.lookAtMemory();
+    return root;
   }
 
   /** Delivers an input and writes it at once; throws InputRefusedError when the machine cannot take it. */
@@ -123,15 +144,16 @@ export class Recorder {
   #writeRows(through: number): void {
     const { count, firstInstant } = this.#rows;
     const span = { firstInstant: count === 0 ? through : firstInstant, lastInstant: through };
-    this.writer.append("events", this.#rows.take(through), span);
+    if (this.#costs !== undefined) this.#costs.counts.stored += count;
+    this.#writer.append("events", this.#rows.take(through), span);
   }
 
   /** Ends the run here: writes what is gathered, the end block with the final root, and the index. */
   finish(reason: RunEnd["reason"], exitCode = 0, waiting = false): RunEnd {
     this.flush();
-    const end: RunEnd = { ...closeRoot(this.machine, this.#history), reason, exitCode, waiting };
-    this.writer.append("end", end, { firstInstant: end.instant, lastInstant: end.instant });
-    this.writer.finish();
+    const end: RunEnd = { ...this.#closeRoot(), reason, exitCode, waiting };
+    this.#writer.append("end", end, { firstInstant: end.instant, lastInstant: end.instant });
+    this.#writer.finish();
     return end;
   }
 }

@@ -10,6 +10,7 @@ import {
 import { ByteWriter } from "../machine/layout.ts";
 import { Machine, type MachineOptions, type Snapshot } from "../machine/machine.ts";
 import { InputRefusedError } from "../machine/errors.ts";
+import { type Costs, spending } from "./costs.ts";
 import { JournalError } from "./errors.ts";
 import { equalBytes } from "./hash.ts";
 import { History } from "./history.ts";
@@ -31,6 +32,8 @@ export class DivergenceError extends JournalError {
 export interface ReplayOptions extends MachineOptions {
   /** Compare stored events with derived ones (default true). */
   readonly checkEvents?: boolean;
+  /** Sees what the replay costs. */
+  readonly costs?: Costs | undefined;
 }
 
 /** Compares each derived event with the next stored one. */
@@ -120,6 +123,7 @@ export class Replay {
   readonly machine: Machine;
   #history: History;
   #check: StoredEventCheck | undefined;
+  readonly #costs: Costs | undefined;
   #nextInput = 0;
   #nextRoot = 0;
   /** Roots checked so far, the end's included. */
@@ -138,6 +142,8 @@ export class Replay {
       this.#check = new StoredEventCheck(run, this.machine);
       this.machine.board.events.add(this.#check);
     }
+    this.#costs = options.costs;
+    this.#costs?.attach(this.machine);
   }
 
   /** Steps taken. */
@@ -171,7 +177,7 @@ export class Replay {
 
   #advance(limit: number): void {
     while (this.instant < limit) {
-      const stop = this.machine.run(limit);
+      const stop = spending(this.#costs, "engine", () => this.machine.run(limit));
       if (this.#check?.divergence !== undefined) throw this.#check.divergence;
       if (stop.reason === "requested" || this.instant >= limit) continue;
       throw new DivergenceError(
@@ -201,8 +207,10 @@ export class Replay {
   }
 
   #checkRoot(recorded: StoredRoot): void {
-    const replayed = closeRoot(this.machine, this.#history);
+    const replayed = spending(this.#costs, "roots", () => closeRoot(this.machine, this.#history));
     this.rootsChecked++;
+    if (this.#costs !== undefined) this.#costs.counts.roots++;
+    this.#costs?.lookAtMemory();
     if (
       equalBytes(replayed.stateRoot, recorded.stateRoot) &&
       equalBytes(replayed.historyRoot, recorded.historyRoot)

@@ -236,6 +236,9 @@ export class EventHub {
   /** True when an observer takes details; quick paths then leave what would be an event to the slow ones. */
   wantsDetails = false;
 
+  /** Called before and after an event is made and delivered; for whoever measures. */
+  delivering: (begins: boolean) => void = () => {};
+
   /** Events are stamped with this clock's instant. */
   constructor(private readonly clock: Clock) {}
 
@@ -285,6 +288,7 @@ export class EventHub {
     const index = this.#index++;
     const listeners = this.#listening[EVENT_KINDS[name].class];
     if (listeners.length === 0) return;
+    this.delivering(true);
     let event: MachineEvent | undefined;
     for (const observer of listeners) {
       if (observer.observeParts !== undefined) observer.observeParts(name, instant, cpu, index, fields);
@@ -293,5 +297,6 @@ export class EventHub {
         observer.observe(event);
       }
     }
+    this.delivering(false);
   }
 }

@@ -326,6 +326,11 @@ export class Machine {
     return this.#roots.compute(this.sections(), this.board.disks);
   }
 
+  /** Pages of memory hashed since power-on, for roots and snapshots. */
+  get pagesHashed(): number {
+    return this.#roots.pagesHashed;
+  }
+
   /** Copies the whole state; pages that are as `earlier` has them are shared with it. */
   snapshot(earlier?: Snapshot): Snapshot {
     const { memory, disks } = this.board;

@@ -244,3 +244,20 @@ Deno.test("record gives the same roots with and without pacing, and with quanta 
     "2",
   ]);
 });
+
+Deno.test("record, run and replay --costs tell where the time went, and change nothing", async () => {
+  using folder = new TestFolder();
+  const more = [...script(folder, 'send "abq"\n'), "--json"];
+  const plain = await recorded(folder, 0, more);
+  const { costs, bytes: _, ...rest } = JSON.parse((await recorded(folder, 0, [...more, "--costs"])).out);
+  const { bytes: _bytes, ...expected } = JSON.parse(plain.out);
+  assertEquals(rest, expected);
+  const { seconds, parts, roots, pagesHashed, events, eventsStored, blocks, memoryPeak, guestMemory } = costs;
+  const sum = (Object.values(parts) as number[]).reduce((total, part) => total + part, 0);
+  assert(Math.abs(sum - seconds) < 0.01 && memoryPeak > 0, JSON.stringify(costs));
+  assert(pagesHashed > 0 && events > 2 && events === eventsStored && blocks > 3, JSON.stringify(costs));
+  assertEquals([roots, guestMemory], [1, 8 * 2 ** 20]);
+  const { out, err } = await hindsight(["replay", folder.path("run"), "--costs"]);
+  assertMatch(out, /^Equal/);
+  assertMatch(err, /costs .* engine .* roots .*\(1, \d+ pages? hashed\).*\n.*memory at most/);
+});
