@@ -82,6 +82,7 @@ export type { StateRoot } from "./machine/state_root.ts";
 export * from "./journal/bisect.ts";
 export type { BlockInfo, BlockSpan } from "./journal/block.ts";
 export { BLOCK_KINDS, type BlockKind } from "./journal/block_kinds.ts";
+export { COST_PARTS, type CostCounts, type CostPart, Costs, type CostSource } from "./journal/costs.ts";
 export * from "./journal/diff.ts";
 export * from "./journal/errors.ts";
 export * from "./journal/event_json.ts";
