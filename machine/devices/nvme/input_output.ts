@@ -18,6 +18,8 @@ export interface IoContext {
   readonly features: FeatureValues;
   /** What is counted. */
   readonly statistics: Statistics;
+  /** Told of bytes that were filled with zeros. */
+  readonly zeroed: (bytes: number) => void;
 }
 
 type IoCommand = (context: IoContext, command: NvmeCommand) => number;
@@ -112,13 +114,21 @@ function compare({ disk, transfer, statistics }: IoContext, command: NvmeCommand
   if (typeof bytes === "number") return bytes;
   countRead(statistics, range.length);
   const there = disk.read(range.offset, range.length);
-  return there.every((byte, at) => byte === bytes[at]) ? STATUS.success : STATUS.compareFailure;
+  return areEqual(there, bytes) ? STATUS.success : STATUS.compareFailure;
 }
 
-function writeZeroes({ disk }: IoContext, command: NvmeCommand): number {
+/** Whether sectors are equal, word by word. */
+function areEqual(left: Uint8Array<ArrayBuffer>, right: Uint8Array<ArrayBuffer>): boolean {
+  const [a, b] = [new Uint32Array(left.buffer), new Uint32Array(right.buffer)];
+  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false;
+  return true;
+}
+
+function writeZeroes({ disk, zeroed }: IoContext, command: NvmeCommand): number {
   const range = blocksOf(disk, command, false);
   if (typeof range === "number") return range;
   disk.writeZeroes(range.offset, range.length);
+  zeroed(range.length);
   return STATUS.success;
 }
 
@@ -126,8 +136,11 @@ function writeZeroes({ disk }: IoContext, command: NvmeCommand): number {
 const DEALLOCATE = 4;
 const RANGE_SIZE = 16;
 
-/** Dataset Management: hints, of which deallocation is followed. */
-function manageDataset({ disk, transfer }: IoContext, command: NvmeCommand): number {
+/**
+ * Dataset Management: hints, of which deallocation is followed until ranges together are as long as the disk, which those
+ * that do not overlap never exceed.
+ */
+function manageDataset({ disk, transfer, zeroed }: IoContext, command: NvmeCommand): number {
   const count = (dword(command, 10) & 0xff) + 1;
   if ((dword(command, 11) & DEALLOCATE) === 0) return STATUS.success;
   const bytes = transfer.fromMemory(command, count * RANGE_SIZE);
@@ -139,8 +152,12 @@ function manageDataset({ disk, transfer }: IoContext, command: NvmeCommand): num
   });
   const refused = ranges.find((range) => typeof range === "number");
   if (refused !== undefined) return refused;
+  let total = 0;
   for (const range of ranges) {
-    if (typeof range !== "number") disk.writeZeroes(range.offset, range.length);
+    if (typeof range === "number" || total + range.length > disk.size) break;
+    disk.writeZeroes(range.offset, range.length);
+    total += range.length;
   }
+  zeroed(total);
   return STATUS.success;
 }

@@ -9,8 +9,8 @@ const DATA = RAM + 0x80_0000;
 const PAGE = 4096;
 const BLOCK = 512;
 
-function ready(readOnly = false): Rig {
-  const rig = new Rig(readOnly);
+function ready(...options: ConstructorParameters<typeof Rig>): Rig {
+  const rig = new Rig(...options);
   rig.enable();
   rig.createQueues(1);
   return rig;
@@ -149,6 +149,57 @@ Deno.test("NvmeController zeroes ranges by Write Zeroes and Dataset Management",
     rig.run({ opcode: 9, namespace: 1, prp1: DATA, dwords: [1, 4] }, 1).status,
     STATUS.lbaOutOfRange,
   );
+});
+
+/** A list of ranges for Dataset Management. */
+function rangesOf(...ranges: readonly (readonly [first: number, count: number])[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(ranges.length * 16);
+  const view = new DataView(bytes.buffer);
+  for (const [index, [first, count]] of ranges.entries()) {
+    view.setUint32(index * 16 + 4, count, true);
+    view.setUint32(index * 16 + 8, first, true);
+  }
+  return bytes;
+}
+
+Deno.test("NvmeController deallocates no more by one command than the disk has", () => {
+  const rig = ready();
+  const zeroed: [offset: number, size: number][] = [];
+  rig.events.add({
+    classes: ["detail"],
+    observe: (event) => void (event.kind === "diskWritten" && zeroed.push([event.offset, event.size])),
+  });
+  const half = DISK_SIZE / 2 / BLOCK;
+  rig.put(DATA, rangesOf([half, half], [0, half], [5, 1], [0, 2 * half]));
+  assertEquals(rig.run({ opcode: 9, namespace: 1, prp1: DATA, dwords: [3, 4] }, 1).status, STATUS.success);
+  assertEquals(zeroed, [[DISK_SIZE / 2, DISK_SIZE / 2], [0, DISK_SIZE / 2]]);
+});
+
+Deno.test("NvmeController leaves further commands for later once very much was deallocated", () => {
+  const rig = ready(false, { size: 2 ** 34, chunk: () => new Uint8Array(2 ** 20) });
+  rig.put(DATA, rangesOf([0, 2 ** 25]));
+  for (let count = 0; count < 2; count++) {
+    rig.submit({ opcode: 9, namespace: 1, prp1: DATA, dwords: [0, 4] }, 1);
+  }
+  const counts = [0, 1].map(() => {
+    const before = rig.clock.now;
+    rig.step();
+    return [rig.clock.now - before, rig.reap(1).length];
+  });
+  assertEquals(counts, [[20_000, 1], [20_000, 1]]);
+});
+
+Deno.test("NvmeController compares every byte", () => {
+  const rig = ready();
+  rig.put(DATA, contents().subarray(0, PAGE));
+  const compare = { opcode: 5, namespace: 1, prp1: DATA, dwords: blocks(0, 8) };
+  assertEquals(rig.run(compare, 1).status, STATUS.success);
+  for (const at of [0, 1, PAGE - 1]) {
+    const wrong = contents().slice(0, PAGE);
+    wrong[at]! ^= 0x80;
+    rig.put(DATA, wrong);
+    assertEquals(rig.run(compare, 1).status, STATUS.compareFailure, `byte ${at}`);
+  }
 });
 
 Deno.test("NvmeController completes after its latency, as well when it was saved and restored in between", () => {

@@ -5,6 +5,7 @@ import { NvmeController } from "../../../../machine/devices/nvme/controller.ts";
 import type { Message } from "../../../../machine/devices/pci/msix.ts";
 import { EventHub } from "../../../../machine/events.ts";
 import { PhysicalMemory } from "../../../../machine/memory/physical.ts";
+import type { DiskImage } from "../../../../machine/storage/block.ts";
 import { Disk } from "../../../../machine/storage/disk.ts";
 import { MemoryImage } from "../../../../machine/storage/image.ts";
 
@@ -65,10 +66,10 @@ export class Rig {
   readonly #tails = new Map<number, number>();
   readonly #heads = new Map<number, { head: number; phase: number }>();
 
-  constructor(readOnly = false) {
+  constructor(readOnly = false, image: DiskImage = new MemoryImage(contents())) {
     const { clock, events, memory } = this;
     memory.addRegion("ram", physicalAddress(RAM), RAM_SIZE);
-    this.disk = new Disk({ name: "d", image: new MemoryImage(contents()), readOnly, events });
+    this.disk = new Disk({ name: "d", image, readOnly, events });
     this.controller = new NvmeController({
       name: "nvme",
       serial: "abc",
