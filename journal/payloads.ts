@@ -62,7 +62,7 @@ export interface StoredRoot {
   readonly stateRoot: Uint8Array;
   /** History root: of everything up to here. */
   readonly historyRoot: Uint8Array;
-  /** The hashes that make up the state root, to name what differs. */
+  /** The hashes that make up the state root, to name what differs; a file has those that `changedParts` leaves. */
   readonly parts: readonly { readonly name: string; readonly hash: Uint8Array }[];
 }
 

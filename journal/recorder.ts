@@ -7,6 +7,7 @@ import type { BlockKind } from "./block_kinds.ts";
 import { type Costs, meteredWriter, spending } from "./costs.ts";
 import { History } from "./history.ts";
 import { type Depth, type Manifest, type RunEnd, storedManifest, type StoredRoot } from "./payloads.ts";
+import { changedParts, type Parts } from "./root_parts.ts";
 import { RowPacker } from "./row_packer.ts";
 import { StepColumnsWriter } from "./steps.ts";
 
@@ -59,6 +60,8 @@ export class Recorder {
   readonly #rows = new RowPacker();
   readonly #writer: BlockWriter;
   readonly #costs: Costs | undefined;
+  /** Parts of the last root. */
+  #parts: Parts = [];
 
   /**
    * Powers a machine on and writes the journal's first block.
@@ -116,8 +119,14 @@ export class Recorder {
   #writeRoot(): void {
     this.flush();
     const root = this.#closeRoot();
-    this.#writer.append("roots", root, { firstInstant: root.instant, lastInstant: root.instant });
+    this.#appendRoot("roots", root);
     this.#writer.rooted?.(this.machine, root);
+  }
+
+  #appendRoot(kind: "roots" | "end", root: StoredRoot): void {
+    const parts = changedParts(this.#parts, root.parts);
+    this.#parts = root.parts;
+    this.#writer.append(kind, { ...root, parts }, { firstInstant: root.instant, lastInstant: root.instant });
   }
 
   #closeRoot(): StoredRoot {
@@ -152,7 +161,7 @@ export class Recorder {
   finish(reason: RunEnd["reason"], exitCode = 0, waiting = false): RunEnd {
     this.flush();
     const end: RunEnd = { ...this.#closeRoot(), reason, exitCode, waiting };
-    this.#writer.append("end", end, { firstInstant: end.instant, lastInstant: end.instant });
+    this.#appendRoot("end", end);
     this.#writer.finish();
     return end;
   }

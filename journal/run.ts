@@ -16,6 +16,7 @@ import {
   type RunEnd,
   type StoredRoot,
 } from "./payloads.ts";
+import { allParts } from "./root_parts.ts";
 import { decodeSteps } from "./steps.ts";
 
 /** An interval of stored events: instants `from` ≤ i < `to`, of some classes. */
@@ -56,8 +57,13 @@ export class RecordedRun {
     this.#checkpointBlocks = of("checkpoint");
     this.checkpoint = this.#checkpointHead(reader.blocks);
     this.firstInstant = this.checkpoint?.root.instant ?? 0;
-    this.roots = of("roots").map((block) => this.#parse(rootSchema, block));
-    this.end = of("end").map((block) => this.#parse(endSchema, block)).at(-1);
+    let parts = this.checkpoint?.root.parts ?? [];
+    const whole = <R extends StoredRoot>(root: R): R => ({
+      ...root,
+      parts: parts = allParts(parts, root.parts),
+    });
+    this.roots = of("roots").map((block) => whole(this.#parse(rootSchema, block)));
+    this.end = of("end").map((block) => whole(this.#parse(endSchema, block))).at(-1);
     const inputs: InputEvent[] = [];
     let last = this.roots.at(-1)?.instant ?? this.firstInstant;
     for (const block of this.#eventBlocks) {

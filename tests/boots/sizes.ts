@@ -34,8 +34,7 @@ export async function measureSizes(folder: string): Promise<number> {
     await record(BOOT, script, journal, ["--depth", depth, ...append]);
     const { bytes, blocks, lastInstant } = await factsOf(journal);
     const of = (kind: string): number => blocks[kind]?.bytes ?? 0;
-    const lastRoot = of("roots") / (blocks["roots"]?.count ?? 1); // the block of the end has a root in it too
-    const rest = Math.round(bytes - of("configuration") - of("roots") - lastRoot);
+    const rest = bytes - of("configuration") - of("roots"); // the root in the block of the end is in it
     const perThousand = (bytes / (lastInstant / 1000)).toFixed(3);
     const parts = Object.entries(blocks).map(([kind, { bytes }]) => `${kind} ${bytes}`).join(", ");
     console.log(
