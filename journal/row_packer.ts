@@ -4,19 +4,19 @@ import { EncodedValue, encodeValue } from "./codec.ts";
 
 /** Fields of an event's row before those of its kind. */
 const ADDRESS_FIELDS = 4;
-/** Bytes of the largest number, or of the header of a text that is kept encoded. */
-const LARGEST_SCALAR = 9;
-/** Texts kept encoded: names of kinds, devices, registers. */
-const MOST_TEXTS = 1024;
+/** Room for a row of numbers and texts that are kept encoded, in bytes: 32 fields at most, 40 bytes each. */
+const ROW_ROOM = 32 * 40;
+/** How many texts are kept encoded (names of devices and registers), and up to which length. */
+const MOST_TEXTS = 1024, LONGEST_TEXT = 32;
 
 /** Names of the fields of each kind, in table order. */
 export const FIELD_NAMES: ReadonlyMap<string, readonly string[]> = new Map<string, readonly string[]>(
   EVENT_KIND_NAMES.map((name) => [name, Object.keys(EVENT_KINDS[name].fields)]),
 );
 
-/** Bytes of MessagePack, appended. */
+/** Bytes of MessagePack, appended. Whoever appends numbers and headers has made room for them. */
 class Packer {
-  #bytes = new Uint8Array(65536);
+  #bytes = new Uint8Array(4096);
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
   readonly #texts = new Map<string, Uint8Array>();
@@ -33,67 +33,72 @@ class Packer {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  #reserve(count: number): number {
-    const at = this.#length;
-    if (at + count > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(2 * this.#bytes.length, at + count));
-      grown.set(this.view());
-      this.#bytes = grown;
-      this.#view = new DataView(grown.buffer);
-    }
-    return at;
+  makeRoom(count: number): void {
+    const end = this.#length + count;
+    if (end <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(2 * this.#bytes.length, end));
+    grown.set(this.view());
+    this.#bytes = grown;
+    this.#view = new DataView(grown.buffer);
   }
 
   /** The header of an array. */
   array(count: number): void {
-    const at = this.#reserve(LARGEST_SCALAR);
-    if (count < 16) this.#byte(0x90 | count);
-    else if (count < 65536) {
-      this.#byte(0xdc);
+    const at = this.#length;
+    if (count < 16) {
+      this.#bytes[at] = 0x90 | count;
+      this.#length = at + 1;
+    } else if (count < 65536) {
+      this.#bytes[at] = 0xdc;
       this.#view.setUint16(at + 1, count);
       this.#length = at + 3;
     } else {
-      this.#byte(0xdd);
+      this.#bytes[at] = 0xdd;
       this.#view.setUint32(at + 1, count);
       this.#length = at + 5;
     }
   }
 
-  #byte(byte: number): void {
-    this.#bytes[this.#length++] = byte;
-  }
-
-  /** Bytes that are encoded already. */
+  /** Bytes that are encoded already, however many. */
   raw(bytes: Uint8Array): void {
-    const at = this.#reserve(bytes.length);
-    this.#bytes.set(bytes, at);
-    this.#length = at + bytes.length;
+    this.makeRoom(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
   }
 
-  /** Any value; numbers and texts in the fewest bytes. */
+  /** Any value. */
   value(value: unknown): void {
-    if (typeof value === "number") this.#number(value);
+    if (typeof value === "number") this.number(value);
     else if (typeof value === "bigint") this.#bigint(value);
     else if (typeof value === "string") this.#text(value);
-    else this.raw(encodeValue(value));
+    else this.#other(value);
   }
 
-  #number(value: number): void {
-    const at = this.#reserve(LARGEST_SCALAR);
+  #other(value: unknown): void {
+    this.raw(encodeValue(value));
+    this.makeRoom(ROW_ROOM);
+  }
+
+  /** A number, in the fewest bytes. */
+  number(value: number): void {
+    const bytes = this.#bytes, at = this.#length;
     if (value >>> 0 !== value) {
-      this.#byte(0xcb);
+      bytes[at] = 0xcb;
       this.#view.setFloat64(at + 1, value);
       this.#length = at + 9;
-    } else if (value < 0x80) this.#byte(value);
-    else if (value < 0x100) {
-      this.#byte(0xcc);
-      this.#byte(value);
+    } else if (value < 0x80) {
+      bytes[at] = value;
+      this.#length = at + 1;
+    } else if (value < 0x100) {
+      bytes[at] = 0xcc;
+      bytes[at + 1] = value;
+      this.#length = at + 2;
     } else if (value < 0x1_0000) {
-      this.#byte(0xcd);
+      bytes[at] = 0xcd;
       this.#view.setUint16(at + 1, value);
       this.#length = at + 3;
     } else {
-      this.#byte(0xce);
+      bytes[at] = 0xce;
       this.#view.setUint32(at + 1, value);
       this.#length = at + 5;
     }
@@ -101,22 +106,44 @@ class Packer {
 
   /** An int64 where it is one, else a uint64: below 2^63 both have the same eight bytes. */
   #bigint(value: bigint): void {
-    if (BigInt.asUintN(64, value) !== value) return this.raw(encodeValue(value));
-    const at = this.#reserve(LARGEST_SCALAR);
+    if (BigInt.asUintN(64, value) !== value) return this.#other(value);
+    const at = this.#length;
     this.#view.setBigUint64(at + 1, value);
-    this.#byte((this.#bytes[at + 1] as number) < 0x80 ? 0xd3 : 0xcf);
+    this.#bytes[at] = (this.#bytes[at + 1] as number) < 0x80 ? 0xd3 : 0xcf;
     this.#length = at + 9;
   }
 
   #text(text: string): void {
-    let encoded = this.#texts.get(text);
-    if (encoded === undefined) {
-      encoded = encodeValue(text).slice();
-      if (this.#texts.size < MOST_TEXTS) this.#texts.set(text, encoded);
-    }
+    const known = this.#texts.get(text);
+    if (known === undefined) return this.#newText(text);
+    this.#bytes.set(known, this.#length);
+    this.#length += known.length;
+  }
+
+  #newText(text: string): void {
+    const encoded = encodeValue(text).slice();
+    const isShort = encoded.length <= LONGEST_TEXT;
+    if (isShort && this.#texts.size < MOST_TEXTS) this.#texts.set(text, encoded);
     this.raw(encoded);
+    this.makeRoom(ROW_ROOM);
   }
 }
+
+/** What rows of a kind begin with, the header of an array and the kind's name, and the names of its fields. */
+interface RowForm {
+  readonly start: Uint8Array;
+  readonly names: readonly string[];
+}
+
+const ROW_FORMS: ReadonlyMap<EventKind, RowForm> = new Map<EventKind, RowForm>(
+  EVENT_KIND_NAMES.map((kind) => {
+    const names = FIELD_NAMES.get(kind) as readonly string[];
+    const start = new Packer();
+    start.array(ADDRESS_FIELDS + names.length);
+    start.raw(encodeValue(kind));
+    return [kind, { start: start.view(), names }];
+  }),
+);
 
 /** Gathers the rows of a block of events. */
 export class RowPacker {
@@ -143,19 +170,20 @@ export class RowPacker {
   /** Adds the row of an event (journal/event_rows.ts). Throws a `TypeError` for a field that a journal cannot hold. */
   add(kind: EventKind, instant: number, cpu: number, index: number, fields: AnyFields): void {
     if (this.#count++ === 0) this.#firstInstant = instant;
-    const rows = this.#rows, names = FIELD_NAMES.get(kind) as readonly string[];
-    rows.array(ADDRESS_FIELDS + names.length);
-    rows.value(kind);
-    rows.value(instant);
-    rows.value(cpu);
-    rows.value(index);
-    for (const name of names) rows.value(fields[name]);
+    const rows = this.#rows, { start, names } = ROW_FORMS.get(kind) as RowForm;
+    rows.makeRoom(ROW_ROOM);
+    rows.raw(start);
+    rows.number(instant);
+    rows.number(cpu);
+    rows.number(index);
+    for (let at = 0; at < names.length; at++) rows.value(fields[names[at] as string]);
   }
 
   /** The payload of a block with what was gathered (`StoredEvents`), good until the next call; starts over. */
   take(through: number): EncodedValue {
     const block = this.#block;
     block.clear();
+    block.makeRoom(ROW_ROOM);
     block.raw(TWO_KEYS);
     block.value("through");
     block.value(through);

@@ -12,47 +12,49 @@ export class ByteWriter {
     return this.#length;
   }
 
-  #reserve(count: number): number {
-    const at = this.#length;
-    if (at + count > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(this.#bytes.length * 2, at + count));
-      grown.set(this.#bytes);
-      this.#bytes = grown;
-      this.#view = new DataView(grown.buffer);
-    }
-    this.#length = at + count;
-    return at;
+  /** Makes room up to `end`; called only where there is none, since fields are many and small. */
+  #grow(end: number): void {
+    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, end));
+    grown.set(this.#bytes);
+    this.#bytes = grown;
+    this.#view = new DataView(grown.buffer);
   }
 
   /** Writes an unsigned byte. */
   u8(value: number): void {
-    const at = this.#reserve(1);
+    const at = this.#length, end = this.#length = at + 1;
+    if (end > this.#bytes.length) this.#grow(end);
     this.#bytes[at] = value;
   }
   /** Writes an unsigned 16-bit integer. */
   u16(value: number): void {
-    const at = this.#reserve(2);
+    const at = this.#length, end = this.#length = at + 2;
+    if (end > this.#bytes.length) this.#grow(end);
     this.#view.setUint16(at, value, true);
   }
   /** Writes an unsigned 32-bit integer. */
   u32(value: number): void {
-    const at = this.#reserve(4);
+    const at = this.#length, end = this.#length = at + 4;
+    if (end > this.#bytes.length) this.#grow(end);
     this.#view.setUint32(at, value, true);
   }
   /** Writes an unsigned 64-bit integer. */
   u64(value: bigint): void {
-    const at = this.#reserve(8);
+    const at = this.#length, end = this.#length = at + 8;
+    if (end > this.#bytes.length) this.#grow(end);
     this.#view.setBigUint64(at, value, true);
   }
   /** Writes a non-negative integer below 2^53 as 64 bits. */
   u53(value: number): void {
-    const at = this.#reserve(8);
+    const at = this.#length, end = this.#length = at + 8;
+    if (end > this.#bytes.length) this.#grow(end);
     this.#view.setUint32(at, value % 0x1_0000_0000, true);
     this.#view.setUint32(at + 4, Math.floor(value / 0x1_0000_0000), true);
   }
   /** Writes bytes as they are, without a length. */
   raw(bytes: Uint8Array): void {
-    const at = this.#reserve(bytes.length);
+    const at = this.#length, end = this.#length = at + bytes.length;
+    if (end > this.#bytes.length) this.#grow(end);
     this.#bytes.set(bytes, at);
   }
   /** The bytes written since the last `clear`; a view that the next write may replace. */
@@ -281,18 +283,20 @@ export type ValueOf<F> = { -readonly [K in keyof F]: F[K] extends FieldKind<infe
 /** A record: fields one after another, in the order of the table. */
 export function record<F extends Record<string, unknown>>(fields: F): FieldKind<ValueOf<F>> {
   const entries = Object.entries(fields) as [string, FieldKind<unknown>][];
+  const names = Object.keys(fields), kinds = entries.map(([, kind]) => kind), count = names.length;
   return {
     schema: z.strictObject(
       Object.fromEntries(entries.map(([name, kind]) => [name, kind.schema as z.ZodType])),
     ) as unknown as Schema<ValueOf<F>>,
     holds: (value) => {
-      for (const [name, kind] of entries) {
-        if (!kind.holds((value as Record<string, unknown>)[name])) return false;
-      }
-      return true;
+      return entries.every(([name, kind]) => kind.holds((value as Record<string, unknown>)[name]));
     },
     write: (writer, value) => {
-      for (const [name, kind] of entries) kind.write(writer, (value as Record<string, unknown>)[name]);
+      // By index: events are many, and written before anything is compiled for speed.
+      const values = value as Record<string, unknown>;
+      for (let at = 0; at < count; at++) {
+        (kinds[at] as FieldKind<unknown>).write(writer, values[names[at] as string]);
+      }
     },
     read: (reader) => {
       const value: Record<string, unknown> = {};

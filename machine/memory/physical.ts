@@ -277,13 +277,19 @@ export class PhysicalMemory {
     this.pageFlags[page] = (this.pageFlags[page] as number) & ~marks;
   }
 
+  #hasDirtyOf16(page: number): boolean {
+    const words = this.#flagWords, at = page >>> 2;
+    const first = (words[at] as number) | (words[at + 1] as number);
+    return ((first | (words[at + 2] as number) | (words[at + 3] as number)) & FOUR_DIRTY) !== 0;
+  }
+
   /** Takes PAGE_DIRTY from `count` pages from `first`; returns the numbers of those that had it, in order. */
   clearDirty(first: number, count: number): number[] {
-    const { pageFlags } = this, words = this.#flagWords, pages: number[] = [], end = first + count;
-    for (let page = first; page < end; page++) {
-      if ((page & 3) === 0) {
-        while (page < end && ((words[page >>> 2] as number) & FOUR_DIRTY) === 0) page += 4;
-        if (page >= end) break;
+    const { pageFlags } = this, pages: number[] = [];
+    for (let page = first; page < first + count; page++) {
+      if ((page & 15) === 0 && !this.#hasDirtyOf16(page)) {
+        page += 15;
+        continue;
       }
       const flags = pageFlags[page] as number;
       if ((flags & PAGE_DIRTY) === 0) continue;
