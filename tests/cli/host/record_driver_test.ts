@@ -32,7 +32,7 @@ Deno.test("drive reports a full disk, and what was recorded replays up to the la
   const kernel = { sha256, size: image.length, name: "guest" };
   const configuration = parseConfiguration({ memoryMiB: 8, rootInterval: 64, boot: { kernel } });
   const script = parseScript('expect "> "\nsend "abcdefgh\\r"\nexpect "\\r> "\nsend "q"\n', "s");
-  for (const room of [700, 3000, 5000]) {
+  for (const room of [700, 2000, 3500]) {
     const disk = new FullDisk(room);
     const writer = new JournalWriter(disk);
     const recorder = new Recorder({ configuration, depth: "traps", recordedBy: "test" }, images, writer);
