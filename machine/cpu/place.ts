@@ -3,7 +3,7 @@ import type { PhysicalAddress } from "../address.ts";
 import { isDevice } from "../memory/attributes.ts";
 import { type Fault, stage1Fault } from "../memory/fault.ts";
 import { type AccessControls, type TlbTable, WATCHED_CONTEXT } from "../memory/tlb.ts";
-import { PAGE_SIZE } from "../memory/physical.ts";
+import { type MemoryRegion, PAGE_SIZE } from "../memory/physical.ts";
 import {
   type SplitAddress,
   translate,
@@ -95,9 +95,8 @@ export function locate(
   const target = memory.target(physical, secure);
   if (target === undefined) return stage1Fault("external");
   const elsewhere: Place = { faulted: false, hostOffset: -1, physical, secure, guarded, cached: false };
-  if (target.kind === "device") return elsewhere;
-  const { region: { device, direct }, hostOffset } = target;
-  if (kind === "write" ? device !== undefined : !direct) return elsewhere;
+  if (target.kind === "device" || !isDirect(target.region, kind)) return elsewhere;
+  const { hostOffset } = target;
   const cached = strict !== undefined && strict.hasCaches &&
     isCached(controls.translation.stage1, attribute, kind === "execute");
   if (strict === undefined || strict.isLasting) {
@@ -106,6 +105,59 @@ export function locate(
     if (cached) table.markCached(filled);
   }
   return { faulted: false, hostOffset, physical, secure, guarded, cached };
+}
+
+/** What plain accesses want, by kind, then by privilege and PAN as bits 0 and 1. */
+const PLAIN: Readonly<Record<"read" | "write", readonly TranslationRequest[]>> = {
+  read: plainRequests("read"),
+  write: plainRequests("write"),
+};
+
+function plainRequests(kind: "read" | "write"): readonly TranslationRequest[] {
+  return [0, 1, 2, 3].map((bits) => ({
+    kind,
+    privileged: (bits & 1) !== 0,
+    pan: (bits & 2) !== 0,
+    aligned: true,
+  }));
+}
+
+/**
+ * The entry of a page for aligned accesses of the present level, entered if it has to be; −1 where there is more to
+ * such an access than bytes in memory: a fault, a device, watchpoints, strict models, big-endian data.
+ */
+export function pageEntry(cpu: Cpu, high: number, low: number, kind: "read" | "write"): number {
+  const { tlb, surroundings: { memory, strict } } = cpu, table = tlb[kind];
+  const context = tlb.contexts[cpu.el << 1 | high >>> 23 & 1] as number;
+  const controls = tlb.levels[cpu.el];
+  if (context === 0 || controls === undefined || cpu.armed !== undefined || strict !== undefined) return -1;
+  const known = table.find(high, low, context);
+  if (known >= 0) return known;
+  const request = PLAIN[kind][(controls.privileged ? 1 : 0) | (controls.pan ? 2 : 0)] as TranslationRequest;
+  const result = translate(memory, controls.translation, { high, low }, request);
+  if (result.faulted) return -1;
+  return enterPage(cpu, controls, high, low, context, kind, result);
+}
+
+/** Enters a page in the TLB, if it is memory that such accesses reach directly; the entry, or −1. */
+function enterPage(
+  { tlb, surroundings: { memory } }: Cpu,
+  controls: AccessControls,
+  high: number,
+  low: number,
+  context: number,
+  kind: AccessKind,
+  { address, secure, attribute, descriptor, guarded }: Translation<PhysicalAddress>,
+): number {
+  const target = memory.target(address, secure);
+  if (target?.kind !== "memory" || !isDirect(target.region, kind)) return -1;
+  const mustAlign = isDevice(attribute) || controls.alignmentChecked;
+  return tlb.fill(tlb[kind], high, low, context, target.hostOffset, address, descriptor, mustAlign, guarded);
+}
+
+/** Accesses of a kind reach the bytes of a region. */
+function isDirect({ device, direct }: MemoryRegion, kind: AccessKind): boolean {
+  return kind === "write" ? device === undefined : direct;
 }
 
 /** The translation of an access where strict models have a say. */
@@ -158,6 +210,13 @@ export function writeMemory(view: DataView, offset: number, size: number, value:
       view.setBigUint64(offset, value, true);
       view.setBigUint64(offset + 8, value >> 64n, true);
   }
+}
+
+/** Copies 1, 2, 4, 8 or 16 bytes from one offset of the machine's memory to another that they do not overlap. */
+export function copyBytes(view: DataView, from: number, to: number, size: number): void {
+  if (size === 1) view.setUint8(to, view.getUint8(from));
+  else if (size === 2) view.setUint16(to, view.getUint16(from, true), true);
+  else for (let at = 0; at < size; at += 4) view.setUint32(to + at, view.getUint32(from + at, true), true);
 }
 
 /** The part of an access in one page may have any size. */

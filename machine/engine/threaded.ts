@@ -5,12 +5,22 @@ import { isFloatTrapped } from "../cpu/helpers.ts";
 import { isZeroBlockTrapped } from "../cpu/system_instructions.ts";
 import { isQuiet } from "../cpu/quiet.ts";
 import { CPU_STATE_SIZE, SLOT_PC } from "../cpu/registers.ts";
-import type { PhysicalMemory } from "../memory/physical.ts";
+import type { PhysicalAddress } from "../address.ts";
+import { copyBytes, pageEntry } from "../cpu/place.ts";
+import { PAGE_DIRTY, type PhysicalMemory } from "../memory/physical.ts";
 import { CodePages, HANDLER, RECORD_SIZE } from "./code_pages.ts";
 import type { Engine } from "./engine.ts";
 import { Handlers } from "./handlers.ts";
 import { ReferenceEngine } from "./reference.ts";
-import { ANSWER, type CodeLayout, readDescriptor, REASON, SHARED, SLOW } from "./threaded_layout.ts";
+import {
+  ANSWER,
+  type CodeLayout,
+  plainAccess,
+  readDescriptor,
+  REASON,
+  SHARED,
+  SLOW,
+} from "./threaded_layout.ts";
 
 /** The largest budget of one call, so that steps left fit in 32 bits. */
 const LARGEST_BURST = 2 ** 30;
@@ -252,23 +262,51 @@ class GeneratedCode {
   /** A record's access that is not plain. */
   #access(record: number, left: number, address: bigint, descriptor: number): number {
     const cpu = this.#cpu, { clock } = cpu.surroundings;
-    const { kind, size, access } = readDescriptor(descriptor);
     const rest = this.#get(SHARED.rest);
-    address = BigInt.asUintN(64, address);
-    cpu.slots[SLOT_PC] = this.#pages.addressOf(record);
     clock.instant = this.#end - left - rest - 1;
-    if (kind === SLOW.load) this.#setValue(cpu.load(address, size, access));
-    else if (kind === SLOW.store) cpu.store(address, size, this.#value(size), access);
-    else if (kind === SLOW.loadExclusive) this.#setValue(cpu.loadExclusive(address, size, access));
-    else this.#setValue(cpu.storeExclusive(address, size, this.#value(size), access));
-    if (cpu.pending !== undefined) {
-      this.#branchTypeAt(left + rest + 1);
-      return ANSWER.faulted;
+    if (!this.#accessPage(address, descriptor)) {
+      cpu.slots[SLOT_PC] = this.#pages.addressOf(record);
+      this.#accessAnything(BigInt.asUintN(64, address), descriptor);
+      if (cpu.pending !== undefined) {
+        this.#branchTypeAt(left + rest + 1);
+        return ANSWER.faulted;
+      }
     }
     this.#putContexts();
     if (!cpu.attention && !clock.changed && !this.#mustLookAgain()) return ANSWER.done;
     this.#put(SHARED.rest, rest + left);
     return ANSWER.stop;
+  }
+
+  /** Loads or stores if that is one of bytes in one page of memory; false, and nothing has happened, if it is not. */
+  #accessPage(address: bigint, descriptor: number): boolean {
+    const cpu = this.#cpu, { memory } = this, shared = this.#shared + SHARED.value;
+    const kind = plainAccess(descriptor), size = descriptor >>> 8;
+    WIDE[0] = address;
+    const low = HALVES[0] as number, high = HALVES[1] as number;
+    if (kind === undefined || (low & (size - 1)) !== 0) return false;
+    const entry = pageEntry(cpu, high, low, kind);
+    if (entry < 0) return false;
+    const table = cpu.tlb[kind], offset = table.hostPage(entry) + (low & 0xfff);
+    if (kind === "read") {
+      copyBytes(memory.view, offset, shared, size);
+      return true;
+    }
+    if (memory.pageFlags[offset >>> 12] !== PAGE_DIRTY) {
+      const physical = (table.physicalPage[entry] as number) + (low & 0xfff);
+      memory.markWritten(offset, size, physical as PhysicalAddress, cpu.index);
+    }
+    copyBytes(memory.view, shared, offset, size);
+    return true;
+  }
+
+  /** Any access, or the exception that it raises. */
+  #accessAnything(address: bigint, descriptor: number): void {
+    const cpu = this.#cpu, { kind, size, access } = readDescriptor(descriptor);
+    if (kind === SLOW.load) this.#setValue(cpu.load(address, size, access));
+    else if (kind === SLOW.store) cpu.store(address, size, this.#value(size), access);
+    else if (kind === SLOW.loadExclusive) this.#setValue(cpu.loadExclusive(address, size, access));
+    else this.#setValue(cpu.storeExclusive(address, size, this.#value(size), access));
   }
 
   #setValue(value: bigint): void {

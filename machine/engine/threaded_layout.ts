@@ -67,6 +67,15 @@ export function readDescriptor(
   return { kind: descriptor & 3, size: descriptor >> 8, access };
 }
 
+const NORMAL = ACCESSES.indexOf("normal"), ORDERED = ACCESSES.indexOf("ordered");
+
+/** What an access does to bytes in memory if it is aligned and they are all that it concerns; undefined for others. */
+export function plainAccess(descriptor: number): "read" | "write" | undefined {
+  const access = descriptor >> 2 & 63, kind = descriptor & 3;
+  if (access !== NORMAL && access !== ORDERED) return undefined;
+  return kind === SLOW.load ? "read" : kind === SLOW.store ? "write" : undefined;
+}
+
 /** Locals of the generated function; the first four are its parameters. */
 export const LOCAL = { record: 0, left: 1, state: 2, tlb: 3, target: 4 } as const;
 

@@ -246,6 +246,15 @@ export class PhysicalMemory {
     return undefined;
   }
 
+  /** Offset in the WebAssembly memory of the byte that a CPU reads at an address; -1 where something else answers. */
+  directOffset(address: PhysicalAddress, secure: boolean): number {
+    for (const { base, size, hostOffset, secureOnly, direct } of this.regions) {
+      const offset = address - base;
+      if (offset >= 0 && offset < size) return direct && (secure || !secureOnly) ? hostOffset + offset : -1;
+    }
+    return -1;
+  }
+
   /** Offset in the WebAssembly memory of plain bytes at an address, or -1; ignores a region's device. */
   hostOffset(address: PhysicalAddress, size = 1): number {
     for (const region of this.regions) {

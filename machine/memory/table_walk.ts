@@ -36,10 +36,11 @@ export interface Leaf {
 /** Finds where a descriptor lies in physical memory: the identity, or stage 2 for stage 1 tables. */
 export type LocateTable = (address: number) => PhysicalAddress | Fault;
 
-/** Offset of a descriptor in the machine's memory, or −1 when no memory answers there. */
-function descriptorOffset(memory: PhysicalMemory, address: PhysicalAddress, secure: boolean): number {
-  const target = memory.target(address, secure);
-  return target?.kind === "memory" && target.region.direct ? target.hostOffset : -1;
+const POWERS: readonly number[] = Array.from({ length: 64 }, (_, exponent) => 2 ** exponent);
+
+/** 2 to the power of 0–63, without the cost of `**`. */
+export function powerOf2(exponent: number): number {
+  return POWERS[exponent] as number;
 }
 
 function faultOf(kind: FaultKind, level: number, stage: 1 | 2, ipa: number, onWalk: boolean): Fault {
@@ -60,20 +61,20 @@ export function walk(
   locate: LocateTable | undefined,
 ): Leaf | Fault {
   const { granule, outputSize, bigEndian } = start;
-  const fault = (kind: FaultKind, level: number) => faultOf(kind, level, stage, input, onWalk);
-  if (start.fault !== undefined) return fault(start.fault, 0);
-  const stride = granule - 3;
+  if (start.fault !== undefined) return faultOf(start.fault, 0, stage, input, onWalk);
+  const stride = granule - 3, granuleMask = -1 << granule, outputEnd = powerOf2(outputSize);
   const firstBlockLevel = granule === 12 ? 1 : 2;
   const isAlone = stage === 1 && locate === undefined && granule === 12;
-  let table = start.base, rest = input, tables = 0;
-  for (let level = start.level;; level++) {
-    const span = 2 ** ((3 - level) * stride + granule);
+  let table = start.base, rest = input, tables = 0, shift = (3 - start.level) * stride + granule;
+  for (let level = start.level;; level++, shift -= stride) {
+    const span = powerOf2(shift);
     const index = Math.floor(rest / span);
     rest -= index * span;
-    const located = locate?.(table + index * 8) ?? ((table + index * 8) as PhysicalAddress);
+    const place = (table + index * 8) as PhysicalAddress,
+      located = locate === undefined ? place : locate(place);
     if (typeof located !== "number") return located;
-    const offset = descriptorOffset(memory, located, start.secure && (tables & TABLE_NS) === 0);
-    if (offset < 0) return fault("externalOnWalk", level);
+    const offset = memory.directOffset(located, start.secure && (tables & TABLE_NS) === 0);
+    if (offset < 0) return faultOf("externalOnWalk", level, stage, input, onWalk);
     memory.mark(offset >>> 12, level === 3 && isAlone ? PAGE_WALKED : PAGE_WALKED | PAGE_WALKED_THROUGH);
     const seen = memory.cache?.descriptor(located, offset, start.cacheable) ?? memory.view;
     const at = seen === memory.view ? offset : 0;
@@ -81,10 +82,10 @@ export function walk(
     const high = seen.getUint32(bigEndian ? at : at + 4, !bigEndian);
     const isTable = (low & 3) === 3 && level < 3;
     const isLeaf = level === 3 ? (low & 3) === 3 : (low & 3) === 1 && level >= firstBlockLevel;
-    if (!isTable && !isLeaf) return fault("translation", level);
-    const address = (high & 0xffff) * 0x1_0000_0000 + ((low & -(2 ** granule)) >>> 0);
-    const output = isLeaf ? address - address % span : address;
-    if (output >= 2 ** outputSize) return fault("addressSize", level);
+    if (!isTable && !isLeaf) return faultOf("translation", level, stage, input, onWalk);
+    const address = (high & 0xffff) * 0x1_0000_0000 + ((low & granuleMask) >>> 0);
+    const output = isLeaf && level < 3 ? address - address % span : address;
+    if (output >= outputEnd) return faultOf("addressSize", level, stage, input, onWalk);
     if (isLeaf) {
       return { faulted: false, level, address: output + rest, low, high, descriptor: offset, tables };
     }

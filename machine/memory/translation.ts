@@ -15,6 +15,7 @@ import type { PhysicalMemory } from "./physical.ts";
 import {
   type Leaf,
   type LocateTable,
+  powerOf2,
   TABLE_NO_EL0,
   TABLE_NS,
   TABLE_PXN,
@@ -87,7 +88,7 @@ export function rangeOf(
   const flip = useUpper ? 0xffff_ffff : 0;
   const top = (high ^ flip) & (isTopIgnored(range, isFetch) ? 0x00ff_ffff : 0xffff_ffff);
   const distance = (top >>> 0) * 0x1_0000_0000 + ((low ^ flip) >>> 0);
-  const size = 2 ** range.inputSize;
+  const size = powerOf2(range.inputSize);
   if (distance >= size) return undefined;
   return { range, input: useUpper ? size - 1 - distance : distance };
 }
@@ -277,7 +278,8 @@ export function translate(
   const first = translateStage1(memory, controls, address, request);
   if (first.faulted) return first;
   const { stage2 } = controls;
-  if (stage2 === undefined) return { ...first, address: first.address as number as PhysicalAddress };
+  // An intermediate address is a physical one then.
+  if (stage2 === undefined) return first as Translation<number> as Translation<PhysicalAddress>;
   const second = translateStage2(memory, stage2, first.address, request, false);
   if (second.faulted) return second;
   return { ...second, guarded: first.guarded, ...combineAttributes(first, second) };
