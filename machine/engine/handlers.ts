@@ -4,7 +4,7 @@ import type { Cpu } from "../cpu/cpu.ts";
 import type { IrNode } from "../ir/operations.ts";
 import type { PhysicalMemory } from "../memory/physical.ts";
 import { HANDLER } from "./code_pages.ts";
-import { COMMON_ADDRESS, COMMON_WORDS } from "./common_words.ts";
+import { COMMON_ADDRESSES, COMMON_WORDS } from "./common_words.ts";
 import { withoutTarget } from "./plain_registers.ts";
 import { operandsAt, type RelativeOperands, relativeOperands, staysInPage } from "./relative_word.ts";
 import { type Operands, type Shape, shapeOf } from "./shape.ts";
@@ -94,7 +94,9 @@ export class Handlers {
     if (++this.#awaited < (this.#modules === 0 ? FIRST_PATIENCE : PATIENCE)) return false;
     this.#awaited = 0;
     if (this.#modules++ === 0) {
-      for (const word of COMMON_WORDS) this.#decode(cpu, word, COMMON_ADDRESS, false);
+      for (const address of COMMON_ADDRESSES) {
+        for (const word of COMMON_WORDS) this.#decode(cpu, word, address, false);
+      }
     }
     this.#run = this.#generate();
     return true;
