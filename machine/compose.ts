@@ -1,12 +1,12 @@
 /** Composition: from the board table to memory, devices, CPUs and wires, and their reset. */
 import { type Board, buildBoard, POWER_KEY_LINE, PPI, PPI_BASE } from "./board.ts";
-import { type BootPlan, cpuOnStart, type CpuStart, planBoot } from "./boot.ts";
+import { type BootPlan, type CpuStart, planBoot } from "./boot.ts";
 import { applyWrites, type BootImages } from "./boot_images.ts";
 import { Clock } from "./clock.ts";
+import { type BoardPower, GuestCalls } from "./compose_calls.ts";
 import { buildDevices, CONSOLE } from "./compose_devices.ts";
 import { buildInterruptController, timerLines } from "./compose_interrupts.ts";
 import { buildPeripherals, type Peripherals } from "./compose_peripherals.ts";
-import { debuggerMemory } from "./debugger_memory.ts";
 import type { MachineConfiguration, StrictModelName } from "./configuration.ts";
 import { Cpu } from "./cpu/cpu.ts";
 import { restoreCpu, saveCpu } from "./cpu/cpu_section.ts";
@@ -25,30 +25,14 @@ import type { UartPl011 } from "./devices/uart_pl011.ts";
 import { EventHub } from "./events.ts";
 import { PhysicalMemory } from "./memory/physical.ts";
 import { ConfigurationError } from "./errors.ts";
-import { type PowerController, Psci } from "./psci.ts";
-import { Semihosting } from "./semihosting.ts";
 import type { Section } from "./snapshot.ts";
 import type { Disk } from "./storage/disk.ts";
 
 /** The bytes of images by SHA-256, 64 lower-case hexadecimal digits. */
 export type MachineImages = BootImages;
 
-/** What the board asks of the machine around it. */
-export interface BoardPower {
-  /** The guest ended the run. */
-  powerOff(exitCode: number): void;
-  /** The guest asked for a reset, after the present step. */
-  reset(): void;
-}
-
 /** The GPIO with the power key. */
 const POWER_GPIO = "gpio";
-const UARTDR = 0x00;
-const UARTFR = 0x18;
-const UARTFR_RXFE = 1 << 4;
-/** The operator's and the debugger's accesses. */
-const OUTSIDE = { cpu: -1, secure: true };
-
 /** A built board: everything of the machine but its schedule and power. */
 export class VirtBoard {
   /** Virtual time. */
@@ -67,8 +51,7 @@ export class VirtBoard {
   readonly #console: UartPl011;
   readonly #powerKey: GpioKey | undefined;
   readonly #devices: readonly Device[];
-  readonly #psci: Psci;
-  readonly #semihosting: Semihosting | undefined;
+  readonly #calls: GuestCalls;
   readonly #strict: StrictModels | undefined;
   readonly #peripherals: Peripherals;
 
@@ -83,8 +66,7 @@ export class VirtBoard {
     this.cpus = cpus;
     this.#strict = this.#buildStrict(configuration);
     this.#gic = buildInterruptController(this.#board, { events: this.events, memory: this.memory, cpus });
-    this.#psci = new Psci(this.#plan.conduit, this.#powerController(power), this.events);
-    this.#semihosting = configuration.semihosting ? this.#buildSemihosting(configuration, power) : undefined;
+    this.#calls = this.#buildCalls(power);
     for (let index = 0; index < configuration.cpus; index++) cpus.push(this.#buildCpu(index, configuration));
     this.#peripherals = buildPeripherals(this.#board, images, {
       clock: this.clock,
@@ -112,6 +94,20 @@ export class VirtBoard {
 
   #write(byte: number): void {
     this.transmitted(byte);
+  }
+
+  #buildCalls(power: BoardPower): GuestCalls {
+    return new GuestCalls({
+      board: this.#board,
+      plan: this.#plan,
+      clock: this.clock,
+      events: this.events,
+      cpus: this.cpus,
+      power,
+      console: () => this.#console,
+      start: (cpu, start) => this.#start(cpu, start),
+      write: (byte) => this.#write(byte),
+    });
   }
 
   #buildStrict({ strictModels, cpus }: MachineConfiguration): StrictModels | undefined {
@@ -142,8 +138,8 @@ export class VirtBoard {
       strict: this.#strict,
       gic: this.#gic.cpuInterfaces?.[index],
       overflow,
-      firmwareCall: (cpu, conduit) => this.#firmwareCall(cpu, conduit),
-      semihostingCall: (cpu) => this.#semihostingCall(cpu),
+      firmwareCall: (cpu, conduit) => this.#calls.firmware(cpu, conduit),
+      semihostingCall: (cpu) => this.#calls.debugger(cpu),
     }, timer);
   }
 
@@ -151,70 +147,6 @@ export class VirtBoard {
     const gpio = this.#devices.find((device) => device.name === POWER_GPIO) as GpioPl061 | undefined;
     if (gpio === undefined) return undefined;
     return new GpioKey("powerKey", this.clock, (level) => gpio.drive(POWER_KEY_LINE, level));
-  }
-
-  #powerController(power: BoardPower): PowerController {
-    const at = (index: number): Cpu => this.cpus[index] as Cpu;
-    return {
-      cpuCount: this.#board.configuration.cpus,
-      startCpu: (index, entry, context) => {
-        const cpu = at(index);
-        if (cpu.on) return "alreadyOn";
-        this.#start(cpu, cpuOnStart(this.#board, entry));
-        cpu.registers.setX(0, context);
-        this.events.emit("cpuStarted", index, { entry, context });
-        return "ok";
-      },
-      stopCpu: (index) => {
-        at(index).on = false;
-        at(index).attention = true;
-        this.events.emit("cpuStopped", index, {});
-      },
-      isOn: (index) => at(index).on,
-      suspend: (index) => {
-        at(index).waiting = "interrupt";
-        at(index).attention = true;
-        this.events.emit("cpuIdled", index, { waiting: "interrupt" });
-      },
-      powerOff: (exitCode) => power.powerOff(exitCode),
-      reset: () => power.reset(),
-    };
-  }
-
-  #firmwareCall(cpu: Cpu, conduit: "hvc" | "smc"): boolean {
-    const { registers } = cpu;
-    const result = this.#psci.call(cpu.index, conduit, [
-      registers.x(0),
-      registers.x(1),
-      registers.x(2),
-      registers.x(3),
-    ]);
-    if (result === undefined) return false;
-    registers.setX(0, result);
-    return true;
-  }
-
-  #buildSemihosting({ rtcBase, boot: { append } }: MachineConfiguration, power: BoardPower): Semihosting {
-    return new Semihosting({
-      clock: this.clock,
-      events: this.events,
-      rtcBase,
-      heap: this.#plan.heap,
-      commandLine: append ?? "",
-      consoleWrite: (byte) => this.#write(byte),
-      consoleRead: () =>
-        this.#console.read(UARTFR, 4, OUTSIDE) & UARTFR_RXFE
-          ? -1
-          : this.#console.read(UARTDR, 4, OUTSIDE) & 0xff,
-      exit: (code) => power.powerOff(code),
-    });
-  }
-
-  #semihostingCall(cpu: Cpu): boolean {
-    if (this.#semihosting === undefined) return false;
-    const { registers } = cpu;
-    registers.setX(0, this.#semihosting.call(cpu.index, debuggerMemory(cpu), registers.x(0), registers.x(1)));
-    return true;
   }
 
   /** Bytes from outside for the console's receiver. */
@@ -261,7 +193,7 @@ export class VirtBoard {
     for (const device of this.#devices) device.reset();
     this.#powerKey?.reset();
     for (const part of this.#peripherals.parts) part.reset();
-    this.#semihosting?.reset();
+    this.#calls.semihosting?.reset();
     this.#strict?.reset();
     applyWrites(this.#plan.writes, this.memory, isReset);
     for (const cpu of this.cpus) this.#start(cpu, this.#plan.cpus[cpu.index] as CpuStart);
@@ -276,14 +208,14 @@ export class VirtBoard {
   /** Sections in the order in which they enter the state root. */
   save(): Section[] {
     const cpus = this.cpus.flatMap((cpu) => [...saveCpu(cpu), cpu.timer.save()]);
-    const semihosting = this.#semihosting === undefined ? [] : [this.#semihosting.save()];
+    const { semihosting } = this.#calls;
     return [
       this.clock.save(),
       ...cpus,
       this.#gic.save(),
       ...this.#devices.map((device) => device.save()),
       ...this.#peripherals.parts.map((part) => part.save()),
-      ...semihosting,
+      ...semihosting === undefined ? [] : [semihosting.save()],
       ...this.#strict?.save() ?? [],
     ];
   }
@@ -298,7 +230,7 @@ export class VirtBoard {
       restoreCpu(cpu, section);
       cpu.timer.restore(section(`timer${cpu.index}`));
     }
-    this.#semihosting?.restore(section("semihosting"));
+    this.#calls.semihosting?.restore(section("semihosting"));
     this.#strict?.restore(this.cpus, section);
     this.clock.restore(section("clock"));
   }
