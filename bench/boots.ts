@@ -1,6 +1,7 @@
 /** How long Debian takes to boot to userspace and power off, recorded, beside QEMU in the same run; and its memory. */
 import { scriptText } from "../tests/boots/hindsight.ts";
 import { type Boot, BOOTS, machineOptions } from "../tests/boots/rows.ts";
+import type { CostsValue } from "../cli/costs.ts";
 import { type Cost, runProgram } from "./process.ts";
 import { hostText, print, type Request, showProgress, UsageError } from "./request.ts";
 import { PLAIN, type Runner, runnersFor } from "./runners.ts";
@@ -41,18 +42,18 @@ function chosen(names: readonly string[]): Boot[] {
   return rows;
 }
 
-async function bootOn(runner: Runner, boot: Boot): Promise<Cost> {
+async function bootOn(runner: Runner, boot: Boot, more: readonly string[] = []): Promise<Cost> {
   const folder = await Deno.makeTempDir({ prefix: "hindsight-bench-" }), script = `${folder}/script`;
   try {
     Deno.writeTextFileSync(script, scriptText(boot.steps));
     const machine = [...machineOptions(boot), ...boot.options];
-    const own = runner.isOurs ? ["--script", script] : [];
+    const own = runner.isOurs ? ["--script", script, ...more] : [];
     const watch = { marker: MARKER, limit: 1800 };
     const cost = await runProgram(
       runner.command([...machine, ...own], folder),
       runner.isOurs ? watch : { ...watch, steps: boot.steps },
     );
-    if (cost.isInstalled && cost.markerSeconds === undefined) {
+    if (cost.isInstalled && cost.markerSeconds === undefined && more.length === 0) {
       throw new Error(
         `${boot.name} on ${runner.name} never said "${MARKER}":\n${cost.output.slice(-600)}${cost.errors}`,
       );
@@ -92,6 +93,27 @@ async function measure(
   }]));
 }
 
+/** What a recording of a boot goes into, by a run more of its own, since looking costs time too. */
+async function costsOf(runner: Runner, boot: Boot): Promise<CostsValue> {
+  showProgress(`${boot.name}: costs of ${runner.name}`);
+  const { output, errors } = await bootOn(runner, boot, ["--costs", "--json"]);
+  showProgress("");
+  try {
+    return JSON.parse(output.slice(output.lastIndexOf("\n{") + 1)).costs;
+  } catch {
+    throw new Error(
+      `${boot.name} on ${runner.name} does not tell its costs:\n${output.slice(-600)}${errors}`,
+    );
+  }
+}
+
+function costsText({ seconds, parts, roots, pagesHashed, eventsStored }: CostsValue): string {
+  const shares = Object.entries(parts).map(([part, value]) =>
+    `${part} ${(100 * value / seconds).toFixed(1)} %`
+  );
+  return `${shares.join(", ")}; ${roots} roots over ${pagesHashed} pages, ${eventsStored} events stored`;
+}
+
 /** MiB of RAM that the guest of a boot has. */
 function memoryOf({ options }: Boot): number {
   const text = options[options.indexOf("-m") + 1] ?? "";
@@ -129,7 +151,12 @@ export async function run(request: Request): Promise<unknown> {
       String(memoryOf(boot)),
     ];
     print(request, line(boot.name, cells));
-    found.push({ name: boot.name, memoryMiB: memoryOf(boot), runners: Object.fromEntries(times) });
+    const costs: Record<string, CostsValue> = {};
+    for (const runner of ours) {
+      const value = costs[runner.name] = await costsOf(runner, boot);
+      print(request, `    ${runner.name}: ${costsText(value)}`);
+    }
+    found.push({ name: boot.name, memoryMiB: memoryOf(boot), runners: Object.fromEntries(times), costs });
   }
   return found;
 }
