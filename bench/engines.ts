@@ -21,20 +21,21 @@ function chosen(names: readonly string[]): readonly Workload[] {
   return names.length === 0 ? WORKLOADS : WORKLOADS.filter(({ name }) => names.includes(name));
 }
 
-const NAME = 14, RATIO = 16, RATE = 10;
+const NAME = 14, RATIO = 24, RATE = 10;
 
 function line(name: string, ratios: readonly string[], rates: readonly string[]): string {
   const cells = [...ratios.map((cell) => cell.padStart(RATIO)), ...rates.map((cell) => cell.padStart(RATE))];
   return `  ${name.padEnd(NAME)}${cells.join("")}`.trimEnd();
 }
 
-const both = (net: number, gross: number): string =>
-  Number.isNaN(net) ? "" : `${digits(net)} (${digits(gross)})`;
+/** A ratio without the start, with it, and by processor time. */
+const three = ({ ratio, ratioWithStart, ratioOfCpu }: Speed): string =>
+  Number.isNaN(ratio) ? "" : `${digits(ratio)} (${digits(ratioWithStart)}, ${digits(ratioOfCpu)})`;
 
 function rowOf({ workload, speeds }: Measurement, runners: readonly Runner[]): string {
   const ratios = runners.filter(({ isOurs }) => isOurs).map(({ name }) => {
     const speed = speeds.get(name);
-    return speed === undefined ? "" : both(speed.ratio, speed.ratioWithStart);
+    return speed === undefined ? "" : three(speed);
   });
   const rates = runners.map(({ name }) => digits(speeds.get(name)?.millionSteps, 4));
   return line(workload.name, ratios, rates);
@@ -53,21 +54,26 @@ function summarize(table: readonly Measurement[], runners: readonly Runner[]) {
         ),
       ),
     }));
-    const withStart = geometricMean(table.map((row) => speed(row)?.ratioWithStart ?? NaN));
+    const mean = (of: (speed: Speed) => number) =>
+      geometricMean(table.map((row) => {
+        const found = speed(row);
+        return found === undefined ? NaN : of(found);
+      }));
     const lowest = table.toSorted((a, b) => (speed(a)?.ratio ?? NaN) - (speed(b)?.ratio ?? NaN))[0];
     return {
       engine: name,
       means,
-      meanWithStart: withStart,
+      meanWithStart: mean(({ ratioWithStart }) => ratioWithStart),
+      meanOfCpu: mean(({ ratioOfCpu }) => ratioOfCpu),
       lowest: lowest === undefined ? null : { workload: lowest.workload.name, ratio: speed(lowest)?.ratio },
     };
   });
 }
 
 function printSummary(request: Request, summary: ReturnType<typeof summarize>): void {
-  for (const { engine, means, meanWithStart, lowest } of summary) {
+  for (const { engine, means, meanWithStart, meanOfCpu, lowest } of summary) {
     const texts = means.map(({ peer, mean }) =>
-      `${digits(mean)}${peer === PLAIN ? ` (${digits(meanWithStart)})` : ""} of ${peer}`
+      `${digits(mean)}${peer === PLAIN ? ` (${digits(meanWithStart)}, ${digits(meanOfCpu)})` : ""} of ${peer}`
     );
     const least = lowest === null ? "" : `; lowest ${digits(lowest.ratio)} (${lowest.workload})`;
     print(request, `  ${engine}, geometric mean: ${texts.join(", ")}${least}`);
@@ -79,7 +85,7 @@ export async function run(request: Request): Promise<unknown> {
   const workloads = chosen(request.workloads), runners = runnersFor(request.engines);
   const ours = runners.filter(({ isOurs }) => isOurs).map(({ name }) => name);
   print(request, `  ${hostText()}; median of ${request.runs}`);
-  print(request, `  speed over QEMU's (with the start of the process), then M steps/s`);
+  print(request, `  speed over QEMU's (with the start of the process, by processor time), then M steps/s`);
   print(
     request,
     line("", ours.map((name) => `${name}/${PLAIN}`), runners.map(({ name }) => name)),

@@ -3,7 +3,7 @@ import { type Cost, runProgram } from "./process.ts";
 import { showProgress } from "./request.ts";
 import { PLAIN, type Runner } from "./runners.ts";
 import { median } from "./statistics.ts";
-import { buildWorkload, type Workload, WORKLOADS } from "./workloads.ts";
+import { buildWorkload, type Workload } from "./workloads.ts";
 
 /** How fast a runner is on a workload. */
 export interface Speed {
@@ -13,9 +13,9 @@ export interface Speed {
   readonly seconds: readonly number[];
   /** Processor seconds of each run, all threads and the start included. */
   readonly cpuSeconds: readonly number[];
-  /** Seconds that a start takes, by the same program with hardly a round; the median. */
+  /** Seconds that a start takes: the same program with one round; the median. */
   readonly startSeconds: number;
-  /** Nanoseconds of a round, without the start, by the median. */
+  /** Nanoseconds of a round, without the start, by the medians. */
   readonly nanosecondsPerRound: number;
   /** Million steps a second, without the start; NaN where none of ours told the steps. */
   readonly millionSteps: number;
@@ -23,6 +23,8 @@ export interface Speed {
   readonly ratio: number;
   /** The same for whole processes that do the workload's rounds. */
   readonly ratioWithStart: number;
+  /** As `ratio`, by processor time, which others that use the processors change less. */
+  readonly ratioOfCpu: number;
 }
 
 /** A workload on all runners. */
@@ -87,19 +89,12 @@ async function calibrate(runner: Runner, workload: Workload, start: number): Pro
   }
 }
 
-/** The rounds, halved until they take a runner at most about `MOST` seconds; undefined when it is not installed. */
-async function fitRounds(
-  runner: Runner,
-  workload: Workload,
-  rounds: number,
-  start: number,
-): Promise<number | undefined> {
+/** The rounds, halved until they take a runner at most about `MOST` seconds. */
+async function fitRounds(runner: Runner, workload: Workload, rounds: number, start: number): Promise<number> {
   let whole = 0;
   for (const parts of PARTS) {
     const few = Math.ceil(rounds / parts);
-    const outcome = await runOn(runner, workload, few);
-    if (outcome === undefined) return undefined;
-    const net = outcome.seconds - start;
+    const net = (await runOn(runner, workload, few) as Outcome).seconds - start;
     whole = net * rounds / few;
     if (net > ENOUGH) break;
   }
@@ -107,30 +102,16 @@ async function fitRounds(
   return Math.ceil(rounds / 2 ** halvings);
 }
 
-/** Medians of the seconds that a process of each runner takes for hardly any work; kept, as all workloads need it. */
-const starts: Map<string, number> = new Map();
-
-async function startOf(runner: Runner, runs: number): Promise<number | undefined> {
-  const known = starts.get(runner.name);
-  if (known !== undefined) return known;
-  const times: number[] = [], least = WORKLOADS.find(({ name }) => name === "mmio") as Workload;
-  for (let run = 0; run <= Math.max(3, runs); run++) {
-    showProgress(`start of ${runner.name}, run ${run}`);
-    const outcome = await runOn(runner, least, 1);
-    if (outcome === undefined) return undefined;
-    if (run > 0) times.push(outcome.seconds); // the first fills the caches of the host
-  }
-  starts.set(runner.name, median(times));
-  return median(times);
-}
-
-/** A runner that takes part: its rounds, and what its runs came to. */
+/** A runner that takes part: its rounds, and what its runs of so many and of one came to. */
 interface Plan {
   readonly runner: Runner;
   readonly rounds: number;
-  readonly start: number;
   readonly outcomes: Outcome[];
+  readonly starts: Outcome[];
 }
+
+/** The most starts that are measured: their median is a small part of what it is taken from. */
+const MOST_STARTS = 3;
 
 /** Measures a workload. Throws Error when two runners print different check sums, or one prints none. */
 export async function measureWorkload(
@@ -138,43 +119,48 @@ export async function measureWorkload(
   runners: readonly Runner[],
   runs: number,
 ): Promise<Measurement> {
-  const plans = await planRuns(workload, runners, runs);
+  const plans = await planRuns(workload, runners);
   for (let run = 1; run <= runs; run++) {
-    for (const { runner, rounds, outcomes } of plans) {
+    for (const { runner, rounds, outcomes, starts } of plans) {
       showProgress(`${workload.name}: run ${run} of ${runs}, ${runner.name}`);
       outcomes.push(await runOn(runner, workload, rounds) as Outcome);
+      if (run <= MOST_STARTS) starts.push(await runOn(runner, workload, 1) as Outcome);
     }
   }
   const checkSum = await compareCheckSums(workload, plans);
-  const [{ rounds } = { rounds: 0 }] = plans;
-  const most = Math.max(...plans.map(({ rounds }) => rounds));
-  const steps = stepsOfRound(plans) * most;
-  return { workload, rounds: most || rounds, steps, checkSum, speeds: speedsOf(plans, most) };
+  const rounds = Math.max(...plans.map(({ rounds }) => rounds));
+  return {
+    workload,
+    rounds,
+    steps: stepsOfRound(plans) * rounds,
+    checkSum,
+    speeds: speedsOf(plans, rounds),
+  };
 }
 
 /** Decides how many rounds each installed runner does: QEMU plain sets them, or the first that is installed. */
-async function planRuns(workload: Workload, runners: readonly Runner[], runs: number): Promise<Plan[]> {
-  const plans: Plan[] = [], base = new Map<string, number>();
+async function planRuns(workload: Workload, runners: readonly Runner[]): Promise<Plan[]> {
+  const starts = new Map<string, number>(), plans: Plan[] = [];
   for (const runner of runners) {
-    const start = await startOf(runner, runs);
-    if (start !== undefined) base.set(runner.name, start);
+    const start = await runOn(runner, workload, 1);
+    if (start !== undefined) starts.set(runner.name, start.seconds);
   }
-  const first = runners.find(({ name }) => name === PLAIN && base.has(name)) ??
-    runners.find(({ name }) => base.has(name));
+  const first = runners.find(({ name }) => name === PLAIN && starts.has(name)) ??
+    runners.find(({ name }) => starts.has(name));
   if (first === undefined) throw new Error("Nothing is installed that could run a workload");
   showProgress(`${workload.name}: how many rounds take ${first.name} ${LEAST} s`);
-  const rounds = await calibrate(first, workload, base.get(first.name) as number);
+  const rounds = await calibrate(first, workload, starts.get(first.name) as number);
   for (const runner of runners) {
-    const start = base.get(runner.name);
+    const start = starts.get(runner.name);
     if (start === undefined) continue;
     showProgress(`${workload.name}: how many rounds ${runner.name} can do`);
     const own = runner === first ? rounds : await fitRounds(runner, workload, rounds, start);
-    if (own !== undefined) plans.push({ runner, rounds: own, start, outcomes: [] });
+    plans.push({ runner, rounds: own, outcomes: [], starts: [] });
   }
   return plans;
 }
 
-/** Throws unless all runs of as many rounds printed the same; that of the most rounds. */
+/** Throws unless all runs of as many rounds printed the same; what those of the most rounds printed. */
 async function compareCheckSums(workload: Workload, plans: readonly Plan[]): Promise<string> {
   const first = plans.find(({ runner }) => runner.name === PLAIN) ?? plans[0] as Plan;
   const known = new Map([[first.rounds, (first.outcomes[0] as Outcome).checkSum]]);
@@ -192,30 +178,39 @@ async function compareCheckSums(workload: Workload, plans: readonly Plan[]): Pro
   return known.get(first.rounds) as string;
 }
 
-/** Steps of a round, by the runner of ours with the most rounds; NaN without. */
-function stepsOfRound(plans: readonly Plan[]): number {
-  const telling = plans.filter(({ outcomes }) => outcomes[0]?.steps !== undefined)
-    .sort((a, b) => b.rounds - a.rounds)[0];
-  return telling === undefined ? NaN : (telling.outcomes[0]?.steps ?? NaN) / telling.rounds;
+/** What a round adds to something of a run, by the medians of many rounds and of one. */
+function perRound({ outcomes, starts, rounds }: Plan, of: (outcome: Outcome) => number): number {
+  return (median(outcomes.map(of)) - median(starts.map(of))) / Math.max(1, rounds - 1);
 }
 
-function speedsOf(plans: readonly Plan[], most: number): Map<string, Speed> {
-  const steps = stepsOfRound(plans);
-  const secondsPerRound = ({ outcomes, start, rounds }: Plan): number =>
-    (median(outcomes.map(({ seconds }) => seconds)) - start) / rounds;
+/** Steps of a round, by the runner of ours with the most rounds; NaN without. */
+function stepsOfRound(plans: readonly Plan[]): number {
+  const [telling] = plans.filter(({ runner }) => runner.isOurs).sort((a, b) => b.rounds - a.rounds);
+  return telling === undefined ? NaN : perRound(telling, ({ steps }) => steps ?? NaN);
+}
+
+function speedsOf(plans: readonly Plan[], rounds: number): Map<string, Speed> {
+  const seconds = (outcome: Outcome): number => outcome.seconds;
+  const cpuSeconds = (outcome: Outcome): number => outcome.cpuSeconds;
   const plain = plans.find(({ runner }) => runner.name === PLAIN);
-  const whole = (plan: Plan): number => plan.start + secondsPerRound(plan) * most;
+  const over = (value: (plan: Plan) => number, plan: Plan): number =>
+    plain === undefined ? NaN : value(plain) / value(plan);
+  const steps = stepsOfRound(plans);
   return new Map(plans.map((plan) => {
-    const each = secondsPerRound(plan);
+    const each = perRound(plan, seconds);
     return [plan.runner.name, {
       rounds: plan.rounds,
-      seconds: plan.outcomes.map(({ seconds }) => seconds),
-      cpuSeconds: plan.outcomes.map(({ cpuSeconds }) => cpuSeconds),
-      startSeconds: plan.start,
+      seconds: plan.outcomes.map(seconds),
+      cpuSeconds: plan.outcomes.map(cpuSeconds),
+      startSeconds: median(plan.starts.map(seconds)),
       nanosecondsPerRound: each * 1e9,
       millionSteps: steps / each / 1e6,
-      ratio: plain === undefined ? NaN : secondsPerRound(plain) / each,
-      ratioWithStart: plain === undefined ? NaN : whole(plain) / whole(plan),
+      ratio: over((plan) => perRound(plan, seconds), plan),
+      ratioWithStart: over(
+        (plan) => median(plan.starts.map(seconds)) + perRound(plan, seconds) * (rounds - 1),
+        plan,
+      ),
+      ratioOfCpu: over((plan) => perRound(plan, cpuSeconds), plan),
     }];
   }));
 }
