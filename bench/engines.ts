@@ -1,5 +1,5 @@
 /** How fast each engine is, recording, on flat programs of many kinds, beside QEMU in the same run. */
-import { type Measurement, measureWorkload } from "./measure.ts";
+import { type Measurement, measureWorkload, type Speed } from "./measure.ts";
 import { hostText, print, type Request, showProgress, UsageError } from "./request.ts";
 import { PLAIN, type Runner, runnersFor } from "./runners.ts";
 import { measureStarts } from "./starts.ts";
