@@ -2,19 +2,23 @@
 import type { GicAccess, GicCpuInterface, GicRegister } from "../cpu/gic_interface.ts";
 import { u8, type ValueOf } from "../layout.ts";
 import { octets, words } from "./fixed_arrays.ts";
-import { at, INTERRUPT_COUNT, lowestBit, SPURIOUS } from "./gic_interrupts.ts";
+import { at, INTERRUPT_COUNT, SPURIOUS } from "./gic_interrupts.ts";
 import { type Candidate, GROUP, type Group, IDLE } from "./gic_v3_interrupts.ts";
 import { LPI_BASE } from "./gic_v3_lpi.ts";
 import {
+  activeBit,
   CONTROL_CBPR,
   CONTROL_EOIMODE,
   CONTROL_FIXED,
-  GicV3VirtualInterface,
+  groupPriority,
+  INTID_BITS,
   isSpecial,
   MINIMUM_BINARY_POINT,
-  PRIORITY_BITS,
   PRIORITY_MASK,
-} from "./gic_v3_virtual.ts";
+  runningPriority,
+} from "./gic_v3_priorities.ts";
+import { mayDeactivate, mayEnd, pendingOfGroup0, pendingOfGroup1 } from "./gic_v3_security.ts";
+import { GicV3VirtualInterface } from "./gic_v3_virtual.ts";
 
 /** What a CPU interface acts on. */
 export interface CpuInterfaceOptions {
@@ -58,11 +62,8 @@ export type CpuInterfaceState = ValueOf<typeof CPU_INTERFACE_FIELDS>;
 
 /** The copies of ICC_CTLR_EL1. */
 const SECURE = 0, NON_SECURE = 1;
-/** What a read gives EL3 for a Group 1 interrupt of Secure and of Non-secure state. */
-const SECURE_PENDING = 1020, NON_SECURE_PENDING = 1021;
 /** Bits of ICC_CTLR_EL3; nDS says that EL3 cannot make Group 1 one group. */
 const EL3 = { CBPR_EL1S: 1, CBPR_EL1NS: 2, EOIMODE_EL3: 4, EOIMODE_EL1S: 8, EOIMODE_EL1NS: 16, NDS: 1 << 17 };
-const INTID_BITS = 0xff_ffff;
 /** The levels of priority that Non-secure software may raise, from 0x80 on, as bits of an active priorities register. */
 const NON_SECURE_LEVELS = 0xffff_0000;
 
@@ -117,7 +118,7 @@ export class GicV3CpuInterface implements GicCpuInterface {
 
   /** ICH_HCR_EL2. */
   get hypervisorControl(): number {
-    return this.#options.virtual.state.control;
+    return this.#options.virtual.control;
   }
 
   /** Reads a register; zero where it cannot be read. */
@@ -131,10 +132,8 @@ export class GicV3CpuInterface implements GicCpuInterface {
   write(register: GicRegister, value: bigint, access: GicAccess): void {
     const low = Number(BigInt.asUintN(32, value));
     const own = GicV3CpuInterface.registers[register]?.write;
-    if (own === undefined) {
-      return GicV3VirtualInterface.registers[register]?.write?.(this.#options.virtual, low, value);
-    }
-    own(this, low, access, value);
+    if (own !== undefined) own(this, low, access, value);
+    else GicV3VirtualInterface.registers[register]?.write?.(this.#options.virtual, low, value);
     this.#options.changed();
   }
 
@@ -158,8 +157,7 @@ export class GicV3CpuInterface implements GicCpuInterface {
 
   #runningPriority(): number {
     const { activePriorities } = this.state;
-    const bits = at(activePriorities, 0) | at(activePriorities, 1) | at(activePriorities, 2);
-    return bits === 0 ? IDLE : lowestBit(bits) << (8 - PRIORITY_BITS);
+    return runningPriority(at(activePriorities, 0) | at(activePriorities, 1) | at(activePriorities, 2));
   }
 
   /** The part of a priority that decides preemption. */
@@ -168,7 +166,7 @@ export class GicV3CpuInterface implements GicCpuInterface {
     const isCommon = group !== GROUP.zero &&
       at(controls, group === GROUP.secure ? SECURE : NON_SECURE) & CONTROL_CBPR;
     const own = isCommon ? GROUP.zero : group;
-    return priority & (-2 << (at(binaryPoints, own) - (own === GROUP.nonSecure ? 1 : 0)));
+    return groupPriority(priority, at(binaryPoints, own) - (own === GROUP.nonSecure ? 1 : 0));
   }
 
   /** Non-secure software that has no Group 0 sees the upper half of the priorities as all there are. */
@@ -188,35 +186,20 @@ export class GicV3CpuInterface implements GicCpuInterface {
     this.state.priorityMask = (isHalf ? (value & 0xff) >>> 1 | 0x80 : value) & PRIORITY_MASK;
   }
 
-  /** An interrupt of Secure state: not of Non-secure Group 1 while there are two states. */
-  #isSecure(group: Group): boolean {
-    return group !== GROUP.nonSecure && !this.#options.isSingleState();
+  #pending0(access: GicAccess): number {
+    return pendingOfGroup0(this.#enabledHighest(), access, this.#options.isSingleState());
   }
 
-  /** The most urgent interrupt if it is of Group 0 and this access may see it, or a special number. */
-  #pending0({ level, secure }: GicAccess): number {
-    const candidate = this.#enabledHighest();
-    if (candidate === undefined) return SPURIOUS;
-    const { interrupt, group } = candidate, isSecure = this.#isSecure(group);
-    if ((group !== GROUP.zero && level < 3) || (isSecure && !secure)) return SPURIOUS;
-    if (group !== GROUP.zero) return isSecure ? SECURE_PENDING : NON_SECURE_PENDING;
-    return interrupt;
-  }
-
-  /** The same of Group 1. */
-  #pending1({ level, secure }: GicAccess): number {
-    const candidate = this.#enabledHighest();
-    if (candidate === undefined || candidate.group === GROUP.zero) return SPURIOUS;
-    const isOther = this.#isSecure(candidate.group) ? !secure : level < 3 && secure;
-    return isOther ? SPURIOUS : candidate.interrupt;
+  #pending1(access: GicAccess): number {
+    return pendingOfGroup1(this.#enabledHighest(), access, this.#options.isSingleState());
   }
 
   #acknowledge(interrupt: number): number {
     const candidate = this.#enabledHighest();
     if (candidate === undefined || !this.#preempts(candidate)) return SPURIOUS;
     if (isSpecial(interrupt)) return interrupt;
-    const level = this.#groupPriority(candidate.priority, candidate.group) >>> (8 - PRIORITY_BITS);
-    this.state.activePriorities[candidate.group]! |= 1 << level;
+    const { priority, group } = candidate;
+    this.state.activePriorities[group]! |= activeBit(this.#groupPriority(priority, group));
     this.#options.acknowledge(interrupt);
     this.#options.changed();
     return interrupt;
@@ -227,24 +210,16 @@ export class GicV3CpuInterface implements GicCpuInterface {
     const { activePriorities } = this.state;
     const running = this.#runningPriority();
     if (running === IDLE) return undefined;
-    const bit = 1 << (running >>> (8 - PRIORITY_BITS));
+    const bit = activeBit(running);
     return ([GROUP.zero, GROUP.secure] as const).find((group) => at(activePriorities, group) & bit) ??
       GROUP.nonSecure;
-  }
-
-  /** Whether an access may end what is active in a group by a register of Group 0 or 1. */
-  #mayEnd(group: Group, isGroup0: boolean, { level, secure }: GicAccess): boolean {
-    if (isGroup0 !== (group === GROUP.zero)) return false;
-    if (group === GROUP.nonSecure) return level === 3 || !secure;
-    if (group === GROUP.secure) return secure;
-    return this.#options.isSingleState() || secure;
   }
 
   #end(isGroup0: boolean, interrupt: number, access: GicAccess): void {
     const isLpi = interrupt >= LPI_BASE;
     if (isLpi ? !this.#options.hasLpis : interrupt >= INTERRUPT_COUNT) return;
     const group = this.#activeGroup();
-    if (group === undefined || !this.#mayEnd(group, isGroup0, access)) return;
+    if (group === undefined || !mayEnd(group, isGroup0, access, this.#options.isSingleState())) return;
     const bits = at(this.state.activePriorities, group);
     this.state.activePriorities[group] = bits & bits - 1;
     if (!isLpi && !this.#splitsEnd(access)) this.#options.deactivate(interrupt);
@@ -257,17 +232,8 @@ export class GicV3CpuInterface implements GicCpuInterface {
 
   #deactivate(interrupt: number, access: GicAccess): void {
     if (interrupt >= INTERRUPT_COUNT || !this.#splitsEnd(access)) return;
-    if (this.#mayDeactivate(this.#options.groupOf(interrupt), access)) this.#options.deactivate(interrupt);
-  }
-
-  /** Whether ICC_DIR_EL1 acts on a group (IHI 0069, ICC_DIR_EL1). */
-  #mayDeactivate(group: Group, access: GicAccess): boolean {
-    if (access.level === 3) return true;
-    const isGroup0 = group === GROUP.zero, isSingle = this.#options.isSingleState();
-    if (isGroup0 ? access.fiqToMonitor : access.irqToMonitor) return false;
-    if (access.secure) return true;
-    if (access.level === 1 && (isGroup0 ? access.fiqToHypervisor : access.irqToHypervisor)) return false;
-    return isGroup0 ? isSingle : !this.#isSecure(group);
+    const { groupOf, isSingleState } = this.#options;
+    if (mayDeactivate(groupOf(interrupt), access, isSingleState())) this.#options.deactivate(interrupt);
   }
 
   /** Secure EL1 with CBPR uses ICC_BPR0_EL1; Non-secure software then reads one more, and does not write. */
