@@ -12,6 +12,7 @@ import {
 } from "./cpu/performance_counters.ts";
 import { takeException } from "./cpu/take_exception.ts";
 import { NO_DEADLINE } from "./clock.ts";
+import { CompiledEngine } from "./engine/compiled.ts";
 import type { Engine } from "./engine/engine.ts";
 import { ReferenceEngine } from "./engine/reference.ts";
 import { ThreadedEngine } from "./engine/threaded.ts";
@@ -30,6 +31,7 @@ import type { DiskContents } from "./storage/disk.ts";
 export const ENGINES: Readonly<Record<string, () => Engine>> = {
   reference: () => new ReferenceEngine(),
   threaded:  () => new ThreadedEngine(),
+  compiled:  () => new CompiledEngine(),
 };
 
 /** The engine of machines that are not told which. */

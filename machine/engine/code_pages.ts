@@ -1,5 +1,6 @@
 /** Decoded code: pages of records in the machine's memory, one record for each word, made when it is first executed. */
 import { PAGE_CODE, PAGE_SIZE, type PhysicalMemory } from "../memory/physical.ts";
+import { SIDE, SIDE_SIZE } from "./compiled_layout.ts";
 import type { Operands } from "./shape.ts";
 
 /** Bytes of a record. */
@@ -12,7 +13,14 @@ export const PAGE_WORDS: number = PAGE_SIZE / 4;
 export const RECORDS_SIZE: number = (PAGE_WORDS + 1) * RECORD_SIZE + 32;
 
 /** Handlers that every module has, by number; those of shapes follow. */
-export const HANDLER = { undecoded: 0, evaluated: 1, awaited: 2, pageEnd: 3, first: 4 } as const;
+export const HANDLER = { undecoded: 0, evaluated: 1, awaited: 2, pageEnd: 3, compiled: 4, first: 5 } as const;
+
+/** Bytes beside a page's records: one SIDE for each. */
+const SIDES_SIZE = RECORDS_SIZE / RECORD_SIZE * SIDE_SIZE;
+/** In the SIDE of the last record: index of the page's region in the table of functions, and calls until it is hot. */
+export const PAGE_SIDE = { region: PAGE_WORDS * SIDE_SIZE, heat: PAGE_WORDS * SIDE_SIZE + 4 } as const;
+/** Branches into a page, of those that the loop of handlers sees, until it is worth compiling. */
+const HEAT = 4096;
 
 /** Writes to a page's words after which it counts as data again. */
 const WRITES_ALLOWED = 64;
@@ -31,16 +39,22 @@ export interface CodePage {
 
 /** All pages of records of a machine. */
 export class CodePages {
-  readonly #arena: number;
+  /** Offset of the first page's records. */
+  readonly arena: number;
+  /** Offset of the SIDE of the first record; those of others follow at SIDE_SIZE / RECORD_SIZE of the distance. */
+  readonly sides: number;
   readonly #capacity: number;
+  /** Called when code was written: a page's region must not be called again. */
+  regionDropped: (page: CodePage, region: number) => void = () => {};
   #pages: CodePage[] = [];
   #byHostPage = new Map<number, CodePage[]>();
   #writes = new Map<number, number>();
 
   /** Takes most of what is left of the memory's host part. */
   constructor(private readonly memory: PhysicalMemory) {
-    this.#capacity = Math.floor((memory.hostLeft - 2 * PAGE_SIZE) / RECORDS_SIZE);
-    this.#arena = memory.reserveHost(this.#capacity * RECORDS_SIZE);
+    this.#capacity = Math.floor((memory.hostLeft - 4 * PAGE_SIZE) / (RECORDS_SIZE + SIDES_SIZE));
+    this.arena = memory.reserveHost(this.#capacity * RECORDS_SIZE);
+    this.sides = memory.reserveHost(this.#capacity * SIDES_SIZE);
   }
 
   /** The records of a page at a virtual address, new or old; undefined when there is no room before a `drop`. */
@@ -49,19 +63,71 @@ export class CodePages {
     const found = pages.find((page) => page.address === address && page.guarded === guarded);
     if (found !== undefined) return found;
     if (this.#pages.length >= this.#capacity) return undefined;
-    const base = this.#arena + this.#pages.length * RECORDS_SIZE;
+    const base = this.arena + this.#pages.length * RECORDS_SIZE;
     const page: CodePage = { base, hostPage, address, guarded };
     this.#pages.push(page);
     this.#byHostPage.set(hostPage, [...pages, page]);
     const { view } = this.memory, end = base + PAGE_WORDS * RECORD_SIZE;
     view.setUint16(end + RECORD.handler, HANDLER.pageEnd, true);
     view.setBigUint64(end + RECORD.wide0, BigInt.asUintN(64, address + BigInt(PAGE_SIZE)), true);
+    view.setInt32(this.sideOf(base) + PAGE_SIDE.heat, HEAT, true);
     return page;
+  }
+
+  /** Offset of what is beside a record. */
+  sideOf(record: number): number {
+    return this.sides + (record - this.arena) / RECORD_SIZE * SIDE_SIZE;
+  }
+
+  /** Puts a page's region, an index in the table of functions, in front of the handlers of the words it is entered at. */
+  setRegion({ base }: CodePage, region: number, entries: readonly number[]): void {
+    const { view } = this.memory, side = this.sideOf(base);
+    view.setUint32(side + PAGE_SIDE.region, region, true);
+    for (const [index, word] of entries.entries()) {
+      const record = base + word * RECORD_SIZE, at = side + word * SIDE_SIZE;
+      view.setUint16(at + SIDE.handler, view.getUint16(record + RECORD.handler, true), true);
+      view.setUint16(at + SIDE.entry, index + 1, true);
+      view.setUint16(at + SIDE.word, word, true);
+      view.setUint16(record + RECORD.handler, HANDLER.compiled, true);
+    }
+  }
+
+  /** Takes a page's region away; its index, or 0 when it had none. */
+  takeRegion({ base }: CodePage): number {
+    const { view } = this.memory, side = this.sideOf(base);
+    const region = view.getUint32(side + PAGE_SIDE.region, true);
+    if (region === 0) return 0;
+    view.setUint32(side + PAGE_SIDE.region, 0, true);
+    for (let word = 0; word < PAGE_WORDS; word++) {
+      const record = base + word * RECORD_SIZE, at = side + word * SIDE_SIZE;
+      if (view.getUint16(at + SIDE.entry, true) === 0) continue;
+      view.setUint16(record + RECORD.handler, view.getUint16(at + SIDE.handler, true), true);
+      view.setUint16(at + SIDE.entry, 0, true);
+    }
+    return region;
+  }
+
+  /** True when a page has a region. */
+  hasRegion({ base }: CodePage): boolean {
+    return this.memory.view.getUint32(this.sideOf(base) + PAGE_SIDE.region, true) !== 0;
+  }
+
+  /** Sets how many more branches into a page make it hot. */
+  setHeat({ base }: CodePage, heat: number): void {
+    this.memory.view.setInt32(this.sideOf(base) + PAGE_SIDE.heat, heat, true);
+  }
+
+  /** Takes from it; what is left. */
+  takeHeat({ base }: CodePage, by: number): number {
+    const { view } = this.memory, at = this.sideOf(base) + PAGE_SIDE.heat;
+    const heat = view.getInt32(at, true) - by;
+    view.setInt32(at, heat, true);
+    return heat;
   }
 
   /** The page that a record is in. */
   pageOf(record: number): CodePage {
-    return this.#pages[Math.floor((record - this.#arena) / RECORDS_SIZE)] as CodePage;
+    return this.#pages[Math.floor((record - this.arena) / RECORDS_SIZE)] as CodePage;
   }
 
   /** Address of a record's instruction. */
@@ -78,7 +144,13 @@ export class CodePages {
 
   /** Number of a record's handler. */
   handlerOf(record: number): number {
-    return this.memory.view.getUint16(record + RECORD.handler, true);
+    return this.memory.view.getUint16(this.#handlerAt(record), true);
+  }
+
+  /** Offset of the number of a record's handler, which is beside the record while a region is entered there. */
+  #handlerAt(record: number): number {
+    const isEntry = this.memory.view.getUint16(record + RECORD.handler, true) === HANDLER.compiled;
+    return isEntry ? this.sideOf(record) + SIDE.handler : record + RECORD.handler;
   }
 
   /** Fills a record and marks the page that its word is in, so that writes to it are noticed. */
@@ -86,7 +158,7 @@ export class CodePages {
     const { view } = this.memory;
     const { base, hostPage } = this.pageOf(record);
     this.memory.mark(hostPage / PAGE_SIZE, PAGE_CODE);
-    view.setUint16(record + RECORD.handler, handler, true);
+    view.setUint16(this.#handlerAt(record), handler, true);
     if (operands === undefined) return;
     const { registers, wide, narrow, target } = operands;
     for (const [index, offset] of registers.entries()) {
@@ -119,7 +191,9 @@ export class CodePages {
   }
 
   #reset(hostPage: number, first: number, last: number): void {
-    for (const { base } of this.#byHostPage.get(hostPage) ?? []) {
+    for (const page of this.#byHostPage.get(hostPage) ?? []) {
+      const { base } = page, region = this.takeRegion(page);
+      if (region !== 0) this.regionDropped(page, region);
       for (let word = first >> 2; word <= last >> 2; word++) {
         this.memory.view.setUint16(base + word * RECORD_SIZE, HANDLER.undecoded, true);
       }
@@ -136,7 +210,9 @@ export class CodePages {
   /** Forgets all records; whoever keeps addresses of records must forget them too. */
   drop(): void {
     for (const hostPage of this.#byHostPage.keys()) this.#forget(hostPage);
-    this.memory.bytes.fill(0, this.#arena, this.#arena + this.#pages.length * RECORDS_SIZE);
+    const { bytes } = this.memory, count = this.#pages.length;
+    bytes.fill(0, this.arena, this.arena + count * RECORDS_SIZE);
+    bytes.fill(0, this.sides, this.sides + count * SIDES_SIZE);
     this.#pages = [];
     this.#byHostPage.clear();
     this.#writes.clear();

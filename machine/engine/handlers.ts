@@ -68,6 +68,7 @@ export class Handlers {
     private readonly memory: PhysicalMemory,
     private readonly layout: CodeLayout,
     private readonly imports: ThreadedImports,
+    private readonly regions: WebAssembly.Table | undefined,
   ) {
     this.#run = this.#generate();
   }
@@ -83,7 +84,7 @@ export class Handlers {
     const bytes = generateModule(this.#shapes, this.layout, pages);
     const { access, evaluate } = this.imports;
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-      env: { memory, access, evaluate },
+      env: { memory, access, evaluate, ...(this.regions && { regions: this.regions }) },
     });
     this.#generated = this.#shapes.length;
     return instance.exports["run"] as ThreadedRun;
@@ -110,6 +111,20 @@ export class Handlers {
     if (number < 0) return EVALUATED;
     const isGenerated = number < HANDLER.first + this.#generated;
     return { handler: isGenerated ? number : HANDLER.awaited, operands };
+  }
+
+  /** The shape and operands of a word that has a handler, generated or not. */
+  shapeAt(
+    cpu: Cpu,
+    word: number,
+    pc: bigint,
+    guarded: boolean,
+  ): { shape: Shape; operands: Operands } | undefined {
+    const key = guarded ? word + 2 ** 32 : word;
+    const { number, operands } = this.#words.get(key) ?? this.#relativeAt(key, pc) ??
+      this.#decode(cpu, word, pc, guarded);
+    const shape = this.#shapes[number - HANDLER.first];
+    return shape === undefined || operands === undefined ? undefined : { shape, operands };
   }
 
   /** Number −1 stands for evaluation. */

@@ -8,10 +8,12 @@ import { CPU_STATE_SIZE, SLOT_PC } from "../cpu/registers.ts";
 import type { PhysicalAddress } from "../address.ts";
 import { copyBytes, pageEntry } from "../cpu/place.ts";
 import { PAGE_DIRTY, type PhysicalMemory } from "../memory/physical.ts";
-import { CodePages, HANDLER, RECORD_SIZE } from "./code_pages.ts";
+import { CodePages, HANDLER, PAGE_WORDS, RECORD_SIZE } from "./code_pages.ts";
 import type { Engine } from "./engine.ts";
+import { FrontTables } from "./front_table.ts";
 import { Handlers } from "./handlers.ts";
 import { ReferenceEngine } from "./reference.ts";
+import { Regions } from "./regions.ts";
 import {
   ANSWER,
   type CodeLayout,
@@ -25,6 +27,14 @@ import {
 /** The largest budget of one call, so that steps left fit in 32 bits. */
 const LARGEST_BURST = 2 ** 30;
 
+/** Instructions decoded at once. */
+const DECODED_AHEAD = 64;
+
+/** True for B, BR, RET and ERET: what follows them in memory is not what follows in execution. */
+function isJump(word: number): boolean {
+  return word >>> 26 === 0b000101 || (word >>> 25 === 0b1101011 && (word >>> 21 & 0xf) !== 1);
+}
+
 /** Halves of a program counter, without arithmetic on bigints. */
 const WIDE = new BigUint64Array(1);
 const HALVES = new Uint32Array(WIDE.buffer);
@@ -35,7 +45,9 @@ const HALVES = new Uint32Array(WIDE.buffer);
  */
 export class ThreadedEngine implements Engine {
   /** Name on the command line. */
-  readonly name = "threaded";
+  readonly name: string = "threaded";
+  /** Hot pages are compiled. */
+  protected readonly compiles: boolean = false;
   readonly #reference = new ReferenceEngine();
   #code: GeneratedCode | undefined;
 
@@ -44,7 +56,8 @@ export class ThreadedEngine implements Engine {
     if (cpu.attention || cpu.illegal || cpu.surroundings.events.wantsSteps || mayBreakAnywhere(cpu)) {
       return this.#reference.run(cpu, budget);
     }
-    this.#code ??= new GeneratedCode(cpu.surroundings.memory, cpu.surroundings.cpus, this.#reference);
+    const { memory, cpus } = cpu.surroundings;
+    this.#code ??= new GeneratedCode(memory, cpus, this.#reference, this.compiles);
     this.#code.run(cpu, Math.min(budget, LARGEST_BURST));
   }
 }
@@ -58,12 +71,18 @@ class GeneratedCode {
   #cpu!: Cpu;
   /** Instant at which no steps are left. */
   #end = 0;
+  /** Instant at which code that was entered has none left. */
+  #sliceEnd = 0;
   /** `evaluate` came back because a step ended the burst. */
   #burstEnded = false;
   #isRunning = false;
   /** Records whose handlers are not generated yet. */
   #awaited: number[] = [];
   #isDropDue = false;
+  readonly #regions: Regions | undefined;
+  /** Tables of each CPU for compiled code. */
+  readonly #fronts: readonly FrontTables[];
+  readonly #marked = { count: 0 };
   /** That of the TLB when code was entered. */
   #generation = 0;
 
@@ -71,15 +90,22 @@ class GeneratedCode {
     private readonly memory: PhysicalMemory,
     private readonly cpus: readonly Cpu[],
     private readonly reference: ReferenceEngine,
+    compiles: boolean,
   ) {
     this.#shared = memory.reserveHost(4096);
     this.#words = new Int32Array(memory.memory.buffer as ArrayBuffer, this.#shared, 32);
+    this.#fronts = compiles ? cpus.map(({ tlb }) => new FrontTables(memory, tlb, this.#marked)) : [];
     this.#pages = new CodePages(memory);
-    this.#handlers = new Handlers(memory, this.#layout(), {
+    const layout = this.#layout(compiles);
+    this.#regions = compiles ? new Regions(memory, this.#pages, layout) : undefined;
+    const imports = {
       // Addresses come as signed numbers.
-      access: (record, left, address, descriptor) => this.#access(record >>> 0, left, address, descriptor),
-      evaluate: (record, left) => this.#evaluate(record >>> 0, left),
-    });
+      access: (record: number, left: number, address: bigint, descriptor: number) =>
+        this.#access(record >>> 0, left, address, descriptor),
+      evaluate: (record: number, left: number) => this.#evaluate(record >>> 0, left),
+    };
+    this.#handlers = new Handlers(memory, layout, imports, this.#regions?.table);
+    if (compiles) memory.marksChanged = () => void this.#marked.count++;
     memory.codeObserver = {
       written: (hostOffset, size) => this.#pages.written(hostOffset, size),
       dropped: () => this.#dropLater(),
@@ -87,8 +113,8 @@ class GeneratedCode {
     };
   }
 
-  #layout(): CodeLayout {
-    const { memory, cpus } = this;
+  #layout(compiles: boolean): CodeLayout {
+    const { memory, cpus } = this, { arena, sides } = this.#pages;
     const only = cpus.length === 1 ? cpus[0] : undefined;
     const cpu0 = cpus[0] as Cpu;
     return {
@@ -97,6 +123,7 @@ class GeneratedCode {
       shared: this.#shared,
       pageFlags: memory.pageFlags.byteOffset,
       cpu: only && { state: 0, tlb: only.tlb.offset },
+      regions: compiles ? { arena, sides } : undefined,
     };
   }
 
@@ -110,6 +137,7 @@ class GeneratedCode {
     this.#isDropDue = false;
     this.#awaited = [];
     this.#pages.drop();
+    this.#regions?.drop();
     for (const { tlb } of this.cpus) tlb.code.clear();
   }
 
@@ -120,7 +148,10 @@ class GeneratedCode {
     this.#end = clock.instant + budget;
     this.#put(SHARED.floatEnabled, 0);
     this.#put(SHARED.zeroEnabled, 0);
-    this.#put(SHARED.exclusivesAlone, this.#areExclusivesAlone(cpu) ? 1 : 0);
+    const areAlone = this.#areExclusivesAlone(cpu);
+    this.#put(SHARED.exclusivesAlone, areAlone ? 1 : 0);
+    // Code marks what a monitor watches without a word: writes that pass unseen are for where no other is open.
+    if (!areAlone) this.#marked.count++;
     this.#put(SHARED.branchLeft, -1);
     this.#put(SHARED.quiet, isQuiet(cpu) ? 1 : 0);
     this.#put(SHARED.privileged, cpu.el > 0 && cpu.spSel === 1 ? 1 : 0);
@@ -153,7 +184,8 @@ class GeneratedCode {
     this.#put(SHARED.rest, 0);
     this.#isRunning = true;
     this.#generation = tlb.generation;
-    const left = this.#end - clock.instant;
+    const left = Math.min(this.#end - clock.instant, this.#regions?.slice ?? LARGEST_BURST);
+    this.#sliceEnd = clock.instant + left;
     const reason = this.#handlers.run(record, left, index * CPU_STATE_SIZE, tlb.offset);
     this.#isRunning = false;
     const goesOn = this.#cameBack(reason);
@@ -166,7 +198,7 @@ class GeneratedCode {
     const cpu = this.#cpu, { clock } = cpu.surroundings;
     if (reason === REASON.evaluated) return !this.#burstEnded;
     const left = this.#get(SHARED.left) + this.#get(SHARED.rest);
-    clock.instant = this.#end - left;
+    clock.instant = this.#sliceEnd - left;
     if (reason !== REASON.faulted) this.#branchTypeAt(left);
     if (reason === REASON.branched) {
       cpu.slots[SLOT_PC] = this.memory.view.getBigUint64(this.#shared + SHARED.target, true);
@@ -181,11 +213,17 @@ class GeneratedCode {
         clock.instant++;
         return false;
       case REASON.undecoded:
-        this.#decode(record);
+        this.#decodeFrom(record);
+        return true;
+      case REASON.hot:
+        this.#regions?.add(this.#pages.pageOf(record), cpu, this.#handlers);
         return true;
       case REASON.awaited:
         if (this.#handlers.await(cpu)) this.#decodeAwaited();
         return this.#stepOnce();
+      case REASON.limit:
+        this.#regions?.sample(this.#pages.pageOf(record), cpu, this.#handlers);
+        return !cpu.attention && !clock.changed;
       default: // No steps are left, or an access asked to stop.
         return !cpu.attention && !clock.changed;
     }
@@ -217,6 +255,9 @@ class GeneratedCode {
     words[1] = lower === 0 ? -1 : 0;
     words[2] = upper === 0 ? -1 : upper;
     words[3] = upper === 0 ? -1 : 0;
+    if (this.#regions !== undefined) {
+      words[SHARED.front >> 2] = (this.#fronts[this.#cpu.index] as FrontTables).select(lower, upper);
+    }
   }
 
   /** The record of the instruction at the PC, or 0 where translation or the address are not plain. */
@@ -243,13 +284,28 @@ class GeneratedCode {
     return page.base + (low & 0xffc) * (RECORD_SIZE / 4);
   }
 
-  #decode(record: number): void {
+  /** Decodes the record's instruction and those that execution may run into after it. */
+  #decodeFrom(record: number): void {
+    const page = this.#pages.pageOf(record), end = page.base + PAGE_WORDS * RECORD_SIZE;
+    const last = Math.min(end, record + DECODED_AHEAD * RECORD_SIZE);
+    for (let at = record; at < last; at += RECORD_SIZE) {
+      if (this.#pages.handlerOf(at) !== HANDLER.undecoded) return;
+      if (this.#decode(at)) return;
+    }
+  }
+
+  /** Decodes a record's instruction; true when it is a branch that always branches away. */
+  #decode(record: number): boolean {
     const word = this.memory.view.getUint32(this.#pages.hostOffsetOf(record), true);
     const { guarded } = this.#pages.pageOf(record), pc = this.#pages.addressOf(record);
-    if (hasBreakpoint(this.cpus, pc)) return this.#pages.write(record, HANDLER.evaluated, undefined);
+    if (hasBreakpoint(this.cpus, pc)) {
+      this.#pages.write(record, HANDLER.evaluated, undefined);
+      return true;
+    }
     const { handler, operands } = this.#handlers.decode(this.#cpu, word, pc, guarded);
     this.#pages.write(record, handler, operands);
     if (handler === HANDLER.awaited) this.#awaited.push(record);
+    return isJump(word);
   }
 
   /** Gives the records that waited for their handlers these. */
@@ -263,7 +319,7 @@ class GeneratedCode {
   #access(record: number, left: number, address: bigint, descriptor: number): number {
     const cpu = this.#cpu, { clock } = cpu.surroundings;
     const rest = this.#get(SHARED.rest);
-    clock.instant = this.#end - left - rest - 1;
+    clock.instant = this.#sliceEnd - left - rest - 1;
     if (!this.#accessPage(address, descriptor)) {
       cpu.slots[SLOT_PC] = this.#pages.addressOf(record);
       this.#accessAnything(BigInt.asUintN(64, address), descriptor);
@@ -326,7 +382,7 @@ class GeneratedCode {
     const cpu = this.#cpu, { clock } = cpu.surroundings;
     const pc = this.#pages.addressOf(record);
     cpu.slots[SLOT_PC] = pc;
-    clock.instant = this.#end - left - 1;
+    clock.instant = this.#sliceEnd - left - 1;
     this.#branchTypeAt(left + 1);
     this.#burstEnded = !this.#stepOnce();
     if (this.#burstEnded || this.#mustLookAgain() || cpu.branchType !== 0) return 0;

@@ -30,6 +30,8 @@ export const SHARED = {
   exclusivesAlone: 72,
   /** 1 while system instructions have no more than their plain effect (quiet.ts), 4 bytes. */
   quiet: 76,
+  /** Offset of the present front table, 4 bytes. */
+  front: 80,
 } as const;
 
 /** Why generated code comes back to the driver. */
@@ -46,6 +48,8 @@ export const REASON = {
   faulted: 4,
   /** The driver's `evaluate` executed a step and wants control. */
   evaluated: 5,
+  /** The record's page has become hot; the record is the next. */
+  hot: 6,
 } as const;
 
 /** What a slow access does: the operation, its size in bytes and its kind, in one number. */
@@ -89,6 +93,8 @@ export interface CodeLayout {
   readonly cpu: { readonly state: number; readonly tlb: number } | undefined;
   /** Some strict model is on: barriers have something to wait for, and registers that were written may not be in force. */
   readonly isStrict: boolean;
+  /** Where records and what is beside them are, for an engine that compiles regions. */
+  readonly regions: { readonly arena: number; readonly sides: number } | undefined;
   /** Branches to registers set BTYPE (FEAT_BTI). */
   readonly hasBranchTypes: boolean;
 }

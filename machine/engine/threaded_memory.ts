@@ -305,7 +305,8 @@ export function loadWidth(code: CodeWriter, width: number, offset = 0): void {
   else code.i32Load8U(offset);
 }
 
-function storeWidth(code: CodeWriter, width: number, offset = 0): void {
+/** Writes the value on the stack, of a width, to the address below it. */
+export function storeWidth(code: CodeWriter, width: number, offset = 0): void {
   if (width === 128) code.v128Store(offset);
   else if (width === 64) code.i64Store(offset);
   else if (width === 32) code.i32Store(offset);

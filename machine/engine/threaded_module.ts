@@ -7,7 +7,8 @@ import type { IrNode } from "../ir/operations.ts";
 import { MARK_GUARDED } from "../memory/tlb.ts";
 import type { CodeWriter, Label } from "../wasm/code_writer.ts";
 import { ModuleWriter } from "../wasm/module_writer.ts";
-import { HANDLER, RECORD, RECORD_SIZE } from "./code_pages.ts";
+import { HANDLER, PAGE_SIDE, RECORD, RECORD_SIZE } from "./code_pages.ts";
+import { LEFT_PAGE, regionType, SIDE, SIDE_SIZE, STOPPED } from "./compiled_layout.ts";
 import type { Shape } from "./shape.ts";
 import { isSupported, ThreadedBackend } from "./threaded_backend.ts";
 import { type CodeLayout, type HandlerFunctions, LOCAL, REASON, SHARED } from "./threaded_layout.ts";
@@ -43,11 +44,12 @@ export function generateModule(
     module.type(["i32", "i32", "i64", "i32"], ["i32"]),
   );
   const evaluate = module.importFunction("env", "evaluate", module.type(["i32", "i32"], ["i32"]));
+  if (layout.regions !== undefined) module.importTable("env", "regions", 1);
   const unaligned = unalignedFunctions(module, layout);
   const run = module.declare(module.type(["i32", "i32", "i32", "i32"], ["i32"]));
   module.exportFunction("run", run);
   const code = module.define(run, 1 << 16);
-  new RunFunction(code, layout, { access, unaligned }, evaluate).generate(shapes);
+  new RunFunction(code, layout, { access, unaligned }, evaluate, regionType(module)).generate(shapes);
   return module.finish();
 }
 
@@ -64,15 +66,18 @@ function unalignedFunctions(module: ModuleWriter, layout: CodeLayout): HandlerFu
 /** The one function. */
 class RunFunction {
   readonly #reason: number;
+  readonly #handler: number;
 
   constructor(
     private readonly code: CodeWriter,
     private readonly layout: CodeLayout,
     private readonly functions: HandlerFunctions,
     private readonly evaluate: number,
+    private readonly regionType: number,
   ) {
     if (code.takeLocal("i64") !== LOCAL.target) throw new RangeError("The target is the first local");
     this.#reason = code.takeLocal("i32");
+    this.#handler = code.takeLocal("i32");
   }
 
   /**
@@ -85,15 +90,19 @@ class RunFunction {
     const next = code.loop();
     const evaluate = code.block(), fault = code.block(), limit = code.block(), branch = code.block();
     const handlers: Label[] = [];
+    const again = this.#nextHandler(limit);
     const count = HANDLER.first + shapes.length;
     for (let handler = count - 1; handler >= 0; handler--) handlers[handler] = code.block();
-    this.#dispatch(handlers, limit);
+    code.localGet(this.#handler);
+    code.brTable(handlers, handlers[HANDLER.undecoded] as Label);
     const backend = new ThreadedBackend(code, this.layout, this.functions, { next, branch, fault, evaluate });
     this.#fixedHandlers(evaluate, branch, exit);
+    this.#compiled({ again, branch, limit, exit });
     for (const { nodes } of shapes) {
       code.end();
-      this.#handler(nodes, backend);
+      this.#shape(nodes, backend);
     }
+    code.end(); // again
     code.end(); // branch
     this.#branch(next, exit);
     code.end(); // limit
@@ -107,7 +116,8 @@ class RunFunction {
     this.#exit();
   }
 
-  #dispatch(handlers: readonly Label[], limit: Label): void {
+  /** Counts a step and opens the loop that goes to the handler of a number. */
+  #nextHandler(limit: Label): Label {
     const { code } = this;
     code.localGet(LOCAL.left);
     code.i32Eqz();
@@ -115,7 +125,8 @@ class RunFunction {
     this.#countStep(-1);
     code.localGet(LOCAL.record);
     code.i32Load16U(RECORD.handler);
-    code.brTable(handlers, handlers[HANDLER.undecoded] as Label);
+    code.localSet(this.#handler);
+    return code.loop();
   }
 
   #countStep(by: number): void {
@@ -145,7 +156,7 @@ class RunFunction {
     code.br(branch);
   }
 
-  #handler(nodes: readonly IrNode[], backend: ThreadedBackend): void {
+  #shape(nodes: readonly IrNode[], backend: ThreadedBackend): void {
     emitInstruction(nodes, this.code, backend);
     if (!nodes.some(({ op }) => op === "branch")) backend.following();
   }
@@ -171,7 +182,125 @@ class RunFunction {
     code.i32Mul();
     code.i32Add();
     code.localSet(LOCAL.record);
+    this.#warm(() => tlb.entryPage(entry, "code"), exit);
     code.br(next);
+  }
+
+  /** Counts a branch into the page whose first record `page` pushes; comes back when it has become hot. */
+  #warm(page: () => void, exit: Label): void {
+    const { code, layout: { regions } } = this;
+    if (regions === undefined) return;
+    const side = code.takeLocal("i32"), heat = code.takeLocal("i32");
+    page();
+    this.#toSide(regions);
+    code.localTee(side);
+    code.localGet(side);
+    code.i32Load(PAGE_SIDE.heat);
+    code.i32Const(1);
+    code.i32Sub();
+    code.localTee(heat);
+    code.i32Store(PAGE_SIDE.heat);
+    code.localGet(heat);
+    code.i32Eqz();
+    code.if();
+    this.#leave(REASON.hot, exit);
+    code.end();
+    code.releaseLocal(side);
+    code.releaseLocal(heat);
+  }
+
+  /** Replaces the offset of a record by that of what is beside it. */
+  #toSide({ arena, sides }: NonNullable<CodeLayout["regions"]>): void {
+    const { code } = this;
+    code.i32Const(arena);
+    code.i32Sub();
+    code.i32Const(31 - Math.clz32(RECORD_SIZE / SIDE_SIZE));
+    code.i32ShrU();
+    code.i32Const(sides);
+    code.i32Add();
+  }
+
+  /** Calls the region of the record's page; where it stops, the instruction is executed by its own handler. */
+  #compiled({ again, branch, limit, exit }: Record<"again" | "branch" | "limit" | "exit", Label>): void {
+    const { code, layout: { regions, shared } } = this;
+    code.end(); // compiled
+    if (regions === undefined) return code.unreachable();
+    this.#countStep(1);
+    const [side, word, where] = [code.takeLocal("i32"), code.takeLocal("i32"), code.takeLocal("i32")];
+    code.localGet(LOCAL.record);
+    this.#toSide(regions);
+    code.localTee(side);
+    code.i32Load16U(SIDE.word);
+    code.localTee(word);
+    code.localGet(LOCAL.left);
+    code.localGet(side);
+    code.localGet(word);
+    code.i32Const(SIDE_SIZE);
+    code.i32Mul();
+    code.i32Sub();
+    code.localTee(side);
+    code.localGet(LOCAL.state);
+    code.localGet(LOCAL.tlb);
+    code.localGet(side);
+    code.i32Load(PAGE_SIDE.region);
+    code.callIndirect(this.regionType);
+    code.localSet(where);
+    code.localSet(LOCAL.left);
+    code.localGet(where);
+    code.i32Const(LEFT_PAGE);
+    code.i32Eq();
+    code.if();
+    code.i32Const(0);
+    code.i64Load(shared + SHARED.target);
+    code.localSet(LOCAL.target);
+    code.br(branch);
+    code.end();
+    // On to the record where it stopped.
+    code.localGet(LOCAL.record);
+    code.localGet(where);
+    code.i32Const(STOPPED - 1);
+    code.i32And();
+    code.localGet(word);
+    code.i32Sub();
+    code.i32Const(RECORD_SIZE);
+    code.i32Mul();
+    code.i32Add();
+    code.localSet(LOCAL.record);
+    code.localGet(where);
+    code.i32Const(STOPPED);
+    code.i32LtU();
+    code.if();
+    this.#warm(() => this.#pageOf(side, regions), exit);
+    code.end();
+    code.localGet(LOCAL.left);
+    code.i32Eqz();
+    code.brIf(limit);
+    this.#countStep(-1);
+    code.localGet(LOCAL.record);
+    code.i32Load16U(RECORD.handler);
+    code.localTee(this.#handler);
+    code.i32Const(HANDLER.compiled);
+    code.i32Eq();
+    code.if();
+    code.localGet(LOCAL.record);
+    this.#toSide(regions);
+    code.i32Load16U(SIDE.handler);
+    code.localSet(this.#handler);
+    code.end();
+    code.br(again);
+    for (const local of [side, word, where]) code.releaseLocal(local);
+  }
+
+  /** Pushes the offset of the first record of the page whose sides begin at a local. */
+  #pageOf(side: number, { arena, sides }: NonNullable<CodeLayout["regions"]>): void {
+    const { code } = this;
+    code.localGet(side);
+    code.i32Const(sides);
+    code.i32Sub();
+    code.i32Const(31 - Math.clz32(RECORD_SIZE / SIDE_SIZE));
+    code.i32Shl();
+    code.i32Const(arena);
+    code.i32Add();
   }
 
   /** A branch that set BTYPE and leads to a guarded page is looked at by the driver. */

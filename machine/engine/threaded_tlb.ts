@@ -1,7 +1,7 @@
 /** How generated code finds pages: the TLB's tables, and the marks that stop a plain write. */
 import { PAGE_DIRTY } from "../memory/physical.ts";
 import { ENTRY_HOST_PAGE, ENTRY_MARKS, MARK_ALIGNED, TABLE_OFFSETS, TLB_ENTRIES } from "../memory/tlb.ts";
-import type { CodeWriter } from "../wasm/code_writer.ts";
+import type { CodeWriter, Label } from "../wasm/code_writer.ts";
 import { type CodeLayout, LOCAL, SHARED } from "./threaded_layout.ts";
 
 /** A table of translations. */
@@ -103,35 +103,73 @@ export class TlbCode {
 
   /** The body of `HandlerFunctions.unaligned`: parameters are address, size and TLB. */
   unalignedFunction(kind: "read" | "write"): void {
-    const { code } = this, address = 0, size = 1, tlb = 2;
-    const entry = code.takeLocal("i32");
+    const { code } = this;
+    const entry = code.takeLocal("i32"), host = code.takeLocal("i32");
     const other = code.block();
+    this.findPlain(kind, { address: 0, size: 1, tlb: 2, entry, host }, other);
+    code.localGet(host);
+    code.return();
+    code.end();
+    code.i32Const(0);
+  }
+
+  /**
+   * Leaves the offset in memory of an access, which may be misaligned unless its size is negative, in `host`, or goes to
+   * `other`.
+   */
+  findPlain(
+    kind: "read" | "write",
+    local: { readonly [Name in "address" | "size" | "tlb" | "entry" | "host"]: number },
+    other: Label,
+  ): void {
+    const { code } = this, { address, size, tlb, entry, host } = local;
     this.lookUp(address, entry, kind, BigInt.asUintN(64, -4096n), tlb);
     code.brIf(other);
+    // Alignment is asked for by the size or by the page: then the low bits of the address must be clear.
+    code.localGet(size);
+    code.i32Const(0);
+    code.i32LtS();
     this.entryMarks(entry, kind);
     code.i32Const(MARK_ALIGNED);
     code.i32And();
+    code.i32Or();
+    code.if();
+    this.#magnitude(size);
+    code.i32Const(1);
+    code.i32Sub();
+    code.localGet(address);
+    code.i32WrapI64();
+    code.i32And();
     code.brIf(other);
+    code.end();
     code.localGet(address);
     code.i32WrapI64();
     code.i32Const(0xfff);
     code.i32And();
-    code.localGet(size);
+    this.#magnitude(size);
     code.i32Add();
     code.i32Const(4096);
     code.i32GtU();
     code.brIf(other);
     this.hostAddress(address, entry, kind);
-    code.localSet(entry);
-    if (kind === "write") {
-      code.localGet(entry);
-      this.isMarkedDirty();
-      code.i32Eqz();
-      code.brIf(other);
-    }
-    code.localGet(entry);
-    code.return();
-    code.end();
+    code.localSet(host);
+    if (kind === "read") return;
+    code.localGet(host);
+    this.isMarkedDirty();
+    code.i32Eqz();
+    code.brIf(other);
+  }
+
+  /** Pushes a local without its sign. */
+  #magnitude(local: number): void {
+    const { code } = this;
+    code.localGet(local);
     code.i32Const(0);
+    code.localGet(local);
+    code.i32Sub();
+    code.localGet(local);
+    code.i32Const(0);
+    code.i32GtS();
+    code.select();
   }
 }

@@ -212,6 +212,7 @@ export class Tlb {
   #numbers = new Map<string, number>();
   #next = CONTEXT_STEP;
   #generation = 0;
+  #translations = 0;
 
   /** Lies in the TLB_SIZE bytes at `offset` of a buffer, a multiple of 16: the machine's memory, or its own. */
   constructor(buffer: ArrayBuffer = new ArrayBuffer(TLB_SIZE), offset = 0) {
@@ -292,8 +293,14 @@ export class Tlb {
     return this.#generation;
   }
 
+  /** Changes whenever a translation may have been forgotten: copies of translations are good while it stays. */
+  get translations(): number {
+    return this.#translations;
+  }
+
   /** Forgets what came from the descriptors of 4 KiB pages at offsets from `first` up to `end`; true if anything did. */
   forget(first: number, end: number): boolean {
+    this.#translations++;
     const wasRead = this.read.forget(first, end), wasWritten = this.write.forget(first, end);
     const wasFetched = this.execute.forget(first, end), wasCode = this.code.forget(first, end);
     if (wasFetched || wasCode) this.#generation++;
@@ -308,6 +315,7 @@ export class Tlb {
   /** Forgets everything; results never depend on when. No context number is used again soon, so no entry is touched. */
   drop(): void {
     this.#generation++;
+    this.#translations++;
     this.forgetControls();
     this.#numbers.clear();
     for (const remembered of this.#remembered) remembered.length = 0;

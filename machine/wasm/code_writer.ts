@@ -31,6 +31,11 @@ export class CodeWriter {
     return this.#code.length;
   }
 
+  /** Blocks that are open. Writes nothing. */
+  get depth(): number {
+    return this.#depth;
+  }
+
   /** A local of a type, for the caller alone until it is released; its content is undefined. Writes nothing. */
   takeLocal(type: ValueType): number {
     return this.#free[type].pop() ?? this.#parameters + this.#locals.push(type) - 1;

@@ -1,0 +1,75 @@
+/** What compiled regions and the loop that calls them share: parameters, results, kinds of pending flags. */
+import type { Label } from "../wasm/code_writer.ts";
+import type { ModuleWriter } from "../wasm/module_writer.ts";
+
+/** Locals of a region's function: its parameters, then those that live as long as it runs. */
+export const REGION_LOCAL = {
+  /** Number of the word in its page at which to go on; at the end, where the page was left. */
+  word: 0,
+  /** Steps left. */
+  left: 1,
+  /** Offset of the page's SIDE table. */
+  side: 2,
+  /** Offset of the CPU's state. */
+  state: 3,
+  /** Offset of the CPU's translations. */
+  tlb: 4,
+  /** Offset of the CPU's front table. */
+  front: 5,
+  /** What made the flags (FLAGS), and its two operands, zero-extended. */
+  flagsKind: 6,
+  flagsA: 7,
+  flagsB: 8,
+  /** Target of a branch to an address. */
+  target: 9,
+} as const;
+
+/** What the flags are of; `none`: they are where they belong. */
+export const FLAGS = {
+  none: 0,
+  sub32: 1,
+  sub64: 2,
+  add32: 3,
+  add64: 4,
+  logic32: 5,
+  logic64: 6,
+  value: 7,
+} as const;
+
+/** Bytes per word of code beside its record, and what is there. */
+export const SIDE_SIZE = 8;
+/** Handler that the word has when no region takes it; entry of its region's function, 0 for none; the word's number. */
+export const SIDE = { handler: 0, entry: 2, word: 4 } as const;
+
+/**
+ * The second result of a region's function, LEFT_PAGE: the address is in SHARED.target; from STOPPED on: the number of
+ * the word whose instruction the caller executes; a smaller number: the word, which has not been compiled.
+ */
+export const LEFT_PAGE = -1, STOPPED = 1 << 16;
+
+/** Types of a region's parameters. */
+export const REGION_PARAMETERS = ["i32", "i32", "i32", "i32", "i32"] as const;
+/** Types of its results: steps left, and where it stopped. */
+export const REGION_RESULTS = ["i32", "i32"] as const;
+
+/** Index of a region function's type. */
+export function regionType(module: ModuleWriter): number {
+  return module.type(REGION_PARAMETERS, REGION_RESULTS);
+}
+
+/** Indices of the functions that regions call. */
+export interface RegionFunctions {
+  /** Offset in memory of a read or write that the front table does not have, or 0: address, size, front, TLB. */
+  readonly read: number;
+  readonly write: number;
+  /** NZCV of a kind and two operands. */
+  readonly flags: number;
+}
+
+/** Where code of a region's instructions goes. */
+export interface RegionLabels {
+  /** The region stops; `word` says where. */
+  readonly stop: Label;
+  /** The page is left for the address in `target`. */
+  readonly leave: Label;
+}

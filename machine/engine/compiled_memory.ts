@@ -1,0 +1,143 @@
+/** How compiled code reaches memory: by the front table, else by functions that ask the TLB; the rest stops the region. */
+import type { Emitter } from "../ir/emit.ts";
+import { valueType } from "../ir/emit.ts";
+import type { IrNode } from "../ir/operations.ts";
+import type { CodeWriter } from "../wasm/code_writer.ts";
+import { REGION_LOCAL, type RegionFunctions } from "./compiled_layout.ts";
+import { FRONT, FRONT_ENTRIES, FRONT_ENTRY_SIZE } from "./front_table.ts";
+import { type CodeLayout } from "./threaded_layout.ts";
+import { loadWidth, storeWidth } from "./threaded_memory.ts";
+import { TlbCode } from "./threaded_tlb.ts";
+
+/** Shift that takes a page's number to its entry's offset. */
+const ENTRY_SHIFT = 12 - (31 - Math.clz32(FRONT_ENTRY_SIZE));
+const ENTRY_MASK = (FRONT_ENTRIES - 1) * FRONT_ENTRY_SIZE;
+
+/** Accesses that the quick paths are for, and whether they may be misaligned there. */
+const QUICK: Readonly<Record<string, boolean>> = {
+  normal: true,
+  ordered: false,
+  lanes8: true,
+  lanes16: true,
+  lanes32: true,
+};
+
+/** True for loads and stores that compiled code does itself where it can. */
+export function isQuickAccess({ op, immediates }: IrNode): boolean {
+  return (op === "load" || op === "store") && (immediates[1] as string) in QUICK;
+}
+
+/** Writes the accesses of one region. */
+export class RegionMemory {
+  /** `stop` writes code that leaves the region before the present instruction. */
+  constructor(
+    private readonly code: CodeWriter,
+    private readonly functions: RegionFunctions,
+    private readonly stop: () => void,
+  ) {}
+
+  /** Leaves the offset in memory of the access in a local, which it returns, or stops. */
+  #find(kind: "read" | "write", address: number, size: number, mayMisalign: boolean): number {
+    const { code } = this, isRead = kind === "read";
+    const host = code.takeLocal("i32");
+    code.localGet(address);
+    code.i64Const(ENTRY_SHIFT);
+    code.i64ShrU();
+    code.i32WrapI64();
+    code.i32Const(ENTRY_MASK);
+    code.i32And();
+    code.localGet(REGION_LOCAL.front);
+    code.i32Add();
+    code.localTee(host);
+    code.i64Load(isRead ? FRONT.readTag : FRONT.writeTag);
+    code.localGet(address);
+    code.i64Const(size - 4096 - 1); // the page, and the bits that are clear in an aligned address
+    code.i64And();
+    code.i64Ne();
+    code.if();
+    code.localGet(address);
+    // A size of 0 asks for an alignment that the address then does not have.
+    code.i32Const(mayMisalign ? size : -size);
+    code.localGet(REGION_LOCAL.front);
+    code.localGet(REGION_LOCAL.tlb);
+    code.call(this.functions[kind]);
+    code.localTee(host);
+    code.i32Eqz();
+    code.if();
+    this.stop();
+    code.end();
+    code.else();
+    code.localGet(host);
+    code.i32Load(isRead ? FRONT.readAddend : FRONT.writeAddend);
+    code.localGet(address);
+    code.i32WrapI64();
+    code.i32Add();
+    code.localSet(host);
+    code.end();
+    return host;
+  }
+
+  /** A load. */
+  load({ width, immediates: [size, access] }: IrNode, e: Emitter): void {
+    const { code } = this, address = code.takeLocal("i64");
+    e.argument(0);
+    code.localSet(address);
+    const host = this.#find("read", address, size as number, QUICK[access as string] === true);
+    code.localGet(host);
+    loadWidth(code, width);
+    code.releaseLocal(host);
+    code.releaseLocal(address);
+  }
+
+  /** A store. */
+  store({ args, immediates: [size, access] }: IrNode, e: Emitter): void {
+    const { code } = this, width = e.widthOf(args[1] as number);
+    const address = code.takeLocal("i64"), value = code.takeLocal(valueType(width));
+    e.argument(0);
+    code.localSet(address);
+    e.argument(1);
+    code.localSet(value);
+    const host = this.#find("write", address, size as number, QUICK[access as string] === true);
+    code.localGet(host);
+    code.localGet(value);
+    storeWidth(code, width);
+    for (const local of [host, value, address]) code.releaseLocal(local);
+  }
+}
+
+/** Locals of `defineFind`'s function. */
+const FIND = { address: 0, size: 1, front: 2, tlb: 3 } as const;
+
+/**
+ * Writes the function that finds what the front table does not have: an access of `size` bytes, or, when negative, of
+ * as many that must be aligned.
+ */
+export function defineFind(code: CodeWriter, layout: CodeLayout, kind: "read" | "write"): void {
+  const tlb = new TlbCode(code, layout), isRead = kind === "read";
+  const entry = code.takeLocal("i32"), host = code.takeLocal("i32");
+  const none = code.block();
+  tlb.findPlain(kind, { address: FIND.address, size: FIND.size, tlb: FIND.tlb, entry, host }, none);
+  code.localGet(FIND.address);
+  code.i64Const(ENTRY_SHIFT);
+  code.i64ShrU();
+  code.i32WrapI64();
+  code.i32Const(ENTRY_MASK);
+  code.i32And();
+  code.localGet(FIND.front);
+  code.i32Add();
+  code.localTee(entry);
+  code.localGet(FIND.address);
+  code.i64Const(-4096);
+  code.i64And();
+  code.i64Store(isRead ? FRONT.readTag : FRONT.writeTag);
+  code.localGet(entry);
+  code.localGet(host);
+  code.localGet(FIND.address);
+  code.i32WrapI64();
+  code.i32Sub();
+  code.i32Store(isRead ? FRONT.readAddend : FRONT.writeAddend);
+  code.localGet(host);
+  code.return();
+  code.end();
+  code.i32Const(0);
+}

@@ -1,0 +1,246 @@
+/**
+ * Writes the function of one page's region: its blocks in the order of their addresses, those that may be entered from
+ * anywhere behind one `br_table`, loops that are closed in themselves as loops, and branches between them direct.
+ */
+import { Emitter } from "../ir/emit.ts";
+import type { CodeWriter, Label } from "../wasm/code_writer.ts";
+import type { Block, Loop, PageInstruction, PagePlan } from "./compiled_blocks.ts";
+import { CompiledBackend, type RegionCode } from "./compiled_backend.ts";
+import {
+  LEFT_PAGE,
+  REGION_LOCAL,
+  type RegionFunctions,
+  SIDE,
+  SIDE_SIZE,
+  STOPPED,
+} from "./compiled_layout.ts";
+import type { TargetKind } from "./shape.ts";
+import { type CodeLayout, SHARED } from "./threaded_layout.ts";
+
+/** A page to compile. */
+export interface RegionPage {
+  /** Its virtual address. */
+  readonly address: bigint;
+  /** Its instructions by number of the word; undefined where the region does not go. */
+  readonly instructions: readonly (PageInstruction | undefined)[];
+  /** What is known of them. */
+  readonly plan: PagePlan;
+}
+
+/** What stands in one `br_table`, or in a loop: a block, or a loop of blocks. */
+interface Unit {
+  readonly first: number;
+  readonly last: number;
+  readonly loop: Loop | undefined;
+}
+
+/** First words of the blocks that may be entered from anywhere, by their number in the `br_table` less one. */
+export function entryWords({ blocks, loops }: PagePlan): number[] {
+  return unitsOf(0, blocks.length - 1, loops).map(({ first }) => (blocks[first] as Block).first);
+}
+
+function unitsOf(first: number, last: number, loops: readonly Loop[]): Unit[] {
+  const units: Unit[] = [];
+  for (let index = first; index <= last; index++) {
+    const loop = loops.find((loop) => loop.first === index);
+    const end = loop?.last ?? index;
+    units.push({ first: index, last: end, loop });
+    index = end;
+  }
+  return units;
+}
+
+/** The function under construction. */
+export class RegionWriter implements RegionCode {
+  readonly #backend: CompiledBackend;
+  readonly #emitter: Emitter;
+  readonly #labels = new Map<number, Label>();
+  readonly #loopLabels = new Map<number, Label>();
+  #dispatch: Label = 0;
+  #stop: Label = 0;
+  #leave: Label = 0;
+  /** Index of the block that is being written. */
+  #index = 0;
+  /** Number of the word that is being written. */
+  #word = 0;
+
+  /** The body goes to `code`, whose parameters are REGION_PARAMETERS. */
+  constructor(
+    private readonly code: CodeWriter,
+    private readonly page: RegionPage,
+    private readonly layout: CodeLayout,
+    functions: RegionFunctions,
+  ) {
+    const { front, flagsKind, flagsA, flagsB, target } = REGION_LOCAL;
+    const own = [front, flagsKind].map((local) => code.takeLocal("i32") === local);
+    own.push(...[flagsA, flagsB, target].map((local) => code.takeLocal("i64") === local));
+    if (own.includes(false)) throw new RangeError("The region's own locals are the first");
+    this.#backend = new CompiledBackend(code, layout, functions, this);
+    this.#emitter = new Emitter(code, this.#backend);
+  }
+
+  /** Writes the whole body. */
+  write(): void {
+    const { code, layout, page: { plan } } = this;
+    code.i32Const(0);
+    code.i32Load(layout.shared + SHARED.front);
+    code.localSet(REGION_LOCAL.front);
+    this.#leave = code.block();
+    this.#stop = code.block();
+    this.#dispatch = code.loop();
+    this.#level(unitsOf(0, plan.blocks.length - 1, plan.loops), true);
+    code.end(); // dispatch
+    code.end(); // stop
+    this.#settle();
+    code.localGet(REGION_LOCAL.left);
+    code.localGet(REGION_LOCAL.word);
+    code.return();
+    code.end(); // leave
+    this.#settle();
+    code.i32Const(0);
+    code.localGet(REGION_LOCAL.target);
+    code.i64Store(layout.shared + SHARED.target);
+    code.localGet(REGION_LOCAL.left);
+    code.i32Const(LEFT_PAGE);
+  }
+
+  #settle(): void {
+    this.#backend.flags.meet();
+    this.#backend.flags.settle();
+  }
+
+  /** Writes units, whose labels are blocks around those before them. */
+  #level(units: readonly Unit[], isTop: boolean): void {
+    const { code } = this;
+    for (let index = units.length - 1; index >= (isTop ? 0 : 1); index--) {
+      this.#labels.set((units[index] as Unit).first, code.block());
+    }
+    if (isTop) this.#enter(units);
+    for (const { first, last, loop } of units) {
+      if (this.#labels.delete(first)) code.end();
+      if (loop === undefined) this.#block(first);
+      else {
+        this.#loopLabels.set(first, code.loop());
+        this.#level(unitsOf(first, last, []), false);
+        this.#loopLabels.delete(first);
+        code.end();
+      }
+    }
+  }
+
+  /** Goes to the block that starts at `word`. */
+  #enter(units: readonly Unit[]): void {
+    const { code, page: { plan } } = this;
+    code.localGet(REGION_LOCAL.left);
+    code.i32Const(plan.reserve);
+    code.i32LtU();
+    code.if();
+    code.localGet(REGION_LOCAL.word);
+    code.i32Const(STOPPED);
+    code.i32Or();
+    code.localSet(REGION_LOCAL.word);
+    code.br(this.#stop);
+    code.end();
+    code.localGet(REGION_LOCAL.word);
+    code.i32Const(31 - Math.clz32(SIDE_SIZE));
+    code.i32Shl();
+    code.localGet(REGION_LOCAL.side);
+    code.i32Add();
+    code.i32Load16U(SIDE.entry);
+    code.brTable([this.#stop, ...units.map(({ first }) => this.#labels.get(first) as Label)], this.#stop);
+  }
+
+  #block(index: number): void {
+    const { code, page: { instructions, plan } } = this;
+    const block = plan.blocks[index] as Block, { first, end, checks, reserve, falls } = block;
+    this.#index = index;
+    this.#backend.block();
+    if (checks) {
+      code.localGet(REGION_LOCAL.left);
+      code.i32Const(reserve);
+      code.i32LtU();
+      code.if();
+      this.#goTo(first | STOPPED);
+      code.end();
+    }
+    this.#count(first - end);
+    for (this.#word = first; this.#word < end; this.#word++) {
+      const { shape, operands } = instructions[this.#word] as PageInstruction;
+      this.#backend.instruction(shape, operands);
+      this.#emitter.instruction(shape.nodes);
+    }
+    this.#word = end;
+    if (falls && !plan.blockAt.has(end)) this.#goTo(end);
+  }
+
+  /** Stops at a word. */
+  #goTo(word: number): void {
+    this.code.i32Const(word);
+    this.code.localSet(REGION_LOCAL.word);
+    this.code.br(this.#stop);
+  }
+
+  #count(steps: number): void {
+    const { code } = this;
+    if (steps === 0) return;
+    code.localGet(REGION_LOCAL.left);
+    code.i32Const(steps);
+    code.i32Add();
+    code.localSet(REGION_LOCAL.left);
+  }
+
+  /** Steps of the block after the present instruction, which were counted at its start. */
+  get uncounted(): number {
+    return (this.page.plan.blocks[this.#index] as Block).end - this.#word - 1;
+  }
+
+  /** Leaves the region before the present instruction. */
+  stop(): void {
+    this.#count(this.uncounted + 1);
+    this.#goTo(this.#word | STOPPED);
+  }
+
+  /** Takes the present instruction's branch. */
+  branch(kind: TargetKind): void {
+    const { code } = this, { operands, target } = this.page.instructions[this.#word] as PageInstruction;
+    this.#count(this.uncounted);
+    if (kind === "local") return this.#branchTo(target);
+    if (kind === "far") {
+      code.i64Const(operands.target as bigint);
+      code.localSet(REGION_LOCAL.target);
+    } else this.#returnHere();
+    code.br(this.#leave);
+  }
+
+  #branchTo(word: number): void {
+    const { code } = this, index = this.page.plan.blockAt.get(word);
+    if (index === undefined) return this.#goTo(word);
+    const label = index > this.#index ? this.#labels.get(index) : this.#loopLabels.get(index);
+    if (label !== undefined) return code.br(label);
+    code.i32Const(word);
+    code.localSet(REGION_LOCAL.word);
+    code.br(this.#dispatch);
+  }
+
+  /** Stays in the region where the address in `target` is in the page, unless it has to be looked at where it leads. */
+  #returnHere(): void {
+    const { code } = this, { shape } = this.page.instructions[this.#word] as PageInstruction;
+    if (shape.nodes.some(({ op }) => op === "writeBranchType")) return;
+    code.localGet(REGION_LOCAL.target);
+    code.i64Const(this.page.address);
+    code.i64Xor();
+    code.i64Const(~0xffcn);
+    code.i64And();
+    code.i64Eqz();
+    code.if();
+    code.localGet(REGION_LOCAL.target);
+    code.i32WrapI64();
+    code.i32Const(0xffc);
+    code.i32And();
+    code.i32Const(2);
+    code.i32ShrU();
+    code.localSet(REGION_LOCAL.word);
+    code.br(this.#dispatch);
+    code.end();
+  }
+}
