@@ -7,7 +7,8 @@ import type { CodeWriter } from "../wasm/code_writer.ts";
 import { FlagsCode } from "./compiled_flags.ts";
 import { REGION_LOCAL, type RegionFunctions } from "./compiled_layout.ts";
 import { isQuickAccess, RegionMemory } from "./compiled_memory.ts";
-import { isPlainRead, PLAIN_REGISTERS, type PlainRegister, systemOffset } from "./plain_registers.ts";
+import { PlainCode } from "./plain_code.ts";
+import { isPlain, systemOffset } from "./plain_registers.ts";
 import type { ConstantPlace, Operands, Shape, TargetKind } from "./shape.ts";
 import { type CodeLayout, SHARED } from "./threaded_layout.ts";
 import { loadWidth } from "./threaded_memory.ts";
@@ -27,8 +28,7 @@ function isCompiled(node: IrNode, layout: CodeLayout): boolean {
   const { op, immediates: [name] } = node;
   if (op !== "helper") return STATE.has(op) || isQuickAccess(node);
   if (name === "checkFpEnabled" || name === "checkSpAlignment") return true;
-  const isPlain = name === "readSystemRegister" && isPlainRead(node.immediates);
-  return (BARRIERS.has(name as string) || isPlain) && !layout.isStrict;
+  return (BARRIERS.has(name as string) || isPlain(node)) && !layout.isStrict;
 }
 
 /** What the backend asks of the region around it. */
@@ -51,6 +51,7 @@ interface CachedVector {
 export class CompiledBackend implements Backend {
   readonly flags: FlagsCode;
   readonly #memory: RegionMemory;
+  readonly #plain: PlainCode;
   /** Locals with what X registers hold, by their offset. */
   readonly #registers = new Map<number, number>();
   readonly #vectors = new Map<number, CachedVector>();
@@ -70,6 +71,16 @@ export class CompiledBackend implements Backend {
     private readonly region: RegionCode,
   ) {
     this.#memory = new RegionMemory(code, functions, () => region.stop());
+    this.#plain = new PlainCode(code, layout, {
+      state: (offset) => {
+        this.#base();
+        if (this.#offset(offset) === 0) return;
+        code.i32Const(this.#offset(offset));
+        code.i32Add();
+      },
+      leaveIf: () => this.#stopIf(),
+      tlb: REGION_LOCAL.tlb,
+    });
     this.flags = new FlagsCode(code, functions.flags, {
       load: () => {
         this.#base();
@@ -142,7 +153,7 @@ export class CompiledBackend implements Backend {
       case "writeBranchType":
         return this.#branchType(immediates[0] as number);
       case "helper":
-        return this.#helper(node);
+        return this.#helper(node, e);
     }
   }
 
@@ -278,38 +289,25 @@ export class CompiledBackend implements Backend {
     code.i32Store(shared + SHARED.branchLeft);
   }
 
-  #helper({ immediates: [name, encoding] }: IrNode): void {
-    const { code } = this;
+  #helper(node: IrNode, e: Emitter): void {
+    const { immediates: [name] } = node;
     if (BARRIERS.has(name as string)) return;
-    if (name === "readSystemRegister") return this.#plainRead(encoding as number);
     if (name === "checkFpEnabled") {
-      if (this.#isFloatChecked) return;
+      if (!this.#isFloatChecked) this.#plain.require(["floatEnabled"]);
       this.#isFloatChecked = true;
-      code.i32Const(0);
-      code.i32Load(this.layout.shared + SHARED.floatEnabled);
-      code.i32Eqz();
-    } else {
-      if (this.#isStackChecked) return;
+    } else if (name === "checkSpAlignment") {
+      if (!this.#isStackChecked) this.#checkStackPointer();
       this.#isStackChecked = true;
-      this.#readX(SLOT_SP * 8);
-      code.i32WrapI64();
-      code.i32Const(15);
-      code.i32And();
-    }
-    this.#stopIf();
+    } else if (!this.#plain.helper(node, e)) this.region.stop();
   }
 
-  #plainRead(encoding: number): void {
+  #checkStackPointer(): void {
     const { code } = this;
-    const { register, isPrivileged } = PLAIN_REGISTERS.get(encoding) as PlainRegister;
-    if (isPrivileged) {
-      code.i32Const(0);
-      code.i32Load(this.layout.shared + SHARED.privileged);
-      code.i32Eqz();
-      this.#stopIf();
-    }
-    this.#base();
-    code.i64Load(this.#offset(systemOffset(register)));
+    this.#readX(SLOT_SP * 8);
+    code.i32WrapI64();
+    code.i32Const(15);
+    code.i32And();
+    this.#stopIf();
   }
 
   #stopIf(): void {

@@ -1,17 +1,11 @@
 /** How handlers of the threaded engine reach state: registers and constants by their record, memory by the TLB. */
-import { SLOT_DAIF, SLOT_NZCV, SLOT_SP } from "../cpu/registers.ts";
+import { SLOT_NZCV, SLOT_SP } from "../cpu/registers.ts";
 import type { Backend, Emitter } from "../ir/emit.ts";
 import type { IrNode } from "../ir/operations.ts";
 import type { CodeWriter } from "../wasm/code_writer.ts";
 import { RECORD, RECORD_SIZE } from "./code_pages.ts";
-import {
-  type Condition,
-  isPlain,
-  masksChanged,
-  type PlainRegister,
-  plainRegister,
-  systemOffset,
-} from "./plain_registers.ts";
+import { PlainCode } from "./plain_code.ts";
+import { isPlain, systemOffset } from "./plain_registers.ts";
 import type { ConstantPlace, TargetKind } from "./shape.ts";
 import {
   type CodeLayout,
@@ -21,7 +15,6 @@ import {
   SHARED,
 } from "./threaded_layout.ts";
 import { loadWidth, MemoryCode } from "./threaded_memory.ts";
-import { TlbCode } from "./threaded_tlb.ts";
 
 /** Helpers that handlers do without a call: where nothing is odd they do nothing. */
 const CHECKS: ReadonlySet<string> = new Set(["checkFpEnabled", "checkSpAlignment"]);
@@ -46,6 +39,7 @@ export function isSupported(node: IrNode, layout: CodeLayout): boolean {
 /** State operations of one handler. */
 export class ThreadedBackend implements Backend {
   readonly #memory: MemoryCode;
+  readonly #plain: PlainCode;
 
   /** Code goes to `code`; `functions` are what slow accesses call. */
   constructor(
@@ -55,6 +49,11 @@ export class ThreadedBackend implements Backend {
     private readonly labels: HandlerLabels,
   ) {
     this.#memory = new MemoryCode(code, layout, functions, labels);
+    this.#plain = new PlainCode(code, layout, {
+      state: (offset) => this.#cpuState(offset),
+      leaveIf: () => code.brIf(labels.evaluate),
+      tlb: LOCAL.tlb,
+    });
   }
 
   /** Emits a state operation. */
@@ -194,74 +193,6 @@ export class ThreadedBackend implements Backend {
     this.code.i32Load();
   }
 
-  /** Goes to where the instruction is evaluated unless all conditions hold. */
-  #require(conditions: readonly Condition[]): void {
-    const { code, layout: { shared } } = this;
-    for (const condition of conditions) {
-      code.i32Const(0);
-      code.i32Load(shared + SHARED[condition]);
-      code.i32Eqz();
-      code.brIf(this.labels.evaluate);
-    }
-  }
-
-  /** MRS. */
-  #plainRead({ immediates: [, encoding] }: IrNode): void {
-    const { code } = this;
-    const { stored, value, read } = plainRegister(encoding as number) as PlainRegister;
-    this.#require(read);
-    if (stored === undefined) return code.i64Const(value as bigint);
-    this.#cpuState(stored.offset);
-    code.i64Load();
-    if (stored.shift === 0) return;
-    code.i64Const(BigInt(stored.shift));
-    code.i64Shl();
-  }
-
-  /** MSR (register). */
-  #plainWrite({ immediates: [, encoding] }: IrNode, e: Emitter): void {
-    const { code } = this;
-    const { stored, write } = plainRegister(encoding as number) as PlainRegister;
-    if (stored === undefined || write === undefined) return this.bail();
-    this.#require(write);
-    this.#cpuState(stored.offset);
-    e.argument(0);
-    if (stored.shift !== 0) {
-      code.i64Const(BigInt(stored.shift));
-      code.i64ShrU();
-      code.i64Const(stored.mask);
-      code.i64And();
-    }
-    code.i64Store();
-  }
-
-  /** MSR DAIFSet and DAIFClr. */
-  #changeMasks(node: IrNode): void {
-    const { code } = this, change = masksChanged(node);
-    if (change === undefined) return this.bail();
-    this.#require(["quiet"]);
-    this.#cpuState(SLOT_DAIF * 8);
-    this.#cpuState(SLOT_DAIF * 8);
-    code.i32Load();
-    code.i32Const(change.isSet ? change.masks : ~change.masks & 15);
-    if (change.isSet) code.i32Or();
-    else code.i32And();
-    code.i32Store();
-  }
-
-  /** Cache maintenance: nothing, where reads find the page. */
-  #maintain(e: Emitter): void {
-    const { code } = this;
-    this.#require(["quiet"]);
-    const address = code.takeLocal("i64"), entry = code.takeLocal("i32");
-    e.argument(0);
-    code.localSet(address);
-    new TlbCode(code, this.layout).lookUp(address, entry, "read", BigInt.asUintN(64, -4096n));
-    code.brIf(this.labels.evaluate);
-    code.releaseLocal(entry);
-    code.releaseLocal(address);
-  }
-
   /** Keeps BTYPE with the number of steps left, so that no other instruction has to clear it. */
   #branchType(type: number): void {
     const { code, layout: { shared } } = this;
@@ -275,23 +206,14 @@ export class ThreadedBackend implements Backend {
 
   #helper(node: IrNode, e: Emitter): void {
     switch (node.immediates[0]) {
-      case "readSystemRegister":
-        return this.#plainRead(node);
-      case "writeSystemRegister":
-        return this.#plainWrite(node, e);
-      case "writePstateField":
-        return this.#changeMasks(node);
-      case "maintainCache":
-        return this.#maintain(e);
-      case "systemInstruction":
-        return this.#require(["quiet"]);
       case "zeroBlock":
         return this.#memory.zeroBlock(e);
       case "checkFpEnabled":
-        return this.#require(["floatEnabled"]);
+        return this.#plain.require(["floatEnabled"]);
       case "checkSpAlignment":
         return this.#checkStackPointer();
     }
+    if (!BARRIERS.has(node.immediates[0] as string) && !this.#plain.helper(node, e)) this.bail();
   }
 
   #checkStackPointer(): void {

@@ -1,0 +1,122 @@
+/** Writes the system instructions of plain_registers.ts, for handlers and for compiled regions. */
+import { SLOT_DAIF } from "../cpu/registers.ts";
+import type { Emitter } from "../ir/emit.ts";
+import type { IrNode } from "../ir/operations.ts";
+import type { CodeWriter } from "../wasm/code_writer.ts";
+import { type Condition, masksChanged, type PlainRegister, plainRegister } from "./plain_registers.ts";
+import { type CodeLayout, SHARED } from "./threaded_layout.ts";
+import { TlbCode } from "./threaded_tlb.ts";
+
+/** What differs between those who hold such instructions. */
+export interface PlainPlace {
+  /** Pushes the address of something in the CPU's state. */
+  state(offset: number): void;
+  /** Leaves the instruction to be evaluated when the i32 on the stack is not 0; nothing of it has happened. */
+  leaveIf(): void;
+  /** Local with the offset of the CPU's translations. */
+  readonly tlb: number;
+}
+
+/** Writes to one function. */
+export class PlainCode {
+  /** Code goes to `code`. */
+  constructor(
+    private readonly code: CodeWriter,
+    private readonly layout: CodeLayout,
+    private readonly place: PlainPlace,
+  ) {}
+
+  /** Leaves the instruction unless all conditions hold. */
+  require(conditions: readonly Condition[]): void {
+    const { code, layout: { shared } } = this;
+    for (const condition of conditions) {
+      code.i32Const(0);
+      code.i32Load(shared + SHARED[condition]);
+      code.i32Eqz();
+      this.place.leaveIf();
+    }
+  }
+
+  /** A plain helper; false for others. */
+  helper(node: IrNode, e: Emitter): boolean {
+    switch (node.immediates[0]) {
+      case "readSystemRegister":
+        return this.#read(node);
+      case "writeSystemRegister":
+        return this.#write(node, e);
+      case "writePstateField":
+        return this.#changeMasks(node);
+      case "maintainCache":
+        return this.#maintain(e);
+      case "systemInstruction":
+        this.require(["quiet"]);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** MRS. */
+  #read({ immediates: [, encoding] }: IrNode): boolean {
+    const { code } = this;
+    const { stored, value, read } = plainRegister(encoding as number) as PlainRegister;
+    this.require(read);
+    if (stored === undefined) {
+      code.i64Const(value as bigint);
+      return true;
+    }
+    this.place.state(stored.offset);
+    code.i64Load();
+    if (stored.shift === 0) return true;
+    code.i64Const(BigInt(stored.shift));
+    code.i64Shl();
+    return true;
+  }
+
+  /** MSR (register). */
+  #write({ immediates: [, encoding] }: IrNode, e: Emitter): boolean {
+    const { code } = this;
+    const { stored, write } = plainRegister(encoding as number) as PlainRegister;
+    if (stored === undefined || write === undefined) return false;
+    this.require(write);
+    this.place.state(stored.offset);
+    e.argument(0);
+    if (stored.shift !== 0) {
+      code.i64Const(BigInt(stored.shift));
+      code.i64ShrU();
+      code.i64Const(stored.mask);
+      code.i64And();
+    }
+    code.i64Store();
+    return true;
+  }
+
+  /** MSR DAIFSet and DAIFClr. */
+  #changeMasks(node: IrNode): boolean {
+    const { code } = this, change = masksChanged(node);
+    if (change === undefined) return false;
+    this.require(["quiet"]);
+    this.place.state(SLOT_DAIF * 8);
+    this.place.state(SLOT_DAIF * 8);
+    code.i32Load();
+    code.i32Const(change.isSet ? change.masks : ~change.masks & 15);
+    if (change.isSet) code.i32Or();
+    else code.i32And();
+    code.i32Store();
+    return true;
+  }
+
+  /** Cache maintenance: nothing, where reads find the page. */
+  #maintain(e: Emitter): boolean {
+    const { code, place: { tlb } } = this;
+    this.require(["quiet"]);
+    const address = code.takeLocal("i64"), entry = code.takeLocal("i32");
+    e.argument(0);
+    code.localSet(address);
+    new TlbCode(code, this.layout).lookUp(address, entry, "read", BigInt.asUintN(64, -4096n), tlb);
+    this.place.leaveIf();
+    code.releaseLocal(entry);
+    code.releaseLocal(address);
+    return true;
+  }
+}
