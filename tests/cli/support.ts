@@ -1,4 +1,5 @@
 /** A process that is none, and a small guest, for the tests of the commands. */
+import { assertEquals } from "@std/assert";
 import { BrokenPipeError, type Host, type Keyboard, type Output } from "../../cli/host/host.ts";
 import { main } from "../../cli/main.ts";
 import { assembleProgram, type Program } from "../../machine/a64/program.ts";
@@ -256,3 +257,20 @@ export class TestFolder {
     Deno.removeSync(this.#path, { recursive: true });
   }
 }
+
+/** Records a script; fails when that fails. */
+export async function record(
+  folder: TestFolder,
+  name: string,
+  text: string,
+  ...more: string[]
+): Promise<string> {
+  const { code, err } = await hindsight(
+    folder.record(name, "--script", folder.write(`${name}.script`, text), ...more),
+  );
+  assertEquals(code, 0, err);
+  return folder.path(name);
+}
+
+/** Answers the guest's prompt, and ends it. */
+export const ECHO = 'expect "> "\nsend "au\\r"\nexpect "\\r> "\nsend "q"\n';

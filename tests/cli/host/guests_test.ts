@@ -1,127 +1,14 @@
 /** Guests are fetched from packages of every compression and source, whole or not at all, and trusted by hash. */
-import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
-import { gzipSync, zstdCompressSync } from "node:zlib";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { createHash } from "node:crypto";
-import { PackageError, parseParagraph, readPackage } from "../../../cli/host/guests/debian_package.ts";
+import { gzipSync } from "node:zlib";
+import { PackageError } from "../../../cli/host/guests/debian_package.ts";
 import { directorySource, mirrorSource } from "../../../cli/host/guests/debian_source.ts";
 import { fetchGuest } from "../../../cli/host/guests/fetch.ts";
 import { GuestError } from "../../../cli/host/guests/guest.ts";
 import { MODULES } from "../../../cli/host/guests/initramfs.ts";
 import { guestsFolder, resolveGuest } from "../../../cli/host/guests/store.ts";
-
-const IMAGE = "usr/lib/u-boot/qemu_arm64/u-boot.bin", ELF = "usr/lib/u-boot/qemu_arm64/uboot.elf";
-const CONTROL =
-  "Package: u-boot-qemu\nVersion: 2023.01\nArchitecture: all\nDescription: first\n second: line\n";
-const FILES = { [IMAGE]: "image!", [ELF]: "elf" };
-
-const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
-}
-
-/** A tar archive; a name that ends with a slash is a folder. */
-function tar(files: Record<string, string>): Uint8Array {
-  const blocks = Object.entries(files).flatMap(([name, content]) => {
-    const data = encode(content), header = new Uint8Array(512);
-    header.set(encode(`./${name}`));
-    header.set(encode(data.length.toString(8).padStart(11, "0")), 124);
-    header.set(encode(name.endsWith("/") ? "5" : "0"), 156);
-    return [header, data, new Uint8Array(-data.length & 511)];
-  });
-  return concat([...blocks, new Uint8Array(1024)]);
-}
-
-function ar(members: Record<string, Uint8Array>): Uint8Array {
-  const parts = Object.entries(members).flatMap(([name, bytes]) => [
-    encode(
-      `${name.padEnd(16)}${"0".padEnd(12)}${"0".padEnd(6)}${"0".padEnd(6)}${"100644".padEnd(8)}${
-        String(bytes.length).padEnd(10)
-      }\`\n`,
-    ),
-    bytes,
-    encode(bytes.length % 2 === 0 ? "" : "\n"),
-  ]);
-  return concat([encode("!<arch>\n"), ...parts]);
-}
-
-const COMPRESSIONS: Record<string, (bytes: Uint8Array) => Uint8Array> = {
-  "": (bytes) => bytes,
-  ".gz": (bytes) => gzipSync(bytes),
-  ".zst": (bytes) => zstdCompressSync(bytes),
-};
-
-function deb(
-  { ending = ".gz", control = CONTROL, files = FILES }: {
-    ending?: string;
-    control?: string;
-    files?: Record<string, string>;
-  } = {},
-): Uint8Array {
-  const compress = COMPRESSIONS[ending]!;
-  return ar({
-    "debian-binary": encode("2.0\n"),
-    [`control.tar${ending}`]: compress(tar({ control })),
-    [`data.tar${ending}`]: compress(tar({ "usr/": "", ...files })),
-  });
-}
-
-/** Runs the body with a directory that holds the given files, and one for the guests. */
-async function withFolders(
-  files: Record<string, Uint8Array>,
-  body: (from: string, into: string) => Promise<void>,
-): Promise<void> {
-  const root = await Deno.makeTempDir();
-  try {
-    await Deno.mkdir(`${root}/from`);
-    for (const [name, bytes] of Object.entries(files)) await Deno.writeFile(`${root}/from/${name}`, bytes);
-    await body(`${root}/from`, `${root}/into`);
-  } finally {
-    await Deno.remove(root, { recursive: true });
-  }
-}
-
-const DEB = "u-boot-qemu_2023.01_all.deb";
-
-Deno.test("readPackage() reads control and files of each compression", async () => {
-  for (const ending of Object.keys(COMPRESSIONS)) {
-    const { control, files } = await readPackage(DEB, deb({ ending }));
-    assertEquals(control.get("Version"), "2023.01", ending);
-    assertEquals([...files], [[IMAGE, encode("image!")], [ELF, encode("elf")]], ending);
-  }
-});
-
-Deno.test("readPackage() refuses a package cut at any byte", async () => {
-  const whole = deb({ ending: "" });
-  for (let length = 0; length < whole.length - 1024; length += 61) {
-    await assertRejects(() => readPackage(DEB, whole.slice(0, length)), PackageError);
-  }
-});
-
-Deno.test("readPackage() refuses damaged compression, missing members and other formats", async () => {
-  const damaged = gzipSync(tar({ control: CONTROL }));
-  damaged[20]! ^= 0xff;
-  const rows: [members: Record<string, Uint8Array>, message: string][] = [
-    [{ "debian-binary": encode("2.0\n"), "control.tar.gz": damaged }, "Cannot decompress control.tar.gz"],
-    [{ "debian-binary": encode("2.0\n") }, "has no control.tar"],
-    [{ "debian-binary": encode("2.0\n"), "control.tar": tar({}) }, "has no control file"],
-    [{ "debian-binary": encode("2.0\n"), "control.tar": tar({ control: CONTROL }) }, "has no data.tar"],
-    [{ "debian-binary": encode("3.0\n") }, "not a Debian package of format 2"],
-  ];
-  for (const [members, message] of rows) {
-    await assertRejects(() => readPackage(DEB, ar(members)), PackageError, message);
-  }
-});
-
-Deno.test("parseParagraph() leaves continuation lines out", () => {
-  assertEquals([...parseParagraph(CONTROL).keys()], ["Package", "Version", "Architecture", "Description"]);
-});
+import { CONTROL, DEB, deb, ELF, encode, FILES, IMAGE, withFolders } from "./guests_support.ts";
 
 Deno.test("fetchGuest() installs from a directory and resolveGuest() finds it", async () => {
   await withFolders({ [DEB]: deb(), "other_1_all.deb": encode("junk") }, async (from, into) => {
@@ -287,54 +174,4 @@ Deno.test("mirrorSource() reads the index and checks the package's hash", async 
       );
     });
   });
-});
-
-/** Runs the command itself. */
-async function command(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const path = new URL("../../../cli/host/guests.ts", import.meta.url).pathname;
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-check", "--quiet", "-A", path, ...args],
-  }).output();
-  const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
-  return { code, out: text(stdout), err: text(stderr) };
-}
-
-Deno.test("guests fetches, lists and is quiet in a pipe", async () => {
-  await withFolders({ [DEB]: deb() }, async (from, into) => {
-    const absent = await command("--list", "--into", into);
-    assertStringIncludes(absent.out, "not fetched");
-    const fetched = await command("u-boot", "--from", from, "--into", into);
-    assertEquals([fetched.code, fetched.err], [0, ""]);
-    assertStringIncludes(fetched.out, `2023.01  ${into}/u-boot/u-boot.bin`);
-    const listed = JSON.parse((await command("--list", "--json", "--into", into)).out);
-    assertEquals(listed.map((guest: { image?: string }) => guest.image).filter(Boolean), [
-      `${into}/u-boot/u-boot.bin`,
-    ]);
-  });
-});
-
-Deno.test("guests exits 2 for misuse and 1 for failure, with one message", async () => {
-  await withFolders(
-    { "u-boot-qemu_1_all.deb": deb(), "u-boot-qemu_2_all.deb": deb() },
-    async (from, into) => {
-      const rows: [args: string[], code: number, message: string][] = [
-        [["--bogus"], 2, "Unknown option --bogus"],
-        [["nothing"], 2, 'No guest "nothing"'],
-        [["--from"], 2, "--from needs a value"],
-        [["--from", from, "--mirror", "http://127.0.0.1/"], 2, "exclude each other"],
-        [["--mirror", "nonsense"], 2, "is not a URL"],
-        [["--from", `${from}/absent`, "--into", into], 1, "Cannot read directory"],
-        [["--from", into, "--into", into], 1, "No package u-boot-qemu"],
-        [["--from", from, "--into", into], 1, "keep one of u-boot-qemu_1_all.deb, u-boot-qemu_2_all.deb"],
-        [["--from", from, "--into", "/proc/nowhere"], 1, "/proc/nowhere"],
-      ];
-      const results = await Promise.all(rows.map(([args]) => command(...args)));
-      for (const [i, [args, code, message]] of rows.entries()) {
-        const { code: found, out, err } = results[i]!;
-        assertEquals([found, out], [code, ""], `${args.join(" ")}: ${err}`);
-        assertStringIncludes(err, message);
-        assertEquals(err.includes("    at "), false, "no stack trace");
-      }
-    },
-  );
 });

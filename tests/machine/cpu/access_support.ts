@@ -1,4 +1,5 @@
 /** A CPU with stage 1 on for tests of memory accesses: RAM, a device, and tables that a test may change by stores. */
+import type { Exception } from "../../../machine/cpu/exception.ts";
 import { physicalAddress } from "../../../machine/address.ts";
 import type { Cpu } from "../../../machine/cpu/cpu.ts";
 import { translationControlsChanged, watchWrites } from "../../../machine/cpu/memory_access.ts";
@@ -95,4 +96,22 @@ export function mappedCpus(options: TestOptions = {}): MappedCpu {
     put,
     word: (address) => memory.view.getBigUint64(at(address), true),
   };
+}
+
+/** Takes the pending exception away. */
+export function taken(cpu: Cpu): Exception | undefined {
+  const { pending } = cpu;
+  cpu.pending = undefined;
+  return pending;
+}
+
+/** Syndrome and address of the fault of an access, or undefined. */
+export function faultOf(
+  cpu: Cpu,
+  access: () => unknown,
+): [syndrome: string, address: string, target: number] | undefined {
+  access();
+  const exception = taken(cpu);
+  return exception &&
+    [exception.syndrome.toString(16), exception.faultAddress?.toString(16) ?? "", exception.target];
 }

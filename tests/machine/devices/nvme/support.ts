@@ -195,3 +195,18 @@ export class Rig {
     return this.reap(queue).at(-1) as Completion;
   }
 }
+
+/** Where tests put data, sizes, and the fields of a command that say which blocks. */
+export const DATA = RAM + 0x80_0000;
+export const PAGE = 4096;
+export const BLOCK = 512;
+
+/** A controller with a pair of I/O queues. */
+export function ready(...options: ConstructorParameters<typeof Rig>): Rig {
+  const rig = new Rig(...options);
+  rig.enable();
+  rig.createQueues(1);
+  return rig;
+}
+
+export const blocks = (first: number, count: number, more = 0) => [first, 0, (count - 1) | more];
