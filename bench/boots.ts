@@ -1,7 +1,7 @@
 /** How long Debian takes to boot to userspace and power off, recorded, beside QEMU in the same run; and its memory. */
 import { scriptText } from "../tests/boots/hindsight.ts";
 import { type Boot, BOOTS, machineOptions } from "../tests/boots/rows.ts";
-import type { CostsValue } from "../cli/costs.ts";
+import { COSTS_OPTIONS, costsIn, costsText, type CostsValue } from "./costs.ts";
 import { type Cost, runProgram } from "./process.ts";
 import { hostText, print, type Request, showProgress, UsageError } from "./request.ts";
 import { PLAIN, type Runner, runnersFor } from "./runners.ts";
@@ -9,7 +9,7 @@ import { digits, median } from "./statistics.ts";
 
 /** Shown above the figures. */
 export const question =
-  "wall time of a Debian boot to userspace and off, recording at the default depth, over that of QEMU 7.2, by turns";
+  "time of a Debian boot to userspace and off, recording at the default depth, over QEMU's, by turns";
 
 /** Boots of `deno task boots` that are measured when none is named. */
 const USUAL = ["cloud-cortex-a57-gic2-smp1-el1", "cloud-max-gic2-smp1-el1"];
@@ -93,27 +93,6 @@ async function measure(
   }]));
 }
 
-/** What a recording of a boot goes into, by a run more of its own, since looking costs time too. */
-async function costsOf(runner: Runner, boot: Boot): Promise<CostsValue> {
-  showProgress(`${boot.name}: costs of ${runner.name}`);
-  const { output, errors } = await bootOn(runner, boot, ["--costs", "--json"]);
-  showProgress("");
-  try {
-    return JSON.parse(output.slice(output.lastIndexOf("\n{") + 1)).costs;
-  } catch {
-    throw new Error(
-      `${boot.name} on ${runner.name} does not tell its costs:\n${output.slice(-600)}${errors}`,
-    );
-  }
-}
-
-function costsText({ seconds, parts, roots, pagesHashed, eventsStored }: CostsValue): string {
-  const shares = Object.entries(parts).map(([part, value]) =>
-    `${part} ${(100 * value / seconds).toFixed(1)} %`
-  );
-  return `${shares.join(", ")}; ${roots} roots over ${pagesHashed} pages, ${eventsStored} events stored`;
-}
-
 /** MiB of RAM that the guest of a boot has. */
 function memoryOf({ options }: Boot): number {
   const text = options[options.indexOf("-m") + 1] ?? "";
@@ -153,7 +132,9 @@ export async function run(request: Request): Promise<unknown> {
     print(request, line(boot.name, cells));
     const costs: Record<string, CostsValue> = {};
     for (const runner of ours) {
-      const value = costs[runner.name] = await costsOf(runner, boot);
+      showProgress(`${boot.name}: costs of ${runner.name}`);
+      const value = costs[runner.name] = costsIn(await bootOn(runner, boot, COSTS_OPTIONS));
+      showProgress("");
       print(request, `    ${runner.name}: ${costsText(value)}`);
     }
     found.push({ name: boot.name, memoryMiB: memoryOf(boot), runners: Object.fromEntries(times), costs });

@@ -1,5 +1,6 @@
 /** How fast each engine is, recording, on flat programs of many kinds, beside QEMU in the same run. */
-import { type Measurement, measureWorkload, type Speed } from "./measure.ts";
+import { costsText, type CostsValue } from "./costs.ts";
+import { costsOf, type Measurement, measureWorkload, type Speed } from "./measure.ts";
 import { hostText, print, type Request, showProgress, UsageError } from "./request.ts";
 import { PLAIN, type Runner, runnersFor } from "./runners.ts";
 import { measureStarts } from "./starts.ts";
@@ -8,7 +9,7 @@ import { type Workload, WORKLOADS } from "./workloads.ts";
 
 /** Shown above the figures. */
 export const question =
-  "the speed of every engine, recording at the default depth, over that of QEMU 7.2, on the same programs by turns";
+  "the speed of every engine, recording at the default depth, over QEMU's, by turns; cold starts";
 
 /** Workloads by name; throws UsageError for one that there is not. */
 function chosen(names: readonly string[]): readonly Workload[] {
@@ -72,12 +73,28 @@ function summarize(table: readonly Measurement[], runners: readonly Runner[]) {
 
 function printSummary(request: Request, summary: ReturnType<typeof summarize>): void {
   for (const { engine, means, meanWithStart, meanOfCpu, lowest } of summary) {
-    const texts = means.map(({ peer, mean }) =>
+    const texts = means.filter(({ mean }) => !Number.isNaN(mean)).map(({ peer, mean }) =>
       `${digits(mean)}${peer === PLAIN ? ` (${digits(meanWithStart)}, ${digits(meanOfCpu)})` : ""} of ${peer}`
     );
+    if (texts.length === 0) continue; // QEMU is not installed
     const least = lowest === null ? "" : `; lowest ${digits(lowest.ratio)} (${lowest.workload})`;
     print(request, `  ${engine}, geometric mean: ${texts.join(", ")}${least}`);
   }
+}
+
+/** Prints what the recordings of a workload go into, by engine. */
+async function tellCosts(
+  request: Request,
+  { workload, speeds }: Measurement,
+  runners: readonly Runner[],
+): Promise<Record<string, CostsValue>> {
+  const costs: Record<string, CostsValue> = {};
+  for (const runner of runners.filter(({ isOurs }) => isOurs)) {
+    const value = await costsOf(runner, workload, speeds.get(runner.name)?.rounds ?? 1);
+    costs[runner.name] = value;
+    print(request, `    ${runner.name}: ${costsText(value)}`);
+  }
+  return costs;
 }
 
 /** Prints a row for each workload, then means; without named workloads, cold starts too. Gives all that it found. */
@@ -90,17 +107,18 @@ export async function run(request: Request): Promise<unknown> {
     request,
     line("", ours.map((name) => `${name}/${PLAIN}`), runners.map(({ name }) => name)),
   );
-  const table: Measurement[] = [];
+  const table: Measurement[] = [], costs: Readonly<Record<string, CostsValue>>[] = [];
   for (const workload of workloads) {
     const measured = await measureWorkload(workload, runners, request.runs);
     showProgress("");
     table.push(measured);
     print(request, rowOf(measured, runners));
+    if (request.tellsCosts) costs.push(await tellCosts(request, measured, runners));
   }
   const summary = summarize(table, runners);
   printSummary(request, summary);
-  const rows = table.map(({ workload, rounds, steps, checkSum, speeds }) => ({
-    ...{ ...workload, rounds, steps, checkSum },
+  const rows = table.map(({ workload, rounds, steps, checkSum, speeds }, at) => ({
+    ...{ ...workload, rounds, steps, checkSum, costs: costs[at] },
     runners: Object.fromEntries(speeds),
   }));
   const starts = request.workloads.length > 0 ? [] : await measureStarts(request, runners);

@@ -14,13 +14,14 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = { engines, boots, journa
 
 const HELP = `Measures Hindsight, beside QEMU in the same run where it can be asked the same.
 
-Usage: deno task bench [NAME…] [--runs N] [--engine NAME]… [--workload NAME]… [--json]
+Usage: deno task bench [NAME…] [--runs N] [--engine NAME]… [--workload NAME]… [--costs] [--json]
 
 ${Object.entries(BENCHMARKS).map(([name, { question }]) => `  ${name.padEnd(14)}${question}`).join("\n")}
 
   --runs N          take the median of so many runs (default 5)
   --engine NAME     measure this engine; all but the reference engine by default
   --workload NAME   of engines: this program; of boots: rows whose names begin so
+  --costs           of engines: tell what each recording goes into, by a run more
   --json            print what was found as JSON
 
 Example: deno task bench engines --engine threaded --workload hash --workload svc --runs 3

@@ -1,4 +1,5 @@
 /** One workload on all runners by turns: how long a round takes each, and whether they found the same. */
+import { COSTS_OPTIONS, costsIn, type CostsValue } from "./costs.ts";
 import { type Cost, runProgram } from "./process.ts";
 import { showProgress } from "./request.ts";
 import { PLAIN, type Runner } from "./runners.ts";
@@ -57,26 +58,41 @@ interface Outcome extends Cost {
   readonly steps: number | undefined;
 }
 
-/** Runs a workload; undefined where the runner is not installed. Throws Error when it does not print a check sum. */
-async function runOn(runner: Runner, workload: Workload, rounds: number): Promise<Outcome | undefined> {
+async function processOf(
+  runner: Runner,
+  workload: Workload,
+  rounds: number,
+  more: readonly string[] = [],
+): Promise<Cost> {
   const folder = await Deno.makeTempDir({ prefix: "hindsight-bench-" });
   try {
     const kernel = `${folder}/${workload.name}.bin`;
     await Deno.writeFile(kernel, buildWorkload(workload, rounds));
-    const cost = await runProgram(runner.command([...MACHINE, "-kernel", kernel], folder));
-    if (!cost.isInstalled) return undefined;
-    const checkSum = cost.output.trim(), steps = /after ([\d,]+) steps/.exec(cost.errors)?.[1];
-    if (!/^[0-9a-f]{16}$/.test(checkSum)) {
-      throw new Error(
-        `${workload.name} on ${runner.name} printed ${
-          JSON.stringify(checkSum)
-        }, no check sum:\n${cost.errors}`,
-      );
-    }
-    return { ...cost, checkSum, steps: steps === undefined ? undefined : Number(steps.replaceAll(",", "")) };
+    return await runProgram(runner.command([...MACHINE, "-kernel", kernel, ...more], folder));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** What a recording of so many rounds goes into. */
+export async function costsOf(runner: Runner, workload: Workload, rounds: number): Promise<CostsValue> {
+  showProgress(`${workload.name}: costs of ${runner.name}`);
+  const cost = await processOf(runner, workload, rounds, COSTS_OPTIONS);
+  showProgress("");
+  return costsIn(cost);
+}
+
+/** Runs a workload; undefined where the runner is not installed. Throws Error when it does not print a check sum. */
+async function runOn(runner: Runner, workload: Workload, rounds: number): Promise<Outcome | undefined> {
+  const cost = await processOf(runner, workload, rounds);
+  if (!cost.isInstalled) return undefined;
+  const checkSum = cost.output.trim(), steps = /after ([\d,]+) steps/.exec(cost.errors)?.[1];
+  if (!/^[0-9a-f]{16}$/.test(checkSum)) {
+    throw new Error(
+      `${workload.name} on ${runner.name} printed ${JSON.stringify(checkSum)}, no check sum:\n${cost.errors}`,
+    );
+  }
+  return { ...cost, checkSum, steps: steps === undefined ? undefined : Number(steps.replaceAll(",", "")) };
 }
 
 /** Rounds that take a runner at least `LEAST` seconds: more and more, until a run shows it. */

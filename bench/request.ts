@@ -12,6 +12,8 @@ export interface Request {
   readonly engines: readonly string[];
   /** Names of workloads; all when there are none. */
   readonly workloads: readonly string[];
+  /** Whether workloads tell what their recordings go into, by a run more. */
+  readonly tellsCosts: boolean;
   /** Whether results are printed as JSON, and nothing else. */
   readonly isJson: boolean;
   /** Whether help is wanted. */
@@ -27,7 +29,7 @@ export class UsageError extends Error {
 /** Reads a command line; throws UsageError. */
 export function parseRequest(args: readonly string[], known: readonly string[]): Request {
   const given = parseArgs(args, {
-    boolean: ["json", "help"],
+    boolean: ["costs", "json", "help"],
     string: ["runs", "engine", "workload", "_"],
     collect: ["engine", "workload"],
     default: { runs: "5" },
@@ -48,6 +50,7 @@ export function parseRequest(args: readonly string[], known: readonly string[]):
   return {
     ...{ benchmarks, runs, workloads },
     engines: engines.length > 0 ? engines : FAST_ENGINES,
+    tellsCosts: given.costs,
     isJson: given.json,
     isHelp: given.help,
   };

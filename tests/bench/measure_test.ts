@@ -17,6 +17,7 @@ Deno.test("parseRequest takes names, engines and workloads", () => {
     runs: 3,
     engines: ["reference"],
     workloads: ["hash", "sort"],
+    tellsCosts: false,
     isJson: true,
     isHelp: false,
   });
