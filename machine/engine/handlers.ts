@@ -15,8 +15,8 @@ import { canGenerate, generateModule, type ThreadedImports, type ThreadedRun } f
 const FIRST_PATIENCE = 1000;
 /** Such steps after which it is generated again: a new module runs slowly until it is optimized, so not lightly. */
 const PATIENCE = 30_000;
-/** Decoded words kept before they are forgotten; bounds memory under generated code. */
-const CACHE_LIMIT = 1 << 17;
+/** Decoded words kept before they are forgotten, those that depend on their address apart: bounds memory, to 50 MB. */
+const CACHE_LIMIT = 1 << 17, RELATIVE_LIMIT = 1 << 15;
 
 /** A decoded word: the number of its handler and what its record holds. */
 export interface DecodedWord {
@@ -153,7 +153,7 @@ export class Handlers {
 
   #remember(key: number, pc: bigint, word: RelativeWord): void {
     const words = this.#relative[staysInPage(pc, word.operands.target) ? 1 : 0];
-    if (words.size >= CACHE_LIMIT) words.clear();
+    if (words.size >= RELATIVE_LIMIT) words.clear();
     words.set(key, word);
   }
 

@@ -31,7 +31,7 @@ interface DecodedInstruction {
 /** Index that always holds 0n, read by absent arguments. */
 const ABSENT = 0;
 /** Decoded words kept before the table is emptied; bounds memory under generated code. */
-const CACHE_LIMIT = 1 << 18;
+const CACHE_LIMIT = 1 << 16;
 
 function prepare(nodes: readonly IrNode[]): DecodedInstruction {
   const at = (node: IrNode, index: number) => (node.args[index] ?? -1) + 1 || ABSENT;

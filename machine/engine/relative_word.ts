@@ -22,6 +22,8 @@ export interface RelativeOperands {
   readonly target: bigint | undefined;
 }
 
+const NOTHING: Wide = { from: "nothing", value: 0n };
+
 /** A word taken apart at an address. */
 export type Shaped = { readonly shape: Shape; readonly operands: Operands };
 
@@ -48,7 +50,7 @@ export function relativeOperands(
   }
   const wide = operands.wide.map((value, index): Wide | undefined => {
     const moved = wrap(far.operands.wide[index as 0] - value);
-    if (moved === 0n) return { from: "nothing", value };
+    if (moved === 0n) return value === 0n ? NOTHING : { from: "nothing", value };
     if (moved !== FAR) return undefined;
     const stays = !hasTarget && near.operands.wide[index as 0] === value;
     return stays

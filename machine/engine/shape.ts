@@ -42,6 +42,9 @@ const REGISTER_OPERATIONS: Readonly<Record<string, (slot: number) => number>> = 
   writeV: (register) => OFFSET_V + register * 16,
 };
 
+/** Wide places that hold nothing. */
+const NO_WIDE: readonly [bigint, bigint] = [0n, 0n];
+
 /** Gives constants places; where the wide ones do not suffice, the first that fits is narrow. */
 class Places {
   readonly wide: [bigint, bigint] = [0n, 0n];
@@ -131,12 +134,19 @@ export function shapeOf(
   });
   if (registers.length > RECORD_REGISTERS) return undefined;
   const { wide, narrow } = places;
+  const isEmpty = wide[0] === 0n && wide[1] === 0n;
   const key = abstracted.map(({ op, width, args, immediates }) =>
     `${op}:${width}(${args.join()})${immediates.join()}`
   ).join(";");
   return {
     shape: { key, nodes: abstracted },
-    operands: { registers, wide, narrow, target: target?.address },
+    // A copy has no room to grow: operands are kept for each word of a guest.
+    operands: {
+      registers: registers.slice(),
+      wide: isEmpty ? NO_WIDE : wide,
+      narrow,
+      target: target?.address,
+    },
   };
 }
 
