@@ -25,6 +25,7 @@ import {
   INTERRUPT_FIELDS,
 } from "./gic_v3_interrupts.ts";
 import { LPI_BASE, type LpiTarget } from "./gic_v3_lpi.ts";
+import { lpiTarget } from "./gic_v3_lpi_target.ts";
 import { GicV3Redistributor, REDISTRIBUTOR_FIELDS, REDISTRIBUTOR_SIZE } from "./gic_v3_redistributor.ts";
 import { GicV3VirtualInterface, VIRTUAL_FIELDS } from "./gic_v3_virtual.ts";
 import type { InterruptController, InterruptControllerFrame } from "./interrupt_controller.ts";
@@ -106,7 +107,8 @@ export class GicV3 implements InterruptController {
     this.#interrupts = new GicV3Interrupts(security);
     this.#parts = cpus.map((_, cpu) => this.#buildParts(cpu));
     this.cpuInterfaces = this.#parts.map(({ face }) => face);
-    this.lpis = hasLpis ? this.#lpiTarget() : undefined;
+    const tables = this.#parts.map(({ redistributor }) => redistributor.lpis);
+    this.lpis = hasLpis ? lpiTarget(tables, options.events) : undefined;
     const changed = () => this.#update();
     const distributor = new GicV3Distributor(this.#frameOptions());
     const map = GicV3Redistributor.map;
@@ -203,31 +205,6 @@ export class GicV3 implements InterruptController {
     const wasPending = this.#interrupts.isPending(cpu, interrupt);
     this.#interrupts.assign(this.#interrupts.state.latched, cpu, interrupt, true);
     if (!wasPending) this.#raised(cpu, interrupt, source);
-  }
-
-  #lpiTarget(): LpiTarget {
-    const tablesOf = (cpu: number) => this.#parts[cpu]?.redistributor.lpis;
-    const setPending = (cpu: number, lpi: number, pending: boolean, source: string): void => {
-      if (tablesOf(cpu)?.setPending(lpi, pending) !== true || !pending) return;
-      this.#options.events.emit("interruptRaised", cpu, { interrupt: lpi, source });
-    };
-    const move = (from: number, to: number, lpi: number, source: string): void => {
-      if (from === to || tablesOf(from)?.setPending(lpi, false) !== true) return;
-      setPending(to, lpi, true, source);
-    };
-    return {
-      cpuCount: this.#parts.length,
-      setPending,
-      configurationChanged: (cpu, lpi) => tablesOf(cpu)?.configurationChanged(lpi),
-      move,
-      moveAll: (from, to, source, isEnough) => {
-        for (const lpi of tablesOf(from)?.pending() ?? []) {
-          move(from, to, lpi, source);
-          if (isEnough()) return false;
-        }
-        return true;
-      },
-    };
   }
 
   /** Whether there is an interrupt of this number, 0–287. */
