@@ -22,8 +22,13 @@ function repeated(hash: Uint8Array, count: number): Uint8Array {
   return hashes;
 }
 
+const ZERO_PAGES = repeated(ZERO_PAGE, FAN_OUT);
+
 /** Hashes of one region's pages, of groups of 64 pages, and so on up to a single hash. */
 class PageTree {
+  /** Hashes of the pages of each group that is not all zero pages, or was not once. */
+  readonly #groups: (Uint8Array | undefined)[];
+  /** Hashes of groups, of groups of those, and so on. */
   readonly #levels: Uint8Array[] = [];
   /** 1 for each page that is not all zero. */
   readonly #nonZero: Uint8Array;
@@ -37,7 +42,7 @@ class PageTree {
     this.#firstPage = region.hostOffset / PAGE_SIZE;
     this.#words = new Int32Array(memory.bytes.buffer);
     this.#nonZero = new Uint8Array(count);
-    this.#levels.push(repeated(ZERO_PAGE, count));
+    this.#groups = new Array(Math.ceil(count / FAN_OUT)).fill(undefined);
     while (count > 1) {
       const children = count;
       count = Math.ceil(count / FAN_OUT);
@@ -52,9 +57,18 @@ class PageTree {
 
   /** Recomputes one node from its children. */
   #combine(level: number, node: number): void {
-    const children = this.#levels[level - 1] as Uint8Array;
-    const hashes = this.#levels[level] as Uint8Array;
-    sha256Into(hashes, node * HASH_LENGTH, children.subarray(node * SPAN, (node + 1) * SPAN));
+    const children = level === 0 ? this.#group(node) : this.#childrenOf(level, node);
+    sha256Into(this.#levels[level] as Uint8Array, node * HASH_LENGTH, children);
+  }
+
+  #childrenOf(level: number, node: number): Uint8Array {
+    return (this.#levels[level - 1] as Uint8Array).subarray(node * SPAN, (node + 1) * SPAN);
+  }
+
+  /** Hashes of a group's pages, of which the last may have fewer than 64. */
+  #group(group: number): Uint8Array {
+    const pages = Math.min(FAN_OUT, this.#nonZero.length - group * FAN_OUT);
+    return (this.#groups[group] ?? ZERO_PAGES).subarray(0, pages * HASH_LENGTH);
   }
 
   /** Host page numbers of the pages that were not all zero when the root was last computed. */
@@ -72,17 +86,17 @@ class PageTree {
 
   /** Takes in what a page holds now; false when it is zero and was. */
   #hashPage(page: number): boolean {
-    const hashes = this.#levels[0] as Uint8Array, hostPage = this.#firstPage + page;
-    if (this.#isZero(hostPage)) {
-      if (this.#nonZero[page] === 0) return false;
-      this.#nonZero[page] = 0;
-      hashes.set(ZERO_PAGE, page * HASH_LENGTH);
-      return true;
+    const hostPage = this.#firstPage + page, at = (page % FAN_OUT) * HASH_LENGTH;
+    const isZero = this.#isZero(hostPage);
+    if (isZero && this.#nonZero[page] === 0) return false;
+    const hashes = this.#groups[Math.floor(page / FAN_OUT)] ??= ZERO_PAGES.slice();
+    this.#nonZero[page] = isZero ? 0 : 1;
+    if (isZero) hashes.set(ZERO_PAGE, at);
+    else {
+      const start = hostPage * PAGE_SIZE;
+      sha256Into(hashes, at, this.memory.bytes.subarray(start, start + PAGE_SIZE));
+      this.hashed++;
     }
-    const start = hostPage * PAGE_SIZE;
-    sha256Into(hashes, page * HASH_LENGTH, this.memory.bytes.subarray(start, start + PAGE_SIZE));
-    this.#nonZero[page] = 1;
-    this.hashed++;
     return true;
   }
 
@@ -93,7 +107,7 @@ class PageTree {
       const page = hostPage - this.#firstPage;
       if (this.#hashPage(page)) touched.add(Math.floor(page / FAN_OUT));
     }
-    for (let level = 1; level < this.#levels.length; level++) {
+    for (let level = 0; level < this.#levels.length; level++) {
       const parents = new Set<number>();
       for (const node of touched) {
         this.#combine(level, node);
@@ -101,7 +115,7 @@ class PageTree {
       }
       touched = parents;
     }
-    return (this.#levels[this.#levels.length - 1] as Uint8Array).slice(0, HASH_LENGTH);
+    return (this.#levels.at(-1) ?? this.#group(0)).slice(0, HASH_LENGTH);
   }
 }
 
