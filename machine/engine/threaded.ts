@@ -279,7 +279,7 @@ class GeneratedCode {
       page = this.#pages.open(hostPage, address, guarded);
     }
     if (page === undefined) return 0;
-    const descriptor = tlb.execute.descriptor[fetched] as number;
+    const descriptor = tlb.execute.descriptorOf(fetched);
     tlb.code.enter(high, low, context, page.base, descriptor, false, guarded);
     return page.base + (low & 0xffc) * (RECORD_SIZE / 4);
   }

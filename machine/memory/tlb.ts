@@ -1,9 +1,10 @@
 /** The software TLB: finished translations of virtual pages to bytes of the machine's memory. */
+import { DescriptorIndex } from "./descriptor_index.ts";
 import { PAGE_SIZE, PAGE_WALKED_THROUGH, type PhysicalMemory } from "./physical.ts";
 import type { TranslationControls, TranslationRegisters } from "./translation_controls.ts";
 
 /** Entries of each table; a power of two. */
-export const TLB_ENTRIES = 1024;
+export const TLB_ENTRIES = 4096;
 
 /** Sets of controls remembered for each exception level. */
 const REMEMBERED = 8;
@@ -83,8 +84,7 @@ export class TlbTable {
   readonly words: Int32Array<ArrayBuffer>;
   /** Physical address of the page, by index of the entry. */
   readonly physicalPage: Float64Array<ArrayBuffer> = new Float64Array(TLB_ENTRIES);
-  /** Offset in the machine's memory of the descriptor that the entry came from, −1 for none, by index of the entry. */
-  readonly descriptor: Float64Array<ArrayBuffer> = new Float64Array(TLB_ENTRIES);
+  readonly #origins = new DescriptorIndex(TLB_ENTRIES);
 
   /**
    * Enters a page: `page` is what it leads to, `low` and `high` the halves of any address in it, `descriptor` where its
@@ -105,39 +105,36 @@ export class TlbTable {
     words[at + 1] = high;
     words[at + 2] = page;
     words[at + 3] = (aligned ? MARK_ALIGNED : 0) | (guarded ? MARK_GUARDED : 0);
-    this.descriptor[index] = descriptor;
+    this.#origins.set(index, descriptor);
     return index;
   }
 
   /** Forgets all entries. */
   clear(): void {
     this.words.fill(0);
+    this.#origins.clear();
   }
 
   /** Forgets the entries that came from descriptors at offsets from `first` up to `end`; true when there were any. */
   forget(first: number, end: number): boolean {
-    const { words, descriptor } = this;
-    const isOne = end - first <= 8;
-    // A page's number and its descriptor's place in the table have their low bits in common, and contexts have none.
-    const start = isOne ? (first / 8) % CONTEXT_STEP : 0, step = isOne ? CONTEXT_STEP : 1;
-    let found = false;
-    for (let index = start; index < TLB_ENTRIES; index += step) {
-      const from = descriptor[index] as number;
-      if (from < first || from >= end || words[index * ENTRY_WORDS] === 0) continue;
-      words[index * ENTRY_WORDS] = 0;
-      found = true;
+    const origins = this.#origins;
+    let index = origins.find(first, end);
+    if (index < 0) return false;
+    for (; index >= 0; index = origins.find(first, end)) {
+      this.words[index * ENTRY_WORDS] = 0;
+      origins.remove(index);
     }
-    return found;
+    return true;
   }
 
-  /** True when an entry came from a descriptor at an offset from `first` up to `end`. */
-  comesFrom(first: number, end: number): boolean {
-    const { words, descriptor } = this;
-    for (let index = 0; index < TLB_ENTRIES; index++) {
-      const from = descriptor[index] as number;
-      if (from >= first && from < end && words[index * ENTRY_WORDS] !== 0) return true;
-    }
-    return false;
+  /** False when no entry came from a descriptor in the page that begins at an offset. */
+  mayComeFrom(page: number): boolean {
+    return this.#origins.mayUse(page);
+  }
+
+  /** Offset in the machine's memory of the descriptor that an entry came from, −1 for none. */
+  descriptorOf(index: number): number {
+    return this.#origins.descriptorOf(index);
   }
 
   /** The table at a byte offset of a buffer. */
@@ -307,9 +304,10 @@ export class Tlb {
     return wasRead || wasWritten || wasFetched || wasCode;
   }
 
-  /** True when a translation came from a descriptor at an offset from `first` up to `end`. */
-  comesFrom(first: number, end: number): boolean {
-    return [this.read, this.write, this.execute, this.code].some((table) => table.comesFrom(first, end));
+  /** False when no translation came from a descriptor in the page that begins at an offset. */
+  mayComeFrom(page: number): boolean {
+    return this.read.mayComeFrom(page) || this.write.mayComeFrom(page) || this.execute.mayComeFrom(page) ||
+      this.code.mayComeFrom(page);
   }
 
   /** Forgets everything; results never depend on when. No context number is used again soon, so no entry is touched. */
@@ -349,8 +347,10 @@ export function walkedPageWritten(
   let found = false;
   for (const tlb of tlbs) found = tlb.forget(first, end) || found;
   if (found) return false;
-  const page = hostOffset - hostOffset % PAGE_SIZE, next = Math.ceil(end / PAGE_SIZE) * PAGE_SIZE;
-  return !tlbs.some((tlb) => tlb.comesFrom(page, next));
+  for (let page = hostOffset - hostOffset % PAGE_SIZE; page < end; page += PAGE_SIZE) {
+    for (const tlb of tlbs) if (tlb.mayComeFrom(page)) return false;
+  }
+  return true;
 }
 
 /** True when a range may touch a descriptor with its valid bit set, in either byte order. */
