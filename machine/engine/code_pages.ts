@@ -44,8 +44,8 @@ export class CodePages {
   /** Offset of the SIDE of the first record; those of others follow at SIDE_SIZE / RECORD_SIZE of the distance. */
   readonly sides: number;
   readonly #capacity: number;
-  /** Called when code was written: a page's region must not be called again. */
-  regionDropped: (page: CodePage, region: number) => void = () => {};
+  /** Called when words of a page have to be decoded again: its region must not be called any more. */
+  changed: (page: CodePage) => void = () => {};
   #pages: CodePage[] = [];
   #byHostPage = new Map<number, CodePage[]>();
   #writes = new Map<number, number>();
@@ -92,11 +92,9 @@ export class CodePages {
     }
   }
 
-  /** Takes a page's region away; its index, or 0 when it had none. */
-  takeRegion({ base }: CodePage): number {
+  /** Takes a page's region away. */
+  takeRegion({ base }: CodePage): void {
     const { view } = this.memory, side = this.sideOf(base);
-    const region = view.getUint32(side + PAGE_SIDE.region, true);
-    if (region === 0) return 0;
     view.setUint32(side + PAGE_SIDE.region, 0, true);
     for (let word = 0; word < PAGE_WORDS; word++) {
       const record = base + word * RECORD_SIZE, at = side + word * SIDE_SIZE;
@@ -104,12 +102,6 @@ export class CodePages {
       view.setUint16(record + RECORD.handler, view.getUint16(at + SIDE.handler, true), true);
       view.setUint16(at + SIDE.entry, 0, true);
     }
-    return region;
-  }
-
-  /** True when a page has a region. */
-  hasRegion({ base }: CodePage): boolean {
-    return this.memory.view.getUint32(this.sideOf(base) + PAGE_SIDE.region, true) !== 0;
   }
 
   /** Sets how many more branches into a page make it hot. */
@@ -140,6 +132,11 @@ export class CodePages {
   hostOffsetOf(record: number): number {
     const { base, hostPage } = this.pageOf(record);
     return hostPage + (record - base) / (RECORD_SIZE / 4);
+  }
+
+  /** Number of the handler of a page's word. */
+  handlerAt({ base }: CodePage, word: number): number {
+    return this.handlerOf(base + word * RECORD_SIZE);
   }
 
   /** Number of a record's handler. */
@@ -192,8 +189,8 @@ export class CodePages {
 
   #reset(hostPage: number, first: number, last: number): void {
     for (const page of this.#byHostPage.get(hostPage) ?? []) {
-      const { base } = page, region = this.takeRegion(page);
-      if (region !== 0) this.regionDropped(page, region);
+      const { base } = page;
+      this.changed(page);
       for (let word = first >> 2; word <= last >> 2; word++) {
         this.memory.view.setUint16(base + word * RECORD_SIZE, HANDLER.undecoded, true);
       }

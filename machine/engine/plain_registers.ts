@@ -1,7 +1,7 @@
 /** System instructions that generated code executes itself: where nothing traps or is pending they do little or nothing. */
+import { type CpuModel, hasFeature } from "../a64/feature.ts";
 import { SYSTEM_INSTRUCTIONS, systemEncoding } from "../a64/system_names.ts";
 import { OFFSET_SYSTEM, SLOT_DAIF } from "../cpu/registers.ts";
-import type { Cpu } from "../cpu/cpu.ts";
 import { INDEX, type StoredRegister } from "../cpu/system_register_index.ts";
 import { CACHE_TYPE, ZEROING_TYPE } from "../cpu/system_registers_id.ts";
 import type { IrNode } from "../ir/operations.ts";
@@ -85,18 +85,18 @@ export function isPlain(node: IrNode): boolean {
  * Plain instructions do not say which general register they use: only a trap would tell. What does the same whatever
  * it maintains does not say what that is, so that all such instructions have one handler.
  */
-export function withoutTarget(cpu: Cpu, node: IrNode): IrNode {
+export function withoutTarget(model: CpuModel, node: IrNode): IrNode {
   const { op, immediates: [name, encoding] } = node;
   if (op !== "helper") return node;
-  const kept = plainImmediates(cpu, name as string, encoding as number);
+  const kept = plainImmediates(model, name as string, encoding as number);
   return kept === undefined ? node : { ...node, immediates: kept };
 }
 
-function plainImmediates(cpu: Cpu, name: string, encoding: number): (string | number)[] | undefined {
+function plainImmediates(model: CpuModel, name: string, encoding: number): (string | number)[] | undefined {
   const found = REGISTERS.get(encoding);
   switch (name) {
     case "readSystemRegister":
-      return found === undefined || isTrappable(cpu, found.read) ? undefined : [name, encoding];
+      return found === undefined || isTrappable(model, found.read) ? undefined : [name, encoding];
     case "writeSystemRegister":
       return found?.write === undefined ? undefined : [name, encoding];
     case "maintainCache":
@@ -109,6 +109,6 @@ function plainImmediates(cpu: Cpu, name: string, encoding: number): (string | nu
 }
 
 /** FEAT_FGT may trap what does not ask whether anything does. */
-function isTrappable(cpu: Cpu, conditions: readonly Condition[]): boolean {
-  return !conditions.includes("quiet") && cpu.implements("FGT");
+function isTrappable(model: CpuModel, conditions: readonly Condition[]): boolean {
+  return !conditions.includes("quiet") && hasFeature(model, "FGT");
 }

@@ -1,18 +1,12 @@
-/** The compiled regions of a machine: which pages are worth it, their modules, and the table that they are called by. */
-import type { Cpu } from "../cpu/cpu.ts";
+/** The compiled regions of a machine: which pages are worth one, and the table that they are called by. */
 import type { PhysicalMemory } from "../memory/physical.ts";
-import { type CodePage, type CodePages, HANDLER, PAGE_WORDS, RECORD, RECORD_SIZE } from "./code_pages.ts";
-import { canCompile } from "./compiled_backend.ts";
-import { type PageInstruction, planPage } from "./compiled_blocks.ts";
-import { generateRegions } from "./compiled_module.ts";
-import { entryWords, type RegionPage } from "./compiled_region.ts";
-import type { Handlers } from "./handlers.ts";
-import type { IrNode } from "../ir/operations.ts";
-import type { Operands, Shape } from "./shape.ts";
-import type { CodeLayout } from "./threaded_layout.ts";
+import { type CodePage, type CodePages, HANDLER, PAGE_WORDS } from "./code_pages.ts";
+import { type CompilePage, type CompileResult, type RegionCompiler, WORD } from "./compile_request.ts";
 
 /** Regions that the table has room for. */
 const CAPACITY = 8192;
+/** Bytes of modules that are kept; what is not sampled for longest goes first. */
+const LARGEST_TOTAL = 48 << 20;
 /** Branches into a page that make it hot again after it was compiled, for what had not been executed; doubles. */
 const REHEAT = 4096;
 /** Pages that are compiled together. */
@@ -23,144 +17,200 @@ const SLICE = 20_000, LARGEST_SLICE = 1 << 20;
 /** Branches into a page that a sample stands for. */
 const SAMPLE = 320;
 
-/** Offset of X30 in a CPU's state. */
-const LINK_OFFSET = 30 * 8;
-
-/** What an engine compiled: modules, regions of pages in them, instructions, bytes of WebAssembly. */
+/** What an engine compiled. */
 export interface CompileStatistics {
+  /** Requests made, and those of their pages whose code changed before they were compiled. */
+  requests: number;
+  stale: number;
+  /** Modules taken in, regions and instructions in them, and their bytes. */
   modules: number;
   regions: number;
   instructions: number;
   bytes: number;
+  /** Regions in use now, and the bytes of their modules. */
+  liveRegions: number;
+  liveBytes: number;
+  /** Modules given up for others. */
+  evictions: number;
 }
 
-/** Compiles hot pages and forgets those that were written. */
+/** A module in use. */
+interface LiveModule {
+  readonly bytes: number;
+  /** Its regions that are in use, by their pages. */
+  readonly regions: Map<CodePage, number>;
+}
+
+/** Has hot pages compiled and forgets those that were written. */
 export class Regions {
   /** Functions of regions by index; 0 is none. */
   readonly table: WebAssembly.Table = new WebAssembly.Table({ element: "anyfunc", initial: CAPACITY });
   readonly #free: number[] = Array.from({ length: CAPACITY - 1 }, (_, index) => CAPACITY - 1 - index);
-  readonly #canCompile = new Map<Shape, boolean>();
   /** Times that a page was compiled. */
   #times = new Map<CodePage, number>();
   #queue = new Set<CodePage>();
+  /** Pages of requests under way, and the number of the request that a page waits for. */
+  readonly #requests = new Map<number, readonly CodePage[]>();
+  readonly #awaited = new Map<CodePage, number>();
+  /** Modules in use by their pages, and all of them, the one sampled longest ago first. */
+  readonly #modules = new Map<CodePage, LiveModule>();
+  readonly #inOrder = new Set<LiveModule>();
   /** What was compiled so far. */
-  readonly statistics: CompileStatistics = { modules: 0, regions: 0, instructions: 0, bytes: 0 };
+  readonly statistics: CompileStatistics = {
+    requests: 0,
+    stale: 0,
+    modules: 0,
+    regions: 0,
+    instructions: 0,
+    bytes: 0,
+    liveRegions: 0,
+    liveBytes: 0,
+    evictions: 0,
+  };
+  /** Steps after which code has to come back. */
+  slice = SLICE;
 
   /** Pages of a machine's memory. */
   constructor(
     private readonly memory: PhysicalMemory,
     private readonly pages: CodePages,
-    private readonly layout: CodeLayout,
+    private readonly compiler: RegionCompiler,
+    private readonly largestTotal: number = LARGEST_TOTAL,
   ) {
-    pages.regionDropped = (_, region) => this.#release(region);
+    pages.changed = (page) => this.#forget(page);
   }
-
-  #release(region: number): void {
-    this.table.set(region, null);
-    this.#free.push(region);
-  }
-
-  /** Steps after which code has to come back. */
-  slice = SLICE;
 
   /** Code came back in a page: one that is compiled need not be looked at soon again. */
-  sample(page: CodePage, cpu: Cpu, handlers: Handlers): void {
-    if (this.pages.hasRegion(page)) this.slice = Math.min(this.slice * 2, LARGEST_SLICE);
-    else {
+  sample(page: CodePage): void {
+    const module = this.#modules.get(page);
+    if (module !== undefined) {
+      this.slice = Math.min(this.slice * 2, LARGEST_SLICE);
+      this.#inOrder.delete(module);
+      this.#inOrder.add(module);
+    } else {
       this.slice = SLICE;
       if (this.pages.takeHeat(page, SAMPLE) <= 0) this.#queue.add(page);
     }
-    if (this.#queue.size > 0) this.compile(cpu, handlers);
+    if (this.#queue.size > 0) this.#request();
   }
 
   /** A page is hot. */
-  add(page: CodePage, cpu: Cpu, handlers: Handlers): void {
+  add(page: CodePage): void {
     this.#queue.add(page);
-    if (this.#queue.size >= BATCH) this.compile(cpu, handlers);
+    if (this.#queue.size >= BATCH) this.#request();
   }
 
   /** Forgets all regions; the pages are gone. */
   drop(): void {
-    for (let region = 1; region < CAPACITY; region++) this.table.set(region, null);
-    this.#free.length = 0;
-    for (let region = CAPACITY - 1; region > 0; region--) this.#free.push(region);
+    for (const module of [...this.#inOrder]) this.#release(module);
     this.#times.clear();
     this.#queue.clear();
+    this.#requests.clear();
+    this.#awaited.clear();
   }
 
-  /** Compiles the pages that wait for it. */
-  compile(cpu: Cpu, handlers: Handlers): void {
-    const batch: { page: CodePage; region: RegionPage }[] = [];
-    for (const page of this.#queue) {
+  /** What a page's words are, or how they are executed, changes. */
+  #forget(page: CodePage): void {
+    this.#queue.delete(page);
+    if (this.#awaited.delete(page)) this.statistics.stale++;
+    this.#remove(page);
+  }
+
+  /** Takes a page's region away, and its module where that was the last. */
+  #remove(page: CodePage): void {
+    const module = this.#modules.get(page);
+    if (module === undefined) return;
+    this.pages.takeRegion(page);
+    const number = module.regions.get(page) as number;
+    this.table.set(number, null);
+    this.#free.push(number);
+    this.#modules.delete(page);
+    module.regions.delete(page);
+    this.statistics.liveRegions--;
+    if (module.regions.size > 0) return;
+    this.#inOrder.delete(module);
+    this.statistics.liveBytes -= module.bytes;
+  }
+
+  #release(module: LiveModule): void {
+    for (const page of [...module.regions.keys()]) this.#remove(page);
+  }
+
+  /** Makes room for regions of so many bytes. */
+  #evict(regions: number, bytes: number): void {
+    for (const module of this.#inOrder) {
+      if (this.#free.length >= regions && this.statistics.liveBytes + bytes <= this.largestTotal) return;
+      for (const page of module.regions.keys()) this.pages.setHeat(page, REHEAT);
+      this.#release(module);
+      this.statistics.evictions++;
+    }
+  }
+
+  /** Asks for the pages that wait for it. */
+  #request(): void {
+    const { statistics } = this, number = statistics.requests++, pages = [...this.#queue];
+    this.#queue.clear();
+    for (const page of pages) {
       const times = this.#times.get(page) ?? 0;
       this.#times.set(page, times + 1);
       this.pages.setHeat(page, REHEAT << Math.min(times, 16));
-      const old = this.pages.takeRegion(page);
-      if (old !== 0) this.#release(old);
-      const instructions = this.#instructions(page, cpu, handlers);
-      if (instructions.every((instruction) => instruction === undefined)) continue;
-      batch.push({ page, region: { address: page.address, instructions, plan: planPage(instructions) } });
+      this.#awaited.set(page, number);
     }
-    this.#queue.clear();
-    if (batch.length === 0 || this.#free.length < batch.length) return;
-    const { memory } = this.memory, size = memory.buffer.byteLength / 65536;
-    const bytes = generateRegions(batch.map(({ region }) => region), this.layout, size);
-    this.#count(batch, bytes.length);
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
-    for (const [index, { page, region }] of batch.entries()) {
-      const number = this.#free.pop() as number;
-      this.table.set(number, instance.exports[String(index)] as CallableFunction);
-      this.pages.setRegion(page, number, entryWords(region.plan));
-    }
+    this.#requests.set(number, pages);
+    this.compiler.request({ number, pages: pages.map((page) => this.#copy(page)) });
+    this.takeIn();
   }
 
-  /** What has been executed of a page and can be compiled. */
-  #instructions(page: CodePage, cpu: Cpu, handlers: Handlers): (PageInstruction | undefined)[] {
-    const { view } = this.memory, { base, hostPage, address, guarded } = page;
-    return Array.from({ length: PAGE_WORDS }, (_, word) => {
-      const handler = view.getUint16(base + word * RECORD_SIZE + RECORD.handler, true);
-      if (handler === HANDLER.undecoded || handler === HANDLER.evaluated) return undefined;
-      const found = handlers.shapeAt(
-        cpu,
-        view.getUint32(hostPage + word * 4, true),
-        address + BigInt(word * 4),
-        guarded,
-      );
-      if (found === undefined || !this.#isCompilable(found.shape)) return undefined;
-      return instructionOf(found.shape, found.operands);
+  /** A page as it is now. */
+  #copy(page: CodePage): CompilePage {
+    const { hostPage, address, guarded } = page;
+    const known = new Uint8Array(PAGE_WORDS);
+    for (let word = 0; word < PAGE_WORDS; word++) {
+      const handler = this.pages.handlerAt(page, word);
+      known[word] = handler === HANDLER.undecoded
+        ? WORD.untouched
+        : handler === HANDLER.evaluated
+        ? WORD.excluded
+        : WORD.executed;
+    }
+    const words = new Uint32Array(PAGE_WORDS);
+    words.set(new Uint32Array(this.memory.view.buffer as ArrayBuffer, hostPage, PAGE_WORDS));
+    return { address, guarded, words, known };
+  }
+
+  /** Takes in what was compiled; not to be called while code runs. */
+  takeIn(): void {
+    for (const result of this.compiler.take()) this.#takeIn(result);
+  }
+
+  #takeIn({ number, module, bytes, pages }: CompileResult): void {
+    const requested = this.#requests.get(number) ?? [];
+    this.#requests.delete(number);
+    const wanted = requested.filter((page, index) => {
+      if (this.#awaited.get(page) !== number) return false;
+      this.#awaited.delete(page);
+      this.#remove(page);
+      return pages[index] !== undefined && pages[index].entries.length > 0;
     });
-  }
-
-  #count(batch: readonly { readonly region: RegionPage }[], bytes: number): void {
-    const { statistics } = this;
-    statistics.modules++;
-    statistics.regions += batch.length;
-    statistics.bytes += bytes;
-    for (const { region } of batch) {
-      statistics.instructions += region.plan.blocks.reduce((sum, { first, end }) => sum + end - first, 0);
+    if (wanted.length === 0 || module === undefined) return;
+    this.#evict(wanted.length, bytes);
+    const { memory } = this.memory, { statistics } = this;
+    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    const live: LiveModule = { bytes, regions: new Map() };
+    this.#inOrder.add(live);
+    for (const page of wanted) {
+      const index = requested.indexOf(page), { entries, instructions } = pages[index] as typeof pages[0];
+      const region = this.#free.pop() as number;
+      this.table.set(region, exports[String(index)] as CallableFunction);
+      this.pages.setRegion(page, region, entries);
+      live.regions.set(page, region);
+      this.#modules.set(page, live);
+      statistics.instructions += instructions;
     }
+    statistics.modules++;
+    statistics.regions += wanted.length;
+    statistics.bytes += bytes;
+    statistics.liveRegions += wanted.length;
+    statistics.liveBytes += bytes;
   }
-
-  #isCompilable(shape: Shape): boolean {
-    let known = this.#canCompile.get(shape);
-    if (known === undefined) this.#canCompile.set(shape, known = canCompile(shape, this.layout));
-    return known;
-  }
-}
-
-function instructionOf(shape: Shape, operands: Operands): PageInstruction {
-  const { nodes } = shape, branch = nodes.find(({ op }) => op === "branch" || op === "branchIf");
-  const flow = branch === undefined ? "next" : branch.immediates[0] as "local" | "far" | "dynamic";
-  return {
-    shape,
-    operands,
-    flow,
-    conditional: branch?.op === "branchIf",
-    links: branch?.op === "branch" && nodes.some((node) => writesLink(node, operands)),
-    target: flow === "local" ? Number((operands.target as bigint) & 0xfffn) >> 2 : -1,
-  };
-}
-
-function writesLink({ op, immediates }: IrNode, { registers }: Operands): boolean {
-  return op === "writeX" && registers[immediates[0] as number] === LINK_OFFSET;
 }

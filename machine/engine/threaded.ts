@@ -14,6 +14,7 @@ import { FrontTables } from "./front_table.ts";
 import { Handlers } from "./handlers.ts";
 import { ReferenceEngine } from "./reference.ts";
 import { Regions } from "./regions.ts";
+import type { RegionCompilerFactory } from "./compile_request.ts";
 import {
   ANSWER,
   type CodeLayout,
@@ -23,6 +24,8 @@ import {
   SHARED,
   SLOW,
 } from "./threaded_layout.ts";
+import { canGenerate } from "./threaded_module.ts";
+import { WordShapes } from "./word_shapes.ts";
 
 /** The largest budget of one call, so that steps left fit in 32 bits. */
 const LARGEST_BURST = 2 ** 30;
@@ -46,8 +49,8 @@ const HALVES = new Uint32Array(WIDE.buffer);
 export class ThreadedEngine implements Engine {
   /** Name on the command line. */
   readonly name: string = "threaded";
-  /** Hot pages are compiled. */
-  protected readonly compiles: boolean = false;
+  /** Compiles hot pages, where they are to be compiled. */
+  protected readonly compile: RegionCompilerFactory | undefined = undefined;
   readonly #reference = new ReferenceEngine();
   #code: GeneratedCode | undefined;
 
@@ -57,7 +60,7 @@ export class ThreadedEngine implements Engine {
       return this.#reference.run(cpu, budget);
     }
     const { memory, cpus } = cpu.surroundings;
-    this.#code ??= new GeneratedCode(memory, cpus, this.#reference, this.compiles);
+    this.#code ??= new GeneratedCode(memory, cpus, this.#reference, this.compile);
     this.#code.run(cpu, Math.min(budget, LARGEST_BURST));
   }
 }
@@ -90,21 +93,25 @@ class GeneratedCode {
     private readonly memory: PhysicalMemory,
     private readonly cpus: readonly Cpu[],
     private readonly reference: ReferenceEngine,
-    compiles: boolean,
+    compile: RegionCompilerFactory | undefined,
   ) {
+    const compiles = compile !== undefined;
     this.#shared = memory.reserveHost(4096);
     this.#words = new Int32Array(memory.memory.buffer as ArrayBuffer, this.#shared, 32);
     this.#fronts = compiles ? cpus.map(({ tlb }) => new FrontTables(memory, tlb, this.#marked)) : [];
     this.#pages = new CodePages(memory);
     const layout = this.#layout(compiles);
-    this.#regions = compiles ? new Regions(memory, this.#pages, layout) : undefined;
+    const { model } = (cpus[0] as Cpu).features, memoryPages = memory.memory.buffer.byteLength / 65536;
+    const words = new WordShapes(model, (shape) => canGenerate(shape, layout));
+    const compiler = compile?.({ model, layout, memoryPages }, words);
+    this.#regions = compiler && new Regions(memory, this.#pages, compiler);
     const imports = {
       // Addresses come as signed numbers.
       access: (record: number, left: number, address: bigint, descriptor: number) =>
         this.#access(record >>> 0, left, address, descriptor),
       evaluate: (record: number, left: number) => this.#evaluate(record >>> 0, left),
     };
-    this.#handlers = new Handlers(memory, layout, imports, this.#regions?.table);
+    this.#handlers = new Handlers(memory, layout, imports, this.#regions?.table, words);
     if (compiles) memory.marksChanged = () => void this.#marked.count++;
     memory.codeObserver = {
       written: (hostOffset, size) => this.#pages.written(hostOffset, size),
@@ -145,6 +152,7 @@ class GeneratedCode {
   run(cpu: Cpu, budget: number): void {
     const { clock } = cpu.surroundings;
     this.#cpu = cpu;
+    this.#regions?.takeIn();
     this.#end = clock.instant + budget;
     this.#put(SHARED.floatEnabled, 0);
     this.#put(SHARED.zeroEnabled, 0);
@@ -216,13 +224,13 @@ class GeneratedCode {
         this.#decodeFrom(record);
         return true;
       case REASON.hot:
-        this.#regions?.add(this.#pages.pageOf(record), cpu, this.#handlers);
+        this.#regions?.add(this.#pages.pageOf(record));
         return true;
       case REASON.awaited:
-        if (this.#handlers.await(cpu)) this.#decodeAwaited();
+        if (this.#handlers.await()) this.#decodeAwaited();
         return this.#stepOnce();
       case REASON.limit:
-        this.#regions?.sample(this.#pages.pageOf(record), cpu, this.#handlers);
+        this.#regions?.sample(this.#pages.pageOf(record));
         return !cpu.attention && !clock.changed;
       default: // No steps are left, or an access asked to stop.
         return !cpu.attention && !clock.changed;
@@ -302,7 +310,7 @@ class GeneratedCode {
       this.#pages.write(record, HANDLER.evaluated, undefined);
       return true;
     }
-    const { handler, operands } = this.#handlers.decode(this.#cpu, word, pc, guarded);
+    const { handler, operands } = this.#handlers.decode(word, pc, guarded);
     this.#pages.write(record, handler, operands);
     if (handler === HANDLER.awaited) this.#awaited.push(record);
     return isJump(word);

@@ -1,0 +1,71 @@
+/** What the compiled engine asks of a compiler of regions, and what comes of it: plain data that goes between threads. */
+import type { CpuModel } from "../a64/feature.ts";
+import type { CodeLayout } from "./threaded_layout.ts";
+import type { WordShapes } from "./word_shapes.ts";
+
+/** What all requests of a machine have in common. */
+export interface CompileSetup {
+  /** Model of its CPUs. */
+  readonly model: CpuModel;
+  /** Places in its memory. */
+  readonly layout: CodeLayout;
+  /** Size of its memory in pages of 64 KiB. */
+  readonly memoryPages: number;
+}
+
+/** A page to compile, as it is now. */
+export interface CompilePage {
+  /** Its virtual address. */
+  readonly address: bigint;
+  /** It is guarded there (FEAT_BTI). */
+  readonly guarded: boolean;
+  /** Its words. */
+  readonly words: Uint32Array<ArrayBuffer>;
+  /** What is known of each word: a WORD. */
+  readonly known: Uint8Array<ArrayBuffer>;
+}
+
+/** What is known of a word: whether it has been executed, or may have, and that a region must not go there. */
+export const WORD = { untouched: 0, executed: 1, excluded: 2 } as const;
+
+/** Pages that become one module. */
+export interface CompileRequest {
+  /** Tells requests of a machine apart. */
+  readonly number: number;
+  /** The pages. */
+  readonly pages: readonly CompilePage[];
+}
+
+/** What became of a page. */
+export interface CompiledPage {
+  /** Numbers of the words it may be entered at, in the order of its function's table; none: it has no function. */
+  readonly entries: readonly number[];
+  /** Instructions in the function. */
+  readonly instructions: number;
+}
+
+/** What became of a request. */
+export interface CompileResult {
+  /** The request's. */
+  readonly number: number;
+  /** Exports the function of page i as i; undefined where no page has one. */
+  readonly module: WebAssembly.Module | undefined;
+  /** Length of the module. */
+  readonly bytes: number;
+  /** By the request's pages. */
+  readonly pages: readonly CompiledPage[];
+}
+
+/**
+ * Compiles regions of one machine, at once or meanwhile. When results come, or whether they do, changes no step of the
+ * machine: what is not compiled is executed all the same.
+ */
+export interface RegionCompiler {
+  /** Takes a request. */
+  request(request: CompileRequest): void;
+  /** What was finished since the last call, in any order. */
+  take(): readonly CompileResult[];
+}
+
+/** Makes the compiler of a machine, which may use what the engine knows of `words` while it is asked. */
+export type RegionCompilerFactory = (setup: CompileSetup, words: WordShapes) => RegionCompiler;

@@ -1,0 +1,124 @@
+/** From the words of pages to the module of their regions: a pure function, with a memory for words it has met. */
+import type { IrNode } from "../ir/operations.ts";
+import { PAGE_WORDS } from "./code_pages.ts";
+import { canCompile } from "./compiled_backend.ts";
+import { type PageInstruction, planPage } from "./compiled_blocks.ts";
+import { generateRegions } from "./compiled_module.ts";
+import { entryWords, type RegionPage } from "./compiled_region.ts";
+import {
+  type CompiledPage,
+  type CompilePage,
+  type CompileRequest,
+  type CompileResult,
+  type CompileSetup,
+  type RegionCompiler,
+  WORD,
+} from "./compile_request.ts";
+import type { Operands, Shape } from "./shape.ts";
+import { canGenerate } from "./threaded_module.ts";
+import { WordShapes } from "./word_shapes.ts";
+
+/** Offset of X30 in a CPU's state. */
+const LINK_OFFSET = 30 * 8;
+
+/** What became of pages: the bytes of their module, or none where no page has anything to compile. */
+export interface TranslatedPages {
+  /** As for `CompileResult.module`. */
+  readonly bytes: Uint8Array<ArrayBuffer> | undefined;
+  /** By page. */
+  readonly pages: readonly CompiledPage[];
+}
+
+/** Translates pages of one machine, or of several that have their setup in common. */
+export class RegionTranslator {
+  readonly #canCompile: (boolean | undefined)[] = [];
+
+  /** `words` may be shared with the engine, which knows them already. */
+  constructor(
+    private readonly setup: CompileSetup,
+    private readonly words: WordShapes = new WordShapes(
+      setup.model,
+      (shape) => canGenerate(shape, setup.layout),
+    ),
+  ) {}
+
+  /** The module of some pages' regions. */
+  translate(pages: readonly CompilePage[]): TranslatedPages {
+    const regions = pages.map((page): RegionPage => {
+      const instructions = this.#instructions(page);
+      return { address: page.address, instructions, plan: planPage(instructions) };
+    });
+    const isEmpty = regions.every(({ plan }) => plan.blocks.length === 0);
+    const { layout, memoryPages } = this.setup;
+    return {
+      bytes: isEmpty ? undefined : generateRegions(regions, layout, memoryPages),
+      pages: regions.map(({ plan }) => ({
+        entries: entryWords(plan),
+        instructions: plan.blocks.reduce((sum, { first, end }) => sum + end - first, 0),
+      })),
+    };
+  }
+
+  /** What was executed and can be compiled. */
+  #instructions(page: CompilePage): (PageInstruction | undefined)[] {
+    const found: (PageInstruction | undefined)[] = [];
+    for (let word = 0; word < PAGE_WORDS; word++) {
+      found.push(page.known[word] === WORD.executed ? this.#instruction(page, word) : undefined);
+    }
+    return found;
+  }
+
+  #instruction({ words, address, guarded }: CompilePage, word: number): PageInstruction | undefined {
+    const { number, operands } = this.words.find(words[word] as number, address + BigInt(word * 4), guarded);
+    if (number < 0 || operands === undefined) return undefined;
+    const shape = this.words.shapes[number] as Shape;
+    const isCompiled = this.#canCompile[number] ??= canCompile(shape, this.setup.layout);
+    return isCompiled ? instructionOf(shape, operands) : undefined;
+  }
+}
+
+function instructionOf(shape: Shape, operands: Operands): PageInstruction {
+  const { nodes } = shape, branch = nodes.find(({ op }) => op === "branch" || op === "branchIf");
+  const flow = branch === undefined ? "next" : branch.immediates[0] as "local" | "far" | "dynamic";
+  return {
+    shape,
+    operands,
+    flow,
+    conditional: branch?.op === "branchIf",
+    links: branch?.op === "branch" && nodes.some((node) => writesLink(node, operands)),
+    target: flow === "local" ? Number((operands.target as bigint) & 0xfffn) >> 2 : -1,
+  };
+}
+
+function writesLink({ op, immediates }: IrNode, { registers }: Operands): boolean {
+  return op === "writeX" && registers[immediates[0] as number] === LINK_OFFSET;
+}
+
+/** Compiles each request at once, where it is made: regions then come by counts alone. */
+export class ImmediateCompiler implements RegionCompiler {
+  readonly #translator: RegionTranslator;
+  #finished: CompileResult[] = [];
+
+  /** As RegionTranslator. */
+  constructor(setup: CompileSetup, words?: WordShapes) {
+    this.#translator = new RegionTranslator(setup, words);
+  }
+
+  /** Compiles. */
+  request({ number, pages }: CompileRequest): void {
+    const { bytes, pages: compiled } = this.#translator.translate(pages);
+    this.#finished.push({
+      number,
+      module: bytes && new WebAssembly.Module(bytes),
+      bytes: bytes?.length ?? 0,
+      pages: compiled,
+    });
+  }
+
+  /** What was compiled since the last call. */
+  take(): readonly CompileResult[] {
+    const finished = this.#finished;
+    if (finished.length > 0) this.#finished = [];
+    return finished;
+  }
+}
