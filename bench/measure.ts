@@ -110,11 +110,11 @@ async function fitRounds(runner: Runner, workload: Workload, rounds: number, sta
   let whole = 0;
   for (const parts of PARTS) {
     const few = Math.ceil(rounds / parts);
-    const net = (await runOn(runner, workload, few) as Outcome).seconds - start;
+    const net = Math.max((await runOn(runner, workload, few) as Outcome).seconds - start, 0);
     whole = net * rounds / few;
     if (net > ENOUGH) break;
   }
-  const halvings = Math.max(0, Math.ceil(Math.log2(whole / MOST)));
+  const halvings = Math.max(0, Math.ceil(Math.log2(Math.max(whole, 1) / MOST)));
   return Math.ceil(rounds / 2 ** halvings);
 }
 

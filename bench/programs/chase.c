@@ -1,4 +1,4 @@
-/* Pointer chase: one cycle through all nodes in random order, a cache line each; a round is 1024 of them. */
+/* Pointer chase: one cycle through all nodes out of order, a cache line each; a round is 1024 of them. */
 #include "program.h"
 
 struct node {
@@ -6,18 +6,13 @@ struct node {
   u64 value, unused[6];
 };
 
+/* `size` is a power of two: then steps of multiply and add come by every node before they come round. */
 u64 run(u64 rounds, u64 size, u8 *data) {
   struct node *nodes = (struct node *)data;
-  u64 count = size / sizeof *nodes, state = 1181783497276652981ul, sum = 0;
+  u64 count = size / sizeof *nodes, sum = 0;
   for (u64 at = 0; at < count; at++) {
-    nodes[at].next = &nodes[at];
+    nodes[at].next = &nodes[(at * 1664525 + 1013904223) & (count - 1)];
     nodes[at].value = at;
-  }
-  for (u64 at = count - 1; at > 0; at--) { /* Sattolo's shuffle: a single cycle */
-    u64 other = (u32)next_random(&state) * at >> 32;
-    struct node *next = nodes[at].next;
-    nodes[at].next = nodes[other].next;
-    nodes[other].next = next;
   }
   const struct node *node = nodes;
   while (rounds-- > 0) {

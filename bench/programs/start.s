@@ -19,18 +19,20 @@ _start:
         mov     x0, #0x300000                   // FP and SIMD do not trap
         msr     CPACR_EL1, x0
         ldr     x0, =LEVEL_3
-        ldr     x1, =RAM
-        ldr     x2, =(RAM + RAM_SIZE)
+        ldr     x1, =(RAM + PAGE_CODE)
         ldr     x3, =CODE_END
-        mov     x4, #PAGE_CODE
-        ldr     x5, =PAGE_DATA
-1:      cmp     x1, x3
-        csel    x6, x4, x5, lo
-        orr     x6, x6, x1
-        str     x6, [x0], #8
-        add     x1, x1, #1, lsl #12
-        cmp     x1, x2
+1:      add     x2, x1, #1, lsl #12             // two pages at a time
+        stp     x1, x2, [x0], #16
+        add     x1, x1, #2, lsl #12
+        cmp     x1, x3
         b.lo    1b
+        ldr     x1, =(CODE_END + PAGE_DATA)
+        ldr     x3, =(RAM + RAM_SIZE + PAGE_DATA)
+2:      add     x2, x1, #1, lsl #12
+        stp     x1, x2, [x0], #16
+        add     x1, x1, #2, lsl #12
+        cmp     x1, x3
+        b.lo    2b
         ldr     x0, =TABLES
         add     x1, x0, #1, lsl #12             // level 0: one table
         orr     x2, x1, #3
@@ -43,10 +45,10 @@ _start:
         add     x1, x0, #3, lsl #12             // level 2: a table for each 2 MiB of RAM
         orr     x1, x1, #3
         mov     x3, #(RAM_SIZE >> 21)
-2:      str     x1, [x2], #8
+3:      str     x1, [x2], #8
         add     x1, x1, #1, lsl #12
         subs    x3, x3, #1
-        b.ne    2b
+        b.ne    3b
         msr     TTBR0_EL1, x0
         mov     x0, #0xff00                     // MAIR 0 device-nGnRnE, 1 write-back
         msr     MAIR_EL1, x0
