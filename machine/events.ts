@@ -6,6 +6,7 @@ import {
   type ByteWriter,
   type FieldKind,
   flag,
+  lazySchema,
   listOf,
   oneOf,
   record,
@@ -161,32 +162,28 @@ export function classOf(name: EventKind): EventClass {
   return EVENT_KINDS[name].class;
 }
 
-const address = {
-  instant: u53.schema as z.ZodType,
-  cpu: u8.schema as z.ZodType,
-  index: u32.schema as z.ZodType,
-};
-
 function schemaOf(name: EventKind): z.ZodType {
-  const fields = Object.entries(EVENT_KINDS[name].fields as Record<string, FieldKind<unknown>>);
-  return z.strictObject({
-    kind: z.literal(name),
-    ...address,
-    ...Object.fromEntries(fields.map(([field, { schema }]) => [field, schema as z.ZodType])),
-  });
+  const fields: Record<string, FieldKind<unknown>> = {
+    instant: u53 as FieldKind<unknown>,
+    cpu: u8 as FieldKind<unknown>,
+    index: u32 as FieldKind<unknown>,
+    ...EVENT_KINDS[name].fields,
+  };
+  const schemas = Object.entries(fields).map(([field, { schema }]) => [field, schema as z.ZodType]);
+  return z.strictObject({ kind: z.literal(name), ...Object.fromEntries(schemas) });
+}
+
+function schemaOfAny<T>(names: readonly EventKind[]): Schema<T> {
+  return z.discriminatedUnion("kind", names.map(schemaOf) as never) as unknown as Schema<T>;
 }
 
 /** The zod description of any event: one discriminated union over `kind`. */
-export const eventSchema: Schema<MachineEvent> = z.discriminatedUnion(
-  "kind",
-  EVENT_KIND_NAMES.map(schemaOf) as never,
-) as unknown as Schema<MachineEvent>;
+export const eventSchema: Schema<MachineEvent> = lazySchema(() => schemaOfAny(EVENT_KIND_NAMES));
 
 /** The zod description of an input event. */
-export const inputSchema: Schema<InputEvent> = z.discriminatedUnion(
-  "kind",
-  EVENT_KIND_NAMES.filter((name) => classOf(name) === "input").map(schemaOf) as never,
-) as unknown as Schema<InputEvent>;
+export const inputSchema: Schema<InputEvent> = lazySchema(() =>
+  schemaOfAny(EVENT_KIND_NAMES.filter((name) => classOf(name) === "input"))
+);
 
 /** The fields of some event, by name. */
 export type AnyFields = Readonly<Record<string, unknown>>;
