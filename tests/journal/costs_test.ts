@@ -1,3 +1,4 @@
+/** What a run costs its host, by part, counted with a clock of the test's. */
 import { assertEquals, assertThrows } from "@std/assert";
 import { Costs, spending } from "../../journal/costs.ts";
 

@@ -1,3 +1,4 @@
+/** Events on their way into a block: the bytes are those of the codec. */
 import { assertEquals, assertThrows } from "@std/assert";
 import type { MachineEvent } from "../../machine/events.ts";
 import { encodeValue } from "../../journal/codec.ts";

@@ -1,3 +1,4 @@
+/** Marks of pages of physical memory, and the hook that is told of them. */
 import { assertEquals } from "@std/assert";
 import { physicalAddress } from "../../../machine/address.ts";
 import {
