@@ -1,8 +1,8 @@
 /**
- * `deno task lockstep [--seconds N] [--programs N] [--seed N] [--cpus N] [--cpu MODEL] [--tries N]`: random programs on
- * every engine, whose state and history roots must be equal every 1,000 steps. What differs is cut down to a short
- * program, printed, and written to tests/lockstep/found, whose files are replayed by the test suite. A program that an
- * engine does not end within a minute is named.
+ * `deno task lockstep [--seconds N] [--programs N] [--seed N] [--cpus N] [--cpu MODEL] [--tries N] [--engine NAME]…`:
+ * random programs on every engine, or on the first and those named, whose state and history roots must be equal every
+ * 1,000 steps. What differs is cut down to a short program, printed, and written to tests/lockstep/found, whose files
+ * are replayed by the test suite. A program that an engine does not end within a minute is named.
  */
 import { parseArgs } from "@std/cli";
 import type { Report } from "./lockstep/campaign.ts";
@@ -68,7 +68,8 @@ function keep({ trial, lines }: Place): void {
 
 async function main(): Promise<void> {
   const options = parseArgs(Deno.args, {
-    string: ["seconds", "programs", "seed", "cpus", "cpu", "tries"],
+    string: ["seconds", "programs", "seed", "cpus", "cpu", "tries", "engine"],
+    collect: ["engine"],
     default: { seconds: "60", programs: "Infinity", tries: "3000" },
   });
   const seed = Number(options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]);
@@ -81,8 +82,17 @@ async function main(): Promise<void> {
     ...(options.cpus === undefined ? {} : { cpus: Number(options.cpus) }),
     ...(options.cpu === undefined ? {} : { cpuModel: options.cpu }),
   };
-  console.log(`lockstep of ${CONTESTANTS.map(({ name }) => name).join(", ")}, seed ${seed}`);
-  const outcome = await run({ seed, limits, forced }), { programs, steps, found } = outcome.report;
+  const names = CONTESTANTS.map(({ name }) => name);
+  const engines = options.engine?.length ? options.engine : names;
+  const unknown = engines.find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    console.error(`There is no engine "${unknown}": use ${names.join(", ")}`);
+    Deno.exit(2);
+  }
+  console.log(
+    `lockstep of ${names[0]} and ${engines.filter((name) => name !== names[0]).join(", ")}, seed ${seed}`,
+  );
+  const outcome = await run({ seed, limits, forced, engines }), { programs, steps, found } = outcome.report;
   if (found !== undefined) keep(found);
   if (outcome.isStuck) {
     console.log(

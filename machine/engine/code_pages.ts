@@ -19,8 +19,6 @@ export const HANDLER = { undecoded: 0, evaluated: 1, awaited: 2, pageEnd: 3, com
 const SIDES_SIZE = RECORDS_SIZE / RECORD_SIZE * SIDE_SIZE;
 /** In the SIDE of the last record: index of the page's region in the table of functions, and calls until it is hot. */
 export const PAGE_SIDE = { region: PAGE_WORDS * SIDE_SIZE, heat: PAGE_WORDS * SIDE_SIZE + 4 } as const;
-/** Branches into a page, of those that the loop of handlers sees, until it is worth compiling. */
-const HEAT = 4096;
 
 /** Writes to a page's words after which it counts as data again. */
 const WRITES_ALLOWED = 64;
@@ -50,8 +48,8 @@ export class CodePages {
   #byHostPage = new Map<number, CodePage[]>();
   #writes = new Map<number, number>();
 
-  /** Takes most of what is left of the memory's host part. */
-  constructor(private readonly memory: PhysicalMemory) {
+  /** Takes most of what is left of the memory's host part; pages begin with `heat`. */
+  constructor(private readonly memory: PhysicalMemory, private readonly heat = 0) {
     this.#capacity = Math.floor((memory.hostLeft - 4 * PAGE_SIZE) / (RECORDS_SIZE + SIDES_SIZE));
     this.arena = memory.reserveHost(this.#capacity * RECORDS_SIZE);
     this.sides = memory.reserveHost(this.#capacity * SIDES_SIZE);
@@ -70,7 +68,7 @@ export class CodePages {
     const { view } = this.memory, end = base + PAGE_WORDS * RECORD_SIZE;
     view.setUint16(end + RECORD.handler, HANDLER.pageEnd, true);
     view.setBigUint64(end + RECORD.wide0, BigInt.asUintN(64, address + BigInt(PAGE_SIZE)), true);
-    view.setInt32(this.sideOf(base) + PAGE_SIDE.heat, HEAT, true);
+    view.setInt32(this.sideOf(base) + PAGE_SIDE.heat, this.heat, true);
     return page;
   }
 

@@ -5,17 +5,35 @@ import { type CompilePage, type CompileResult, type RegionCompiler, WORD } from 
 
 /** Regions that the table has room for. */
 const CAPACITY = 8192;
-/** Bytes of modules that are kept; what is not sampled for longest goes first. */
-const LARGEST_TOTAL = 48 << 20;
-/** Branches into a page that make it hot again after it was compiled, for what had not been executed; doubles. */
-const REHEAT = 4096;
-/** Pages that are compiled together. */
-const BATCH = 8;
 
-/** Steps after which code comes back to be sampled: where it executes handlers, and the most where it is compiled. */
-const SLICE = 20_000, LARGEST_SLICE = 1 << 20;
-/** Branches into a page that a sample stands for. */
-const SAMPLE = 320;
+/** When pages are compiled; nothing of it may change a result. */
+export interface CompilePolicy {
+  /** Branches into a page, of those that the loop of handlers sees, until it is worth compiling. */
+  readonly heat: number;
+  /** Branches that make it hot again after it was compiled, for what had not been executed; doubles. */
+  readonly reheat: number;
+  /** Branches that a sample of where execution is stands for. */
+  readonly sample: number;
+  /** Steps after which code comes back to be sampled where it executes handlers. */
+  readonly slice: number;
+  /** The most of them where it is compiled. */
+  readonly largestSlice: number;
+  /** Pages that are compiled together. */
+  readonly batch: number;
+  /** Bytes of modules that are kept; what is not sampled for longest goes first. */
+  readonly largestTotal: number;
+}
+
+/** What pays for itself. */
+export const COMPILE_POLICY: CompilePolicy = {
+  heat: 4096,
+  reheat: 4096,
+  sample: 320,
+  slice: 20_000,
+  largestSlice: 1 << 20,
+  batch: 8,
+  largestTotal: 48 << 20,
+};
 
 /** What an engine compiled. */
 export interface CompileStatistics {
@@ -68,15 +86,16 @@ export class Regions {
     evictions: 0,
   };
   /** Steps after which code has to come back. */
-  slice = SLICE;
+  slice: number;
 
   /** Pages of a machine's memory. */
   constructor(
     private readonly memory: PhysicalMemory,
     private readonly pages: CodePages,
     private readonly compiler: RegionCompiler,
-    private readonly largestTotal: number = LARGEST_TOTAL,
+    private readonly policy: CompilePolicy = COMPILE_POLICY,
   ) {
+    this.slice = policy.slice;
     pages.changed = (page) => this.#forget(page);
   }
 
@@ -84,12 +103,12 @@ export class Regions {
   sample(page: CodePage): void {
     const module = this.#modules.get(page);
     if (module !== undefined) {
-      this.slice = Math.min(this.slice * 2, LARGEST_SLICE);
+      this.slice = Math.min(this.slice * 2, this.policy.largestSlice);
       this.#inOrder.delete(module);
       this.#inOrder.add(module);
     } else {
-      this.slice = SLICE;
-      if (this.pages.takeHeat(page, SAMPLE) <= 0) this.#queue.add(page);
+      this.slice = this.policy.slice;
+      if (this.pages.takeHeat(page, this.policy.sample) <= 0) this.#queue.add(page);
     }
     if (this.#queue.size > 0) this.#request();
   }
@@ -97,7 +116,7 @@ export class Regions {
   /** A page is hot. */
   add(page: CodePage): void {
     this.#queue.add(page);
-    if (this.#queue.size >= BATCH) this.#request();
+    if (this.#queue.size >= this.policy.batch) this.#request();
   }
 
   /** Forgets all regions; the pages are gone. */
@@ -139,8 +158,8 @@ export class Regions {
   /** Makes room for regions of so many bytes. */
   #evict(regions: number, bytes: number): void {
     for (const module of this.#inOrder) {
-      if (this.#free.length >= regions && this.statistics.liveBytes + bytes <= this.largestTotal) return;
-      for (const page of module.regions.keys()) this.pages.setHeat(page, REHEAT);
+      if (this.#free.length >= regions && this.statistics.liveBytes + bytes <= this.policy.largestTotal) return;
+      for (const page of module.regions.keys()) this.pages.setHeat(page, this.policy.reheat);
       this.#release(module);
       this.statistics.evictions++;
     }
@@ -153,7 +172,7 @@ export class Regions {
     for (const page of pages) {
       const times = this.#times.get(page) ?? 0;
       this.#times.set(page, times + 1);
-      this.pages.setHeat(page, REHEAT << Math.min(times, 16));
+      this.pages.setHeat(page, this.policy.reheat << Math.min(times, 16));
       this.#awaited.set(page, number);
     }
     this.#requests.set(number, pages);

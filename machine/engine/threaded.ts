@@ -13,7 +13,7 @@ import type { Engine } from "./engine.ts";
 import { FrontTables } from "./front_table.ts";
 import { Handlers } from "./handlers.ts";
 import { ReferenceEngine } from "./reference.ts";
-import { Regions } from "./regions.ts";
+import { COMPILE_POLICY, type CompilePolicy, Regions } from "./regions.ts";
 import type { RegionCompilerFactory } from "./compile_request.ts";
 import {
   ANSWER,
@@ -51,6 +51,8 @@ export class ThreadedEngine implements Engine {
   readonly name: string = "threaded";
   /** Compiles hot pages, where they are to be compiled. */
   protected readonly compile: RegionCompilerFactory | undefined = undefined;
+  /** When. */
+  protected readonly policy: CompilePolicy = COMPILE_POLICY;
   readonly #reference = new ReferenceEngine();
   #code: GeneratedCode | undefined;
 
@@ -60,7 +62,7 @@ export class ThreadedEngine implements Engine {
       return this.#reference.run(cpu, budget);
     }
     const { memory, cpus } = cpu.surroundings;
-    this.#code ??= new GeneratedCode(memory, cpus, this.#reference, this.compile);
+    this.#code ??= new GeneratedCode(memory, cpus, this.#reference, this.compile, this.policy);
     this.#code.run(cpu, Math.min(budget, LARGEST_BURST));
   }
 }
@@ -94,17 +96,18 @@ class GeneratedCode {
     private readonly cpus: readonly Cpu[],
     private readonly reference: ReferenceEngine,
     compile: RegionCompilerFactory | undefined,
+    policy: CompilePolicy,
   ) {
     const compiles = compile !== undefined;
     this.#shared = memory.reserveHost(4096);
     this.#words = new Int32Array(memory.memory.buffer as ArrayBuffer, this.#shared, 32);
     this.#fronts = compiles ? cpus.map(({ tlb }) => new FrontTables(memory, tlb, this.#marked)) : [];
-    this.#pages = new CodePages(memory);
+    this.#pages = new CodePages(memory, policy.heat);
     const layout = this.#layout(compiles);
     const { model } = (cpus[0] as Cpu).features, memoryPages = memory.memory.buffer.byteLength / 65536;
     const words = new WordShapes(model, (shape) => canGenerate(shape, layout));
     const compiler = compile?.({ model, layout, memoryPages }, words);
-    this.#regions = compiler && new Regions(memory, this.#pages, compiler);
+    this.#regions = compiler && new Regions(memory, this.#pages, compiler, policy);
     const imports = {
       // Addresses come as signed numbers.
       access: (record: number, left: number, address: bigint, descriptor: number) =>

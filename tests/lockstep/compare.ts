@@ -5,6 +5,7 @@ import { History } from "../../journal/history.ts";
 import type { EventObserver, MachineEvent } from "../../machine/events.ts";
 import { ENGINES, Machine } from "../../machine/machine.ts";
 import type { StateRoot } from "../../machine/state_root.ts";
+import { EagerEngine } from "../machine/engine/eager.ts";
 import { drive, type DrivePlan } from "../law/drive.ts";
 import type { RandomGuest } from "../law/program.ts";
 import { guestOf, type Trial } from "./trial.ts";
@@ -17,11 +18,19 @@ export interface Contestant {
   build(guest: RandomGuest): Machine;
 }
 
-/** Every engine of the machine. */
-export const CONTESTANTS: readonly Contestant[] = Object.keys(ENGINES).map((name) => ({
-  name,
-  build: ({ configuration, images }) => new Machine(configuration, images, { engine: name }),
-}));
+/** Every engine of the machine, and the compiled one in a hurry. */
+export const CONTESTANTS: readonly Contestant[] = [
+  ...Object.keys(ENGINES).map((name): Contestant => ({
+    name,
+    build: ({ configuration, images }) => new Machine(configuration, images, { engine: name }),
+  })),
+  {
+    name: "eager",
+    build({ configuration, images }) {
+      return Object.assign(new Machine(configuration, images), { engine: new EagerEngine() });
+    },
+  },
+];
 
 /** What is compared at one instant. */
 interface Mark {

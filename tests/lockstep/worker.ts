@@ -11,6 +11,8 @@ export interface Request {
   readonly limits: Limits;
   /** Settings of every machine. */
   readonly forced: Forced;
+  /** Names of those that are compared with the first. */
+  readonly engines: readonly string[];
 }
 
 /** What a worker tells. */
@@ -28,8 +30,8 @@ interface Scope {
 
 const scope = globalThis as unknown as Scope;
 
-scope.onmessage = ({ data: { seed, limits, forced } }) => {
-  const contestants = CONTESTANTS.length > 1 ? CONTESTANTS : [...CONTESTANTS, ...CONTESTANTS];
+scope.onmessage = ({ data: { seed, limits, forced, engines } }) => {
+  const contestants = CONTESTANTS.filter(({ name }, at) => at === 0 || engines.includes(name));
   const report = campaign(seed, contestants, limits, forced, {
     begins: ({ seed }, report) => scope.postMessage({ kind: "begins", seed, report }),
     tries: () => scope.postMessage({ kind: "tries" }),
