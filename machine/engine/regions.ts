@@ -158,7 +158,9 @@ export class Regions {
   /** Makes room for regions of so many bytes. */
   #evict(regions: number, bytes: number): void {
     for (const module of this.#inOrder) {
-      if (this.#free.length >= regions && this.statistics.liveBytes + bytes <= this.policy.largestTotal) return;
+      if (this.#free.length >= regions && this.statistics.liveBytes + bytes <= this.policy.largestTotal) {
+        return;
+      }
       for (const page of module.regions.keys()) this.pages.setHeat(page, this.policy.reheat);
       this.#release(module);
       this.statistics.evictions++;
