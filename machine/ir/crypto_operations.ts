@@ -1,4 +1,15 @@
 /** IR operations of the cryptographic instructions: rounds of AES, SHA-1 and SHA-256, by tables and 32-bit words. */
+import { emitAesMix, emitAesRound } from "./emit_aes.ts";
+import {
+  emitSha1Rounds,
+  emitSha1Schedule,
+  emitSha256Rounds,
+  emitSha256Schedule0,
+  emitSha256Schedule1,
+  pushChoose,
+  pushMajority,
+  pushParity,
+} from "./emit_sha.ts";
 import { type Evaluate, type OperationRow, pure } from "./operation.ts";
 
 /** A 128-bit value as words and bytes, the lowest first. */
@@ -161,20 +172,20 @@ function sha256Schedule1(a: bigint, b: bigint, c: bigint): bigint {
 // deno-fmt-ignore
 export const CRYPTO_OPERATIONS = {
   // AES (FIPS 197): state, round key; state.
-  aesEncrypt:           pure(aesRound(SUB_BYTES, 5)),
-  aesDecrypt:           pure(aesRound(INVERSE_SUB_BYTES, 13)),
-  aesMixColumns:        pure(aesMix(columnTable(2, 1, 1, 3))),
-  aesInverseMixColumns: pure(aesMix(columnTable(14, 9, 13, 11))),
+  aesEncrypt:           pure(aesRound(SUB_BYTES, 5), emitAesRound(SUB_BYTES, 5)),
+  aesDecrypt:           pure(aesRound(INVERSE_SUB_BYTES, 13), emitAesRound(INVERSE_SUB_BYTES, 13)),
+  aesMixColumns:        pure(aesMix(columnTable(2, 1, 1, 3)), emitAesMix(false)),
+  aesInverseMixColumns: pure(aesMix(columnTable(14, 9, 13, 11)), emitAesMix(true)),
   // SHA-1 (FIPS 180-4): a to d, e, schedule; and two parts of the schedule.
-  sha1Choose:           pure(sha1Rounds(choose)),
-  sha1Parity:           pure(sha1Rounds(parity)),
-  sha1Majority:         pure(sha1Rounds(majority)),
-  sha1Schedule:         pure((_, a, b) => sha1Schedule(a, b)),
+  sha1Choose:           pure(sha1Rounds(choose), emitSha1Rounds(pushChoose)),
+  sha1Parity:           pure(sha1Rounds(parity), emitSha1Rounds(pushParity)),
+  sha1Majority:         pure(sha1Rounds(majority), emitSha1Rounds(pushMajority)),
+  sha1Schedule:         pure((_, a, b) => sha1Schedule(a, b), emitSha1Schedule),
   // SHA-256 (FIPS 180-4): a to d, e to h, schedule, giving a to d or e to h; and parts of the schedule.
-  sha256RoundsLow:      pure(sha256Rounds(false)),
-  sha256RoundsHigh:     pure(sha256Rounds(true)),
-  sha256Schedule0:      pure((_, a, b) => sha256Schedule0(a, b)),
-  sha256Schedule1:      pure((_, a, b, c) => sha256Schedule1(a, b, c)),
+  sha256RoundsLow:      pure(sha256Rounds(false), emitSha256Rounds(false)),
+  sha256RoundsHigh:     pure(sha256Rounds(true), emitSha256Rounds(true)),
+  sha256Schedule0:      pure((_, a, b) => sha256Schedule0(a, b), emitSha256Schedule0),
+  sha256Schedule1:      pure((_, a, b, c) => sha256Schedule1(a, b, c), emitSha256Schedule1),
 } as const satisfies Record<string, OperationRow>;
 
 /** Name of such an operation. */

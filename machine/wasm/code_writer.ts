@@ -8,6 +8,16 @@ const EMPTY_BLOCK = 0x40;
 /** A block that can be branched to: how many blocks were open when it was opened. */
 export type Label = number;
 
+/** A function that the bodies of a module may call: it is in the module, once, if one of them does. */
+export interface SharedFunction {
+  /** Types of its parameters, which are locals 0 and up. */
+  readonly parameters: readonly ValueType[];
+  /** Type of its result. */
+  readonly result: ValueType;
+  /** Writes its body, which leaves the result on the stack. */
+  write(code: CodeWriter): void;
+}
+
 /** The methods named in the tables of instructions.ts, each of which appends that instruction. */
 export interface CodeWriter extends TableMethods {}
 
@@ -20,8 +30,15 @@ export class CodeWriter {
   readonly #free: Record<ValueType, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
   #depth = 0;
 
-  /** A function of this many parameters, which are locals 0 and up; the capacity in bytes is a hint. */
-  constructor(parameters = 0, capacity = 256) {
+  /**
+   * A function of this many parameters, which are locals 0 and up; the capacity in bytes is a hint. `shared` gives the
+   * index of a shared function in the module that the body is for.
+   */
+  constructor(
+    parameters = 0,
+    capacity = 256,
+    private readonly shared?: (callee: SharedFunction) => number,
+  ) {
     this.#parameters = parameters;
     this.#code = new ByteWriter(capacity);
   }
@@ -166,6 +183,11 @@ export class CodeWriter {
   /** Returns what is on the stack. */
   return(): void {
     this.#code.byte(0x0f);
+  }
+  /** Calls a function that is shared by the bodies of the module. */
+  callShared(callee: SharedFunction): void {
+    if (this.shared === undefined) throw new RangeError("The body is for no module that shares functions");
+    this.call(this.shared(callee));
   }
   /** Calls the function of a type whose index in a table is on the stack. */
   callIndirect(type: number, table = 0): void {

@@ -1,6 +1,6 @@
 /** Writes a WebAssembly module: types, imports, functions, globals, exports (core specification 5.5). */
 import { ByteWriter } from "./bytes.ts";
-import { CodeWriter } from "./code_writer.ts";
+import { CodeWriter, type SharedFunction } from "./code_writer.ts";
 import { VALUE_TYPES, type ValueType } from "./value_type.ts";
 
 // deno-fmt-ignore
@@ -33,6 +33,7 @@ export class ModuleWriter {
   readonly #functionTypes: number[] = [];
   readonly #parameterCounts: number[] = [];
   readonly #bodies = new Map<number, CodeWriter>();
+  readonly #shared = new Map<SharedFunction, number>();
   #importedFunctions = 0;
   #globalCount = 0;
 
@@ -108,9 +109,23 @@ export class ModuleWriter {
   define(index: number, capacity?: number): CodeWriter {
     const type = this.#functionTypes[index - this.#importedFunctions];
     if (type === undefined) throw new RangeError(`Function ${index} was not declared`);
-    const body = new CodeWriter(this.#parameterCounts[type], capacity);
+    const body = new CodeWriter(
+      this.#parameterCounts[type],
+      capacity,
+      (callee) => this.#sharedFunction(callee),
+    );
     this.#bodies.set(index, body);
     return body;
+  }
+
+  /** Index of a shared function, which is defined when it is first called. */
+  #sharedFunction(shared: SharedFunction): number {
+    const known = this.#shared.get(shared);
+    if (known !== undefined) return known;
+    const index = this.declare(this.type(shared.parameters, [shared.result]));
+    this.#shared.set(shared, index);
+    shared.write(this.define(index));
+    return index;
   }
 
   /** Places functions in the imported table from entry `offset` on, when the module is instantiated. */
