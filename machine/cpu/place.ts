@@ -108,12 +108,13 @@ export function locate(
 }
 
 /** What plain accesses want, by kind, then by privilege and PAN as bits 0 and 1. */
-const PLAIN: Readonly<Record<"read" | "write", readonly TranslationRequest[]>> = {
+const PLAIN: Readonly<Record<AccessKind, readonly TranslationRequest[]>> = {
   read: plainRequests("read"),
   write: plainRequests("write"),
+  execute: plainRequests("execute"),
 };
 
-function plainRequests(kind: "read" | "write"): readonly TranslationRequest[] {
+function plainRequests(kind: AccessKind): readonly TranslationRequest[] {
   return [0, 1, 2, 3].map((bits) => ({
     kind,
     privileged: (bits & 1) !== 0,
@@ -126,13 +127,16 @@ function plainRequests(kind: "read" | "write"): readonly TranslationRequest[] {
  * The entry of a page for aligned accesses of the present level, entered if it has to be; −1 where there is more to
  * such an access than bytes in memory: a fault, a device, watchpoints, strict models, big-endian data.
  */
-export function pageEntry(cpu: Cpu, high: number, low: number, kind: "read" | "write"): number {
+export function pageEntry(cpu: Cpu, high: number, low: number, kind: AccessKind): number {
   const { tlb, surroundings: { memory, strict } } = cpu, table = tlb[kind];
   const context = tlb.contexts[cpu.el << 1 | high >>> 23 & 1] as number;
   const controls = tlb.levels[cpu.el];
   if (context === 0 || controls === undefined || cpu.armed !== undefined || strict !== undefined) return -1;
   const known = table.find(high, low, context);
   if (known >= 0) return known;
+  // Fetches take a tag out of the address first.
+  const top = high >>> 23;
+  if (kind === "execute" && top !== 0 && top !== 0x1ff) return -1;
   const request = PLAIN[kind][(controls.privileged ? 1 : 0) | (controls.pan ? 2 : 0)] as TranslationRequest;
   const result = translate(memory, controls.translation, { high, low }, request);
   if (result.faulted) return -1;

@@ -7,6 +7,9 @@ import { type TrapName, trapOf } from "./system_register_traps.ts";
 
 const MDSCR_SS = 0;
 
+/** Controls that trap reads of ESR_EL1 and FAR_EL1. */
+const MEMORY_READS: readonly TrapName[] = ["TRVM"];
+
 /** Controls that trap DAIF, CTR_EL0, DCZID_EL0's subject, cache maintenance by address or EL1's TLBI. */
 const CONTROLS: readonly TrapName[] = ["UMA", "UCT", "UCI", "DZE", "TID2", "TPC", "TPU", "TTLB", "TDZ"];
 
@@ -20,4 +23,9 @@ export function isQuiet(cpu: Cpu): boolean {
   if (cpu.el === 0 || strict !== undefined || events.wantsDetails || cpu.samplesInstructions) return false;
   if (isInterruptPending(cpu) || hasBit(cpu, "MDSCR_EL1", MDSCR_SS)) return false;
   return trapOf(cpu, CONTROLS, false) === undefined && !mayTrapFineGrained(cpu);
+}
+
+/** True when, in such a state, SPSR_EL1, ELR_EL1, ESR_EL1 and FAR_EL1 are at EL1 what their names say and do not trap. */
+export function isKernelQuiet(cpu: Cpu): boolean {
+  return cpu.el === 1 && trapOf(cpu, MEMORY_READS, true) === undefined;
 }

@@ -7,7 +7,7 @@ import { CACHE_TYPE, ZEROING_TYPE } from "../cpu/system_registers_id.ts";
 import type { IrNode } from "../ir/operations.ts";
 
 /** What an instruction relies on beside the page of its operand: a word of SHARED that must be 1. */
-export type Condition = "privileged" | "quiet" | "floatEnabled";
+export type Condition = "privileged" | "quiet" | "kernel" | "floatEnabled";
 
 /** A register that generated code reads and writes. */
 export interface PlainRegister {
@@ -38,6 +38,10 @@ const REGISTERS: ReadonlyMap<number, PlainRegister> = new Map<number, PlainRegis
   [systemEncoding(3, 0, 4, 1, 0),  { stored: register("SP_EL0"), read: ["privileged"], write: ["privileged", "quiet"] }],
   [systemEncoding(3, 0, 13, 0, 4), { stored: register("TPIDR_EL1"), read: ["privileged"], write: ["quiet"] }],
   [systemEncoding(3, 3, 13, 0, 2), { stored: register("TPIDR_EL0"), read: [], write: ["quiet"] }],
+  [systemEncoding(3, 0, 4, 0, 0),  { stored: register("SPSR_EL1"), read: ["kernel"], write: ["kernel"] }],
+  [systemEncoding(3, 0, 4, 0, 1),  { stored: register("ELR_EL1"), read: ["kernel"], write: ["kernel"] }],
+  [systemEncoding(3, 0, 5, 2, 0),  { stored: register("ESR_EL1"), read: ["kernel"] }],
+  [systemEncoding(3, 0, 6, 0, 0),  { stored: register("FAR_EL1"), read: ["kernel"] }],
   [systemEncoding(3, 3, 4, 2, 1),  { stored: { offset: SLOT_DAIF * 8, shift: 6, mask: 15n }, read: ["quiet"], write: ["quiet"] }],
   [systemEncoding(3, 3, 0, 0, 1),  { value: CACHE_TYPE, read: ["quiet"] }],
   [systemEncoding(3, 3, 0, 0, 7),  { value: ZEROING_TYPE, read: ["quiet"] }],
@@ -110,5 +114,5 @@ function plainImmediates(model: CpuModel, name: string, encoding: number): (stri
 
 /** FEAT_FGT may trap what does not ask whether anything does. */
 function isTrappable(model: CpuModel, conditions: readonly Condition[]): boolean {
-  return !conditions.includes("quiet") && hasFeature(model, "FGT");
+  return !conditions.includes("quiet") && !conditions.includes("kernel") && hasFeature(model, "FGT");
 }

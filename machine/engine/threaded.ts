@@ -3,7 +3,7 @@ import type { Cpu } from "../cpu/cpu.ts";
 import { hasBreakpoint, mayBreakAnywhere } from "../cpu/breakpoints.ts";
 import { isFloatTrapped } from "../cpu/helpers.ts";
 import { isZeroBlockTrapped } from "../cpu/system_instructions.ts";
-import { isQuiet } from "../cpu/quiet.ts";
+import { isKernelQuiet, isQuiet } from "../cpu/quiet.ts";
 import { CPU_STATE_SIZE, SLOT_PC } from "../cpu/registers.ts";
 import type { PhysicalAddress } from "../address.ts";
 import { copyBytes, pageEntry } from "../cpu/place.ts";
@@ -164,7 +164,9 @@ class GeneratedCode {
     // Code marks what a monitor watches without a word: writes that pass unseen are for where no other is open.
     if (!areAlone) this.#marked.count++;
     this.#put(SHARED.branchLeft, -1);
-    this.#put(SHARED.quiet, isQuiet(cpu) ? 1 : 0);
+    const quiet = isQuiet(cpu);
+    this.#put(SHARED.quiet, quiet ? 1 : 0);
+    this.#put(SHARED.kernel, quiet && isKernelQuiet(cpu) ? 1 : 0);
     this.#put(SHARED.privileged, cpu.el > 0 && cpu.spSel === 1 ? 1 : 0);
     while (clock.instant < this.#end) {
       const record = this.#recordOfPc();
@@ -280,7 +282,8 @@ class GeneratedCode {
     const context = tlb.contexts[el << 1 | high >>> 23 & 1] as number;
     const known = tlb.code.find(high, low, context);
     if (known >= 0) return tlb.code.hostPage(known) + (low & 0xffc) * (RECORD_SIZE / 4);
-    const fetched = tlb.execute.find(high, low, context);
+    const present = tlb.execute.find(high, low, context);
+    const fetched = present < 0 ? pageEntry(this.#cpu, high, low, "execute") : present;
     if (fetched < 0) return 0;
     const hostPage = tlb.execute.hostPage(fetched), address = (slots[SLOT_PC] as bigint) & ~0xfffn;
     const guarded = tlb.execute.isGuarded(fetched);
