@@ -55,9 +55,12 @@ export class FileSource implements Source {
     }
   }
 
-  /** Reads `length` bytes at `offset`, fewer where the file ends; throws CommandError naming the file. */
-  read(offset: number, length: number): Uint8Array<ArrayBuffer> {
-    const bytes = new Uint8Array(length);
+  /**
+   * Reads `length` bytes at `offset`, fewer where the file ends, into the first bytes of `place` if there is one; throws
+   * CommandError naming the file.
+   */
+  read(offset: number, length: number, place?: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    const bytes = place?.subarray(0, length) ?? new Uint8Array(length);
     let filled = 0;
     try {
       this.#file.seekSync(offset, Deno.SeekMode.Start);
