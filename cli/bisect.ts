@@ -11,7 +11,7 @@ import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
 import { symbolsOf } from "./host/symbol_files.ts";
 import type { Options } from "./options.ts";
-import { ENGINE_OPTION, engineOf } from "./replay.ts";
+import { ENGINE_OPTIONS, engineOf } from "./engine_options.ts";
 import { suggestion } from "./suggest.ts";
 import type { SymbolTable } from "./symbols.ts";
 import { counted, grouped, type Palette, paletteFor } from "./text.ts";
@@ -139,7 +139,7 @@ export const bisect: Command = {
   options: [
     { name: "when", value: "EXPR", help: "what must hold" },
     { name: "scan", help: "look at every step from the start, for what comes and goes; slow" },
-    ENGINE_OPTION,
+    ...ENGINE_OPTIONS,
     ...SYMBOL_OPTIONS,
     ...IMAGE_OPTIONS,
   ],

@@ -6,7 +6,8 @@ import type { Host } from "./host/host.ts";
 import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
 import { type Options, refuseBefore } from "./options.ts";
-import { ENGINE_OPTION, engineOf, replayTo } from "./replay.ts";
+import { ENGINE_OPTIONS, engineOf } from "./engine_options.ts";
+import { replayTo } from "./replay.ts";
 import { grouped, paletteFor } from "./text.ts";
 
 const LINE_FEED = 0x0a, CARRIAGE_RETURN = 0x0d;
@@ -130,7 +131,7 @@ export const consoleCommand: Command = {
     { name: "cpu", help: "and with the CPU that wrote it" },
     { name: "from", value: "N", help: "from this instant on" },
     { name: "to", value: "N", help: "before this instant" },
-    ENGINE_OPTION,
+    ...ENGINE_OPTIONS,
     ...IMAGE_OPTIONS,
   ],
   run,

@@ -1,5 +1,6 @@
 /** The option `--costs`: what a run cost the host, as text and as JSON. */
 import { COST_PARTS, Costs } from "../journal/costs.ts";
+import type { CompileStatistics } from "../machine/engine/compile_request.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Host } from "./host/host.ts";
 import { memoryNow, memoryPeak } from "./host/process_memory.ts";
@@ -37,6 +38,8 @@ export interface CostsValue {
   readonly memoryPeak: number;
   /** The guest's RAM, in bytes: what it never touched takes no memory. */
   readonly guestMemory: number;
+  /** What the engine compiled: counts and bytes; null for one that does not compile. */
+  readonly code: CompileStatistics | null;
 }
 
 function seconds(milliseconds: number): number {
@@ -44,7 +47,7 @@ function seconds(milliseconds: number): number {
 }
 
 /** What a run has cost up to now. */
-export function costsValue(costs: Costs, { configuration }: Machine): CostsValue {
+export function costsValue(costs: Costs, { configuration, engine }: Machine): CostsValue {
   costs.update();
   const { milliseconds, counts } = costs;
   const total = COST_PARTS.reduce((sum, part) => sum + milliseconds[part], 0);
@@ -60,10 +63,22 @@ export function costsValue(costs: Costs, { configuration }: Machine): CostsValue
     blocks: counts.blocks,
     memoryPeak: memoryPeak() ?? costs.memory,
     guestMemory: configuration.memoryMiB * 2 ** 20,
+    code: engine.compiled ?? null,
   };
 }
 
-/** The same for people: two lines. */
+/** What was compiled, as a line. */
+function codeText(code: CompileStatistics | null): string {
+  if (code === null) return "";
+  const { regions, modules, instructions, bytes, liveRegions, liveBytes, evictions, stale } = code;
+  return `hindsight: code ${counted(regions, "region")} of ${
+    counted(instructions, "instruction")
+  } compiled, ` +
+    `${bytesText(bytes)} in ${counted(modules, "module")}; in use ${grouped(liveRegions)}, ` +
+    `${bytesText(liveBytes)}; ${grouped(evictions)} evicted, ${grouped(stale)} in vain\n`;
+}
+
+/** The same for people: two or three lines. */
 export function costsText(costs: Costs, machine: Machine): string {
   const value = costsValue(costs, machine);
   const { parts, roots, pagesHashed, events, eventsStored, blocks } = value;
@@ -84,5 +99,5 @@ export function costsText(costs: Costs, machine: Machine): string {
   return `hindsight: costs ${value.seconds.toFixed(3)} s: ${list.join("; ")}\n` +
     `hindsight: memory at most ${bytesText(value.memoryPeak)}, with ${
       bytesText(value.guestMemory)
-    } of guest RAM\n`;
+    } of guest RAM\n` + codeText(value.code);
 }

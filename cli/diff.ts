@@ -11,7 +11,7 @@ import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
 import { symbolsOf } from "./host/symbol_files.ts";
 import type { Options } from "./options.ts";
-import { ENGINE_OPTION, engineOf } from "./replay.ts";
+import { ENGINE_OPTIONS, engineOf } from "./engine_options.ts";
 import type { SymbolTable } from "./symbols.ts";
 import { counted, grouped, type Palette, paletteFor } from "./text.ts";
 
@@ -197,7 +197,7 @@ export const diff: Command = {
   ],
   options: [
     { name: "context", value: "N", help: "events shown before and after (default 8)" },
-    ENGINE_OPTION,
+    ...ENGINE_OPTIONS,
     ...SYMBOL_OPTIONS,
     ...IMAGE_OPTIONS,
   ],

@@ -10,7 +10,8 @@ import type { Host } from "./host/host.ts";
 import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
 import { type Options, refuseOutside } from "./options.ts";
-import { ENGINE_OPTION, engineOf, replayTo } from "./replay.ts";
+import { ENGINE_OPTIONS, engineOf } from "./engine_options.ts";
+import { replayTo } from "./replay.ts";
 import { suggestion } from "./suggest.ts";
 import { bytesText, counted, grouped } from "./text.ts";
 
@@ -146,7 +147,7 @@ export const disk: Command = {
     { name: "at", value: "N", help: "the instant" },
     { name: "durable", help: "what would survive a power cut" },
     { name: "list", help: "show the drives, their sizes, and how many chunks of 64 KiB were written" },
-    ENGINE_OPTION,
+    ...ENGINE_OPTIONS,
     ...IMAGE_OPTIONS,
   ],
   run,

@@ -15,7 +15,7 @@ import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
 import { symbolsOf } from "./host/symbol_files.ts";
 import { type Options, refuseBefore } from "./options.ts";
-import { ENGINE_OPTION, engineOf } from "./replay.ts";
+import { ENGINE_OPTIONS, engineOf } from "./engine_options.ts";
 import { suggestion } from "./suggest.ts";
 import { paletteFor } from "./text.ts";
 
@@ -126,7 +126,7 @@ export const events: Command = {
     { name: "from", value: "N", help: "from this instant on" },
     { name: "to", value: "N", help: "before this instant" },
     { name: "derive", help: "derive also what is stored" },
-    ENGINE_OPTION,
+    ...ENGINE_OPTIONS,
     ...SYMBOL_OPTIONS,
     ...IMAGE_OPTIONS,
   ],

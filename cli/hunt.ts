@@ -10,7 +10,7 @@ import { reasonOf } from "./host/file_source.ts";
 import { END_TEXT } from "./info.ts";
 import { BATCH_OPTIONS, prepareMachine, SCRIPT_HELP } from "./machine_options.ts";
 import { type OptionRow, Options, readOptions, wholeNumber } from "./options.ts";
-import { engineOf } from "./replay.ts";
+import { engineOf } from "./engine_options.ts";
 import { LOOK_EVERY, watchOf } from "./run.ts";
 import { counted, grouped, paletteFor } from "./text.ts";
 

@@ -18,7 +18,7 @@ import { END_TEXT } from "./info.ts";
 import type { MachineRequest } from "./machine_request.ts";
 import type { OptionRow, Options } from "./options.ts";
 import { machineRequest, QEMU_OPTIONS } from "./qemu_options.ts";
-import { ENGINE_OPTION } from "./replay.ts";
+import { ENGINE_OPTIONS } from "./engine_options.ts";
 import { parseScript, type Script } from "./script.ts";
 import { ScriptRun } from "./script_run.ts";
 import { suggestion } from "./suggest.ts";
@@ -50,7 +50,7 @@ const DRIVE_OPTIONS: readonly OptionRow[] = [
 export const MACHINE_OPTIONS: readonly OptionRow[] = [
   ...DRIVE_OPTIONS,
   ...OWN_OPTIONS,
-  ENGINE_OPTION,
+  ...ENGINE_OPTIONS,
   COSTS_OPTION,
   ...QEMU_OPTIONS,
 ];

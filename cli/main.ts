@@ -4,6 +4,7 @@ import { COMMANDS } from "./commands.ts";
 import { UsageError } from "./errors.ts";
 import { failureOf } from "./failure.ts";
 import { BrokenPipeError, type Host, processHost } from "./host/host.ts";
+import { endCompileWorker } from "./host/worker_compiler.ts";
 import { type Options, readOptions } from "./options.ts";
 import { suggestion } from "./suggest.ts";
 
@@ -89,6 +90,8 @@ export async function main(args: readonly string[], host: Host): Promise<number>
       if (!(failure instanceof BrokenPipeError)) throw failure;
     }
     return exitCode;
+  } finally {
+    endCompileWorker();
   }
 }
 

@@ -21,7 +21,7 @@ import {
   scriptOf,
 } from "./machine_options.ts";
 import type { OptionRow, Options } from "./options.ts";
-import { engineOf } from "./replay.ts";
+import { engineOf } from "./engine_options.ts";
 import { bytesText } from "./text.ts";
 
 // deno-fmt-ignore

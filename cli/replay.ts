@@ -1,13 +1,13 @@
 /** `hindsight replay`: runs a recorded run again and checks that it is the same. */
 import type { Costs } from "../journal/costs.ts";
 import { DivergenceError, Replay } from "../journal/replay.ts";
-import { DEFAULT_ENGINE, ENGINES } from "../machine/machine.ts";
 import { COSTS_OPTION, costsOf, costsText, costsValue } from "./costs.ts";
 import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
+import { ENGINE_OPTIONS, engineOf } from "./engine_options.ts";
 import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
 import { symbolsOf } from "./host/symbol_files.ts";
-import type { OptionRow, Options } from "./options.ts";
+import type { Options } from "./options.ts";
 import type { Host } from "./host/host.ts";
 import { counted, grouped, paletteFor, secondsText } from "./text.ts";
 
@@ -52,19 +52,6 @@ function run(options: Options, host: Host): number {
   }
   report(replay, options, host, costs);
   return 0;
-}
-
-/** The option that says which engine runs the CPUs. */
-export const ENGINE_OPTION: OptionRow = {
-  name: "engine",
-  value: Object.keys(ENGINES).join("|"),
-  help: `what runs the CPUs, ${DEFAULT_ENGINE} by default; changes no result`,
-};
-
-/** The engine that a command was told to use. */
-export function engineOf(options: Options): { engine?: string } {
-  const engine = options.text("engine");
-  return engine === undefined ? {} : { engine };
 }
 
 function stepsText(firstInstant: number, lastInstant: number): string {
@@ -119,7 +106,7 @@ export const replay: Command = {
       name: "console",
       help: "what the guest wrote, on standard output; the result then goes to standard error",
     },
-    ENGINE_OPTION,
+    ...ENGINE_OPTIONS,
     COSTS_OPTION,
     ...SYMBOL_OPTIONS,
     ...IMAGE_OPTIONS,

@@ -30,7 +30,7 @@ import {
 } from "./machine_options.ts";
 import { type OptionRow, type Options, wholeNumber } from "./options.ts";
 import { PlainRun } from "./plain_run.ts";
-import { engineOf } from "./replay.ts";
+import { engineOf } from "./engine_options.ts";
 import { bytesText } from "./text.ts";
 
 /** What guests write when they cannot go on: Linux, Xen, U-Boot, EDK2. */

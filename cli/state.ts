@@ -14,7 +14,8 @@ import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
 import { symbolsOf } from "./host/symbol_files.ts";
 import { type Options, refuseOutside, wholeNumber } from "./options.ts";
-import { ENGINE_OPTION, engineOf, replayTo } from "./replay.ts";
+import { ENGINE_OPTIONS, engineOf } from "./engine_options.ts";
+import { replayTo } from "./replay.ts";
 import type { SymbolTable } from "./symbols.ts";
 import { grouped, hexDump, paletteFor, secondsText } from "./text.ts";
 
@@ -129,7 +130,7 @@ export const state: Command = {
       repeats: true,
       help: "physical memory as CPUs see it, 64 bytes or LEN",
     },
-    ENGINE_OPTION,
+    ...ENGINE_OPTIONS,
     ...SYMBOL_OPTIONS,
     ...IMAGE_OPTIONS,
   ],

@@ -10,7 +10,7 @@ import type { Host } from "./host/host.ts";
 import { imagesOf, type OpenedRun, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
 import type { Options } from "./options.ts";
-import { ENGINE_OPTION, engineOf } from "./replay.ts";
+import { ENGINE_OPTIONS, engineOf } from "./engine_options.ts";
 import { counted, type Palette, paletteFor } from "./text.ts";
 
 /** Compares events by their canonical bytes. */
@@ -110,7 +110,7 @@ export const verify: Command = {
   details: "More than `replay`: every block is decoded, and every stored event is compared, steps included.",
   examples: ["deno task hindsight verify u.hindsight"],
   options: [
-    ENGINE_OPTION,
+    ...ENGINE_OPTIONS,
     ...IMAGE_OPTIONS,
   ],
   run,

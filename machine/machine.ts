@@ -12,6 +12,7 @@ import {
 } from "./cpu/performance_counters.ts";
 import { takeException } from "./cpu/take_exception.ts";
 import { NO_DEADLINE } from "./clock.ts";
+import type { RegionCompilerFactory } from "./engine/compile_request.ts";
 import { CompiledEngine } from "./engine/compiled.ts";
 import type { Engine } from "./engine/engine.ts";
 import { ReferenceEngine } from "./engine/reference.ts";
@@ -28,10 +29,10 @@ import type { DiskContents } from "./storage/disk.ts";
 
 /** The engines by name. */
 // deno-fmt-ignore
-export const ENGINES: Readonly<Record<string, () => Engine>> = {
+export const ENGINES: Readonly<Record<string, (options: MachineOptions) => Engine>> = {
   reference: () => new ReferenceEngine(),
   threaded:  () => new ThreadedEngine(),
-  compiled:  () => new CompiledEngine(),
+  compiled:  ({ compile }) => new CompiledEngine(compile),
 };
 
 /** The engine of machines that are not told which. */
@@ -54,6 +55,8 @@ export type Stop =
 export interface MachineOptions {
   /** Name in ENGINES; DEFAULT_ENGINE when absent. */
   readonly engine?: string;
+  /** What compiles for an engine that does: regions where they are asked for (the default), none, or elsewhere. */
+  readonly compile?: "sync" | "off" | RegionCompilerFactory;
 }
 
 /** The whole state between two steps. */
@@ -115,7 +118,7 @@ export class Machine {
     if (engine === undefined) {
       throw new ConfigurationError(`There is no engine "${name}": use ${Object.keys(ENGINES).join(" or ")}`);
     }
-    this.engine = engine();
+    this.engine = engine(options);
     this.board = composeBoard(configuration, images, {
       powerOff: (exitCode) => this.#powerOff("off", exitCode),
       reset: () => {

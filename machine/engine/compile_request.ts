@@ -1,7 +1,6 @@
 /** What the compiled engine asks of a compiler of regions, and what comes of it: plain data that goes between threads. */
 import type { CpuModel } from "../a64/feature.ts";
 import type { CodeLayout } from "./threaded_layout.ts";
-import type { WordShapes } from "./word_shapes.ts";
 
 /** What all requests of a machine have in common. */
 export interface CompileSetup {
@@ -67,5 +66,27 @@ export interface RegionCompiler {
   take(): readonly CompileResult[];
 }
 
-/** Makes the compiler of a machine, which may use what the engine knows of `words` while it is asked. */
-export type RegionCompilerFactory = (setup: CompileSetup, words: WordShapes) => RegionCompiler;
+/** Makes the compiler of a machine. */
+export type RegionCompilerFactory = (setup: CompileSetup) => RegionCompiler;
+
+/** What an engine has compiled. */
+export interface CompileStatistics {
+  /** Requests made. */
+  readonly requests: number;
+  /** Pages that were requested, and changed before they were taken in. */
+  readonly stale: number;
+  /** Modules taken in. */
+  readonly modules: number;
+  /** Regions in them: as many as pages, each time that they were compiled. */
+  readonly regions: number;
+  /** Instructions in them. */
+  readonly instructions: number;
+  /** Their length. */
+  readonly bytes: number;
+  /** Regions in use now. */
+  readonly liveRegions: number;
+  /** Length of their modules. */
+  readonly liveBytes: number;
+  /** Modules given up to make room for others. */
+  readonly evictions: number;
+}

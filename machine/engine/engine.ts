@@ -1,4 +1,5 @@
 /** What every engine is to the machine: something that executes steps of one CPU within a budget. */
+import type { CompileStatistics } from "./compile_request.ts";
 import type { Cpu } from "../cpu/cpu.ts";
 
 /** An engine; all engines produce the same instants, roots and events. */
@@ -10,4 +11,7 @@ export interface Engine {
    * clock's instant, and returns early after a step that set the CPU's attention or changed the clock's plan.
    */
   run(cpu: Cpu, budget: number): void;
+
+  /** What it has compiled so far; undefined for one that does not compile, or has not begun. */
+  readonly compiled?: CompileStatistics | undefined;
 }

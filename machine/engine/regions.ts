@@ -1,7 +1,13 @@
 /** The compiled regions of a machine: which pages are worth one, and the table that they are called by. */
 import type { PhysicalMemory } from "../memory/physical.ts";
 import { type CodePage, type CodePages, HANDLER, PAGE_WORDS } from "./code_pages.ts";
-import { type CompilePage, type CompileResult, type RegionCompiler, WORD } from "./compile_request.ts";
+import {
+  type CompilePage,
+  type CompileResult,
+  type CompileStatistics,
+  type RegionCompiler,
+  WORD,
+} from "./compile_request.ts";
 
 /** Regions that the table has room for. */
 const CAPACITY = 8192;
@@ -35,29 +41,14 @@ export const COMPILE_POLICY: CompilePolicy = {
   largestTotal: 48 << 20,
 };
 
-/** What an engine compiled. */
-export interface CompileStatistics {
-  /** Requests made, and those of their pages whose code changed before they were compiled. */
-  requests: number;
-  stale: number;
-  /** Modules taken in, regions and instructions in them, and their bytes. */
-  modules: number;
-  regions: number;
-  instructions: number;
-  bytes: number;
-  /** Regions in use now, and the bytes of their modules. */
-  liveRegions: number;
-  liveBytes: number;
-  /** Modules given up for others. */
-  evictions: number;
-}
-
 /** A module in use. */
 interface LiveModule {
   readonly bytes: number;
   /** Its regions that are in use, by their pages. */
   readonly regions: Map<CodePage, number>;
 }
+
+type Counts = { -readonly [Name in keyof CompileStatistics]: number };
 
 /** Has hot pages compiled and forgets those that were written. */
 export class Regions {
@@ -74,17 +65,7 @@ export class Regions {
   readonly #modules = new Map<CodePage, LiveModule>();
   readonly #inOrder = new Set<LiveModule>();
   /** What was compiled so far. */
-  readonly statistics: CompileStatistics = {
-    requests: 0,
-    stale: 0,
-    modules: 0,
-    regions: 0,
-    instructions: 0,
-    bytes: 0,
-    liveRegions: 0,
-    liveBytes: 0,
-    evictions: 0,
-  };
+  readonly statistics: Counts = noStatistics();
   /** Steps after which code has to come back. */
   slice: number;
 
@@ -234,4 +215,18 @@ export class Regions {
     statistics.liveRegions += wanted.length;
     statistics.liveBytes += bytes;
   }
+}
+
+function noStatistics(): Counts {
+  return {
+    requests: 0,
+    stale: 0,
+    modules: 0,
+    regions: 0,
+    instructions: 0,
+    bytes: 0,
+    liveRegions: 0,
+    liveBytes: 0,
+    evictions: 0,
+  };
 }

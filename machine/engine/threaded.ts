@@ -13,8 +13,9 @@ import type { Engine } from "./engine.ts";
 import { FrontTables } from "./front_table.ts";
 import { Handlers } from "./handlers.ts";
 import { ReferenceEngine } from "./reference.ts";
+import { ImmediateCompiler } from "./region_translator.ts";
 import { COMPILE_POLICY, type CompilePolicy, Regions } from "./regions.ts";
-import type { RegionCompilerFactory } from "./compile_request.ts";
+import type { CompileStatistics, RegionCompilerFactory } from "./compile_request.ts";
 import {
   ANSWER,
   type CodeLayout,
@@ -50,11 +51,16 @@ export class ThreadedEngine implements Engine {
   /** Name on the command line. */
   readonly name: string = "threaded";
   /** Compiles hot pages, where they are to be compiled. */
-  protected readonly compile: RegionCompilerFactory | undefined = undefined;
+  protected readonly compile: "sync" | "off" | RegionCompilerFactory = "off";
   /** When. */
   protected readonly policy: CompilePolicy = COMPILE_POLICY;
   readonly #reference = new ReferenceEngine();
   #code: GeneratedCode | undefined;
+
+  /** What it has compiled so far. */
+  get compiled(): CompileStatistics | undefined {
+    return this.#code?.compiled;
+  }
 
   /** Executes up to `budget` steps. */
   run(cpu: Cpu, budget: number): void {
@@ -95,10 +101,10 @@ class GeneratedCode {
     private readonly memory: PhysicalMemory,
     private readonly cpus: readonly Cpu[],
     private readonly reference: ReferenceEngine,
-    compile: RegionCompilerFactory | undefined,
+    compile: "sync" | "off" | RegionCompilerFactory,
     policy: CompilePolicy,
   ) {
-    const compiles = compile !== undefined;
+    const compiles = compile !== "off";
     this.#shared = memory.reserveHost(4096);
     this.#words = new Int32Array(memory.memory.buffer as ArrayBuffer, this.#shared, 32);
     this.#fronts = compiles ? cpus.map(({ tlb }) => new FrontTables(memory, tlb, this.#marked)) : [];
@@ -106,8 +112,11 @@ class GeneratedCode {
     const layout = this.#layout(compiles);
     const { model } = (cpus[0] as Cpu).features, memoryPages = memory.memory.buffer.byteLength / 65536;
     const words = new WordShapes(model, (shape) => canGenerate(shape, layout));
-    const compiler = compile?.({ model, layout, memoryPages }, words);
-    this.#regions = compiler && new Regions(memory, this.#pages, compiler, policy);
+    if (compile !== "off") {
+      const setup = { model, layout, memoryPages };
+      const compiler = compile === "sync" ? new ImmediateCompiler(setup, words) : compile(setup);
+      this.#regions = new Regions(memory, this.#pages, compiler, policy);
+    }
     const imports = {
       // Addresses come as signed numbers.
       access: (record: number, left: number, address: bigint, descriptor: number) =>
@@ -121,6 +130,11 @@ class GeneratedCode {
       dropped: () => this.#dropLater(),
       breakpointChanged: (address) => this.#pages.forgetInstruction(address),
     };
+  }
+
+  /** What was compiled so far. */
+  get compiled(): CompileStatistics | undefined {
+    return this.#regions?.statistics;
   }
 
   #layout(compiles: boolean): CodeLayout {

@@ -1,0 +1,31 @@
+/** The options that say which engine runs the CPUs, and where it compiles. */
+import { DEFAULT_ENGINE, ENGINES, type MachineOptions } from "../machine/machine.ts";
+import { compileInWorker } from "./host/worker_compiler.ts";
+import type { OptionRow, Options } from "./options.ts";
+
+const COMPILE_WAYS = ["async", "sync", "off"] as const;
+
+/** The options. */
+export const ENGINE_OPTIONS: readonly OptionRow[] = [
+  {
+    name: "engine",
+    value: Object.keys(ENGINES).join("|"),
+    help: `what runs the CPUs, ${DEFAULT_ENGINE} by default; changes no result`,
+  },
+  {
+    name: "compile",
+    value: COMPILE_WAYS.join("|"),
+    help:
+      "whether the compiled engine compiles on another thread (async, the default), between steps and by " +
+      "counts alone (sync), or not at all; changes no result",
+  },
+];
+
+/** The engine that a command was told to use. Throws UsageError. */
+export function engineOf(options: Options): MachineOptions {
+  const engine = options.text("engine"), compile = options.oneOf("compile", COMPILE_WAYS) ?? "async";
+  return {
+    ...engine === undefined ? {} : { engine },
+    compile: compile === "async" ? compileInWorker : compile,
+  };
+}
