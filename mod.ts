@@ -64,7 +64,18 @@ export type { InstructionCache } from "./machine/memory/strict_instruction_cache
 export type { StrictTlb, TlbEntry, TlbTag } from "./machine/memory/strict_tlb.ts";
 export * from "./machine/memory/tlb.ts";
 export * from "./machine/memory/translation_controls.ts";
+export type {
+  CompiledPage,
+  CompilePage,
+  CompileRequest,
+  CompileResult,
+  CompileSetup,
+  CompileStatistics,
+  RegionCompiler,
+  RegionCompilerFactory,
+} from "./machine/engine/compile_request.ts";
 export type { Engine } from "./machine/engine/engine.ts";
+export type { CodeLayout } from "./machine/engine/threaded_layout.ts";
 export * from "./machine/errors.ts";
 export * from "./machine/events.ts";
 export {
