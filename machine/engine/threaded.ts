@@ -243,6 +243,7 @@ class GeneratedCode {
         this.#decodeFrom(record);
         return true;
       case REASON.hot:
+        this.#put(SHARED.hot, 0);
         this.#regions?.add(this.#pages.pageOf(record));
         return true;
       case REASON.awaited:

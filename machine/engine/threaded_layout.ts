@@ -34,6 +34,8 @@ export const SHARED = {
   kernel: 84,
   /** Offset of the present front table, 4 bytes. */
   front: 80,
+  /** 1 when a page became hot where a region stopped, 4 bytes. */
+  hot: 84,
 } as const;
 
 /** Why generated code comes back to the driver. */

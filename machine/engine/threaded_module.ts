@@ -8,7 +8,8 @@ import { MARK_GUARDED } from "../memory/tlb.ts";
 import type { CodeWriter, Label } from "../wasm/code_writer.ts";
 import { ModuleWriter } from "../wasm/module_writer.ts";
 import { HANDLER, PAGE_SIDE, RECORD, RECORD_SIZE } from "./code_pages.ts";
-import { LEFT_PAGE, regionType, SIDE, SIDE_SIZE, STOPPED } from "./compiled_layout.ts";
+import { declareChain, toSide } from "./compiled_chain.ts";
+import { SIDE } from "./compiled_layout.ts";
 import type { Shape } from "./shape.ts";
 import { isSupported, ThreadedBackend } from "./threaded_backend.ts";
 import { type CodeLayout, type HandlerFunctions, LOCAL, REASON, SHARED } from "./threaded_layout.ts";
@@ -46,10 +47,11 @@ export function generateModule(
   const evaluate = module.importFunction("env", "evaluate", module.type(["i32", "i32"], ["i32"]));
   if (layout.regions !== undefined) module.importTable("env", "regions", 1);
   const unaligned = unalignedFunctions(module, layout);
+  const chain = layout.regions === undefined ? -1 : declareChain(module, layout, layout.regions);
   const run = module.declare(module.type(["i32", "i32", "i32", "i32"], ["i32"]));
   module.exportFunction("run", run);
   const code = module.define(run, 1 << 16);
-  new RunFunction(code, layout, { access, unaligned }, evaluate, regionType(module)).generate(shapes);
+  new RunFunction(code, layout, { access, unaligned }, evaluate, chain).generate(shapes);
   return module.finish();
 }
 
@@ -73,7 +75,7 @@ class RunFunction {
     private readonly layout: CodeLayout,
     private readonly functions: HandlerFunctions,
     private readonly evaluate: number,
-    private readonly regionType: number,
+    private readonly chain: number,
   ) {
     if (code.takeLocal("i64") !== LOCAL.target) throw new RangeError("The target is the first local");
     this.#reason = code.takeLocal("i32");
@@ -192,7 +194,7 @@ class RunFunction {
     if (regions === undefined) return;
     const side = code.takeLocal("i32"), heat = code.takeLocal("i32");
     page();
-    this.#toSide(regions);
+    toSide(code, regions);
     code.localTee(side);
     code.localGet(side);
     code.i32Load(PAGE_SIDE.heat);
@@ -209,68 +211,28 @@ class RunFunction {
     code.releaseLocal(heat);
   }
 
-  /** Replaces the offset of a record by that of what is beside it. */
-  #toSide({ arena, sides }: NonNullable<CodeLayout["regions"]>): void {
-    const { code } = this;
-    code.i32Const(arena);
-    code.i32Sub();
-    code.i32Const(31 - Math.clz32(RECORD_SIZE / SIDE_SIZE));
-    code.i32ShrU();
-    code.i32Const(sides);
-    code.i32Add();
-  }
-
-  /** Calls the region of the record's page; where it stops, the instruction is executed by its own handler. */
+  /** Calls regions; where they stop, the instruction is executed by its own handler. */
   #compiled({ again, branch, limit, exit }: Record<"again" | "branch" | "limit" | "exit", Label>): void {
     const { code, layout: { regions, shared } } = this;
     code.end(); // compiled
     if (regions === undefined) return code.unreachable();
     this.#countStep(1);
-    const [side, word, where] = [code.takeLocal("i32"), code.takeLocal("i32"), code.takeLocal("i32")];
-    code.localGet(LOCAL.record);
-    this.#toSide(regions);
-    code.localTee(side);
-    code.i32Load16U(SIDE.word);
-    code.localTee(word);
-    code.localGet(LOCAL.left);
-    code.localGet(side);
-    code.localGet(word);
-    code.i32Const(SIDE_SIZE);
-    code.i32Mul();
-    code.i32Sub();
-    code.localTee(side);
-    code.localGet(LOCAL.state);
-    code.localGet(LOCAL.tlb);
-    code.localGet(side);
-    code.i32Load(PAGE_SIDE.region);
-    code.callIndirect(this.regionType);
-    code.localSet(where);
+    for (const local of [LOCAL.record, LOCAL.left, LOCAL.state, LOCAL.tlb]) code.localGet(local);
+    code.call(this.chain);
+    code.localSet(LOCAL.record);
     code.localSet(LOCAL.left);
-    code.localGet(where);
-    code.i32Const(LEFT_PAGE);
-    code.i32Eq();
+    code.localGet(LOCAL.record);
+    code.i32Eqz();
     code.if();
     code.i32Const(0);
     code.i64Load(shared + SHARED.target);
     code.localSet(LOCAL.target);
     code.br(branch);
     code.end();
-    // On to the record where it stopped.
-    code.localGet(LOCAL.record);
-    code.localGet(where);
-    code.i32Const(STOPPED - 1);
-    code.i32And();
-    code.localGet(word);
-    code.i32Sub();
-    code.i32Const(RECORD_SIZE);
-    code.i32Mul();
-    code.i32Add();
-    code.localSet(LOCAL.record);
-    code.localGet(where);
-    code.i32Const(STOPPED);
-    code.i32LtU();
+    code.i32Const(0);
+    code.i32Load(shared + SHARED.hot);
     code.if();
-    this.#warm(() => this.#pageOf(side, regions), exit);
+    this.#leave(REASON.hot, exit);
     code.end();
     code.localGet(LOCAL.left);
     code.i32Eqz();
@@ -283,24 +245,11 @@ class RunFunction {
     code.i32Eq();
     code.if();
     code.localGet(LOCAL.record);
-    this.#toSide(regions);
+    toSide(code, regions);
     code.i32Load16U(SIDE.handler);
     code.localSet(this.#handler);
     code.end();
     code.br(again);
-    for (const local of [side, word, where]) code.releaseLocal(local);
-  }
-
-  /** Pushes the offset of the first record of the page whose sides begin at a local. */
-  #pageOf(side: number, { arena, sides }: NonNullable<CodeLayout["regions"]>): void {
-    const { code } = this;
-    code.localGet(side);
-    code.i32Const(sides);
-    code.i32Sub();
-    code.i32Const(31 - Math.clz32(RECORD_SIZE / SIDE_SIZE));
-    code.i32Shl();
-    code.i32Const(arena);
-    code.i32Add();
   }
 
   /** A branch that set BTYPE and leads to a guarded page is looked at by the driver. */

@@ -1,0 +1,160 @@
+/** Writes the function that goes from region to region, until one stops or leads to where there is none. */
+import { MARK_GUARDED } from "../memory/tlb.ts";
+import type { CodeWriter } from "../wasm/code_writer.ts";
+import type { ModuleWriter } from "../wasm/module_writer.ts";
+import { HANDLER, PAGE_SIDE, RECORD, RECORD_SIZE } from "./code_pages.ts";
+import { LEFT_PAGE, regionType, SIDE, SIDE_SIZE, STOPPED } from "./compiled_layout.ts";
+import { type CodeLayout, SHARED } from "./threaded_layout.ts";
+import { TlbCode } from "./threaded_tlb.ts";
+
+/** Where records and what is beside them are. */
+type Places = NonNullable<CodeLayout["regions"]>;
+
+/** Replaces the offset of a record by that of what is beside it. */
+export function toSide(code: CodeWriter, { arena, sides }: Places): void {
+  code.i32Const(arena);
+  code.i32Sub();
+  code.i32Const(31 - Math.clz32(RECORD_SIZE / SIDE_SIZE));
+  code.i32ShrU();
+  code.i32Const(sides);
+  code.i32Add();
+}
+
+/** Locals of the function: its parameters, then its own. */
+const CHAIN = {
+  record: 0,
+  left: 1,
+  state: 2,
+  tlb: 3,
+  side: 4,
+  word: 5,
+  where: 6,
+  entry: 7,
+  target: 8,
+} as const;
+
+/**
+ * Declares and defines the function: from a record with a region, with steps left, a CPU's state and translations, to
+ * the steps left and the record whose own handler is next, or 0 where the address in SHARED.target is.
+ */
+export function declareChain(module: ModuleWriter, layout: CodeLayout, places: Places): number {
+  const chain = module.declare(module.type(["i32", "i32", "i32", "i32"], ["i32", "i32"]));
+  const code = module.define(chain), own = [CHAIN.side, CHAIN.word, CHAIN.where, CHAIN.entry];
+  const isInPlace = own.map((local) => code.takeLocal("i32") === local);
+  if (isInPlace.includes(false) || code.takeLocal("i64") !== CHAIN.target) {
+    throw new RangeError("The chain's own locals are the first");
+  }
+  const again = code.loop();
+  callRegion(code, places, regionType(module));
+  code.localGet(CHAIN.where);
+  code.i32Const(LEFT_PAGE);
+  code.i32Eq();
+  code.if();
+  findNext(code, layout);
+  code.i32Load16U(RECORD.handler);
+  code.i32Const(HANDLER.compiled);
+  code.i32Eq();
+  code.brIf(again);
+  code.localGet(CHAIN.left);
+  code.i32Const(0);
+  code.return();
+  code.end();
+  stop(code, layout);
+  code.end();
+  code.localGet(CHAIN.left);
+  code.localGet(CHAIN.record);
+  return chain;
+}
+
+/** Calls the region of the record's page; leaves `where`, `left`, and the page's sides in `side`. */
+function callRegion(code: CodeWriter, places: Places, type: number): void {
+  code.localGet(CHAIN.record);
+  toSide(code, places);
+  code.localTee(CHAIN.side);
+  code.i32Load16U(SIDE.word);
+  code.localTee(CHAIN.word);
+  code.localGet(CHAIN.left);
+  code.localGet(CHAIN.side);
+  code.localGet(CHAIN.word);
+  code.i32Const(SIDE_SIZE);
+  code.i32Mul();
+  code.i32Sub();
+  code.localTee(CHAIN.side);
+  code.localGet(CHAIN.state);
+  code.localGet(CHAIN.tlb);
+  code.localGet(CHAIN.side);
+  code.i32Load(PAGE_SIDE.region);
+  code.callIndirect(type);
+  code.localSet(CHAIN.where);
+  code.localSet(CHAIN.left);
+}
+
+/** Pushes the record of the address in SHARED.target and leaves it in its local, or returns where it is not known. */
+function findNext(code: CodeWriter, layout: CodeLayout): void {
+  const { shared } = layout, tlb = new TlbCode(code, layout);
+  const giveUp = () => {
+    code.if();
+    code.localGet(CHAIN.left);
+    code.i32Const(0);
+    code.return();
+    code.end();
+  };
+  code.i32Const(0);
+  code.i64Load(shared + SHARED.target);
+  code.localSet(CHAIN.target);
+  tlb.lookUp(CHAIN.target, CHAIN.entry, "code", BigInt.asUintN(64, -4096n) | 3n, CHAIN.tlb);
+  giveUp();
+  if (layout.hasBranchTypes) {
+    code.i32Const(0);
+    code.i32Load(shared + SHARED.branchLeft);
+    code.localGet(CHAIN.left);
+    code.i32Eq();
+    code.i32Const(MARK_GUARDED);
+    code.i32Mul();
+    tlb.entryMarks(CHAIN.entry, "code");
+    code.i32And();
+    giveUp();
+  }
+  tlb.entryPage(CHAIN.entry, "code");
+  code.localGet(CHAIN.target);
+  code.i32WrapI64();
+  code.i32Const(0xffc);
+  code.i32And();
+  code.i32Const(RECORD_SIZE / 4);
+  code.i32Mul();
+  code.i32Add();
+  code.localTee(CHAIN.record);
+}
+
+/** Goes on to the record where the region stopped; one that is not compiled makes the page hotter. */
+function stop(code: CodeWriter, { shared }: CodeLayout): void {
+  code.localGet(CHAIN.record);
+  code.localGet(CHAIN.where);
+  code.i32Const(STOPPED - 1);
+  code.i32And();
+  code.localGet(CHAIN.word);
+  code.i32Sub();
+  code.i32Const(RECORD_SIZE);
+  code.i32Mul();
+  code.i32Add();
+  code.localSet(CHAIN.record);
+  code.localGet(CHAIN.where);
+  code.i32Const(STOPPED);
+  code.i32LtU();
+  code.if();
+  code.localGet(CHAIN.side);
+  code.localGet(CHAIN.side);
+  code.i32Load(PAGE_SIDE.heat);
+  code.i32Const(1);
+  code.i32Sub();
+  code.localTee(CHAIN.entry);
+  code.i32Store(PAGE_SIDE.heat);
+  code.localGet(CHAIN.entry);
+  code.i32Eqz();
+  code.if();
+  code.i32Const(0);
+  code.i32Const(1);
+  code.i32Store(shared + SHARED.hot);
+  code.end();
+  code.end();
+}
