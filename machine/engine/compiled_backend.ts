@@ -5,6 +5,7 @@ import { int } from "../ir/operation.ts";
 import type { IrNode, Width } from "../ir/operations.ts";
 import type { CodeWriter } from "../wasm/code_writer.ts";
 import { FlagsCode } from "./compiled_flags.ts";
+import { type Member, memberKey } from "./compiled_groups.ts";
 import { REGION_LOCAL, type RegionFunctions } from "./compiled_layout.ts";
 import { isQuickAccess, RegionMemory } from "./compiled_memory.ts";
 import { PlainCode } from "./plain_code.ts";
@@ -56,6 +57,8 @@ export class CompiledBackend implements Backend {
   readonly #registers = new Map<number, number>();
   readonly #vectors = new Map<number, CachedVector>();
   #operands: Operands = undefined as never;
+  #word = 0;
+  #groups: ReadonlyMap<number, Member> = new Map();
   #nodes: readonly IrNode[] = [];
   /** Blocks that are open where code is executed whenever the instruction is. */
   #depth = 0;
@@ -94,8 +97,10 @@ export class CompiledBackend implements Backend {
     });
   }
 
-  /** A block begins: nothing is known of registers and flags. */
-  block(): void {
+  /** A block begins: nothing is known of registers and flags, but which accesses are near each other. */
+  block(groups: ReadonlyMap<number, Member>): void {
+    this.#groups = groups;
+    this.#memory.block();
     for (const local of this.#registers.values()) this.code.releaseLocal(local);
     for (const { local } of this.#vectors.values()) this.code.releaseLocal(local);
     this.#registers.clear();
@@ -104,8 +109,9 @@ export class CompiledBackend implements Backend {
     this.flags.meet();
   }
 
-  /** The next instruction that is written. */
-  instruction({ nodes }: Shape, operands: Operands): void {
+  /** The next instruction that is written, and the number of its word. */
+  instruction({ nodes }: Shape, operands: Operands, word: number): void {
+    this.#word = word;
     this.#nodes = nodes;
     this.#operands = operands;
     this.#depth = this.code.depth;
@@ -124,7 +130,7 @@ export class CompiledBackend implements Backend {
   }
 
   /** Writes a state operation. */
-  state(_index: number, node: IrNode, e: Emitter): void {
+  state(index: number, node: IrNode, e: Emitter): void {
     const { op, immediates } = node;
     switch (op) {
       case "constant":
@@ -144,9 +150,9 @@ export class CompiledBackend implements Backend {
       case "condition":
         return this.flags.condition(int(node, 0));
       case "load":
-        return this.#memory.load(node, e);
+        return this.#memory.load(node, e, this.#groups.get(memberKey(this.#word, index)));
       case "store":
-        return this.#memory.store(node, e);
+        return this.#memory.store(node, e, this.#groups.get(memberKey(this.#word, index)));
       case "branch":
       case "branchIf":
         return this.#branch(node, e);

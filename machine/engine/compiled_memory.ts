@@ -3,6 +3,7 @@ import type { Emitter } from "../ir/emit.ts";
 import { valueType } from "../ir/emit.ts";
 import type { IrNode } from "../ir/operations.ts";
 import type { CodeWriter } from "../wasm/code_writer.ts";
+import type { Group, Member } from "./compiled_groups.ts";
 import { REGION_LOCAL, type RegionFunctions } from "./compiled_layout.ts";
 import { FRONT, FRONT_ENTRIES, FRONT_ENTRY_SIZE } from "./front_table.ts";
 import { type CodeLayout } from "./threaded_layout.ts";
@@ -29,6 +30,9 @@ export function isQuickAccess({ op, immediates }: IrNode): boolean {
 
 /** Writes the accesses of one region. */
 export class RegionMemory {
+  /** Locals with the places of groups of the present block. */
+  readonly #groups = new Map<Group, number>();
+
   /** `stop` writes code that leaves the region before the present instruction. */
   constructor(
     private readonly code: CodeWriter,
@@ -36,10 +40,9 @@ export class RegionMemory {
     private readonly stop: () => void,
   ) {}
 
-  /** Leaves the offset in memory of the access in a local, which it returns, or stops. */
-  #find(kind: "read" | "write", address: number, size: number, mayMisalign: boolean): number {
-    const { code } = this, isRead = kind === "read";
-    const host = code.takeLocal("i32");
+  /** Pushes the address of the front table's entry for the address in a local. */
+  #entry(address: number): void {
+    const { code } = this;
     code.localGet(address);
     code.i64Const(ENTRY_SHIFT);
     code.i64ShrU();
@@ -48,15 +51,11 @@ export class RegionMemory {
     code.i32And();
     code.localGet(REGION_LOCAL.front);
     code.i32Add();
-    code.localTee(host);
-    code.i64Load(isRead ? FRONT.readTag : FRONT.writeTag);
-    code.localGet(address);
-    code.i64Const(size - 4096 - 1); // the page, and the bits that are clear in an aligned address
-    code.i64And();
-    code.i64Ne();
-    code.if();
-    code.localGet(address);
-    // A size of 0 asks for an alignment that the address then does not have.
+  }
+
+  /** Leaves what a function finds for the address on the stack in `host`, or stops. */
+  #call(kind: "read" | "write", size: number, mayMisalign: boolean, host: number): void {
+    const { code } = this;
     code.i32Const(mayMisalign ? size : -size);
     code.localGet(REGION_LOCAL.front);
     code.localGet(REGION_LOCAL.tlb);
@@ -66,6 +65,22 @@ export class RegionMemory {
     code.if();
     this.stop();
     code.end();
+  }
+
+  /** Leaves the offset in memory of the access in a local, which it returns, or stops. */
+  #find(kind: "read" | "write", address: number, size: number, mayMisalign: boolean): number {
+    const { code } = this, isRead = kind === "read";
+    const host = code.takeLocal("i32");
+    this.#entry(address);
+    code.localTee(host);
+    code.i64Load(isRead ? FRONT.readTag : FRONT.writeTag);
+    code.localGet(address);
+    code.i64Const(size - 4096 - 1); // the page, and the bits that are clear in an aligned address
+    code.i64And();
+    code.i64Ne();
+    code.if();
+    code.localGet(address);
+    this.#call(kind, size, mayMisalign, host);
     code.else();
     code.localGet(host);
     code.i32Load(isRead ? FRONT.readAddend : FRONT.writeAddend);
@@ -77,8 +92,88 @@ export class RegionMemory {
     return host;
   }
 
-  /** A load. */
-  load({ width, immediates: [size, access] }: IrNode, e: Emitter): void {
+  /** Forgets the groups of the block before. */
+  block(): void {
+    for (const local of this.#groups.values()) this.code.releaseLocal(local);
+    this.#groups.clear();
+  }
+
+  /** Leaves the place of a group's start in its local, or 0 where its bytes are not known to be in one plain page. */
+  #open({ group, offset }: Member, address: number): void {
+    const { code } = this, isRead = group.kind === "read";
+    const start = code.takeLocal("i64"), host = code.takeLocal("i32"), entry = code.takeLocal("i32");
+    code.localGet(address);
+    code.i64Const(group.lowest - offset);
+    code.i64Add();
+    code.localSet(start);
+    code.i32Const(0);
+    code.localSet(host);
+    const unknown = code.block();
+    this.#entry(start);
+    code.localTee(entry);
+    code.i64Load(isRead ? FRONT.readTag : FRONT.writeTag);
+    code.localGet(start);
+    code.i64Const(group.size - 4096 - 1);
+    code.i64And();
+    code.i64Ne();
+    code.brIf(unknown);
+    if (group.span > group.size) {
+      code.localGet(start);
+      code.i32WrapI64();
+      code.i32Const(0xfff);
+      code.i32And();
+      code.i32Const(4096 - group.span);
+      code.i32GtU();
+      code.brIf(unknown);
+    }
+    code.localGet(entry);
+    code.i32Load(isRead ? FRONT.readAddend : FRONT.writeAddend);
+    code.localGet(start);
+    code.i32WrapI64();
+    code.i32Add();
+    code.localSet(host);
+    code.end();
+    code.releaseLocal(entry);
+    code.releaseLocal(start);
+    this.#groups.set(group, host);
+  }
+
+  /** Leaves the place of a group's start, as far as this access is concerned, in a local; the access is at what it returns. */
+  #findIn(member: Member, size: number, e: Emitter): { host: number; offset: number } {
+    const { code } = this, { group } = member, offset = member.offset - group.lowest;
+    const host = code.takeLocal("i32"), address = code.takeLocal("i64");
+    const isFirst = !this.#groups.has(group);
+    if (isFirst) {
+      e.argument(0);
+      code.localSet(address);
+      this.#open(member, address);
+    }
+    code.localGet(this.#groups.get(group) as number);
+    code.localTee(host);
+    code.i32Eqz();
+    code.if();
+    if (isFirst) code.localGet(address);
+    else e.argument(0);
+    this.#call(group.kind, size, true, host);
+    if (offset !== 0) {
+      code.localGet(host);
+      code.i32Const(offset);
+      code.i32Sub();
+      code.localSet(host);
+    }
+    code.end();
+    code.releaseLocal(address);
+    return { host, offset };
+  }
+
+  /** A load; `member` if it is of a group. */
+  load({ width, immediates: [size, access] }: IrNode, e: Emitter, member?: Member): void {
+    if (member !== undefined) {
+      const { host, offset } = this.#findIn(member, size as number, e);
+      this.code.localGet(host);
+      loadWidth(this.code, width, offset);
+      return this.code.releaseLocal(host);
+    }
     const { code } = this, address = code.takeLocal("i64");
     e.argument(0);
     code.localSet(address);
@@ -89,9 +184,16 @@ export class RegionMemory {
     code.releaseLocal(address);
   }
 
-  /** A store. */
-  store({ args, immediates: [size, access] }: IrNode, e: Emitter): void {
+  /** A store; `member` if it is of a group. */
+  store({ args, immediates: [size, access] }: IrNode, e: Emitter, member?: Member): void {
     const { code } = this, width = e.widthOf(args[1] as number);
+    if (member !== undefined) {
+      const { host, offset } = this.#findIn(member, size as number, e);
+      code.localGet(host);
+      e.argument(1);
+      storeWidth(code, width, offset);
+      return code.releaseLocal(host);
+    }
     const address = code.takeLocal("i64"), value = code.takeLocal(valueType(width));
     e.argument(0);
     code.localSet(address);

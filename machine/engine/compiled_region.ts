@@ -5,6 +5,7 @@
 import { Emitter } from "../ir/emit.ts";
 import type { CodeWriter, Label } from "../wasm/code_writer.ts";
 import type { Block, Loop, PageInstruction, PagePlan } from "./compiled_blocks.ts";
+import { findGroups } from "./compiled_groups.ts";
 import { CompiledBackend, type RegionCode } from "./compiled_backend.ts";
 import {
   LEFT_PAGE,
@@ -21,6 +22,8 @@ import { type CodeLayout, SHARED } from "./threaded_layout.ts";
 export interface RegionPage {
   /** Its virtual address. */
   readonly address: bigint;
+  /** It is guarded: branches to registers that lead here are looked at (FEAT_BTI). */
+  readonly guarded: boolean;
   /** Its instructions by number of the word; undefined where the region does not go. */
   readonly instructions: readonly (PageInstruction | undefined)[];
   /** What is known of them. */
@@ -154,7 +157,7 @@ export class RegionWriter implements RegionCode {
     const { code, page: { instructions, plan } } = this;
     const block = plan.blocks[index] as Block, { first, end, checks, reserve, falls } = block;
     this.#index = index;
-    this.#backend.block();
+    this.#backend.block(findGroups(instructions, first, end));
     if (checks) {
       code.localGet(REGION_LOCAL.left);
       code.i32Const(reserve);
@@ -166,7 +169,7 @@ export class RegionWriter implements RegionCode {
     this.#count(first - end);
     for (this.#word = first; this.#word < end; this.#word++) {
       const { shape, operands } = instructions[this.#word] as PageInstruction;
-      this.#backend.instruction(shape, operands);
+      this.#backend.instruction(shape, operands, this.#word);
       this.#emitter.instruction(shape.nodes);
     }
     this.#word = end;
@@ -225,7 +228,7 @@ export class RegionWriter implements RegionCode {
   /** Stays in the region where the address in `target` is in the page, unless it has to be looked at where it leads. */
   #returnHere(): void {
     const { code } = this, { shape } = this.page.instructions[this.#word] as PageInstruction;
-    if (shape.nodes.some(({ op }) => op === "writeBranchType")) return;
+    if (this.page.guarded && shape.nodes.some(({ op }) => op === "writeBranchType")) return;
     code.localGet(REGION_LOCAL.target);
     code.i64Const(this.page.address);
     code.i64Xor();
