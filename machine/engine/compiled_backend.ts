@@ -17,7 +17,7 @@ import { loadWidth } from "./threaded_memory.ts";
 const BARRIERS: ReadonlySet<string> = new Set(["dataBarrier", "instructionBarrier"]);
 const STATE: ReadonlySet<string> = new Set([
   ...["constant", "readX", "writeX", "readV", "writeV", "readNzcv", "writeNzcv", "branch", "branchIf"],
-  "writeBranchType",
+  ...["writeBranchType", "loadExclusive", "storeExclusive"],
 ]);
 
 /** True when compiled code can hold an instruction's operations; the others are the threaded engine's. */
@@ -29,7 +29,7 @@ function isCompiled(node: IrNode, layout: CodeLayout): boolean {
   const { op, immediates: [name] } = node;
   if (op !== "helper") return STATE.has(op) || isQuickAccess(node);
   if (name === "checkFpEnabled" || name === "checkSpAlignment") return true;
-  return (BARRIERS.has(name as string) || isPlain(node)) && !layout.isStrict;
+  return (BARRIERS.has(name as string) || name === "zeroBlock" || isPlain(node)) && !layout.isStrict;
 }
 
 /** What the backend asks of the region around it. */
@@ -73,7 +73,7 @@ export class CompiledBackend implements Backend {
     functions: RegionFunctions,
     private readonly region: RegionCode,
   ) {
-    this.#memory = new RegionMemory(code, functions, () => region.stop());
+    this.#memory = new RegionMemory(code, layout, functions, () => region.stop());
     this.#plain = new PlainCode(code, layout, {
       state: (offset) => {
         this.#base();
@@ -153,6 +153,10 @@ export class CompiledBackend implements Backend {
         return this.#memory.load(node, e, this.#groups.get(memberKey(this.#word, index)));
       case "store":
         return this.#memory.store(node, e, this.#groups.get(memberKey(this.#word, index)));
+      case "loadExclusive":
+        return this.#memory.loadExclusive(node, e);
+      case "storeExclusive":
+        return this.#memory.storeExclusive(node, e);
       case "branch":
       case "branchIf":
         return this.#branch(node, e);
@@ -304,7 +308,8 @@ export class CompiledBackend implements Backend {
     } else if (name === "checkSpAlignment") {
       if (!this.#isStackChecked) this.#checkStackPointer();
       this.#isStackChecked = true;
-    } else if (!this.#plain.helper(node, e)) this.region.stop();
+    } else if (name === "zeroBlock") this.#memory.zeroBlock(e);
+    else if (!this.#plain.helper(node, e)) this.region.stop();
   }
 
   #checkStackPointer(): void {

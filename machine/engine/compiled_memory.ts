@@ -6,8 +6,10 @@ import type { CodeWriter } from "../wasm/code_writer.ts";
 import type { Group, Member } from "./compiled_groups.ts";
 import { REGION_LOCAL, type RegionFunctions } from "./compiled_layout.ts";
 import { FRONT, FRONT_ENTRIES, FRONT_ENTRY_SIZE } from "./front_table.ts";
-import { type CodeLayout } from "./threaded_layout.ts";
-import { loadWidth, storeWidth } from "./threaded_memory.ts";
+import { ExclusiveCode } from "./exclusive_code.ts";
+import { type CodeLayout, SHARED } from "./threaded_layout.ts";
+import { loadWidth, storeWidth, ZERO_BLOCK, zeroBytes } from "./threaded_memory.ts";
+import { MARK_ALIGNED } from "../memory/tlb.ts";
 import { TlbCode } from "./threaded_tlb.ts";
 
 /** Shift that takes a page's number to its entry's offset. */
@@ -32,13 +34,17 @@ export function isQuickAccess({ op, immediates }: IrNode): boolean {
 export class RegionMemory {
   /** Locals with the places of groups of the present block. */
   readonly #groups = new Map<Group, number>();
+  readonly #exclusive: ExclusiveCode;
 
   /** `stop` writes code that leaves the region before the present instruction. */
   constructor(
     private readonly code: CodeWriter,
+    private readonly layout: CodeLayout,
     private readonly functions: RegionFunctions,
     private readonly stop: () => void,
-  ) {}
+  ) {
+    this.#exclusive = new ExclusiveCode(code, layout, REGION_LOCAL.tlb);
+  }
 
   /** Pushes the address of the front table's entry for the address in a local. */
   #entry(address: number): void {
@@ -54,7 +60,12 @@ export class RegionMemory {
   }
 
   /** Leaves what a function finds for the address on the stack in `host`, or stops. */
-  #call(kind: "read" | "write", size: number, mayMisalign: boolean, host: number): void {
+  #call(
+    kind: "read" | "write" | "exclusive" | "zero",
+    size: number,
+    mayMisalign: boolean,
+    host: number,
+  ): void {
     const { code } = this;
     code.i32Const(mayMisalign ? size : -size);
     code.localGet(REGION_LOCAL.front);
@@ -205,6 +216,62 @@ export class RegionMemory {
     storeWidth(code, width);
     for (const local of [host, value, address]) code.releaseLocal(local);
   }
+
+  /** A load-exclusive: the threaded engine's unless no one else is concerned. */
+  loadExclusive({ width, immediates: [size] }: IrNode, e: Emitter): void {
+    const { code } = this, address = code.takeLocal("i64");
+    e.argument(0);
+    code.localSet(address);
+    this.#exclusive.isWatched();
+    this.#stopIf();
+    const host = this.#find("read", address, size as number, false);
+    this.#exclusive.open(host, size as number);
+    code.localGet(host);
+    loadWidth(code, width);
+    code.releaseLocal(host);
+    code.releaseLocal(address);
+  }
+
+  /** A store-exclusive: the threaded engine's unless it writes and only this CPU's monitor is concerned. */
+  storeExclusive({ args, immediates: [size] }: IrNode, e: Emitter): void {
+    const { code } = this, width = e.widthOf(args[1] as number);
+    const value = code.takeLocal(valueType(width)), host = code.takeLocal("i32");
+    this.#exclusive.isWatched();
+    this.#stopIf();
+    e.argument(0);
+    this.#call("exclusive", size as number, false, host);
+    e.argument(1);
+    code.localSet(value);
+    this.#exclusive.check(host, size as number, () => this.#stopIf());
+    this.#exclusive.close(host);
+    code.localGet(host);
+    code.localGet(value);
+    storeWidth(code, width);
+    code.i32Const(0);
+    code.releaseLocal(value);
+    code.releaseLocal(host);
+  }
+
+  /** DC ZVA: the threaded engine's unless it is known not to trap and the block is plain memory. */
+  zeroBlock(e: Emitter): void {
+    const { code } = this, host = code.takeLocal("i32");
+    code.i32Const(0);
+    code.i32Load(this.layout.shared + SHARED.zeroEnabled);
+    code.i32Eqz();
+    this.#stopIf();
+    e.argument(0);
+    code.i64Const(-ZERO_BLOCK);
+    code.i64And();
+    this.#call("zero", ZERO_BLOCK, true, host);
+    zeroBytes(code, host, ZERO_BLOCK);
+    code.releaseLocal(host);
+  }
+
+  #stopIf(): void {
+    this.code.if();
+    this.stop();
+    this.code.end();
+  }
 }
 
 /** Locals of `defineFind`'s function. */
@@ -238,6 +305,25 @@ export function defineFind(code: CodeWriter, layout: CodeLayout, kind: "read" | 
   code.i32WrapI64();
   code.i32Sub();
   code.i32Store(isRead ? FRONT.readAddend : FRONT.writeAddend);
+  code.localGet(host);
+  code.return();
+  code.end();
+  code.i32Const(0);
+}
+
+/** Writes the function that finds the place of a store-exclusive or of a block to clear, in the same way. */
+export function defineFindOther(code: CodeWriter, layout: CodeLayout, kind: "exclusive" | "zero"): void {
+  const tlb = new TlbCode(code, layout);
+  const entry = code.takeLocal("i32"), host = code.takeLocal("i32");
+  const none = code.block();
+  const local = { address: FIND.address, size: FIND.size, tlb: FIND.tlb, entry, host };
+  tlb.findPlain("write", local, none, kind === "exclusive");
+  if (kind === "zero") {
+    tlb.entryMarks(entry, "write");
+    code.i32Const(MARK_ALIGNED);
+    code.i32And();
+    code.brIf(none);
+  }
   code.localGet(host);
   code.return();
   code.end();

@@ -3,7 +3,7 @@ import type { CodeLayout } from "./threaded_layout.ts";
 import { ModuleWriter } from "../wasm/module_writer.ts";
 import { defineFlags } from "./compiled_flags.ts";
 import { type RegionFunctions, regionType } from "./compiled_layout.ts";
-import { defineFind } from "./compiled_memory.ts";
+import { defineFind, defineFindOther } from "./compiled_memory.ts";
 import { type RegionPage, RegionWriter } from "./compiled_region.ts";
 
 /** The bytes of a module that exports the function of page i as its number. */
@@ -18,10 +18,14 @@ export function generateRegions(
   const functions: RegionFunctions = {
     read: module.declare(find),
     write: module.declare(find),
+    exclusive: module.declare(find),
+    zero: module.declare(find),
     flags: module.declare(module.type(["i32", "i64", "i64"], ["i32"])),
   };
   defineFind(module.define(functions.read), layout, "read");
   defineFind(module.define(functions.write), layout, "write");
+  defineFindOther(module.define(functions.exclusive), layout, "exclusive");
+  defineFindOther(module.define(functions.zero), layout, "zero");
   defineFlags(module.define(functions.flags));
   const type = regionType(module);
   for (const [index, page] of pages.entries()) {

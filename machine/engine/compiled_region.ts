@@ -26,6 +26,8 @@ export interface RegionPage {
   readonly guarded: boolean;
   /** Its instructions by number of the word; undefined where the region does not go. */
   readonly instructions: readonly (PageInstruction | undefined)[];
+  /** Words that were decoded, but are not for regions. */
+  readonly others: ReadonlySet<number>;
   /** What is known of them. */
   readonly plan: PagePlan;
 }
@@ -176,9 +178,9 @@ export class RegionWriter implements RegionCode {
     if (falls && !plan.blockAt.has(end)) this.#goTo(end);
   }
 
-  /** Stops at a word. */
+  /** Stops at a word; at one that another translation would hold, so that it counts. */
   #goTo(word: number): void {
-    this.code.i32Const(word);
+    this.code.i32Const(this.page.others.has(word) ? word | STOPPED : word);
     this.code.localSet(REGION_LOCAL.word);
     this.code.br(this.#stop);
   }

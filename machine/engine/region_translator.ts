@@ -46,7 +46,11 @@ export class RegionTranslator {
   translate(pages: readonly CompilePage[]): TranslatedPages {
     const regions = pages.map((page): RegionPage => {
       const instructions = this.#instructions(page);
-      return { address: page.address, instructions, plan: planPage(instructions) };
+      const { address, guarded, known } = page, others = new Set<number>([PAGE_WORDS]);
+      known.forEach((what, word) => {
+        if (what !== WORD.untouched && instructions[word] === undefined) others.add(word);
+      });
+      return { address, guarded, instructions, others, plan: planPage(instructions) };
     });
     const isEmpty = regions.every(({ plan }) => plan.blocks.length === 0);
     const { layout, memoryPages } = this.setup;

@@ -1,9 +1,9 @@
 /** Loads and stores of the threaded engine: by the TLB where they are plain, by the driver where they are not. */
 import { type Emitter, valueType } from "../ir/emit.ts";
 import type { IrNode } from "../ir/operations.ts";
-import { PAGE_DIRTY, PAGE_MONITORED } from "../memory/physical.ts";
-import { MARK_ALIGNED, MONITOR, TABLE_OFFSETS } from "../memory/tlb.ts";
+import { MARK_ALIGNED } from "../memory/tlb.ts";
 import type { CodeWriter, Label } from "../wasm/code_writer.ts";
+import { ExclusiveCode } from "./exclusive_code.ts";
 import {
   ANSWER,
   type CodeLayout,
@@ -17,7 +17,7 @@ import {
 import { TlbCode } from "./threaded_tlb.ts";
 
 /** Bytes that DC ZVA clears: DCZID_EL0.BS = 4. */
-const ZERO_BLOCK = 64;
+export const ZERO_BLOCK = 64;
 
 /** Bits of an address that tell its page, and those that a quick access must have clear. */
 function tagMask(size: number): bigint {
@@ -27,6 +27,7 @@ function tagMask(size: number): bigint {
 /** Writes the accesses of one function. */
 export class MemoryCode {
   readonly #tlb: TlbCode;
+  readonly #exclusive: ExclusiveCode;
 
   /** Code goes to `code`; `functions` are what slow accesses call. */
   constructor(
@@ -36,6 +37,7 @@ export class MemoryCode {
     private readonly labels: HandlerLabels,
   ) {
     this.#tlb = new TlbCode(code, layout);
+    this.#exclusive = new ExclusiveCode(code, layout, LOCAL.tlb);
   }
 
   /** Calls the driver for an access; afterwards either it is done, or the code is left with a fault. */
@@ -163,11 +165,7 @@ export class MemoryCode {
     this.#tlb.isMarkedDirty();
     code.i32Eqz();
     code.brIf(evaluate);
-    for (let at = 0; at < ZERO_BLOCK; at += 16) {
-      code.localGet(entry);
-      code.v128Const(0n);
-      code.v128Store(at);
-    }
+    zeroBytes(code, entry, ZERO_BLOCK);
     code.releaseLocal(entry);
     code.releaseLocal(address);
   }
@@ -186,20 +184,7 @@ export class MemoryCode {
     code.localSet(address);
     const done = code.block(valueType(width)), slow = code.block();
     this.#findExclusive("read", address, host, size as number, slow);
-    for (const [word, value] of [[MONITOR.open, 1], [MONITOR.size, size as number]] as const) {
-      this.#monitor();
-      code.i32Const(value);
-      code.i32Store(this.#monitorOffset(word));
-    }
-    this.#monitor();
-    code.localGet(host);
-    code.i32Store(this.#monitorOffset(MONITOR.host));
-    this.#pushPage(host);
-    this.#pushPage(host);
-    code.i32Load8U(this.layout.pageFlags);
-    code.i32Const(PAGE_MONITORED);
-    code.i32Or();
-    code.i32Store8(this.layout.pageFlags);
+    this.#exclusive.open(host, size as number);
     code.localGet(host);
     loadWidth(code, width);
     code.br(done);
@@ -222,31 +207,8 @@ export class MemoryCode {
     code.localSet(value);
     const done = code.block(valueType(width)), slow = code.block();
     this.#findExclusive("write", address, host, size as number, slow);
-    // Open, of this size, at this place, in a page that has no other marks.
-    const conditions: readonly [() => void, number | undefined][] = [
-      [() => this.#loadMonitor(MONITOR.open), 1],
-      [() => this.#loadMonitor(MONITOR.size), size as number],
-      [() => this.#loadMonitor(MONITOR.host), undefined],
-      [() => {
-        this.#pushPage(host);
-        code.i32Load8U(this.layout.pageFlags);
-      }, PAGE_DIRTY | PAGE_MONITORED],
-    ];
-    for (const [push, wanted] of conditions) {
-      push();
-      if (wanted === undefined) code.localGet(host);
-      else code.i32Const(wanted);
-      code.i32Ne();
-      code.brIf(slow);
-    }
-    for (const word of Object.values(MONITOR)) {
-      this.#monitor();
-      code.i32Const(0);
-      code.i32Store(this.#monitorOffset(word));
-    }
-    this.#pushPage(host);
-    code.i32Const(PAGE_DIRTY);
-    code.i32Store8(this.layout.pageFlags);
+    this.#exclusive.check(host, size as number, () => code.brIf(slow));
+    this.#exclusive.close(host);
     code.localGet(host);
     code.localGet(value);
     storeWidth(code, stored);
@@ -265,34 +227,12 @@ export class MemoryCode {
   /** Leaves the offset in memory of an aligned address in `host`, or goes to `slow`. */
   #findExclusive(kind: "read" | "write", address: number, host: number, size: number, slow: Label): void {
     const { code } = this;
-    code.i32Const(0);
-    code.i32Load(this.layout.shared + SHARED.exclusivesAlone);
-    code.i32Eqz();
+    this.#exclusive.isWatched();
     code.brIf(slow);
     this.#tlb.lookUp(address, host, kind, tagMask(size));
     code.brIf(slow);
     this.#tlb.hostAddress(address, host, kind);
     code.localSet(host);
-  }
-
-  #pushPage(host: number): void {
-    this.code.localGet(host);
-    this.code.i32Const(12);
-    this.code.i32ShrU();
-  }
-
-  #monitor(): void {
-    if (this.layout.cpu === undefined) this.code.localGet(LOCAL.tlb);
-    else this.code.i32Const(0);
-  }
-
-  #monitorOffset(word: number): number {
-    return (this.layout.cpu?.tlb ?? 0) + TABLE_OFFSETS.monitor + word * 4;
-  }
-
-  #loadMonitor(word: number): void {
-    this.#monitor();
-    this.code.i32Load(this.#monitorOffset(word));
   }
 }
 
@@ -312,4 +252,13 @@ export function storeWidth(code: CodeWriter, width: number, offset = 0): void {
   else if (width === 32) code.i32Store(offset);
   else if (width === 16) code.i32Store16(offset);
   else code.i32Store8(offset);
+}
+
+/** Clears bytes, a multiple of 16, at an offset in memory (a local). */
+export function zeroBytes(code: CodeWriter, host: number, count: number): void {
+  for (let at = 0; at < count; at += 16) {
+    code.localGet(host);
+    code.v128Const(0n);
+    code.v128Store(at);
+  }
 }

@@ -115,12 +115,13 @@ export class TlbCode {
 
   /**
    * Leaves the offset in memory of an access, which may be misaligned unless its size is negative, in `host`, or goes to
-   * `other`.
+   * `other`; also a write that someone has to hear of, unless it `mayBeMarked`.
    */
   findPlain(
     kind: "read" | "write",
     local: { readonly [Name in "address" | "size" | "tlb" | "entry" | "host"]: number },
     other: Label,
+    mayBeMarked = false,
   ): void {
     const { code } = this, { address, size, tlb, entry, host } = local;
     this.lookUp(address, entry, kind, BigInt.asUintN(64, -4096n), tlb);
@@ -153,7 +154,7 @@ export class TlbCode {
     code.brIf(other);
     this.hostAddress(address, entry, kind);
     code.localSet(host);
-    if (kind === "read") return;
+    if (kind === "read" || mayBeMarked) return;
     code.localGet(host);
     this.isMarkedDirty();
     code.i32Eqz();
