@@ -177,7 +177,6 @@ class GeneratedCode {
     this.#put(SHARED.exclusivesAlone, areAlone ? 1 : 0);
     // Code marks what a monitor watches without a word: writes that pass unseen are for where no other is open.
     if (!areAlone) this.#marked.count++;
-    this.#put(SHARED.branchLeft, -1);
     const quiet = isQuiet(cpu);
     this.#put(SHARED.quiet, quiet ? 1 : 0);
     this.#put(SHARED.kernel, quiet && isKernelQuiet(cpu) ? 1 : 0);
@@ -209,6 +208,8 @@ class GeneratedCode {
     const { index, tlb, surroundings: { clock } } = this.#cpu;
     this.#putContexts();
     this.#put(SHARED.rest, 0);
+    // Steps that are left are counted anew: no number of before means anything.
+    this.#put(SHARED.branchLeft, -1);
     this.#isRunning = true;
     this.#generation = tlb.generation;
     const left = Math.min(this.#end - clock.instant, this.#regions?.slice ?? LARGEST_BURST);
