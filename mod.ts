@@ -97,6 +97,7 @@ export { COST_PARTS, type CostCounts, type CostPart, Costs, type CostSource } fr
 export * from "./journal/diff.ts";
 export * from "./journal/errors.ts";
 export * from "./journal/event_json.ts";
+export type { EventRow } from "./journal/event_rows.ts";
 export * from "./journal/event_stream.ts";
 export * from "./journal/file.ts";
 export * from "./journal/hash.ts";

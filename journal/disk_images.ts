@@ -94,7 +94,7 @@ function refusal(number: number, what: string): JournalFormatError {
 }
 
 /** Blocks of chunks kept decoded, of each disk. */
-const CACHED_BLOCKS = 8;
+const CACHED_BLOCKS = 4;
 
 /** A disk inside a journal. */
 export class PackedDisk implements DiskImage {

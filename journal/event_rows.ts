@@ -1,6 +1,7 @@
 /** Events as rows of values: the form in which they stand in blocks, checked by zod when read. */
-import { eventSchema, type MachineEvent } from "../machine/events.ts";
+import { type AnyFields, type EventKind, eventSchema, type MachineEvent } from "../machine/events.ts";
 import { z } from "zod";
+import { equalBytes } from "./hash.ts";
 import { FIELD_NAMES } from "./row_packer.ts";
 
 /** An event as stored: name of the kind, instant, cpu, index, then its fields in table order. */
@@ -32,4 +33,29 @@ export function eventOfRow(row: unknown): MachineEvent {
   const event: Record<string, unknown> = { kind, instant, cpu, index };
   for (const [position, name] of names.entries()) event[name] = values[position];
   return eventSchema.parse(event);
+}
+
+function areSame(left: unknown, right: unknown): boolean {
+  if (left === right) return true;
+  if (left instanceof Uint8Array && right instanceof Uint8Array) return equalBytes(left, right);
+  if (!Array.isArray(left) || !Array.isArray(right) || left.length !== right.length) return false;
+  return left.every((value, index) => areSame(value, right[index]));
+}
+
+/** Whether a row is that of an event, given in parts. */
+export function isRowOf(
+  row: EventRow,
+  kind: EventKind,
+  instant: number,
+  cpu: number,
+  index: number,
+  fields: AnyFields,
+): boolean {
+  if (row[0] !== kind || row[1] !== instant || row[2] !== cpu || row[3] !== index) return false;
+  const names = FIELD_NAMES.get(kind) as readonly string[];
+  if (row.length !== 4 + names.length) return false;
+  for (let at = 0; at < names.length; at++) {
+    if (!areSame(row[4 + at], fields[names[at] as string])) return false;
+  }
+  return true;
 }

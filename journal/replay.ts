@@ -1,22 +1,23 @@
 /** Replay: drives a machine through a recorded run, checking roots and stored events as it goes. */
 import type { MachineImages } from "../machine/compose.ts";
-import {
-  type EventObserver,
-  type Input,
-  type InputEvent,
-  type MachineEvent,
-  writeEvent,
+import type {
+  AnyFields,
+  EventKind,
+  EventObserver,
+  Input,
+  InputEvent,
+  MachineEvent,
 } from "../machine/events.ts";
-import { ByteWriter } from "../machine/layout.ts";
 import { Machine, type MachineOptions, type Snapshot } from "../machine/machine.ts";
 import { InputRefusedError } from "../machine/errors.ts";
 import { type Costs, spending } from "./costs.ts";
 import { JournalError } from "./errors.ts";
+import { isRowOf } from "./event_rows.ts";
 import { equalBytes } from "./hash.ts";
 import { History } from "./history.ts";
 import type { RunEnd, StoredRoot } from "./payloads.ts";
 import { closeRoot, STORED_CLASSES } from "./recorder.ts";
-import type { RecordedRun } from "./run.ts";
+import type { RecordedRun, StoredRow } from "./run.ts";
 
 /** The replayed run is not the recorded one; the message names the first instant known to differ, and what differed. */
 export class DivergenceError extends JournalError {
@@ -39,48 +40,48 @@ export interface ReplayOptions extends MachineOptions {
 /** Compares each derived event with the next stored one. */
 class StoredEventCheck implements EventObserver {
   readonly classes;
-  readonly #stored: Iterator<MachineEvent>;
-  #next: MachineEvent | undefined;
-  #left = new ByteWriter();
-  #right = new ByteWriter();
+  readonly #stored: Iterator<StoredRow>;
+  #next: StoredRow | undefined;
   /** The first difference, reported between bursts. */
   divergence: DivergenceError | undefined;
 
-  constructor(run: RecordedRun, private readonly machine: Machine) {
+  constructor(private readonly run: RecordedRun, private readonly machine: Machine) {
     this.classes = STORED_CLASSES[run.manifest.depth];
-    this.#stored = run.stored({ from: 0, to: Infinity, classes: this.classes });
+    this.#stored = run.storedRows({ from: 0, to: Infinity, classes: this.classes });
     this.#advance();
   }
 
   #advance(): void {
     const { value, done } = this.#stored.next();
-    this.#next = done ? undefined : value as MachineEvent;
+    this.#next = done ? undefined : value as StoredRow;
   }
 
   /** At the end of the run: a stored event that never came is a difference too. */
   finish(): void {
     if (this.divergence !== undefined || this.#next === undefined) return;
-    const { instant } = this.#next;
+    const stored = this.run.eventOf(this.#next);
     this.divergence = new DivergenceError(
-      `The replay differs at instant ${instant}: the journal has ${
-        describe(this.#next)
+      `The replay differs at instant ${stored.instant}: the journal has ${
+        describe(stored)
       }, the replay has nothing more`,
-      instant,
+      stored.instant,
     );
   }
 
   observe(event: MachineEvent): void {
+    this.observeParts(event.kind, event.instant, event.cpu, event.index, { ...event });
+  }
+
+  observeParts(kind: EventKind, instant: number, cpu: number, index: number, fields: AnyFields): void {
     if (this.#next === undefined || this.divergence !== undefined) return;
-    this.#left.clear();
-    this.#right.clear();
-    writeEvent(this.#left, this.#next);
-    writeEvent(this.#right, event);
-    if (equalBytes(this.#left.view(), this.#right.view())) return this.#advance();
-    const instant = Math.min(event.instant, this.#next.instant);
+    if (isRowOf(this.#next.row, kind, instant, cpu, index, fields)) return this.#advance();
+    const stored = this.run.eventOf(this.#next);
+    const first = Math.min(instant, stored.instant);
+    const derived = { kind, instant, cpu, index, ...fields } as unknown as MachineEvent;
     this.divergence = new DivergenceError(
-      `The replay differs at instant ${instant}: the journal has ${describe(this.#next)}, ` +
-        `the replay has ${describe(event)}`,
-      instant,
+      `The replay differs at instant ${first}: the journal has ${describe(stored)}, ` +
+        `the replay has ${describe(derived)}`,
+      first,
     );
     this.machine.requestStop();
   }

@@ -1,11 +1,18 @@
 /** A recorded run as it stands in a journal: its manifest, inputs, roots, stored events and end, checked by zod. */
-import { classOf, type EventClass, type InputEvent, type MachineEvent } from "../machine/events.ts";
+import {
+  classOf,
+  EVENT_KINDS,
+  type EventClass,
+  type EventKind,
+  type InputEvent,
+  type MachineEvent,
+} from "../machine/events.ts";
 import type { Schema } from "../machine/layout.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { BlockInfo } from "./block.ts";
 import { type CheckpointHead, headSchema, restoreCheckpoint } from "./checkpoint.ts";
 import { JournalError, JournalFormatError } from "./errors.ts";
-import { eventOfRow } from "./event_rows.ts";
+import { eventOfRow, type EventRow } from "./event_rows.ts";
 import type { JournalReader } from "./file.ts";
 import {
   endSchema,
@@ -27,6 +34,14 @@ export interface StoredRange {
   readonly to: number;
   /** Classes of event wanted. */
   readonly classes: readonly EventClass[];
+}
+
+/** A stored event as it stands in its block: of its fields only kind and instant are looked at. */
+export interface StoredRow {
+  /** The row (journal/event_rows.ts). */
+  readonly row: EventRow;
+  /** Where it is, for messages. */
+  readonly block: BlockInfo;
 }
 
 /** Everything a journal says of a run, with stored events decoded block by block. */
@@ -67,10 +82,11 @@ export class RecordedRun {
     const inputs: InputEvent[] = [];
     let last = this.roots.at(-1)?.instant ?? this.firstInstant;
     for (const block of this.#eventBlocks) {
-      const { through, events } = this.#decode(block);
+      const { through, rows } = this.#parse(eventsSchema, block);
       last = Math.max(last, through);
-      for (const event of events) {
-        if (classOf(event.kind) === "input") inputs.push(event as InputEvent);
+      for (const row of rows) {
+        const { kind } = this.#headOf({ row, block });
+        if (classOf(kind) === "input") inputs.push(this.eventOf({ row, block }) as InputEvent);
       }
     }
     this.inputs = inputs;
@@ -102,7 +118,7 @@ export class RecordedRun {
    * Whether an event is one that this journal is sure of: where a recording was cut off, what had begun at its last
    * instant is not, but for inputs.
    */
-  isKnown({ instant, kind }: MachineEvent): boolean {
+  isKnown({ instant, kind }: { readonly instant: number; readonly kind: EventKind }): boolean {
     return this.end !== undefined || instant < this.lastInstant || classOf(kind) === "input";
   }
 
@@ -119,10 +135,20 @@ export class RecordedRun {
     throw this.#refuse(block, `is not valid: ${issue?.path.join(".")}: ${issue?.message}`);
   }
 
-  #decode(block: BlockInfo): { through: number; events: MachineEvent[] } {
-    const { through, rows } = this.#parse(eventsSchema, block);
+  #headOf(
+    { row: [kind, instant], block }: StoredRow,
+  ): { readonly kind: EventKind; readonly instant: number } {
+    const isKind = typeof kind === "string" && Object.hasOwn(EVENT_KINDS, kind);
+    if (isKind && Number.isSafeInteger(instant) && (instant as number) >= 0) {
+      return { kind: kind as EventKind, instant: instant as number };
+    }
+    throw this.#refuse(block, `holds what is no event: ${String(kind).slice(0, 100)} at ${String(instant)}`);
+  }
+
+  /** A stored event, checked; throws JournalFormatError when it is none. */
+  eventOf({ row, block }: StoredRow): MachineEvent {
     try {
-      return { through, events: rows.map(eventOfRow) };
+      return eventOfRow(row);
     } catch (error) {
       throw this.#refuse(block, `holds what is no event: ${(error as Error).message.slice(0, 200)}`);
     }
@@ -162,9 +188,8 @@ export class RecordedRun {
    * by instant and index when their class is wanted.
    */
   *stored(range: StoredRange): Generator<MachineEvent> {
-    const wanted = new Set(range.classes);
-    const events = this.#storedRows(range, wanted);
-    if (!wanted.has("step")) return yield* events;
+    const events = this.#storedEvents(range);
+    if (!range.classes.includes("step")) return yield* events;
     const steps = this.#storedSteps(range);
     let event = events.next(), step = steps.next();
     while (!event.done || !step.done) {
@@ -181,12 +206,19 @@ export class RecordedRun {
     }
   }
 
-  *#storedRows({ from, to }: StoredRange, wanted: ReadonlySet<EventClass>): Generator<MachineEvent> {
+  *#storedEvents(range: StoredRange): Generator<MachineEvent> {
+    for (const stored of this.storedRows(range)) yield this.eventOf(stored);
+  }
+
+  /** Stored events other than steps of an interval, in order, as they stand in their blocks: for whoever compares. */
+  *storedRows({ from, to, classes }: StoredRange): Generator<StoredRow> {
+    const wanted = new Set(classes);
     for (const block of this.#eventBlocks) {
       if (block.lastInstant < from || block.firstInstant >= to) continue;
-      for (const event of this.#decode(block).events) {
-        const isWanted = event.instant >= from && event.instant < to && wanted.has(classOf(event.kind));
-        if (isWanted && this.isKnown(event)) yield event;
+      for (const row of this.#parse(eventsSchema, block).rows) {
+        const head = this.#headOf({ row, block });
+        const isWanted = head.instant >= from && head.instant < to && wanted.has(classOf(head.kind));
+        if (isWanted && this.isKnown(head)) yield { row, block };
       }
     }
   }

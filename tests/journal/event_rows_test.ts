@@ -1,8 +1,8 @@
 /** Event rows: every kind survives the journal's codec and zod; what is no event is refused. */
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { decodeValue, encodeValue } from "../../journal/codec.ts";
 import { eventToJson } from "../../journal/event_json.ts";
-import { eventOfRow, rowOfEvent } from "../../journal/event_rows.ts";
+import { eventOfRow, isRowOf, rowOfEvent } from "../../journal/event_rows.ts";
 import type { MachineEvent } from "../../machine/events.ts";
 
 const EVENTS: readonly MachineEvent[] = [
@@ -63,4 +63,23 @@ Deno.test("eventToJson writes 64-bit values as hexadecimal and bytes as digits, 
     '{"kind":"registerPatched","instant":2,"cpu":0,"index":0,"virtualTime":16,"target":1,"register":"x0",' +
       '"value":"0xffffffffffffffff"}',
   );
+});
+
+Deno.test("isRowOf tells the row of an event from every other", () => {
+  const event = {
+    ...{ kind: "firmwareCalled", instant: 5, cpu: 1, index: 2 } as const,
+    ...{ conduit: "smc" as const, function: 7, arguments: [1n, 2n], result: 3n },
+  };
+  const { kind, instant, cpu, index, ...fields } = event;
+  const row = rowOfEvent(event);
+  const isRow = (other: readonly unknown[]) => isRowOf(other, kind, instant, cpu, index, fields);
+  assert(isRow(row));
+  for (let at = 0; at < row.length; at++) {
+    for (const value of [null, 1n, [1n], [1n, 4n], "hvc"]) assert(!isRow(row.with(at, value)), `${at}`);
+  }
+  assert(!isRow(row.slice(0, -1)) && !isRow([...row, 0]));
+  const bytes = { virtualTime: 1, bytes: Uint8Array.of(1, 2) };
+  const typed = (...some: number[]) => ["consoleReceived", 5, 1, 2, 1, Uint8Array.of(...some)];
+  assert(isRowOf(typed(1, 2), "consoleReceived", 5, 1, 2, bytes));
+  assert(!isRowOf(typed(1, 3), "consoleReceived", 5, 1, 2, bytes));
 });
