@@ -47,7 +47,7 @@ const LEAST = 2, MOST = 12;
 /** More than needed is aimed at, and this many times as many rounds are tried next at most. */
 const AIM = 1.15 * LEAST, MOST_GROWTH = 64;
 /** Parts of the rounds that are tried first on a runner that may be slow, and the seconds that are enough to tell. */
-const PARTS = [1024, 16], ENOUGH = 0.5;
+const PARTS = [1024, 64, 8], ENOUGH = 1;
 
 const MACHINE = ["-M", "virt", "-cpu", "cortex-a57", "-m", "128"];
 
@@ -95,11 +95,18 @@ async function runOn(runner: Runner, workload: Workload, rounds: number): Promis
   return { ...cost, checkSum, steps: steps === undefined ? undefined : Number(steps.replaceAll(",", "")) };
 }
 
+/** Seconds that a run worked: processor time where the system tells, since that depends little on others. */
+function work({ cpuSeconds, seconds }: Outcome): number {
+  return cpuSeconds > 0 ? Math.min(cpuSeconds, seconds) : seconds;
+}
+
 /** Rounds that take a runner at least `LEAST` seconds: more and more, until a run shows it. */
 async function calibrate(runner: Runner, workload: Workload, start: number): Promise<number> {
   for (let rounds = 1;;) {
-    const { seconds } = await runOn(runner, workload, rounds) as Outcome;
-    const net = Math.max(seconds - start, AIM / MOST_GROWTH / 2);
+    const net = Math.max(
+      work(await runOn(runner, workload, rounds) as Outcome) - start,
+      AIM / MOST_GROWTH / 2,
+    );
     if (net >= LEAST * 1.05) return rounds;
     rounds = Math.ceil(rounds * Math.min(MOST_GROWTH, AIM / net));
   }
@@ -110,7 +117,7 @@ async function fitRounds(runner: Runner, workload: Workload, rounds: number, sta
   let whole = 0;
   for (const parts of PARTS) {
     const few = Math.ceil(rounds / parts);
-    const net = Math.max((await runOn(runner, workload, few) as Outcome).seconds - start, 0);
+    const net = Math.max(work(await runOn(runner, workload, few) as Outcome) - start, 0);
     whole = net * rounds / few;
     if (net > ENOUGH) break;
   }
@@ -159,7 +166,7 @@ async function planRuns(workload: Workload, runners: readonly Runner[]): Promise
   const starts = new Map<string, number>(), plans: Plan[] = [];
   for (const runner of runners) {
     const start = await runOn(runner, workload, 1);
-    if (start !== undefined) starts.set(runner.name, start.seconds);
+    if (start !== undefined) starts.set(runner.name, work(start));
   }
   const first = runners.find(({ name }) => name === PLAIN && starts.has(name)) ??
     runners.find(({ name }) => starts.has(name));

@@ -7,9 +7,9 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? NaN)) / 2;
 }
 
-/** The geometric mean of the values that are numbers; NaN of nothing. */
+/** The geometric mean of the values above 0: others were not measured, or drowned in noise; NaN of nothing. */
 export function geometricMean(values: readonly number[]): number {
-  const known = values.filter((value) => !Number.isNaN(value));
+  const known = values.filter((value) => value > 0);
   return Math.exp(known.reduce((sum, value) => sum + Math.log(value), 0) / known.length);
 }
 

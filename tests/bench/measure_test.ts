@@ -45,7 +45,7 @@ Deno.test("median takes the middle or the mean of two", () => {
 });
 
 Deno.test("geometricMean leaves out what was not measured", () => {
-  assertEquals(geometricMean([2, NaN, 8]).toFixed(6), "4.000000");
+  assertEquals(geometricMean([2, NaN, -1, 8]).toFixed(6), "4.000000");
 });
 
 Deno.test("digits writes nothing for what was not measured", () => {
