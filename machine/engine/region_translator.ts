@@ -63,11 +63,25 @@ export class RegionTranslator {
     };
   }
 
-  /** What was executed and can be compiled. */
+  /** What was executed and can be compiled, and what of the rest can be reached from there. */
   #instructions(page: CompilePage): (PageInstruction | undefined)[] {
-    const found: (PageInstruction | undefined)[] = [];
-    for (let word = 0; word < PAGE_WORDS; word++) {
-      found.push(page.known[word] === WORD.executed ? this.#instruction(page, word) : undefined);
+    const found = new Array<PageInstruction | undefined>(PAGE_WORDS).fill(undefined);
+    const open: number[] = [];
+    for (let word = PAGE_WORDS - 1; word >= 0; word--) {
+      if (page.known[word] === WORD.executed) open.push(word);
+    }
+    const isOpen = Uint8Array.from(page.known, (known) => known === WORD.untouched ? 0 : 1);
+    const reach = (word: number): void => {
+      if (isOpen[word] !== 0) return; // or behind the page's end
+      isOpen[word] = 1;
+      open.push(word);
+    };
+    for (let word = open.pop(); word !== undefined; word = open.pop()) {
+      const instruction = this.#instruction(page, word);
+      found[word] = instruction;
+      if (instruction === undefined) continue;
+      if (instruction.flow === "local") reach(instruction.target);
+      if (instruction.flow === "next" || instruction.conditional || instruction.links) reach(word + 1);
     }
     return found;
   }

@@ -28,6 +28,8 @@ export interface CompilePolicy {
   readonly batch: number;
   /** Bytes of modules that are kept; what is not sampled for longest goes first. */
   readonly largestTotal: number;
+  /** What was not executed is compiled with what it can be reached from. */
+  readonly reaches: boolean;
 }
 
 /** What pays for itself. */
@@ -39,6 +41,7 @@ export const COMPILE_POLICY: CompilePolicy = {
   largestSlice: 1 << 20,
   batch: 8,
   largestTotal: 48 << 20,
+  reaches: false,
 };
 
 /** A module in use. */
@@ -57,6 +60,8 @@ export class Regions {
   readonly #free: number[] = Array.from({ length: CAPACITY - 1 }, (_, index) => CAPACITY - 1 - index);
   /** Times that a page was compiled. */
   #times = new Map<CodePage, number>();
+  /** What was known of its words when it was requested last. */
+  #known = new Map<CodePage, Uint8Array>();
   #queue = new Set<CodePage>();
   /** Pages of requests under way, and the number of the request that a page waits for. */
   readonly #requests = new Map<number, readonly CodePage[]>();
@@ -74,7 +79,9 @@ export class Regions {
     private readonly memory: PhysicalMemory,
     private readonly pages: CodePages,
     private readonly compiler: RegionCompiler,
-    private readonly policy: CompilePolicy = COMPILE_POLICY,
+    private readonly policy: CompilePolicy,
+    /** Breakpoints may be on words that were not decoded. */
+    private readonly mayBreak: () => boolean,
   ) {
     this.slice = policy.slice;
     pages.changed = (page) => this.#forget(page);
@@ -104,6 +111,7 @@ export class Regions {
   drop(): void {
     for (const module of [...this.#inOrder]) this.#release(module);
     this.#times.clear();
+    this.#known.clear();
     this.#queue.clear();
     this.#requests.clear();
     this.#awaited.clear();
@@ -148,18 +156,26 @@ export class Regions {
     }
   }
 
-  /** Asks for the pages that wait for it. */
+  /** Asks for the pages that wait for it, where there is more to compile than there was. */
   #request(): void {
-    const { statistics } = this, number = statistics.requests++, pages = [...this.#queue];
-    this.#queue.clear();
-    for (const page of pages) {
-      const times = this.#times.get(page) ?? 0;
+    const { statistics, policy } = this, number = statistics.requests, pages: CodePage[] = [];
+    const copies: CompilePage[] = [];
+    for (const page of this.#queue) {
+      const times = this.#times.get(page) ?? 0, copy = this.#copy(page);
+      this.pages.setHeat(page, policy.reheat << Math.min(times, 16));
       this.#times.set(page, times + 1);
-      this.pages.setHeat(page, this.policy.reheat << Math.min(times, 16));
+      const before = this.#modules.has(page) ? this.#known.get(page) : undefined;
+      if (before !== undefined && !hasMore(copy.known, before)) continue;
+      this.#known.set(page, copy.known);
       this.#awaited.set(page, number);
+      pages.push(page);
+      copies.push(copy);
     }
+    this.#queue.clear();
+    if (pages.length === 0) return;
+    statistics.requests++;
     this.#requests.set(number, pages);
-    this.compiler.request({ number, pages: pages.map((page) => this.#copy(page)) });
+    this.compiler.request({ number, pages: copies });
     this.takeIn();
   }
 
@@ -167,10 +183,11 @@ export class Regions {
   #copy(page: CodePage): CompilePage {
     const { hostPage, address, guarded } = page;
     const known = new Uint8Array(PAGE_WORDS);
+    const untouched = this.policy.reaches && !this.mayBreak() ? WORD.untouched : WORD.excluded;
     for (let word = 0; word < PAGE_WORDS; word++) {
       const handler = this.pages.handlerAt(page, word);
       known[word] = handler === HANDLER.undecoded
-        ? WORD.untouched
+        ? untouched
         : handler === HANDLER.evaluated
         ? WORD.excluded
         : WORD.executed;
@@ -215,6 +232,11 @@ export class Regions {
     statistics.liveRegions += wanted.length;
     statistics.liveBytes += bytes;
   }
+}
+
+/** Words were executed that were not before. */
+function hasMore(known: Uint8Array, before: Uint8Array): boolean {
+  return known.some((word, index) => word === WORD.executed && before[index] !== WORD.executed);
 }
 
 function noStatistics(): Counts {

@@ -115,7 +115,13 @@ class GeneratedCode {
     if (compile !== "off") {
       const setup = { model, layout, memoryPages };
       const compiler = compile === "sync" ? new ImmediateCompiler(setup, words) : compile(setup);
-      this.#regions = new Regions(memory, this.#pages, compiler, policy);
+      this.#regions = new Regions(
+        memory,
+        this.#pages,
+        compiler,
+        policy,
+        () => cpus.some(({ armed }) => armed !== undefined),
+      );
     }
     const imports = {
       // Addresses come as signed numbers.

@@ -184,8 +184,21 @@ class RunFunction {
     code.i32Mul();
     code.i32Add();
     code.localSet(LOCAL.record);
-    this.#warm(() => tlb.entryPage(entry, "code"), exit);
+    this.#warmUncompiled(() => tlb.entryPage(entry, "code"), exit);
     code.br(next);
+  }
+
+  /** Counts a branch to the present record, unless a region is entered there. */
+  #warmUncompiled(page: () => void, exit: Label): void {
+    const { code, layout: { regions } } = this;
+    if (regions === undefined) return;
+    code.localGet(LOCAL.record);
+    code.i32Load16U(RECORD.handler);
+    code.i32Const(HANDLER.compiled);
+    code.i32Ne();
+    code.if();
+    this.#warm(page, exit);
+    code.end();
   }
 
   /** Counts a branch into the page whose first record `page` pushes; comes back when it has become hot. */

@@ -11,6 +11,7 @@ export const EAGER: CompilePolicy = {
   largestSlice: 600,
   batch: 1,
   largestTotal: 1 << 16,
+  reaches: true,
 };
 
 /** An engine for a new machine; put it in place of the machine's own before it runs. */
