@@ -1,8 +1,9 @@
 /**
- * `deno task lockstep [--seconds N] [--programs N] [--seed N] [--cpus N] [--cpu MODEL] [--tries N] [--engine NAME]…`:
+ * `deno task lockstep [--seconds N] [--programs N] [--seed N] [--cpus N] [--cpu MODEL] [--tries N] [--engine NAME]… [--hot]`:
  * random programs on every engine, or on the first and those named, whose state and history roots must be equal every
  * 1,000 steps. What differs is cut down to a short program, printed, and written to tests/lockstep/found, whose files
- * are replayed by the test suite. A program that an engine does not end within a minute is named.
+ * are replayed by the test suite. A program that an engine does not end within a minute is named. With \`--hot\`,
+ * programs go round in loops and calls until all of them is compiled.
  */
 import { parseArgs } from "@std/cli";
 import type { Report } from "./lockstep/campaign.ts";
@@ -69,6 +70,7 @@ function keep({ trial, lines }: Place): void {
 async function main(): Promise<void> {
   const options = parseArgs(Deno.args, {
     string: ["seconds", "programs", "seed", "cpus", "cpu", "tries", "engine"],
+    boolean: ["hot"],
     collect: ["engine"],
     default: { seconds: "60", programs: "Infinity", tries: "3000" },
   });
@@ -92,7 +94,7 @@ async function main(): Promise<void> {
   console.log(
     `lockstep of ${names[0]} and ${engines.filter((name) => name !== names[0]).join(", ")}, seed ${seed}`,
   );
-  const outcome = await run({ seed, limits, forced, engines }), { programs, steps, found } = outcome.report;
+  const outcome = await run({ seed, limits, forced, engines, isHot: options.hot }), { programs, steps, found } = outcome.report;
   if (found !== undefined) keep(found);
   if (outcome.isStuck) {
     console.log(

@@ -122,8 +122,8 @@ function canBuild(settings: Readonly<Record<string, unknown>>): boolean {
   }
 }
 
-/** The random program of a seed. */
-export function randomProgram(seed: number): RandomProgram {
+/** The random program of a seed; `makeBody` draws what comes after its fixed part. */
+export function randomProgram(seed: number, makeBody = body): RandomProgram {
   const choices = new Choices(seed);
   const virtualization = choices.oneIn(3), secure = choices.oneIn(4);
   const cpus = choices.between(1, 4);
@@ -132,7 +132,7 @@ export function randomProgram(seed: number): RandomProgram {
   const plan = makePlan(choices, isBare ? BARE_BASE : KERNEL_BASE, virtualization, nanosecondsPerStep);
   const cpuModel = choices.of(MODELS);
   const levels = [1, 2, 3] as const;
-  const source = prologue(plan) + "\n.ltorg\n" + body(choices, cpuModel) +
+  const source = prologue(plan) + "\n.ltorg\n" + makeBody(choices, cpuModel) +
     levels.map((level) => handlers(level, plan)).join("") + tables(plan);
   const strictModels = choices.oneIn(4) ? STRICT.filter(() => choices.oneIn(2)) : [];
   const settings = {

@@ -33,17 +33,18 @@ export interface Listener {
   tries?(): void;
 }
 
-/** Runs the trials of `seed`, `seed` + 1 and so on until one differs or a limit is reached. */
+/** Runs the trials that `draw` gives for `seed`, `seed` + 1 and so on until one differs or a limit is reached. */
 export function campaign(
   seed: number,
   contestants: readonly Contestant[],
   limits: Limits,
   forced: Forced = {},
   listener: Listener = {},
+  draw: typeof randomTrial = randomTrial,
 ): Report {
   const report: Report = { programs: 0, steps: 0 }, start = performance.now();
   while (report.programs < limits.programs && performance.now() - start < limits.milliseconds) {
-    const trial = randomTrial((seed + report.programs) >>> 0, forced);
+    const trial = draw((seed + report.programs) >>> 0, forced);
     listener.begins?.(trial, report);
     const { steps, difference } = compareEngines(trial, contestants);
     report.programs++;

@@ -3,6 +3,7 @@ import type { DrivePlan } from "../law/drive.ts";
 import { randomPlan } from "../law/drive.ts";
 import { buildGuest, type RandomGuest, type RandomProgram, randomProgram } from "../law/program.ts";
 import { Choices } from "../law/random.ts";
+import { hotBody } from "./hot_body.ts";
 
 /** What the engines are given alike. */
 export interface Trial {
@@ -37,6 +38,19 @@ export function randomTrial(seed: number, forced: Forced = {}): Trial {
   }));
   const inputs = [...plan.inputs, ...interrupts].sort((a, b) => a.at - b.at);
   return { seed, program, plan: { ...plan, inputs }, interval: INTERVAL, isTraced: choices.oneIn(8) };
+}
+
+/** Settings with which much of a program is executed between two events. */
+const CALM: Forced = { quantum: 10_000, nanosecondsPerStep: 1, rootInterval: 20_000, strictModels: [] };
+
+/** The trial of a seed whose program goes round in loops and calls until all of it is compiled. */
+export function hotTrial(seed: number, forced: Forced = {}): Trial {
+  const drawn = randomProgram(seed, hotBody), choices = new Choices(seed ^ 0x3c6e_f372);
+  const calm = choices.oneIn(4) ? { strictModels: [] } : CALM;
+  const program = { ...drawn, settings: { ...drawn.settings, ...calm, ...forced } };
+  const steps = choices.of([10_000, 20_000, 40_000]);
+  const plan = randomPlan(choices, Number(program.settings.cpus), steps);
+  return { seed, program, plan, interval: choices.of([500, 2500, 2500, 9999]), isTraced: false };
 }
 
 /** The trial's machine and program; throws AssemblyError for text that is wrong. */

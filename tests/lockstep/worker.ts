@@ -1,7 +1,7 @@
 /** Runs a campaign and tells how it goes, so that who waits for it can give up on an engine that does not end. */
 import { campaign, type Limits, type Report } from "./campaign.ts";
 import { CONTESTANTS, type Place } from "./compare.ts";
-import type { Forced } from "./trial.ts";
+import { type Forced, hotTrial, randomTrial } from "./trial.ts";
 
 /** What a worker is asked. */
 export interface Request {
@@ -13,6 +13,8 @@ export interface Request {
   readonly forced: Forced;
   /** Names of those that are compared with the first. */
   readonly engines: readonly string[];
+  /** Programs go round until all of them is compiled. */
+  readonly isHot: boolean;
 }
 
 /** What a worker tells. */
@@ -30,12 +32,12 @@ interface Scope {
 
 const scope = globalThis as unknown as Scope;
 
-scope.onmessage = ({ data: { seed, limits, forced, engines } }) => {
+scope.onmessage = ({ data: { seed, limits, forced, engines, isHot } }) => {
   const contestants = CONTESTANTS.filter(({ name }, at) => at === 0 || engines.includes(name));
   const report = campaign(seed, contestants, limits, forced, {
     begins: ({ seed }, report) => scope.postMessage({ kind: "begins", seed, report }),
     tries: () => scope.postMessage({ kind: "tries" }),
     differs: (place) => scope.postMessage({ kind: "differs", place }),
-  });
+  }, isHot ? hotTrial : randomTrial);
   scope.postMessage({ kind: "ends", report });
 };
