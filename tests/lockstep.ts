@@ -94,7 +94,8 @@ async function main(): Promise<void> {
   console.log(
     `lockstep of ${names[0]} and ${engines.filter((name) => name !== names[0]).join(", ")}, seed ${seed}`,
   );
-  const outcome = await run({ seed, limits, forced, engines, isHot: options.hot }), { programs, steps, found } = outcome.report;
+  const outcome = await run({ seed, limits, forced, engines, isHot: options.hot }),
+    { programs, steps, found } = outcome.report;
   if (found !== undefined) keep(found);
   if (outcome.isStuck) {
     console.log(
