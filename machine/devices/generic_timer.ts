@@ -30,6 +30,9 @@ const IMASK = 2;
 const ISTATUS = 4;
 const MASK64 = (1n << 64n) - 1n;
 
+const WIDE = new BigUint64Array(1);
+const HALVES = new Uint32Array(WIDE.buffer);
+
 const wrap = (value: bigint): bigint => value & MASK64;
 
 interface Timer {
@@ -111,7 +114,11 @@ export class GenericTimer {
 
   /** The physical count, CNTPCT_EL0: whole counts of 16 ns of virtual time. */
   count(): bigint {
-    return BigInt(Math.floor(this.#clock.now / NANOSECONDS_PER_COUNT));
+    // What BigInt() would give, without the cost of a call.
+    const count = Math.floor(this.#clock.now / NANOSECONDS_PER_COUNT);
+    HALVES[0] = count;
+    HALVES[1] = count / 2 ** 32;
+    return WIDE[0] as bigint;
   }
 
   /** The virtual count, CNTVCT_EL0: the physical count less CNTVOFF_EL2, modulo 2^64. */

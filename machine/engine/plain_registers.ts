@@ -42,6 +42,7 @@ const REGISTERS: ReadonlyMap<number, PlainRegister> = new Map<number, PlainRegis
   [systemEncoding(3, 0, 4, 0, 1),  { stored: register("ELR_EL1"), read: ["kernel"], write: ["kernel"] }],
   [systemEncoding(3, 0, 5, 2, 0),  { stored: register("ESR_EL1"), read: ["kernel"] }],
   [systemEncoding(3, 0, 6, 0, 0),  { stored: register("FAR_EL1"), read: ["kernel"] }],
+  [systemEncoding(3, 3, 13, 0, 3), { stored: register("TPIDRRO_EL0"), read: [], write: ["quiet"] }],
   [systemEncoding(3, 3, 4, 2, 1),  { stored: { offset: SLOT_DAIF * 8, shift: 6, mask: 15n }, read: ["quiet"], write: ["quiet"] }],
   [systemEncoding(3, 3, 0, 0, 1),  { value: CACHE_TYPE, read: ["quiet"] }],
   [systemEncoding(3, 3, 0, 0, 7),  { value: ZEROING_TYPE, read: ["quiet"] }],
