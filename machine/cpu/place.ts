@@ -2,7 +2,7 @@
 import type { PhysicalAddress } from "../address.ts";
 import { isDevice } from "../memory/attributes.ts";
 import { type Fault, stage1Fault } from "../memory/fault.ts";
-import { type AccessControls, type TlbTable, WATCHED_CONTEXT } from "../memory/tlb.ts";
+import { type AccessControls, type TlbTable, WATCHED_CONTEXT, WRITE_CONTEXT } from "../memory/tlb.ts";
 import { type MemoryRegion, PAGE_SIZE } from "../memory/physical.ts";
 import {
   type SplitAddress,
@@ -85,6 +85,11 @@ export function locate(
       cached: strict !== undefined && table.isCached(index),
     };
   }
+  const known = aligned && strict === undefined ? elsewhereEntry(cpu, high, low, context, kind) : -1;
+  if (known >= 0) {
+    const physical = (tlb.elsewhere.physicalPage[known] as number) + (low & (PAGE_SIZE - 1));
+    return { faulted: false, hostOffset: -1, physical, secure: false, guarded: false, cached: false };
+  }
   const { privileged, pan } = controls;
   const request: TranslationRequest = { kind, privileged, pan, aligned };
   const result = strict === undefined
@@ -95,7 +100,13 @@ export function locate(
   const target = memory.target(physical, secure);
   if (target === undefined) return stage1Fault("external");
   const elsewhere: Place = { faulted: false, hostOffset: -1, physical, secure, guarded, cached: false };
-  if (target.kind === "device" || !isDirect(target.region, kind)) return elsewhere;
+  if (target.kind === "device" || !isDirect(target.region, kind)) {
+    const isKept = aligned && !secure && strict === undefined && kind !== "execute";
+    if (isKept) {
+      tlb.fill(tlb.elsewhere, high, low, contextElsewhere(context, kind), 0, physical, descriptor, true);
+    }
+    return elsewhere;
+  }
   const { hostOffset } = target;
   const cached = strict !== undefined && strict.hasCaches &&
     isCached(controls.translation.stage1, attribute, kind === "execute");
@@ -134,6 +145,7 @@ export function pageEntry(cpu: Cpu, high: number, low: number, kind: AccessKind)
   if (context === 0 || controls === undefined || cpu.armed !== undefined || strict !== undefined) return -1;
   const known = table.find(high, low, context);
   if (known >= 0) return known;
+  if (elsewhereEntry(cpu, high, low, context, kind) >= 0) return -1;
   // Fetches take a tag out of the address first.
   const top = high >>> 23;
   if (kind === "execute" && top !== 0 && top !== 0x1ff) return -1;
@@ -162,6 +174,16 @@ function enterPage(
 /** Accesses of a kind reach the bytes of a region. */
 function isDirect({ device, direct }: MemoryRegion, kind: AccessKind): boolean {
   return kind === "write" ? device === undefined : direct;
+}
+
+/** The context of a page in the table of what is not memory. */
+function contextElsewhere(context: number, kind: AccessKind): number {
+  return kind === "write" ? context | WRITE_CONTEXT : context;
+}
+
+/** The entry of a page of which it is known that memory does not answer aligned accesses there; or −1. */
+function elsewhereEntry({ tlb }: Cpu, high: number, low: number, context: number, kind: AccessKind): number {
+  return kind === "execute" ? -1 : tlb.elsewhere.find(high, low, contextElsewhere(context, kind));
 }
 
 /** The translation of an access where strict models have a say. */

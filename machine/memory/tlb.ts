@@ -70,6 +70,9 @@ export const MONITOR = { open: 0, size: 1, host: 2 } as const;
  */
 export const WATCHED_CONTEXT = 1;
 
+/** With this bit a context is that of writes in the table of what is not memory. */
+export const WRITE_CONTEXT = 2;
+
 /** The entry of a page (bits 31–12 of `low`) in a context. */
 function indexOf(low: number, context: number): number {
   return ((low >>> 12) ^ context ^ (context & WATCHED_CONTEXT) * (CONTEXT_STEP + 1)) & (TLB_ENTRIES - 1);
@@ -193,6 +196,8 @@ export class Tlb {
   readonly execute: TlbTable;
   /** Entries of the same form that belong to an engine: decoded code by virtual page. */
   readonly code: TlbTable;
+  /** Pages of aligned reads, and of writes by WRITE_CONTEXT, that are not for memory to answer; no code looks here. */
+  readonly elsewhere: TlbTable;
   /**
    * Context by exception level and bit 55 of the address, at 2 × level + bit 55; 0 while it is not known, or when the
    * level's data is big-endian, so that quick paths miss.
@@ -218,6 +223,7 @@ export class Tlb {
     this.write = new TlbTable(buffer, offset + TABLE_OFFSETS.write);
     this.execute = new TlbTable(buffer, offset + TABLE_OFFSETS.execute);
     this.code = new TlbTable(buffer, offset + TABLE_OFFSETS.code);
+    this.elsewhere = new TlbTable(new ArrayBuffer(TABLE_SIZE), 0);
     this.contexts = new Int32Array(buffer, offset + TABLE_OFFSETS.contexts, 8);
     this.monitor = new Int32Array(buffer, offset + TABLE_OFFSETS.monitor, 4);
   }
@@ -301,13 +307,13 @@ export class Tlb {
     const wasRead = this.read.forget(first, end), wasWritten = this.write.forget(first, end);
     const wasFetched = this.execute.forget(first, end), wasCode = this.code.forget(first, end);
     if (wasFetched || wasCode) this.#generation++;
-    return wasRead || wasWritten || wasFetched || wasCode;
+    return this.elsewhere.forget(first, end) || wasRead || wasWritten || wasFetched || wasCode;
   }
 
   /** False when no translation came from a descriptor in the page that begins at an offset. */
   mayComeFrom(page: number): boolean {
     return this.read.mayComeFrom(page) || this.write.mayComeFrom(page) || this.execute.mayComeFrom(page) ||
-      this.code.mayComeFrom(page);
+      this.code.mayComeFrom(page) || this.elsewhere.mayComeFrom(page);
   }
 
   /** Forgets everything; results never depend on when. No context number is used again soon, so no entry is touched. */
@@ -321,7 +327,7 @@ export class Tlb {
 
   #restart(): void {
     this.drop();
-    for (const table of [this.read, this.write, this.execute, this.code]) table.clear();
+    for (const table of [this.read, this.write, this.execute, this.code, this.elsewhere]) table.clear();
     this.#next = CONTEXT_STEP;
   }
 }
