@@ -160,13 +160,21 @@ export class DecodeIndex {
     bucket.push(row);
   }
 
-  /** The row and fields of a word (unsigned or not), or undefined when it is unallocated. */
-  decode(word: number): Decoded | undefined {
-    for (const row of this.#buckets[word >>> INDEX_SHIFT] as Instruction[]) {
-      if (!row.pattern.matches(word)) continue;
-      const fields = row.pattern.decode(word);
-      return row.when === undefined || row.when(fields) ? { row, fields } : undefined;
+  /** The row whose pattern a word (unsigned or not) matches. */
+  find(word: number): Instruction | undefined {
+    const bucket = this.#buckets[word >>> INDEX_SHIFT] as Instruction[];
+    for (let index = 0; index < bucket.length; index++) {
+      const row = bucket[index] as Instruction;
+      if (row.pattern.matches(word)) return row;
     }
     return undefined;
+  }
+
+  /** The row and fields of a word (unsigned or not), or undefined when it is unallocated. */
+  decode(word: number): Decoded | undefined {
+    const row = this.find(word);
+    if (row === undefined) return undefined;
+    const fields = row.pattern.decode(word);
+    return row.when === undefined || row.when(fields) ? { row, fields } : undefined;
   }
 }

@@ -81,6 +81,11 @@ export const ALIASES: readonly Alias[] = TABLES.flat().filter(isAlias);
 
 const index = new DecodeIndex(ROWS);
 
+/** The row whose pattern a word matches; the word may be unallocated all the same. */
+export function findRow(word: number): Instruction | undefined {
+  return index.find(word);
+}
+
 /** The row and fields of an instruction word, or undefined when it is unallocated. */
 export function decode(word: number): Decoded | undefined {
   return index.decode(word);

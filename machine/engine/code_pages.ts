@@ -1,7 +1,7 @@
 /** Decoded code: pages of records in the machine's memory, one record for each word, made when it is first executed. */
 import { PAGE_CODE, PAGE_SIZE, type PhysicalMemory } from "../memory/physical.ts";
 import { SIDE, SIDE_SIZE } from "./compiled_layout.ts";
-import type { Operands } from "./shape.ts";
+import type { RecordImage } from "./record_image.ts";
 
 /** Bytes of a record. */
 export const RECORD_SIZE = 32;
@@ -149,21 +149,11 @@ export class CodePages {
   }
 
   /** Fills a record and marks the page that its word is in, so that writes to it are noticed. */
-  write(record: number, handler: number, operands: Operands | undefined): void {
-    const { view } = this.memory;
-    const { base, hostPage } = this.pageOf(record);
+  write(record: number, handler: number, image?: RecordImage): void {
+    const { view } = this.memory, { hostPage } = this.pageOf(record);
     this.memory.mark(hostPage / PAGE_SIZE, PAGE_CODE);
     view.setUint16(this.#handlerAt(record), handler, true);
-    if (operands === undefined) return;
-    const { registers, wide, narrow, target } = operands;
-    for (const [index, offset] of registers.entries()) {
-      view.setUint16(record + RECORD.registers + index * 2, offset, true);
-    }
-    const isLocal = target !== undefined && target >> 12n === this.pageOf(record).address >> 12n;
-    const local = isLocal ? base + Number(target & 0xfffn) * (RECORD_SIZE / 4) : narrow;
-    view.setUint32(record + RECORD.narrow, local, true);
-    view.setBigUint64(record + RECORD.wide0, wide[0], true);
-    view.setBigUint64(record + RECORD.wide1, wide[1], true);
+    image?.copyTo(view, record);
   }
 
   /** To be called before a write within a page marked PAGE_CODE: the words' records must be made again. */

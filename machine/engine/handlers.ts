@@ -2,7 +2,6 @@
 import type { PhysicalMemory } from "../memory/physical.ts";
 import { HANDLER } from "./code_pages.ts";
 import { COMMON_ADDRESSES, COMMON_WORDS } from "./common_words.ts";
-import type { Operands } from "./shape.ts";
 import type { CodeLayout } from "./threaded_layout.ts";
 import { generateModule, type ThreadedImports, type ThreadedRun } from "./threaded_module.ts";
 import type { WordShapes } from "./word_shapes.ts";
@@ -11,16 +10,6 @@ import type { WordShapes } from "./word_shapes.ts";
 const FIRST_PATIENCE = 1000;
 /** Such steps after which it is generated again: a new module runs slowly until it is optimized, so not lightly. */
 const PATIENCE = 30_000;
-
-/** A decoded word: the number of its handler and what its record holds. */
-export interface DecodedWord {
-  /** Number of the handler; one that is not generated yet is HANDLER.awaited. */
-  readonly handler: number;
-  /** Operands, where the handler has any. */
-  readonly operands: Operands | undefined;
-}
-
-const EVALUATED: DecodedWord = { handler: HANDLER.evaluated, operands: undefined };
 
 /** Shapes met so far, and a module with the handlers of most of them. */
 export class Handlers {
@@ -35,7 +24,8 @@ export class Handlers {
     private readonly layout: CodeLayout,
     private readonly imports: ThreadedImports,
     private readonly regions: WebAssembly.Table | undefined,
-    private readonly words: WordShapes,
+    /** Shapes that handlers are of. */
+    readonly words: WordShapes,
   ) {
     this.#run = this.#generate();
   }
@@ -70,10 +60,13 @@ export class Handlers {
     return true;
   }
 
-  /** Decodes a word at an address, in a guarded page or not. */
-  decode(word: number, pc: bigint, guarded: boolean): DecodedWord {
-    const { number, operands } = this.words.find(word, pc, guarded);
-    if (number < 0) return EVALUATED;
-    return { handler: number < this.#generated ? HANDLER.first + number : HANDLER.awaited, operands };
+  /**
+   * Number of the handler of a word at an address, given by halves, in a guarded page or not; one that is not generated
+   * yet is HANDLER.awaited. Except for HANDLER.evaluated the image in the shapes of words is its record.
+   */
+  decode(word: number, low: number, high: number, guarded: boolean): number {
+    const number = this.words.decode(word, low, high, guarded);
+    if (number < 0) return HANDLER.evaluated;
+    return number < this.#generated ? HANDLER.first + number : HANDLER.awaited;
   }
 }

@@ -8,7 +8,7 @@ import { CPU_STATE_SIZE, SLOT_PC } from "../cpu/registers.ts";
 import type { PhysicalAddress } from "../address.ts";
 import { copyBytes, pageEntry } from "../cpu/place.ts";
 import { PAGE_DIRTY, type PhysicalMemory } from "../memory/physical.ts";
-import { CodePages, HANDLER, PAGE_WORDS, RECORD_SIZE } from "./code_pages.ts";
+import { type CodePage, CodePages, HANDLER, PAGE_WORDS, RECORD_SIZE } from "./code_pages.ts";
 import type { Engine } from "./engine.ts";
 import { FrontTables } from "./front_table.ts";
 import { Handlers } from "./handlers.ts";
@@ -326,29 +326,40 @@ class GeneratedCode {
     const last = Math.min(end, record + DECODED_AHEAD * RECORD_SIZE);
     for (let at = record; at < last; at += RECORD_SIZE) {
       if (this.#pages.handlerOf(at) !== HANDLER.undecoded) return;
-      if (this.#decode(at)) return;
+      if (this.#decode(page, at)) return;
     }
   }
 
   /** Decodes a record's instruction; true when it is a branch that always branches away. */
-  #decode(record: number): boolean {
-    const word = this.memory.view.getUint32(this.#pages.hostOffsetOf(record), true);
-    const { guarded } = this.#pages.pageOf(record), pc = this.#pages.addressOf(record);
-    if (hasBreakpoint(this.cpus, pc)) {
-      this.#pages.write(record, HANDLER.evaluated, undefined);
+  #decode({ base, hostPage, address, guarded }: CodePage, record: number): boolean {
+    const within = (record - base) / (RECORD_SIZE / 4), pages = this.#pages, handlers = this.#handlers;
+    const word = this.memory.view.getUint32(hostPage + within, true);
+    if (this.#hasBreakpoint(address, within)) {
+      pages.write(record, HANDLER.evaluated);
       return true;
     }
-    const { handler, operands } = this.#handlers.decode(word, pc, guarded);
-    this.#pages.write(record, handler, operands);
+    WIDE[0] = address;
+    const low = (HALVES[0] as number) + within, high = HALVES[1] as number;
+    const handler = handlers.decode(word, low, high, guarded);
+    pages.write(record, handler, handler === HANDLER.evaluated ? undefined : handlers.words.image);
     if (handler === HANDLER.awaited) this.#awaited.push(record);
     return isJump(word);
+  }
+
+  #hasBreakpoint(page: bigint, within: number): boolean {
+    for (const { armed } of this.cpus) {
+      if (armed !== undefined) return hasBreakpoint(this.cpus, page + BigInt(within));
+    }
+    return false;
   }
 
   /** Gives the records that waited for their handlers these. */
   #decodeAwaited(): void {
     const awaited = this.#awaited;
     this.#awaited = [];
-    for (const record of awaited) if (this.#pages.handlerOf(record) === HANDLER.awaited) this.#decode(record);
+    for (const record of awaited) {
+      if (this.#pages.handlerOf(record) === HANDLER.awaited) this.#decode(this.#pages.pageOf(record), record);
+    }
   }
 
   /** A record's access that is not plain. */

@@ -3,24 +3,16 @@ import { type CpuModel, hasFeature } from "../a64/feature.ts";
 import { decode, lowerOn } from "../a64/rows.ts";
 import type { IrNode } from "../ir/operations.ts";
 import { withoutTarget } from "./plain_registers.ts";
-import { operandsAt, type RelativeOperands, relativeOperands, staysInPage } from "./relative_word.ts";
+import { RecordImage } from "./record_image.ts";
 import { type Operands, type Shape, shapeOf } from "./shape.ts";
-
-/** Decoded words kept before they are forgotten, those that depend on their address apart: bounds memory, to 50 MB. */
-const CACHE_LIMIT = 1 << 17, RELATIVE_LIMIT = 1 << 15;
+import { type TakenApart, WordForms } from "./word_forms.ts";
 
 /** A word: the number of its shape, which is −1 where the word has to be evaluated, and what fills the shape. */
 export interface ShapedWord {
   /** Index in `WordShapes.shapes`, or −1. */
   readonly number: number;
-  /** Operands, where the word has a shape at all. */
+  /** Operands, where it has a number. */
   readonly operands: Operands | undefined;
-}
-
-/** A word whose operands follow from its address. */
-interface RelativeWord {
-  readonly number: number;
-  readonly operands: RelativeOperands;
 }
 
 /** What a branch to a register makes BTYPE is known by its page; without FEAT_BTI there is none. */
@@ -40,61 +32,63 @@ function lowerAt(model: CpuModel, word: number, guarded: boolean): readonly IrNo
   return lowered && branchTypesKnown(model, lowered, guarded).map((node) => withoutTarget(model, node));
 }
 
+/** What a word is at an address on a CPU, in a guarded page or not: its operations, folded and taken apart. */
+export function takeApart(model: CpuModel, word: number, pc: bigint, guarded: boolean): TakenApart {
+  const nodes = lowerAt(model, word, guarded);
+  if (nodes === undefined) return { shaped: undefined, isRelative: false };
+  return { shaped: shapeOf(nodes, pc), isRelative: nodes.some(({ op }) => op === "pc") };
+}
+
 /** Shapes met so far, and what is known of words. */
 export class WordShapes {
   /** Shapes by number. */
   readonly shapes: Shape[] = [];
-  readonly #numbers = new Map<string, number>();
-  readonly #words = new Map<number, ShapedWord>();
-  /** Words whose operands depend on the address, by whether their branch stays in the page, and those it is known of. */
-  readonly #relative = [new Map<number, RelativeWord>(), new Map<number, RelativeWord>()] as const;
+  readonly #numbers = new Map<Shape, number>();
+  /** Shapes by key; null where they are not usable. */
+  readonly #interned = new Map<string, Shape | null>();
+  /** Forms of words, in pages that are not guarded and in those that are. */
+  readonly #forms: readonly [WordForms, WordForms];
+  /** What `decode` leaves of a word that has a shape. */
+  readonly image: RecordImage = new RecordImage();
 
   /** Words of a CPU model; shapes that are not `usable` have no number. */
-  constructor(private readonly model: CpuModel, private readonly usable: (shape: Shape) => boolean) {}
+  constructor(private readonly model: CpuModel, private readonly usable: (shape: Shape) => boolean) {
+    const formsOf = (guarded: boolean) => new WordForms((word, pc) => this.#takeApart(word, pc, guarded));
+    this.#forms = [formsOf(false), formsOf(true)];
+  }
+
+  /** Number of the shape of a word at an address, given by halves, in a guarded page or not; `image` is its record. */
+  decode(word: number, low: number, high: number, guarded: boolean): number {
+    const shape = this.#forms[guarded ? 1 : 0].find(this.image, word, low, high);
+    return shape === undefined ? -1 : this.#numberOf(shape);
+  }
 
   /** The shape and operands of a word at an address, in a guarded page or not. */
   find(word: number, pc: bigint, guarded: boolean): ShapedWord {
-    const key = guarded ? word + 2 ** 32 : word;
-    return this.#words.get(key) ?? this.#relativeAt(key, pc) ?? this.#decode(word, pc, guarded);
+    const number = this.decode(word, Number(pc & 0xffff_ffffn), Number(pc >> 32n), guarded);
+    return { number, operands: number < 0 ? undefined : this.image.operandsAt(pc) };
   }
 
-  #decode(word: number, pc: bigint, guarded: boolean): ShapedWord {
-    const key = guarded ? word + 2 ** 32 : word;
-    const nodes = lowerAt(this.model, word, guarded);
-    const shaped = nodes === undefined ? undefined : shapeOf(nodes, pc);
-    const number = shaped !== undefined && this.usable(shaped.shape) ? this.#numberOf(shaped.shape) : -1;
-    const result = { number, operands: shaped?.operands };
-    if (nodes === undefined || !nodes.some(({ op }) => op === "pc")) {
-      if (this.#words.size >= CACHE_LIMIT) this.#words.clear();
-      this.#words.set(key, result);
-    } else if (shaped !== undefined) {
-      const operands = relativeOperands(pc, shaped, (pc) => shapeOf(nodes, pc));
-      if (operands !== undefined) this.#remember(key, pc, { number, operands });
-    }
-    return result;
+  #takeApart(word: number, pc: bigint, guarded: boolean): TakenApart {
+    const found = takeApart(this.model, word, pc, guarded), { shaped } = found;
+    const shape = shaped && this.#intern(shaped.shape);
+    return { ...found, shaped: shaped && shape && { shape, operands: shaped.operands } };
   }
 
-  #remember(key: number, pc: bigint, word: RelativeWord): void {
-    const words = this.#relative[staysInPage(pc, word.operands.target) ? 1 : 0];
-    if (words.size >= RELATIVE_LIMIT) words.clear();
-    words.set(key, word);
-  }
-
-  /** A word whose operands are known to follow from the address. */
-  #relativeAt(key: number, pc: bigint): ShapedWord | undefined {
-    for (const stays of [0, 1] as const) {
-      const word = this.#relative[stays].get(key);
-      if (word === undefined || staysInPage(pc, word.operands.target) !== (stays === 1)) continue;
-      return { number: word.number, operands: operandsAt(pc, word.operands) };
-    }
-    return undefined;
+  /** The one shape with its key, if it is usable. */
+  #intern(shape: Shape): Shape | undefined {
+    const { key } = shape, known = this.#interned.get(key);
+    if (known !== undefined) return known === null ? undefined : known;
+    const isUsable = this.usable(shape);
+    this.#interned.set(key, isUsable ? shape : null);
+    return isUsable ? shape : undefined;
   }
 
   #numberOf(shape: Shape): number {
-    const known = this.#numbers.get(shape.key);
+    const known = this.#numbers.get(shape);
     if (known !== undefined) return known;
     const number = this.shapes.push(shape) - 1;
-    this.#numbers.set(shape.key, number);
+    this.#numbers.set(shape, number);
     return number;
   }
 }
