@@ -35,7 +35,7 @@ export const SHARED = {
   /** Offset of the present front table, 4 bytes. */
   front: 80,
   /** 1 when a page became hot where a region stopped, 4 bytes. */
-  hot: 84,
+  hot: 88,
 } as const;
 
 /** Why generated code comes back to the driver. */
