@@ -119,35 +119,41 @@ function pushRotations(code: CodeWriter, word: number, counts: readonly [number,
 const UPPER_0 = [30, 19, 10] as const, UPPER_1 = [26, 21, 7] as const;
 
 /**
- * Four rounds of SHA-256: a to d, e to h, schedule. What is next for e to h does not depend on what a to d become in
- * them, so that the high half is less work.
+ * Four rounds of SHA-256: a to d, e to h, schedule. What a round adds to functions of a to c and of e to g, that is its
+ * word, h and d, is known before the four: the sums are made at once, of all but d, and of all. What is next for e to h
+ * does not depend on what a to d become, so that the high half is less work.
  */
 export function emitSha256Rounds(isHigh: boolean): Emit {
   return emitShared({
     parameters: ["v128", "v128", "v128"],
     result: "v128",
     write(code) {
+      const all = code.takeLocal("v128"), first = code.takeLocal("i32");
+      pushChosen(code, 1, 1, [3, 2, 1, 0]);
+      code.localGet(2);
+      code.i32x4Add();
+      code.localTee(2);
+      pushChosen(code, 0, 0, [3, 2, 1, 0]);
+      code.i32x4Add();
+      code.localSet(all);
       let [a, b, c, d] = wordsOf(code, 0), [e, f, g, h] = wordsOf(code, 1);
       for (let round = 0; round < 4; round++) {
-        code.localGet(h);
-        addWord(code, 2, round);
         pushRotations(code, e, UPPER_1);
-        code.i32Add();
         pushChoose(code, e, f, g);
         code.i32Add();
-        code.localTee(h);
-        code.localGet(d);
-        code.i32Add();
-        code.localSet(d);
+        code.localTee(first);
+        addWord(code, all, round);
+        code.localSet(h);
         if (!isHigh) {
-          code.localGet(h);
+          pushMajority(code, a, b, c);
+          addWord(code, 2, round);
           pushRotations(code, a, UPPER_0);
           code.i32Add();
-          pushMajority(code, a, b, c);
+          code.localGet(first);
           code.i32Add();
-          code.localSet(h);
+          code.localSet(d);
         }
-        [a, b, c, d, e, f, g, h] = [h, a, b, c, d, e, f, g];
+        [a, b, c, d, e, f, g, h] = [d, a, b, c, h, e, f, g];
       }
       pushWords(code, isHigh ? [e, f, g, h] : [a, b, c, d]);
     },
