@@ -1,4 +1,5 @@
 /** IR operations of the cryptographic instructions: rounds of AES, SHA-1 and SHA-256, by tables and 32-bit words. */
+import { INVERSE_SUB_BYTES, multiply, SUB_BYTES } from "./aes_field.ts";
 import { emitAesMix, emitAesRound } from "./emit_aes.ts";
 import {
   emitSha1Rounds,
@@ -33,33 +34,6 @@ const A = new Block(), B = new Block(), C = new Block(), RESULT = new Block();
 const word = ({ words }: Block, index: number): number => words[index] as number;
 
 const rotateLeft = (word: number, count: number): number => word << count | word >>> (32 - count);
-
-/** The product in the field of AES (FIPS 197, 4.2). */
-function multiply(a: number, b: number): number {
-  let product = 0;
-  for (; b > 0; b >>= 1) {
-    if ((b & 1) === 1) product ^= a;
-    a = (a << 1) ^ ((a & 0x80) !== 0 ? 0x11b : 0);
-  }
-  return product;
-}
-
-/** SubBytes (FIPS 197, 5.1.1): the inverse, found by walking the powers of 3 up and down, then an affine map. */
-function substitution(): Uint8Array {
-  const table = new Uint8Array(256);
-  let power = 1, inverse = 1;
-  do {
-    power = multiply(power, 3);
-    inverse = multiply(inverse, 0xf6);
-    const repeated = inverse * 0x0101;
-    table[power] = 0x63 ^ inverse ^ repeated >> 7 ^ repeated >> 6 ^ repeated >> 5 ^ repeated >> 4;
-  } while (power !== 1);
-  table[0] = 0x63;
-  return table;
-}
-
-const SUB_BYTES = substitution();
-const INVERSE_SUB_BYTES = Uint8Array.from(SUB_BYTES, (_, byte) => SUB_BYTES.indexOf(byte));
 
 /** ShiftRows moves byte 5i to i modulo 16, its inverse byte 13i (FIPS 197, 5.1.2). */
 function aesRound(table: Uint8Array, step: 5 | 13): Evaluate {
@@ -172,8 +146,8 @@ function sha256Schedule1(a: bigint, b: bigint, c: bigint): bigint {
 // deno-fmt-ignore
 export const CRYPTO_OPERATIONS = {
   // AES (FIPS 197): state, round key; state.
-  aesEncrypt:           pure(aesRound(SUB_BYTES, 5), emitAesRound(SUB_BYTES, 5)),
-  aesDecrypt:           pure(aesRound(INVERSE_SUB_BYTES, 13), emitAesRound(INVERSE_SUB_BYTES, 13)),
+  aesEncrypt:           pure(aesRound(SUB_BYTES, 5), emitAesRound(false)),
+  aesDecrypt:           pure(aesRound(INVERSE_SUB_BYTES, 13), emitAesRound(true)),
   aesMixColumns:        pure(aesMix(columnTable(2, 1, 1, 3)), emitAesMix(false)),
   aesInverseMixColumns: pure(aesMix(columnTable(14, 9, 13, 11)), emitAesMix(true)),
   // SHA-1 (FIPS 180-4): a to d, e, schedule; and two parts of the schedule.

@@ -1,5 +1,6 @@
 /** WebAssembly forms of the operations of AES (FIPS 197): the state is a vector of bytes. */
 import type { CodeWriter } from "../wasm/code_writer.ts";
+import { INVERSES, type NibbleTables, nibbleTables, RATIOS } from "./aes_field.ts";
 import { emitShared } from "./emit_sha.ts";
 import { repeated } from "./emit_vector.ts";
 import type { Emit } from "./operation.ts";
@@ -8,11 +9,64 @@ import type { Emit } from "./operation.ts";
 const vectorOf = (bytes: Uint8Array): bigint =>
   bytes.reduceRight((value, byte) => value << 8n | BigInt(byte), 0n);
 
-/**
- * AddRoundKey, ShiftRows by a step as in evaluation, SubBytes by a table: a part of 16 bytes of it for each value of
- * the upper nibble. Looking a byte up in the wrong part gives 0.
- */
-export function emitAesRound(table: Uint8Array, step: 5 | 13): Emit {
+/** Looks the bytes on the stack up, of which those above 15 give 0; the table is pushed by `table`. */
+function lookUp(code: CodeWriter, index: number, table: Uint8Array | number): void {
+  if (typeof table === "number") code.localGet(table);
+  else code.v128Const(vectorOf(table));
+  code.localGet(index);
+  code.i8x16Swizzle();
+}
+
+/** Sets two locals to the lower and the upper nibbles of a vector's bytes. */
+function setNibbles(code: CodeWriter, vector: number, lower: number, upper: number): void {
+  code.localGet(vector);
+  code.i32Const(4);
+  code.i8x16ShrU();
+  code.localSet(upper);
+  code.localGet(vector);
+  code.v128Const(repeated(8, 0x0fn));
+  code.v128And();
+  code.localSet(lower);
+}
+
+/** SubBytes, or its inverse, of a local: see NibbleTables. */
+function pushSubstituted(code: CodeWriter, vector: number, { split, constant, result }: NibbleTables): void {
+  const [i, j, k, inverses, ratio] = [0, 1, 2, 3, 4].map(() => code.takeLocal("v128")) as Locals;
+  setNibbles(code, vector, k, i);
+  lookUp(code, k, split[0]);
+  lookUp(code, i, split[1]);
+  code.v128Xor();
+  code.localSet(vector);
+  setNibbles(code, vector, k, i);
+  code.localGet(i);
+  code.localGet(k);
+  code.v128Xor();
+  code.localSet(j);
+  code.v128Const(vectorOf(INVERSES));
+  code.localSet(inverses);
+  lookUp(code, k, RATIOS);
+  code.localSet(ratio);
+  for (const [index, [a, b]] of ([[i, j], [j, i]] as const).entries()) {
+    lookUp(code, a, inverses);
+    code.localGet(ratio);
+    code.v128Xor();
+    code.localSet(k);
+    lookUp(code, k, inverses);
+    code.localGet(b);
+    code.v128Xor();
+    code.localSet(k);
+    lookUp(code, k, result[index] as Uint8Array);
+  }
+  code.v128Xor();
+  code.v128Const(repeated(8, BigInt(constant)));
+  code.v128Xor();
+}
+
+type Locals = [number, number, number, number, number];
+
+/** AddRoundKey, ShiftRows and SubBytes, or their inverses. */
+export function emitAesRound(isInverse: boolean): Emit {
+  const tables = nibbleTables(isInverse), step = isInverse ? 13 : 5;
   return emitShared({
     parameters: ["v128", "v128"],
     result: "v128",
@@ -24,14 +78,7 @@ export function emitAesRound(table: Uint8Array, step: 5 | 13): Emit {
       code.localGet(0);
       code.i8x16Shuffle(Array.from({ length: 16 }, (_, index) => index * step & 15));
       code.localSet(0);
-      for (let upper = 0; upper < 16; upper++) {
-        code.v128Const(vectorOf(table.subarray(upper * 16, upper * 16 + 16)));
-        code.localGet(0);
-        code.v128Const(repeated(8, BigInt(upper * 16)));
-        code.v128Xor();
-        code.i8x16Swizzle();
-        if (upper > 0) code.v128Or();
-      }
+      pushSubstituted(code, 0, tables);
     },
   });
 }
