@@ -34,6 +34,11 @@ const sha1Rotate = result((ir, { Rn }: Two) => ir.rotateRight(32, ir.readV(Rn, 3
 
 const low = (ir: Builder, n: number): Value => ir.readV(n, 64);
 const high = (ir: Builder, n: number): Value => ir.extract(64, ir.readV(n, 128), 64);
+/** Both halves of a register, read once: a record of the threaded engine has room for few. */
+function halves(ir: Builder, n: number): [low: Value, high: Value] {
+  const whole = ir.readV(n, 128);
+  return [ir.extract(64, whole, 0), ir.extract(64, whole, 64)];
+}
 
 const sha1ScheduleFirst = result((ir, { Rm, Rn, Rd }: Three) => {
   const middle = ir.concatenate(low(ir, Rn), high(ir, Rd));
@@ -72,26 +77,26 @@ const UPPER_0 = [28, 34, 39] as const, UPPER_1 = [14, 18, 41] as const;
 const LOWER_0 = [1, 8, 7] as const, LOWER_1 = [19, 61, 6] as const;
 
 const sha512First = result((ir, { Rm, Rn, Rd }: Three) => {
-  const x0 = low(ir, Rn), x1 = high(ir, Rn), y0 = low(ir, Rm), y1 = high(ir, Rm);
-  const upper = sum(ir, choose(ir, y1, x0, x1), rotations(ir, y1, UPPER_1), high(ir, Rd));
+  const [x0, x1] = halves(ir, Rn), [y0, y1] = halves(ir, Rm), [d0, d1] = halves(ir, Rd);
+  const upper = sum(ir, choose(ir, y1, x0, x1), rotations(ir, y1, UPPER_1), d1);
   const next = ir.add(64, upper, y0);
   return ir.concatenate(
     upper,
-    sum(ir, choose(ir, next, y1, x0), rotations(ir, next, UPPER_1), low(ir, Rd)),
+    sum(ir, choose(ir, next, y1, x0), rotations(ir, next, UPPER_1), d0),
   );
 });
 
 const sha512Second = result((ir, { Rm, Rn, Rd }: Three) => {
-  const x0 = low(ir, Rn), y0 = low(ir, Rm), y1 = high(ir, Rm);
-  const upper = sum(ir, majority(ir, x0, y1, y0), rotations(ir, y0, UPPER_0), high(ir, Rd));
+  const x0 = low(ir, Rn), [y0, y1] = halves(ir, Rm), [d0, d1] = halves(ir, Rd);
+  const upper = sum(ir, majority(ir, x0, y1, y0), rotations(ir, y0, UPPER_0), d1);
   return ir.concatenate(
     upper,
-    sum(ir, majority(ir, upper, y0, y1), rotations(ir, upper, UPPER_0), low(ir, Rd)),
+    sum(ir, majority(ir, upper, y0, y1), rotations(ir, upper, UPPER_0), d0),
   );
 });
 
 const sha512ScheduleFirst = result((ir, { Rn, Rd }: Two) => {
-  const d0 = low(ir, Rd), d1 = high(ir, Rd);
+  const [d0, d1] = halves(ir, Rd);
   return ir.concatenate(
     ir.add(64, d1, shifted(ir, low(ir, Rn), LOWER_0)),
     ir.add(64, d0, shifted(ir, d1, LOWER_0)),
@@ -99,8 +104,9 @@ const sha512ScheduleFirst = result((ir, { Rn, Rd }: Two) => {
 });
 
 const sha512ScheduleSecond = result((ir, { Rm, Rn, Rd }: Three) => {
-  const half = (of: typeof low) => sum(ir, of(ir, Rd), shifted(ir, of(ir, Rn), LOWER_1), of(ir, Rm));
-  return ir.concatenate(half(high), half(low));
+  const d = halves(ir, Rd), n = halves(ir, Rn), m = halves(ir, Rm);
+  const half = (at: 0 | 1) => sum(ir, d[at], shifted(ir, n[at], LOWER_1), m[at]);
+  return ir.concatenate(half(1), half(0));
 });
 
 const exclusiveOr3 = result((ir, { Rm, Ra, Rn }: Four) =>

@@ -104,7 +104,7 @@ function targetOf(nodes: readonly IrNode[], pc: bigint): { kind: TargetKind; add
 
 /**
  * Takes an instruction at address `pc` apart, or gives undefined when its record would not hold its registers. Constants
- * that find no place are part of the shape.
+ * that find no place are part of the shape; where registers would not find places, those named twice take one.
  */
 export function shapeOf(
   instruction: readonly IrNode[],
@@ -115,11 +115,16 @@ export function shapeOf(
   const places = new Places(target?.kind, nodes.filter(({ op }) => op === "constant").length);
   if (target?.kind === "far") places.setTarget(target.address);
   const registers: number[] = [];
+  const isCrowded =
+    nodes.filter(({ op }) => Object.hasOwn(REGISTER_OPERATIONS, op)).length > RECORD_REGISTERS;
+  const placeOf = (offset: number): number => {
+    const known = isCrowded ? registers.indexOf(offset) : -1;
+    return known >= 0 ? known : registers.push(offset) - 1;
+  };
   const abstracted = nodes.map((node): IrNode => {
     const offsetOf = REGISTER_OPERATIONS[node.op];
     if (offsetOf !== undefined) {
-      registers.push(offsetOf(node.immediates[0] as number));
-      return { ...node, immediates: [registers.length - 1] };
+      return { ...node, immediates: [placeOf(offsetOf(node.immediates[0] as number))] };
     }
     if (node.op === "branch" || node.op === "branchIf") {
       const args = target === undefined ? node.args : node.args.slice(0, -1);
