@@ -10,6 +10,9 @@ export interface ToCompileWorker {
   readonly setup: CompileSetup;
 }
 
+/** What it sends: that it is ready, then answers. */
+export type FromCompileWorker = "ready" | CompileResult;
+
 /** What machines whose setups are equal share. */
 interface Shared {
   readonly translator: RegionTranslator;
@@ -49,5 +52,6 @@ const scope = self as unknown as { onmessage: (event: MessageEvent<ToCompileWork
 
 scope.onmessage = ({ data: { port, setup } }) => {
   const shared = sharedOf(setup);
+  port.postMessage("ready" satisfies FromCompileWorker);
   port.onmessage = ({ data }: MessageEvent<CompileRequest>) => port.postMessage(compile(data, shared));
 };

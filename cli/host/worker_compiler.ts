@@ -6,8 +6,7 @@ import type {
   CompileSetup,
   RegionCompiler,
 } from "../../machine/engine/compile_request.ts";
-import { ImmediateCompiler } from "../../machine/engine/region_translator.ts";
-import type { ToCompileWorker } from "./compile_worker.ts";
+import type { FromCompileWorker, ToCompileWorker } from "./compile_worker.ts";
 
 const SOURCE = new URL("./compile_worker.ts", import.meta.url);
 
@@ -40,58 +39,72 @@ export function endCompileWorker(): void {
   worker = undefined;
 }
 
-/** The compiler of one machine. */
+/**
+ * Pages of a machine that are compiled at once, before a worker is worth its start, which takes some 400 ms; where there
+ * are but two processors, V8's optimizing compiler wants the other.
+ */
+const FIRST_PAGES = navigator.hardwareConcurrency > 2 ? 16 : 256;
+
+/** A connection with the worker. */
+interface Link {
+  readonly port: MessagePort;
+  readonly worker: Worker;
+  /** The worker has answered: it can compile. */
+  isReady: boolean;
+}
+
+/** The compiler of one machine: here while there is no worker, and in the worker as soon as it is ready. */
 class WorkerCompiler implements RegionCompiler {
-  #link: { readonly port: MessagePort; readonly worker: Worker } | undefined;
+  #link: Link | undefined;
   /** Requests that were not answered yet. */
   readonly #waiting = new Map<number, CompileRequest>();
-  #immediate: RegionCompiler | undefined;
+  #pages = 0;
 
-  constructor(private readonly setup: CompileSetup) {}
+  constructor(private readonly setup: CompileSetup, private readonly immediate: RegionCompiler) {}
 
-  /** The port to the worker, as long as there is one. */
-  #port(): MessagePort | undefined {
+  /** Connects with the worker; undefined where there is none. */
+  #linked(): Link | undefined {
     const present = startedWorker();
-    if (present === undefined || this.#link?.worker === present) return this.#link?.port;
+    if (present === undefined || this.#link?.worker === present) return present && this.#link;
     const { port1, port2 } = new MessageChannel();
     present.postMessage({ port: port2, setup: this.setup } satisfies ToCompileWorker, [port2]);
-    this.#link = { port: port1, worker: present };
-    return port1;
+    return this.#link = { port: port1, worker: present, isReady: false };
+  }
+
+  /** Takes what the worker sent, now and without a turn of the event loop, on which nothing may depend. */
+  #receive({ port }: Link): FromCompileWorker | undefined {
+    return (receiveMessageOnPort(port as never) as { message: FromCompileWorker } | undefined)?.message;
   }
 
   request(request: CompileRequest): void {
-    const port = this.#port();
-    if (port === undefined || isBroken) {
-      this.#immediate ??= new ImmediateCompiler(this.setup);
-      this.#immediate.request(request);
-    } else {
-      this.#waiting.set(request.number, request);
-      port.postMessage(request);
-    }
+    this.#pages += request.pages.length;
+    const link = this.#pages <= FIRST_PAGES ? undefined : this.#linked();
+    if (link !== undefined) link.isReady ||= this.#receive(link) !== undefined;
+    if (link?.isReady !== true) return this.immediate.request(request);
+    this.#waiting.set(request.number, request);
+    link.port.postMessage(request);
   }
 
   take(): readonly CompileResult[] {
-    if (this.#waiting.size === 0) return this.#immediate?.take() ?? [];
-    const results: CompileResult[] = [];
-    if (isBroken) {
-      for (const request of this.#waiting.values()) this.request(request);
+    const link = this.#link;
+    if (this.#waiting.size > 0 && (worker === undefined || link?.worker !== worker)) {
+      for (const request of this.#waiting.values()) this.immediate.request(request);
       this.#waiting.clear();
-      return this.#immediate?.take() ?? [];
     }
-    // Looked at here, so that nothing depends on turns of the event loop.
-    while (this.#waiting.size > 0 && this.#link !== undefined) {
-      const received = receiveMessageOnPort(this.#link.port as never) as
-        | { message: CompileResult }
-        | undefined;
-      if (received === undefined) break;
-      this.#waiting.delete(received.message.number);
-      results.push(received.message);
+    const finished = this.immediate.take();
+    if (this.#waiting.size === 0) return finished;
+    const results = [...finished];
+    while (this.#waiting.size > 0) {
+      const result = this.#receive(link as Link);
+      if (result === undefined || result === "ready") break;
+      this.#waiting.delete(result.number);
+      results.push(result);
     }
     return results;
   }
 }
 
-/** A compiler for a machine, in the worker of the process. */
-export function compileInWorker(setup: CompileSetup): RegionCompiler {
-  return new WorkerCompiler(setup);
+/** A compiler for a machine, in the worker of the process; what it cannot take at once, `immediate` compiles. */
+export function compileInWorker(setup: CompileSetup, immediate: RegionCompiler): RegionCompiler {
+  return new WorkerCompiler(setup, immediate);
 }

@@ -39,7 +39,9 @@ export interface CompileRequest {
 export interface CompiledPage {
   /** Numbers of the words it may be entered at, in the order of its function's table; none: it has no function. */
   readonly entries: readonly number[];
-  /** Instructions in the function. */
+  /** 1 for each word whose instruction is in the function. */
+  readonly words: Uint8Array;
+  /** How many these are. */
   readonly instructions: number;
 }
 
@@ -66,8 +68,10 @@ export interface RegionCompiler {
   take(): readonly CompileResult[];
 }
 
-/** Makes the compiler of a machine. */
-export type RegionCompilerFactory = (setup: CompileSetup) => RegionCompiler;
+/**
+ * Makes the compiler of a machine; `immediate` compiles at once, where it is asked to, for what is not worth waiting for.
+ */
+export type RegionCompilerFactory = (setup: CompileSetup, immediate: RegionCompiler) => RegionCompiler;
 
 /** What an engine has compiled. */
 export interface CompileStatistics {

@@ -56,10 +56,10 @@ export class RegionTranslator {
     const { layout, memoryPages } = this.setup;
     return {
       bytes: isEmpty ? undefined : generateRegions(regions, layout, memoryPages),
-      pages: regions.map(({ plan }) => ({
-        entries: entryWords(plan),
-        instructions: plan.blocks.reduce((sum, { first, end }) => sum + end - first, 0),
-      })),
+      pages: regions.map(({ plan, instructions }) => {
+        const words = Uint8Array.from(instructions, (instruction) => instruction === undefined ? 0 : 1);
+        return { entries: entryWords(plan), words, instructions: words.reduce((sum, is) => sum + is, 0) };
+      }),
     };
   }
 

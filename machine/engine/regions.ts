@@ -2,6 +2,7 @@
 import type { PhysicalMemory } from "../memory/physical.ts";
 import { type CodePage, type CodePages, HANDLER, PAGE_WORDS } from "./code_pages.ts";
 import {
+  type CompiledPage,
   type CompilePage,
   type CompileResult,
   type CompileStatistics,
@@ -11,6 +12,9 @@ import {
 
 /** Regions that the table has room for. */
 const CAPACITY = 8192;
+
+/** Samples for which a page that is hot waits for others, at most: a module and a message have their price. */
+const PATIENCE = 8;
 
 /** When pages are compiled; nothing of it may change a result. */
 export interface CompilePolicy {
@@ -34,14 +38,14 @@ export interface CompilePolicy {
 
 /** What pays for itself. */
 export const COMPILE_POLICY: CompilePolicy = {
-  heat: 4096,
-  reheat: 4096,
-  sample: 320,
+  heat: 32_768,
+  reheat: 32_768,
+  sample: 1280,
   slice: 20_000,
   largestSlice: 1 << 20,
   batch: 8,
   largestTotal: 48 << 20,
-  reaches: false,
+  reaches: true,
 };
 
 /** A module in use. */
@@ -60,9 +64,11 @@ export class Regions {
   readonly #free: number[] = Array.from({ length: CAPACITY - 1 }, (_, index) => CAPACITY - 1 - index);
   /** Times that a page was compiled. */
   #times = new Map<CodePage, number>();
-  /** What was known of its words when it was requested last. */
+  /** Words that were executed when it was requested last, or that were compiled all the same. */
   #known = new Map<CodePage, Uint8Array>();
   #queue = new Set<CodePage>();
+  /** Samples for which pages have been in the queue. */
+  #waits = 0;
   /** Pages of requests under way, and the number of the request that a page waits for. */
   readonly #requests = new Map<number, readonly CodePage[]>();
   readonly #awaited = new Map<CodePage, number>();
@@ -98,7 +104,7 @@ export class Regions {
       this.slice = this.policy.slice;
       if (this.pages.takeHeat(page, this.policy.sample) <= 0) this.#queue.add(page);
     }
-    if (this.#queue.size > 0) this.#request();
+    if (this.#queue.size > 0 && ++this.#waits >= PATIENCE) this.#request();
   }
 
   /** A page is hot. */
@@ -172,6 +178,7 @@ export class Regions {
       copies.push(copy);
     }
     this.#queue.clear();
+    this.#waits = 0;
     if (pages.length === 0) return;
     statistics.requests++;
     this.#requests.set(number, pages);
@@ -218,7 +225,11 @@ export class Regions {
     const live: LiveModule = { bytes, regions: new Map() };
     this.#inOrder.add(live);
     for (const page of wanted) {
-      const index = requested.indexOf(page), { entries, instructions } = pages[index] as typeof pages[0];
+      const index = requested.indexOf(page);
+      const { entries, words, instructions } = pages[index] as CompiledPage, known = this.#known.get(page);
+      words.forEach((isCompiled, word) => {
+        if (known !== undefined && isCompiled !== 0) known[word] = WORD.executed;
+      });
       const region = this.#free.pop() as number;
       this.table.set(region, exports[String(index)] as CallableFunction);
       this.pages.setRegion(page, region, entries);

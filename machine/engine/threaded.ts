@@ -114,7 +114,8 @@ class GeneratedCode {
     const words = new WordShapes(model, (shape) => canGenerate(shape, layout));
     if (compile !== "off") {
       const setup = { model, layout, memoryPages };
-      const compiler = compile === "sync" ? new ImmediateCompiler(setup, words) : compile(setup);
+      const immediate = new ImmediateCompiler(setup, words);
+      const compiler = compile === "sync" ? immediate : compile(setup, immediate);
       this.#regions = new Regions(
         memory,
         this.#pages,
