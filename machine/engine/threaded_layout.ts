@@ -31,7 +31,7 @@ export const SHARED = {
   /** 1 while system instructions have no more than their plain effect (quiet.ts), 4 bytes. */
   quiet: 76,
   /** The same at EL1, where the registers that exceptions use are plain too, 4 bytes. */
-  kernel: 88,
+  kernel: 84,
   /** Offset of the present front table, 4 bytes. */
   front: 80,
   /** 1 when a page became hot where a region stopped, 4 bytes. */
