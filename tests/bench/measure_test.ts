@@ -72,7 +72,8 @@ Deno.test("runProgram types behind what it waits for and notes when the marker c
     console.log("name?");
     const length = await Deno.stdin.read(bytes);
     console.log("hello " + new TextDecoder().decode(bytes.subarray(0, length)));
-    console.error("done");`;
+    console.error("done");
+    await new Promise((done) => setTimeout(done, 300)); // long enough for a look at its memory`;
   const cost = await runProgram(
     { program: Deno.execPath(), args: ["eval", script] },
     { steps: [{ expect: "name?" }, { send: "arm" }], marker: "hello arm" },
