@@ -60,7 +60,11 @@ class WorkerCompiler implements RegionCompiler {
   readonly #waiting = new Map<number, CompileRequest>();
   #pages = 0;
 
-  constructor(private readonly setup: CompileSetup, private readonly immediate: RegionCompiler) {}
+  constructor(
+    private readonly setup: CompileSetup,
+    private readonly immediate: RegionCompiler,
+    private readonly firstPages: number,
+  ) {}
 
   /** Connects with the worker; undefined where there is none. */
   #linked(): Link | undefined {
@@ -78,7 +82,7 @@ class WorkerCompiler implements RegionCompiler {
 
   request(request: CompileRequest): void {
     this.#pages += request.pages.length;
-    const link = this.#pages <= FIRST_PAGES ? undefined : this.#linked();
+    const link = this.#pages <= this.firstPages ? undefined : this.#linked();
     if (link !== undefined) link.isReady ||= this.#receive(link) !== undefined;
     if (link?.isReady !== true) return this.immediate.request(request);
     this.#waiting.set(request.number, request);
@@ -104,7 +108,11 @@ class WorkerCompiler implements RegionCompiler {
   }
 }
 
-/** A compiler for a machine, in the worker of the process; what it cannot take at once, `immediate` compiles. */
-export function compileInWorker(setup: CompileSetup, immediate: RegionCompiler): RegionCompiler {
-  return new WorkerCompiler(setup, immediate);
+/** A compiler for a machine, in the worker of the process; `immediate` compiles the first pages, until that is ready. */
+export function compileInWorker(
+  setup: CompileSetup,
+  immediate: RegionCompiler,
+  firstPages: number = FIRST_PAGES,
+): RegionCompiler {
+  return new WorkerCompiler(setup, immediate, firstPages);
 }

@@ -6,6 +6,7 @@ import type { EventObserver, MachineEvent } from "../../machine/events.ts";
 import { ENGINES, Machine } from "../../machine/machine.ts";
 import type { StateRoot } from "../../machine/state_root.ts";
 import { EagerEngine } from "../machine/engine/eager.ts";
+import { LateEngine } from "../machine/engine/late_compiler.ts";
 import { drive, type DrivePlan } from "../law/drive.ts";
 import type { RandomGuest } from "../law/program.ts";
 import { guestOf, type Trial } from "./trial.ts";
@@ -18,7 +19,10 @@ export interface Contestant {
   build(guest: RandomGuest): Machine;
 }
 
-/** Every engine of the machine, and the compiled one in a hurry. */
+/** What compilation takes is drawn from it. */
+const LATE_SEED = 20261121;
+
+/** Every engine of the machine, and the compiled one in a hurry, with a compiler that is prompt or takes its time. */
 export const CONTESTANTS: readonly Contestant[] = [
   ...Object.keys(ENGINES).map((name): Contestant => ({
     name,
@@ -28,6 +32,12 @@ export const CONTESTANTS: readonly Contestant[] = [
     name: "eager",
     build({ configuration, images }) {
       return Object.assign(new Machine(configuration, images), { engine: new EagerEngine() });
+    },
+  },
+  {
+    name: "late",
+    build({ configuration, images }) {
+      return Object.assign(new Machine(configuration, images), { engine: new LateEngine(LATE_SEED) });
     },
   },
 ];

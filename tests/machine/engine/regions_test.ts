@@ -1,0 +1,100 @@
+/** What comes of regions that are compiled late, in vain, or too many; the reference engine says what must come out. */
+import { assert, assertEquals } from "@std/assert";
+import type { CompileStatistics, RegionCompiler } from "../../../machine/engine/compile_request.ts";
+import { CompiledEngine } from "../../../machine/engine/compiled.ts";
+import { Machine } from "../../../machine/machine.ts";
+import { flatGuest } from "../../journal/guest.ts";
+import { EAGER } from "./eager.ts";
+import { LateCompiler } from "./late_compiler.ts";
+
+/** Calls a function in each of three pages in turn, again and again. */
+const THREE_PAGES = `
+        mov     x19, #0
+again:  bl      first
+        bl      second
+        bl      third
+        b       again
+        .balign 4096
+first:  add     x19, x19, #1
+        eor     x20, x20, x19
+        ret
+        .balign 4096
+second: add     x19, x19, #2
+        eor     x21, x21, x19, lsl #3
+        ret
+        .balign 4096
+third:  add     x19, x19, #3
+        eor     x22, x22, x19, lsr #1
+        ret
+`;
+
+/** The same, and every 256 rounds the second function's first instruction becomes one that adds another number. */
+const REWRITTEN = THREE_PAGES.replace(
+  "        b       again",
+  `        add     x23, x23, #1
+        tst     x23, #255
+        b.ne    again
+        adr     x24, second
+        ldr     w25, [x24]
+        eor     w25, w25, #0x400
+        str     w25, [x24]
+        ic      ivau, x24
+        dsb     ish
+        isb
+        b       again`,
+);
+
+/** Runs the program on the reference engine and on one with a compiler, in pieces, and compares them after each. */
+function assertAgree(
+  source: string,
+  makeCompiler: (immediate: RegionCompiler) => RegionCompiler,
+  { policy = EAGER, between = () => {} } = {},
+): CompileStatistics {
+  const guest = flatGuest(source), configuration = guest.configuration();
+  const reference = new Machine(configuration, guest.images, { engine: "reference" });
+  const engine = new CompiledEngine((_, immediate) => makeCompiler(immediate), policy);
+  const compiled = Object.assign(new Machine(configuration, guest.images), { engine });
+  for (let limit = 3000; limit <= 60_000; limit += 3000) {
+    for (const machine of [reference, compiled]) machine.run(limit);
+    assertEquals(compiled.stateRoot(), reference.stateRoot(), `root at ${limit}`);
+    between();
+  }
+  return engine.compiled as CompileStatistics;
+}
+
+Deno.test("CompiledEngine goes on without regions while its compiler does not answer", () => {
+  const { requests, regions } = assertAgree(
+    THREE_PAGES,
+    (immediate) => new LateCompiler(immediate, () => false),
+  );
+  assert(requests > 0);
+  assertEquals(regions, 0);
+});
+
+Deno.test("CompiledEngine takes in what comes late and in another order", () => {
+  let isDue = false;
+  const { requests, liveRegions, stale } = assertAgree(
+    THREE_PAGES,
+    (immediate) => new LateCompiler(immediate, () => isDue),
+    { between: () => void (isDue = true) },
+  );
+  assert(requests >= 4);
+  assertEquals([liveRegions, stale], [4, 0]);
+});
+
+Deno.test("CompiledEngine throws away a page that was rewritten while it was compiled", () => {
+  let takes = 0;
+  const { stale, regions } = assertAgree(
+    REWRITTEN,
+    (immediate) => new LateCompiler(immediate, () => ++takes % 50 === 0),
+  );
+  assert(stale > 0 && regions > 0, `${stale} stale, ${regions} regions`);
+});
+
+Deno.test("CompiledEngine gives up modules when there are too many bytes of them, and compiles them again", () => {
+  const { evictions, liveBytes, regions } = assertAgree(THREE_PAGES, (immediate) => immediate, {
+    policy: { ...EAGER, largestTotal: 4096 },
+  });
+  assert(evictions > 0 && regions > 4, `${evictions} evictions, ${regions} regions`);
+  assert(liveBytes <= 4096, `${liveBytes} bytes`);
+});
