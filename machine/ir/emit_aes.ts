@@ -1,7 +1,7 @@
 /** WebAssembly forms of the operations of AES (FIPS 197): the state is a vector of bytes. */
 import type { CodeWriter } from "../wasm/code_writer.ts";
 import { INVERSES, type NibbleTables, nibbleTables, RATIOS } from "./aes_field.ts";
-import { emitShared } from "./emit_sha.ts";
+import { emitShared } from "./emit_shared.ts";
 import { repeated } from "./emit_vector.ts";
 import type { Emit } from "./operation.ts";
 

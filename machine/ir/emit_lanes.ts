@@ -93,8 +93,8 @@ export function emitLaneShift(operation: "Shl" | "ShrS" | "ShrU"): EmitForm {
 
 const BITMASK = byLane("Bitmask");
 
-/** Addition and subtraction that saturate, signed and unsigned. */
-export type SaturatingKind = "AddS" | "AddU" | "SubS" | "SubU";
+/** Addition and subtraction that saturate, signed and unsigned; mixed: with a second argument of the other kind. */
+export type SaturatingKind = "AddS" | "AddU" | "SubS" | "SubU" | "AddMixedS" | "AddMixedU";
 
 /** What leaves a top bit of 1 in the lanes whose result is out of range: a, b, the result r, and instructions. */
 // deno-fmt-ignore
@@ -102,6 +102,8 @@ const OUT_OF_RANGE: Readonly<Record<SaturatingKind, readonly (PlainInstruction |
   AddS: ["a", "r", "v128Xor", "b", "r", "v128Xor", "v128And"],
   SubS: ["a", "b", "v128Xor", "a", "r", "v128Xor", "v128And"],
   AddU: ["a", "b", "v128And", "a", "b", "v128Or", "r", "v128Andnot", "v128Or"],
+  AddMixedS: ["a", "r", "v128Xor", "b", "r", "v128Xor", "v128And", "b", "v128Xor"],
+  AddMixedU: ["a", "b", "v128And", "a", "b", "v128Or", "r", "v128Andnot", "v128Or", "b", "v128Xor"],
   SubU: ["b", "a", "v128Andnot", "b", "r", "v128And", "v128Or", "r", "a", "v128Andnot", "v128Or"],
 };
 

@@ -1,16 +1,9 @@
 /** WebAssembly forms of the operations of SHA-1 and SHA-256: rounds on words, message schedules on vectors. */
-import type { CodeWriter, SharedFunction } from "../wasm/code_writer.ts";
+import type { CodeWriter } from "../wasm/code_writer.ts";
 import type { Emitter } from "./emit.ts";
+import { emitShared } from "./emit_shared.ts";
 import { setScratch } from "./emit_vector.ts";
 import type { Emit } from "./operation.ts";
-
-/** Pushes arguments and calls a function. */
-export function emitShared(shared: SharedFunction): Emit {
-  return (_node, e) => {
-    for (let i = 0; i < shared.parameters.length; i++) e.argument(i);
-    e.code.callShared(shared);
-  };
-}
 
 type Words = [number, number, number, number];
 

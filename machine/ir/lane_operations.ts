@@ -19,6 +19,8 @@ import {
   greaterUnsignedDoublewords,
   mulBytes,
 } from "./emit_lanes.ts";
+import { emitDoublingMulHigh, emitPolynomialMul, emitPolynomialMulLong } from "./emit_lane_products.ts";
+import { emitSaturatingShiftByLanes, emitShiftByLanes } from "./emit_lane_shifts.ts";
 import { chooseLanes, convertLanes, lookUpBytes, mapLanes, mapSignedLanes } from "./lanes.ts";
 import {
   effect,
@@ -150,19 +152,19 @@ export const LANE_OPERATIONS = {
   laneShiftRightSigned:   pure((n, a, b) => mapSignedLanes(n.width, int(n, 0), a, 0n, 0n, (a) => a >> b), emitLaneShift("ShrS")),
   laneShiftRightUnsigned: pure((n, a, b) => mapLanes(n.width, int(n, 0), a, 0n, 0n, (a) => a >> b), emitLaneShift("ShrU")),
   // Shifts of each lane by the signed low byte of the other argument's; the immediate 1 rounds shifts to the right.
-  laneShiftBySigned:             signedLanes((a, b, _c, _lane, n) => shiftBy(a, b, int(n, 1))),
-  laneShiftByUnsigned:           unsignedLanes((a, b, _c, _lane, n) => shiftBy(a, b, int(n, 1))),
-  laneShiftBySaturatingSigned:   saturatingSignedLanes((a, b, _c, _lane, n) => shiftBy(a, b, int(n, 1))),
-  laneShiftBySaturatingUnsigned: saturatingUnsignedLanes((a, b, _c, _lane, n) => shiftBy(a, b, int(n, 1))),
+  laneShiftBySigned:             signedLanes((a, b, _c, _lane, n) => shiftBy(a, b, int(n, 1)), emitShiftByLanes("S")),
+  laneShiftByUnsigned:           unsignedLanes((a, b, _c, _lane, n) => shiftBy(a, b, int(n, 1)), emitShiftByLanes("U")),
+  laneShiftBySaturatingSigned:   saturatingSignedLanes((a, b, _c, _lane, n) => shiftBy(a, b, int(n, 1)), emitSaturatingShiftByLanes("S")),
+  laneShiftBySaturatingUnsigned: saturatingUnsignedLanes((a, b, _c, _lane, n) => shiftBy(a, b, int(n, 1)), emitSaturatingShiftByLanes("U")),
   // Saturation to the lane, with FPSR.QC. Mixed: the result has the first argument's sign, the second the other.
   laneAddSaturatingSigned:        saturatingSignedLanes((a, b) => a + b, emitSaturating("AddS")),
   laneAddSaturatingUnsigned:      saturatingUnsignedLanes((a, b) => a + b, emitSaturating("AddU")),
-  laneAddMixedSaturatingSigned:   saturatingSignedLanes((a, b, _c, lane) => a + wrap(lane, b)),
-  laneAddMixedSaturatingUnsigned: saturatingUnsignedLanes((a, b, _c, lane) => a + signed(lane, b)),
+  laneAddMixedSaturatingSigned:   saturatingSignedLanes((a, b, _c, lane) => a + wrap(lane, b), emitSaturating("AddMixedS")),
+  laneAddMixedSaturatingUnsigned: saturatingUnsignedLanes((a, b, _c, lane) => a + signed(lane, b), emitSaturating("AddMixedU")),
   laneSubSaturatingSigned:        saturatingSignedLanes((a, b) => a - b, emitSaturating("SubS")),
   laneSubSaturatingUnsigned:      saturatingUnsignedLanes((a, b) => a - b, emitSaturating("SubU")),
   // High halves of signed doubled products: the immediate 1 rounds; added to (0) or subtracted from (1) a third argument.
-  laneDoublingMulHigh:    saturatingSignedLanes((a, b, _c, lane, n) => 2n * a * b + (int(n, 1) === 1 ? half(lane) : 0n) >> BigInt(lane)),
+  laneDoublingMulHigh:    saturatingSignedLanes((a, b, _c, lane, n) => 2n * a * b + (int(n, 1) === 1 ? half(lane) : 0n) >> BigInt(lane), emitDoublingMulHigh),
   laneDoublingMulAddHigh: saturatingSignedLanes((a, b, c, lane, n) => (c << BigInt(lane)) + (int(n, 1) === 1 ? -2n : 2n) * a * b + half(lane) >> BigInt(lane)),
   // To lanes of half the width; saturation keeps the sign.
   laneNarrow:                   pure((n, a) => convertLanes("unsigned", n.width, int(n, 0), int(n, 0) / 2, a, (a) => a), emitNarrow),
@@ -176,8 +178,8 @@ export const LANE_OPERATIONS = {
   lanePopulation:   unsignedLanes(population, emitLanes("Popcnt", 1)),
   laneReverseBits:  unsignedLanes((a, _b, _c, lane) => reverseBits(lane, a), emitLaneReverseBits),
   // Products of polynomials over {0, 1}: modulo the lane, and whole of one lane of 64 bits to 128.
-  lanePolynomialMul:     unsignedLanes(polynomialProduct),
-  lanePolynomialMulLong: pure((_n, a, b) => polynomialProduct(a, b)),
+  lanePolynomialMul:     unsignedLanes(polynomialProduct, emitPolynomialMul),
+  lanePolynomialMulLong: pure((_n, a, b) => polynomialProduct(a, b), emitPolynomialMulLong),
   // Movement: lanes of two vectors by number (the second's follow the first's), bytes of the first by the second's bytes.
   laneShuffle:   pure((n, a, b) => chooseLanes(n.width, int(n, 0), a, b, n.immediates.slice(1) as number[]), emitShuffle),
   laneLookUp:    pure((n, a, b) => lookUpBytes(n.width, a, b), emitLookUp),
