@@ -1,6 +1,7 @@
 /** WebAssembly forms of products of lanes: high halves of doubled ones, and those of polynomials. */
 import type { CodeWriter, SharedFunction } from "../wasm/code_writer.ts";
 import { emitShared } from "./emit_shared.ts";
+import { saturatingForm, setSaturating } from "./emit_saturating.ts";
 import { byLane, fromVector, pushVector, repeated, setScratch, vectorLocal } from "./emit_vector.ts";
 import { type Emit, type EmitForm, int } from "./operation.ts";
 
@@ -26,23 +27,21 @@ function pushDoublingHigh(code: CodeWriter, lane: number, a: number, b: number, 
   );
 }
 
-/** High halves of doubled products; the instruction is evaluated where both numbers are the least: that saturates. */
-export const emitDoublingMulHigh: EmitForm = {
-  emit: (node, e) => {
-    const { code } = e, lane = int(node, 0), a = vectorLocal(e, 0), b = vectorLocal(e, 1);
-    for (const local of [a, b]) {
-      code.localGet(local);
-      code.v128Const(repeated(lane, 1n << BigInt(lane - 1)));
-      code.instruction(byLane("Eq")[lane] as number);
-    }
-    code.v128And();
-    code.v128AnyTrue();
-    e.bailIf();
-    pushDoublingHigh(code, lane, a, b, int(node, 1) === 1);
-    fromVector(e, node.width);
-  },
-  bails: true,
-};
+/** High halves of doubled products; where both numbers are the least, what is above the greatest has become its complement. */
+export const emitDoublingMulHigh: EmitForm = saturatingForm((node, e) => {
+  const { code } = e, lane = int(node, 0), a = vectorLocal(e, 0), b = vectorLocal(e, 1);
+  for (const local of [a, b]) {
+    code.localGet(local);
+    code.v128Const(repeated(lane, 1n << BigInt(lane - 1)));
+    code.instruction(byLane("Eq")[lane] as number);
+  }
+  code.v128And();
+  const saturating = setSaturating(e);
+  pushDoublingHigh(code, lane, a, b, int(node, 1) === 1);
+  code.localGet(saturating);
+  code.v128Xor();
+  fromVector(e, node.width);
+});
 
 /** Products of polynomials modulo the lane: the bits of the second from the highest on. */
 export const emitPolynomialMul: EmitForm = {

@@ -1,5 +1,6 @@
 /** WebAssembly forms of shifts of lanes by amounts of their own, as SSHL has them. */
 import type { CodeWriter, SharedFunction } from "../wasm/code_writer.ts";
+import { pushLimit, pushSigns, saturatingForm, setSaturating } from "./emit_saturating.ts";
 import { byLane, fromVector, pushVector, repeated, setScratch, vectorLocal } from "./emit_vector.ts";
 import { type EmitForm, int } from "./operation.ts";
 
@@ -120,30 +121,31 @@ export function emitShiftByLanes(sign: Sign): EmitForm {
   };
 }
 
-/** The same, evaluated when a lane is shifted to the left and not the same when it is shifted back. */
+/** The same; a lane is out of range when it is shifted to the left and is not the same when it is shifted back. */
 export function emitSaturatingShiftByLanes(sign: Sign): EmitForm {
-  return {
-    emit: (node, e) => {
-      const { code } = e, lane = int(node, 0), a = vectorLocal(e, 0), b = vectorLocal(e, 1);
-      code.localGet(a);
-      code.localGet(b);
-      call(code, lane, sign, int(node, 1));
-      const result = setScratch(e);
-      code.localGet(result);
-      code.localGet(b);
-      code.instruction(NEGATE[lane] as number);
-      call(code, lane, sign, 0);
-      code.localGet(a);
-      code.v128Xor();
-      code.localGet(b);
-      shift(code, SHIFT_LEFT, lane, lane - 8);
-      shift(code, SHIFT_RIGHT.S, lane, lane - 1);
-      code.v128Andnot();
-      code.v128AnyTrue();
-      e.bailIf();
-      code.localGet(result);
-      fromVector(e, node.width);
-    },
-    bails: true,
-  };
+  return saturatingForm((node, e) => {
+    const { code } = e, lane = int(node, 0), a = vectorLocal(e, 0), b = vectorLocal(e, 1);
+    code.localGet(a);
+    code.localGet(b);
+    call(code, lane, sign, int(node, 1));
+    const result = setScratch(e);
+    code.localGet(result);
+    code.localGet(b);
+    code.instruction(NEGATE[lane] as number);
+    call(code, lane, sign, 0);
+    code.localGet(a);
+    code.instruction(EQUAL[lane] as number);
+    code.localGet(b);
+    shift(code, SHIFT_LEFT, lane, lane - 8);
+    pushSigns(e, lane, setScratch(e));
+    code.v128Or();
+    code.v128Not();
+    const saturating = setSaturating(e);
+    if (sign === "S") pushLimit(e, lane, a);
+    else code.localGet(saturating);
+    code.localGet(result);
+    code.localGet(saturating);
+    code.v128Bitselect();
+    fromVector(e, node.width);
+  });
 }

@@ -1,19 +1,11 @@
 /** WebAssembly forms of operations on integer lanes. */
 import { PLAIN, type PlainInstruction } from "../wasm/instructions.ts";
 import type { Emitter } from "./emit.ts";
-import {
-  byLane,
-  fromVector,
-  pushVector,
-  repeated,
-  setScratch,
-  SHAPES,
-  toVector,
-  vectorLocal,
-} from "./emit_vector.ts";
+import { byLane, fromVector, pushVector, repeated, SHAPES, toVector, vectorLocal } from "./emit_vector.ts";
 import { type EmitForm, int, type IrNode } from "./operation.ts";
 
-const laneOf = (node: IrNode): number => int(node, 0);
+/** Width of a node's lanes. */
+export const laneOf = (node: IrNode): number => int(node, 0);
 
 /** Pushes arguments as vectors and applies an instruction, for the lanes that have it and those of `others`. */
 export function emitLanes(
@@ -91,47 +83,8 @@ export function emitLaneShift(operation: "Shl" | "ShrS" | "ShrU"): EmitForm {
   };
 }
 
-const BITMASK = byLane("Bitmask");
-
-/** Addition and subtraction that saturate, signed and unsigned; mixed: with a second argument of the other kind. */
-export type SaturatingKind = "AddS" | "AddU" | "SubS" | "SubU" | "AddMixedS" | "AddMixedU";
-
-/** What leaves a top bit of 1 in the lanes whose result is out of range: a, b, the result r, and instructions. */
-// deno-fmt-ignore
-const OUT_OF_RANGE: Readonly<Record<SaturatingKind, readonly (PlainInstruction | "a" | "b" | "r")[]>> = {
-  AddS: ["a", "r", "v128Xor", "b", "r", "v128Xor", "v128And"],
-  SubS: ["a", "b", "v128Xor", "a", "r", "v128Xor", "v128And"],
-  AddU: ["a", "b", "v128And", "a", "b", "v128Or", "r", "v128Andnot", "v128Or"],
-  AddMixedS: ["a", "r", "v128Xor", "b", "r", "v128Xor", "v128And", "b", "v128Xor"],
-  AddMixedU: ["a", "b", "v128And", "a", "b", "v128Or", "r", "v128Andnot", "v128Or", "b", "v128Xor"],
-  SubU: ["b", "a", "v128Andnot", "b", "r", "v128And", "v128Or", "r", "a", "v128Andnot", "v128Or"],
-};
-
-/** Results within the lane; the instruction is evaluated when one would have to be saturated. */
-export function emitSaturating(kind: SaturatingKind): EmitForm {
-  const codes = byLane(kind.startsWith("Add") ? "Add" : "Sub");
-  return {
-    emit: (node, e) => {
-      const { code } = e, a = vectorLocal(e, 0), b = vectorLocal(e, 1);
-      code.localGet(a);
-      code.localGet(b);
-      code.instruction(codes[laneOf(node)] as number);
-      const locals = { a, b, r: setScratch(e) };
-      for (const part of OUT_OF_RANGE[kind]) {
-        if (part === "a" || part === "b" || part === "r") code.localGet(locals[part]);
-        else code.instruction(PLAIN[part]);
-      }
-      code.instruction(BITMASK[laneOf(node)] as number);
-      e.bailIf();
-      code.localGet(locals.r);
-      fromVector(e, node.width);
-    },
-    bails: true,
-  };
-}
-
 /** Bytes of the lower halves of lanes, the vector's twice over. */
-function lowerHalves(lane: number): number[] {
+export function lowerHalves(lane: number): number[] {
   const size = lane / 8;
   return Array.from({ length: 16 }, (_, byte) => {
     const at = byte % 8;
@@ -153,31 +106,9 @@ export const emitNarrow: EmitForm = {
 const shapeOf = (lane: number): string => SHAPES[lane] as string;
 
 /** Code of the instruction that widens the lower lanes to twice a width. */
-function extendLow(lane: number, sign: "S" | "U"): number {
+export function extendLow(lane: number, sign: "S" | "U"): number {
   const name = `${shapeOf(lane * 2)}ExtendLowI${shapeOf(lane).slice(1)}${sign}`;
   return PLAIN[name as PlainInstruction];
-}
-
-/** Lower halves of lanes that are the same numbers; the instruction is evaluated when one would have to be saturated. */
-export function emitNarrowSaturating(sign: "S" | "U"): EmitForm {
-  return {
-    emit: (node, e) => {
-      const { code } = e, lane = laneOf(node), vector = vectorLocal(e, 0);
-      code.localGet(vector);
-      code.localGet(vector);
-      code.i8x16Shuffle(lowerHalves(lane));
-      const halves = setScratch(e);
-      code.localGet(halves);
-      code.instruction(extendLow(lane / 2, sign));
-      code.localGet(vector);
-      code.v128Xor();
-      code.v128AnyTrue();
-      e.bailIf();
-      code.localGet(halves);
-      fromVector(e, node.width);
-    },
-    bails: true,
-  };
 }
 
 /** Lanes of a 64-bit vector, twice as wide. */

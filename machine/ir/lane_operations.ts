@@ -12,14 +12,13 @@ import {
   emitLaneShift,
   emitLookUp,
   emitNarrow,
-  emitNarrowSaturating,
-  emitSaturating,
   emitShuffle,
   emitWiden,
   greaterUnsignedDoublewords,
   mulBytes,
 } from "./emit_lanes.ts";
 import { emitDoublingMulHigh, emitPolynomialMul, emitPolynomialMulLong } from "./emit_lane_products.ts";
+import { emitNarrowSaturating, emitSaturating } from "./emit_saturating.ts";
 import { emitSaturatingShiftByLanes, emitShiftByLanes } from "./emit_lane_shifts.ts";
 import { chooseLanes, convertLanes, lookUpBytes, mapLanes, mapSignedLanes } from "./lanes.ts";
 import {
