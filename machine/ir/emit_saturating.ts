@@ -6,7 +6,7 @@ import { PLAIN, type PlainInstruction } from "../wasm/instructions.ts";
 import type { Emitter } from "./emit.ts";
 import { extendLow, laneOf, lowerHalves } from "./emit_lanes.ts";
 import { byLane, fromVector, repeated, setScratch, vectorLocal } from "./emit_vector.ts";
-import { type EmitForm, mask } from "./operation.ts";
+import { type Emit, type EmitForm, mask } from "./operation.ts";
 
 /** FPSR.QC. */
 const QC = 1 << 27;
@@ -29,7 +29,7 @@ export function setSaturating(e: Emitter): number {
 }
 
 /** A form of an operation that saturates. */
-export function saturatingForm(emit: EmitForm["emit"] & {}): EmitForm {
+export function saturatingForm(emit: Emit): EmitForm {
   return { emit, bails: true, readsFloatState: true };
 }
 
