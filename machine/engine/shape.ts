@@ -104,7 +104,7 @@ function targetOf(nodes: readonly IrNode[], pc: bigint): { kind: TargetKind; add
 
 /**
  * Takes an instruction at address `pc` apart, or gives undefined when its record would not hold its registers. Constants
- * that find no place are part of the shape; where registers would not find places, those named twice take one.
+ * that find no place are part of the shape.
  */
 export function shapeOf(
   instruction: readonly IrNode[],
@@ -115,16 +115,13 @@ export function shapeOf(
   const places = new Places(target?.kind, nodes.filter(({ op }) => op === "constant").length);
   if (target?.kind === "far") places.setTarget(target.address);
   const registers: number[] = [];
-  const isCrowded =
-    nodes.filter(({ op }) => Object.hasOwn(REGISTER_OPERATIONS, op)).length > RECORD_REGISTERS;
-  const placeOf = (offset: number): number => {
-    const known = isCrowded ? registers.indexOf(offset) : -1;
-    return known >= 0 ? known : registers.push(offset) - 1;
-  };
+  const updated = updatedRegisters(nodes);
+  const placeOf = (op: string, offset: number): number =>
+    updated.includes(op) ? registers.indexOf(offset) : registers.push(offset) - 1;
   const abstracted = nodes.map((node): IrNode => {
     const offsetOf = REGISTER_OPERATIONS[node.op];
     if (offsetOf !== undefined) {
-      return { ...node, immediates: [placeOf(offsetOf(node.immediates[0] as number))] };
+      return { ...node, immediates: [placeOf(node.op, offsetOf(node.immediates[0] as number))] };
     }
     if (node.op === "branch" || node.op === "branchIf") {
       const args = target === undefined ? node.args : node.args.slice(0, -1);
@@ -153,6 +150,20 @@ export function shapeOf(
       target: target?.address,
     },
   };
+}
+
+/**
+ * Where registers would not find places, what writes those that are written for having been read, one by one: they take
+ * the places of the reads. That does not depend on their numbers, as other registers may be equal or not.
+ */
+function updatedRegisters(nodes: readonly IrNode[]): string[] {
+  const named = (wanted: string) =>
+    nodes.filter(({ op }) => op === wanted).map(({ immediates: [register] }) => register).join();
+  const count = nodes.filter(({ op }) => Object.hasOwn(REGISTER_OPERATIONS, op)).length;
+  if (count <= RECORD_REGISTERS) return [];
+  return ["X", "V"].filter((kind) => named(`read${kind}`) === named(`write${kind}`)).map((kind) =>
+    `write${kind}`
+  );
 }
 
 /** True for the constant that is only a branch's target; it stays in the list, unused, so that numbers hold. */
