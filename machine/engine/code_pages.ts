@@ -86,6 +86,7 @@ export class CodePages {
       view.setUint16(at + SIDE.handler, view.getUint16(record + RECORD.handler, true), true);
       view.setUint16(at + SIDE.entry, index + 1, true);
       view.setUint16(at + SIDE.word, word, true);
+      view.setUint16(at + SIDE.region, region, true);
       view.setUint16(record + RECORD.handler, HANDLER.compiled, true);
     }
   }

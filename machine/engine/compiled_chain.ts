@@ -2,7 +2,7 @@
 import { MARK_GUARDED } from "../memory/tlb.ts";
 import type { CodeWriter } from "../wasm/code_writer.ts";
 import type { ModuleWriter } from "../wasm/module_writer.ts";
-import { HANDLER, PAGE_SIDE, RECORD, RECORD_SIZE } from "./code_pages.ts";
+import { PAGE_SIDE, RECORD_SIZE } from "./code_pages.ts";
 import { LEFT_PAGE, regionType, SIDE, SIDE_SIZE, STOPPED } from "./compiled_layout.ts";
 import { type CodeLayout, SHARED } from "./threaded_layout.ts";
 import { TlbCode } from "./threaded_tlb.ts";
@@ -44,16 +44,20 @@ export function declareChain(module: ModuleWriter, layout: CodeLayout, places: P
   if (isInPlace.includes(false) || code.takeLocal("i64") !== CHAIN.target) {
     throw new RangeError("The chain's own locals are the first");
   }
+  // Where code is entered, its number is beside the record.
+  code.localGet(CHAIN.record);
+  toSide(code, places);
+  code.localTee(CHAIN.side);
+  code.i32Load16U(SIDE.word);
+  code.localSet(CHAIN.word);
   const again = code.loop();
-  callRegion(code, places, regionType(module));
+  callRegion(code, regionType(module));
   code.localGet(CHAIN.where);
   code.i32Const(LEFT_PAGE);
   code.i32Eq();
   code.if();
-  findNext(code, layout);
-  code.i32Load16U(RECORD.handler);
-  code.i32Const(HANDLER.compiled);
-  code.i32Eq();
+  findNext(code, layout, places);
+  code.i32Load16U(SIDE.entry);
   code.brIf(again);
   code.localGet(CHAIN.left);
   code.i32Const(0);
@@ -66,31 +70,26 @@ export function declareChain(module: ModuleWriter, layout: CodeLayout, places: P
   return chain;
 }
 
-/** Calls the region of the record's page; leaves `where`, `left`, and the page's sides in `side`. */
-function callRegion(code: CodeWriter, places: Places, type: number): void {
-  code.localGet(CHAIN.record);
-  toSide(code, places);
-  code.localTee(CHAIN.side);
-  code.i32Load16U(SIDE.word);
-  code.localTee(CHAIN.word);
+/** Calls the region of the record with `side` and `word`; leaves `where` and `left`. */
+function callRegion(code: CodeWriter, type: number): void {
+  code.localGet(CHAIN.word);
   code.localGet(CHAIN.left);
   code.localGet(CHAIN.side);
   code.localGet(CHAIN.word);
   code.i32Const(SIDE_SIZE);
   code.i32Mul();
   code.i32Sub();
-  code.localTee(CHAIN.side);
   code.localGet(CHAIN.state);
   code.localGet(CHAIN.tlb);
   code.localGet(CHAIN.side);
-  code.i32Load(PAGE_SIDE.region);
+  code.i32Load16U(SIDE.region);
   code.callIndirect(type);
   code.localSet(CHAIN.where);
   code.localSet(CHAIN.left);
 }
 
-/** Pushes the record of the address in SHARED.target and leaves it in its local, or returns where it is not known. */
-function findNext(code: CodeWriter, layout: CodeLayout): void {
+/** Leaves the record of the address in SHARED.target in its local and pushes its side, or returns where it is not known. */
+function findNext(code: CodeWriter, layout: CodeLayout, places: Places): void {
   const { shared } = layout, tlb = new TlbCode(code, layout);
   const giveUp = () => {
     code.if();
@@ -115,15 +114,23 @@ function findNext(code: CodeWriter, layout: CodeLayout): void {
     code.i32And();
     giveUp();
   }
-  tlb.entryPage(CHAIN.entry, "code");
   code.localGet(CHAIN.target);
   code.i32WrapI64();
   code.i32Const(0xffc);
   code.i32And();
+  code.localTee(CHAIN.word);
   code.i32Const(RECORD_SIZE / 4);
   code.i32Mul();
+  tlb.entryPage(CHAIN.entry, "code");
   code.i32Add();
-  code.localTee(CHAIN.record);
+  code.localSet(CHAIN.record);
+  code.localGet(CHAIN.word);
+  code.i32Const(2);
+  code.i32ShrU();
+  code.localSet(CHAIN.word);
+  code.localGet(CHAIN.record);
+  toSide(code, places);
+  code.localTee(CHAIN.side);
 }
 
 /** Goes on to the record where the region stopped; one that is not compiled makes the page hotter. */
@@ -143,6 +150,11 @@ function stop(code: CodeWriter, { shared }: CodeLayout): void {
   code.i32LtU();
   code.if();
   code.localGet(CHAIN.side);
+  code.localGet(CHAIN.word);
+  code.i32Const(SIDE_SIZE);
+  code.i32Mul();
+  code.i32Sub();
+  code.localTee(CHAIN.side);
   code.localGet(CHAIN.side);
   code.i32Load(PAGE_SIDE.heat);
   code.i32Const(1);

@@ -38,8 +38,11 @@ export const FLAGS = {
 
 /** Bytes per word of code beside its record, and what is there. */
 export const SIDE_SIZE = 8;
-/** Handler that the word has when no region takes it; entry of its region's function, 0 for none; the word's number. */
-export const SIDE = { handler: 0, entry: 2, word: 4 } as const;
+/**
+ * Handler that the word has when no region takes it; entry of its region's function, 0 for none; the word's number; the
+ * region's index in the table of functions.
+ */
+export const SIDE = { handler: 0, entry: 2, word: 4, region: 6 } as const;
 
 /**
  * The second result of a region's function, LEFT_PAGE: the address is in SHARED.target; from STOPPED on: the number of

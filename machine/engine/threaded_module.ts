@@ -206,6 +206,12 @@ class RunFunction {
     const { code, layout: { regions } } = this;
     if (regions === undefined) return;
     const side = code.takeLocal("i32"), heat = code.takeLocal("i32");
+    // Where there is a region, there is nothing to gain.
+    code.localGet(LOCAL.record);
+    code.i32Load16U(RECORD.handler);
+    code.i32Const(HANDLER.compiled);
+    code.i32Ne();
+    code.if();
     page();
     toSide(code, regions);
     code.localTee(side);
@@ -219,6 +225,7 @@ class RunFunction {
     code.i32Eqz();
     code.if();
     this.#leave(REASON.hot, exit);
+    code.end();
     code.end();
     code.releaseLocal(side);
     code.releaseLocal(heat);
