@@ -197,6 +197,8 @@ const PIECES: readonly (readonly [weight: number, make: (place: Place) => string
 ];
 
 const LEAVES = 6;
+/** Ends of pages that code lies across, at most: TBZ reaches 32 KiB. */
+const MOST_PAGE_ENDS = 3;
 
 /** A routine that returns, one way or another. */
 function leaf(choices: Choices, number: number): string {
@@ -213,9 +215,11 @@ function leaf(choices: Choices, number: number): string {
 /** Loops, some within others, in a ring; some of it lies across the end of a page. */
 export function hotBody(choices: Choices, model: CpuModel): string {
   const count = choices.between(6, 24), text: string[] = [];
+  let ends = 0;
   for (let index = 0; index < count; index++) {
     const depth = choices.of([1, 1, 2, 2, 3]);
-    if (choices.oneIn(6)) {
+    if (ends < MOST_PAGE_ENDS && choices.oneIn(6)) {
+      ends++;
       text.push(`b a${index}\n.balign 4096\n.skip ${choices.of([4092, 4088, 4060, 3900])}`);
     }
     text.push(`a${index}:`);
