@@ -38,14 +38,14 @@ export interface CompilePolicy {
 
 /** What pays for itself. */
 export const COMPILE_POLICY: CompilePolicy = {
-  heat: 32_768,
+  heat: 16_384,
   reheat: 32_768,
   sample: 1280,
   slice: 20_000,
   largestSlice: 1 << 20,
   batch: 8,
   largestTotal: 48 << 20,
-  reaches: true,
+  reaches: false,
 };
 
 /** A module in use. */
