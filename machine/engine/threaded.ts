@@ -3,15 +3,17 @@ import type { Cpu } from "../cpu/cpu.ts";
 import { hasBreakpoint, mayBreakAnywhere } from "../cpu/breakpoints.ts";
 import { isFloatTrapped } from "../cpu/helpers.ts";
 import { isZeroBlockTrapped } from "../cpu/system_instructions.ts";
-import { isKernelQuiet, isQuiet } from "../cpu/quiet.ts";
+import { PlainExceptions } from "../cpu/plain_exceptions.ts";
 import { CPU_STATE_SIZE, SLOT_PC } from "../cpu/registers.ts";
 import type { PhysicalAddress } from "../address.ts";
 import { copyBytes, pageEntry } from "../cpu/place.ts";
+import { accessControls } from "../cpu/translation_regime.ts";
 import { PAGE_DIRTY, type PhysicalMemory } from "../memory/physical.ts";
 import { type CodePage, CodePages, HANDLER, PAGE_WORDS, RECORD_SIZE } from "./code_pages.ts";
 import type { Engine } from "./engine.ts";
 import { FrontTables } from "./front_table.ts";
 import { Handlers } from "./handlers.ts";
+import { LevelWords } from "./level_words.ts";
 import { ReferenceEngine } from "./reference.ts";
 import { ImmediateCompiler } from "./region_translator.ts";
 import { COMPILE_POLICY, type CompilePolicy, Regions } from "./regions.ts";
@@ -33,6 +35,9 @@ const LARGEST_BURST = 2 ** 30;
 
 /** Instructions decoded at once. */
 const DECODED_AHEAD = 64;
+
+/** SVC, where its immediate is, and ERET. */
+const SVC = 0xd4000001 | 0, SVC_IMMEDIATE = 0xffff << 5, ERET = 0xd69f03e0;
 
 /** True for B, BR, RET and ERET: what follows them in memory is not what follows in execution. */
 function isJump(word: number): boolean {
@@ -94,6 +99,11 @@ class GeneratedCode {
   /** Tables of each CPU for compiled code. */
   readonly #fronts: readonly FrontTables[];
   readonly #marked = { count: 0 };
+  readonly #level: LevelWords;
+  /** Exceptions of each CPU. */
+  readonly #exceptions: readonly PlainExceptions[];
+  /** They are plain until the burst ends; undefined while nobody has asked. */
+  #arePlain: boolean | undefined;
   /** That of the TLB when code was entered. */
   #generation = 0;
 
@@ -107,6 +117,8 @@ class GeneratedCode {
     const compiles = compile !== "off";
     this.#shared = memory.reserveHost(4096);
     this.#words = new Int32Array(memory.memory.buffer as ArrayBuffer, this.#shared, 32);
+    this.#level = new LevelWords(this.#words);
+    this.#exceptions = cpus.map((cpu) => new PlainExceptions(cpu));
     this.#fronts = compiles ? cpus.map(({ tlb }) => new FrontTables(memory, tlb, this.#marked)) : [];
     this.#pages = new CodePages(memory, policy.heat);
     const layout = this.#layout(compiles);
@@ -178,16 +190,12 @@ class GeneratedCode {
     this.#cpu = cpu;
     this.#regions?.takeIn();
     this.#end = clock.instant + budget;
-    this.#put(SHARED.floatEnabled, 0);
-    this.#put(SHARED.zeroEnabled, 0);
+    this.#arePlain = undefined;
+    this.#level.begin(cpu);
     const areAlone = this.#areExclusivesAlone(cpu);
     this.#put(SHARED.exclusivesAlone, areAlone ? 1 : 0);
     // Code marks what a monitor watches without a word: writes that pass unseen are for where no other is open.
     if (!areAlone) this.#marked.count++;
-    const quiet = isQuiet(cpu);
-    this.#put(SHARED.quiet, quiet ? 1 : 0);
-    this.#put(SHARED.kernel, quiet && isKernelQuiet(cpu) ? 1 : 0);
-    this.#put(SHARED.privileged, cpu.el > 0 && cpu.spSel === 1 ? 1 : 0);
     while (clock.instant < this.#end) {
       const record = this.#recordOfPc();
       const goesOn = record === 0 ? this.#stepOnce() : this.#runFrom(record);
@@ -425,8 +433,15 @@ class GeneratedCode {
     return size === 16 ? low | view.getBigUint64(at + 8, true) << 64n : BigInt.asUintN(size * 8, low);
   }
 
-  /** Executes a record's instruction by the reference engine. */
+  /** Executes a record's instruction as the reference engine does. */
   #evaluate(record: number, left: number): number {
+    const { hostPage, base, address } = this.#pages.pageOf(record), within = (record - base) / (RECORD_SIZE / 4);
+    const word = this.memory.view.getUint32(hostPage + within, true);
+    if (word === ERET || (word & ~SVC_IMMEDIATE) === SVC) {
+      WIDE[0] = address;
+      const following = this.#changeLevel(left, word, (HALVES[0] as number) + within, HALVES[1] as number);
+      if (following >= 0) return following;
+    }
     const cpu = this.#cpu, { clock } = cpu.surroundings;
     const pc = this.#pages.addressOf(record);
     cpu.slots[SLOT_PC] = pc;
@@ -441,5 +456,33 @@ class GeneratedCode {
     }
     this.#putContexts();
     return cpu.slots[SLOT_PC] === BigInt.asUintN(64, pc + 4n) ? record + RECORD_SIZE : 0;
+  }
+
+  /**
+   * Executes an SVC or ERET at an address where that is plain: the burst goes on. The record to go on with, 0 to come
+   * back, or −1 if it is not plain, and nothing has happened.
+   */
+  #changeLevel(left: number, word: number, low: number, high: number): number {
+    const cpu = this.#cpu, { tlb, surroundings: { clock } } = cpu;
+    const exceptions = this.#exceptions[cpu.index] as PlainExceptions;
+    this.#arePlain ??= exceptions.arePlain();
+    this.#branchTypeAt(left + 1);
+    if (!this.#arePlain || cpu.branchType !== 0) return -1;
+    clock.instant = this.#sliceEnd - left - 1;
+    const isDone = word === ERET
+      ? exceptions.exceptionReturn()
+      : exceptions.supervisorCall((word & SVC_IMMEDIATE) >>> 5, low, high);
+    if (!isDone) return -1;
+    clock.instant++;
+    this.#level.changed(cpu);
+    this.#burstEnded = cpu.attention || clock.changed;
+    if (this.#burstEnded || this.#mustLookAgain() || cpu.branchType !== 0) return 0;
+    // PSTATE.PAN has changed.
+    if (tlb.levels[cpu.el] === undefined) accessControls(cpu, cpu.el);
+    this.#putContexts();
+    const { targetLow, targetHigh } = exceptions;
+    if ((targetLow & 3) !== 0) return 0;
+    const known = tlb.code.find(targetHigh, targetLow, tlb.contexts[cpu.el << 1 | targetHigh >>> 23 & 1] as number);
+    return known < 0 ? 0 : tlb.code.hostPage(known) + (targetLow & 0xffc) * (RECORD_SIZE / 4);
   }
 }

@@ -1,0 +1,55 @@
+/** What generated code may rely on at the present exception level: words of SHARED that hold until a burst ends. */
+import type { Cpu } from "../cpu/cpu.ts";
+import { isKernelQuiet, isQuiet } from "../cpu/quiet.ts";
+import { SHARED } from "./threaded_layout.ts";
+
+/** Words that depend on the level; the first two are found out when somebody asks for them. */
+const PLACES = [SHARED.floatEnabled, SHARED.zeroEnabled, SHARED.quiet, SHARED.kernel].map((place) => place >> 2);
+const COUNT = PLACES.length;
+
+/** Keeps the words of levels that a burst goes back and forth between. */
+export class LevelWords {
+  readonly #kept = new Int32Array(4 * COUNT);
+  /** Bits of the levels whose words are kept. */
+  #known = 0;
+  #level = 0;
+
+  /** `words` are those of the block SHARED. */
+  constructor(private readonly words: Int32Array<ArrayBuffer>) {}
+
+  /** A burst begins. */
+  begin(cpu: Cpu): void {
+    this.#known = 0;
+    this.#ask(cpu);
+  }
+
+  /** The burst goes on, maybe at another level, or with another stack pointer. */
+  changed(cpu: Cpu): void {
+    const { words } = this, before = this.#level, now = cpu.el;
+    if (now === before) return this.#putPrivilege(cpu);
+    for (let at = 0; at < COUNT; at++) {
+      this.#kept[before * COUNT + at] = words[PLACES[at] as number] as number;
+    }
+    this.#known |= 1 << before;
+    if ((this.#known >> now & 1) === 0) return this.#ask(cpu);
+    for (let at = 0; at < COUNT; at++) {
+      words[PLACES[at] as number] = this.#kept[now * COUNT + at] as number;
+    }
+    this.#level = now;
+    this.#putPrivilege(cpu);
+  }
+
+  #ask(cpu: Cpu): void {
+    const { words } = this, quiet = isQuiet(cpu);
+    this.#level = cpu.el;
+    words[SHARED.floatEnabled >> 2] = 0;
+    words[SHARED.zeroEnabled >> 2] = 0;
+    words[SHARED.quiet >> 2] = quiet ? 1 : 0;
+    words[SHARED.kernel >> 2] = quiet && isKernelQuiet(cpu) ? 1 : 0;
+    this.#putPrivilege(cpu);
+  }
+
+  #putPrivilege(cpu: Cpu): void {
+    this.words[SHARED.privileged >> 2] = cpu.el > 0 && cpu.spSel === 1 ? 1 : 0;
+  }
+}
