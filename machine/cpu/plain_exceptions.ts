@@ -126,7 +126,8 @@ export class PlainExceptions {
   #state(): number {
     const { cpu } = this, h = this.#halves;
     const extensions = cpu.extensionFields === 0 ? 0 : extensionState(cpu);
-    return ((h[NZCV] as number) << 28 | extensions | (h[DAIF] as number) << 6 | cpu.el << 2 | cpu.spSel) >>> 0;
+    return ((h[NZCV] as number) << 28 | extensions | (h[DAIF] as number) << 6 | cpu.el << 2 | cpu.spSel) >>>
+      0;
   }
 
   /** `selectStackPointer` of EL0 and EL1. */

@@ -4,7 +4,9 @@ import { isKernelQuiet, isQuiet } from "../cpu/quiet.ts";
 import { SHARED } from "./threaded_layout.ts";
 
 /** Words that depend on the level; the first two are found out when somebody asks for them. */
-const PLACES = [SHARED.floatEnabled, SHARED.zeroEnabled, SHARED.quiet, SHARED.kernel].map((place) => place >> 2);
+const PLACES = [SHARED.floatEnabled, SHARED.zeroEnabled, SHARED.quiet, SHARED.kernel].map((place) =>
+  place >> 2
+);
 const COUNT = PLACES.length;
 
 /** Keeps the words of levels that a burst goes back and forth between. */

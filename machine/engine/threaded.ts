@@ -435,7 +435,8 @@ class GeneratedCode {
 
   /** Executes a record's instruction as the reference engine does. */
   #evaluate(record: number, left: number): number {
-    const { hostPage, base, address } = this.#pages.pageOf(record), within = (record - base) / (RECORD_SIZE / 4);
+    const { hostPage, base, address } = this.#pages.pageOf(record),
+      within = (record - base) / (RECORD_SIZE / 4);
     const word = this.memory.view.getUint32(hostPage + within, true);
     if (word === ERET || (word & ~SVC_IMMEDIATE) === SVC) {
       WIDE[0] = address;
@@ -482,7 +483,11 @@ class GeneratedCode {
     this.#putContexts();
     const { targetLow, targetHigh } = exceptions;
     if ((targetLow & 3) !== 0) return 0;
-    const known = tlb.code.find(targetHigh, targetLow, tlb.contexts[cpu.el << 1 | targetHigh >>> 23 & 1] as number);
+    const known = tlb.code.find(
+      targetHigh,
+      targetLow,
+      tlb.contexts[cpu.el << 1 | targetHigh >>> 23 & 1] as number,
+    );
     return known < 0 ? 0 : tlb.code.hostPage(known) + (targetLow & 0xffc) * (RECORD_SIZE / 4);
   }
 }
