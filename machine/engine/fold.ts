@@ -7,23 +7,26 @@ const NO_STATE = undefined as never;
 /** Values of the nodes that depend on the address and on constants alone. */
 function knownValues(nodes: readonly IrNode[], pc: bigint): (bigint | undefined)[] {
   const known: (bigint | undefined)[] = [];
-  for (const node of nodes) {
-    const { op, args } = node;
-    if (op === "constant") known.push(node.immediates[0] as bigint);
-    else if (op === "pc") known.push(pc);
-    else if (args.length === 0 || OPERATIONS[op].effect) known.push(undefined);
-    else {
-      const [a, b = 0n, c = 0n] = args.map((argument) => known[argument]);
-      const isKnown = args.every((argument) => known[argument] !== undefined);
-      known.push(isKnown ? OPERATIONS[op].evaluate(node, a as bigint, b, c, NO_STATE) : undefined);
-    }
-  }
+  for (const node of nodes) known.push(knownValue(node, known, pc));
   return known;
+}
+
+function knownValue(node: IrNode, known: readonly (bigint | undefined)[], pc: bigint): bigint | undefined {
+  const { op, args } = node;
+  if (op === "constant") return node.immediates[0] as bigint;
+  if (op === "pc") return pc;
+  if (args.length === 0) return undefined;
+  for (const argument of args) if (known[argument] === undefined) return undefined;
+  if (OPERATIONS[op].effect) return undefined;
+  const [a, b, c] = args as [number, number?, number?];
+  const valueOf = (argument: number | undefined) => argument === undefined ? 0n : known[argument] as bigint;
+  return OPERATIONS[op].evaluate(node, valueOf(a), valueOf(b), valueOf(c), NO_STATE);
 }
 
 /** True for the nodes that have an effect or whose value another such node needs. */
 function liveNodes(nodes: readonly IrNode[], known: readonly (bigint | undefined)[]): boolean[] {
-  const live = nodes.map(({ op }) => OPERATIONS[op].effect);
+  const live: boolean[] = [];
+  for (const { op } of nodes) live.push(OPERATIONS[op].effect);
   for (let index = nodes.length - 1; index >= 0; index--) {
     if (!live[index] || known[index] !== undefined) continue;
     for (const argument of (nodes[index] as IrNode).args) live[argument] = true;
@@ -35,15 +38,15 @@ function liveNodes(nodes: readonly IrNode[], known: readonly (bigint | undefined
 export function fold(nodes: readonly IrNode[], pc: bigint): IrNode[] {
   const known = knownValues(nodes, pc), live = liveNodes(nodes, known);
   const folded: IrNode[] = [], places: number[] = [];
-  nodes.forEach((node, index) => {
+  for (let index = 0; index < nodes.length; index++) {
     places.push(folded.length);
-    if (!live[index]) return;
-    const value = known[index];
+    if (!live[index]) continue;
+    const { op, width, args, immediates } = nodes[index] as IrNode, value = known[index];
     folded.push(
       value === undefined
-        ? { ...node, args: node.args.map((argument) => places[argument] as number) }
-        : { op: "constant", width: node.width, args: [], immediates: [value] },
+        ? { op, width, args: args.map((argument) => places[argument] as number), immediates }
+        : { op: "constant", width, args: [], immediates: [value] },
     );
-  });
+  }
   return folded;
 }

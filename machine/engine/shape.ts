@@ -121,25 +121,23 @@ export function shapeOf(
   const abstracted = nodes.map((node): IrNode => {
     const offsetOf = REGISTER_OPERATIONS[node.op];
     if (offsetOf !== undefined) {
-      return { ...node, immediates: [placeOf(node.op, offsetOf(node.immediates[0] as number))] };
+      return nodeOf(node, node.args, [placeOf(node.op, offsetOf(node.immediates[0] as number))]);
     }
     if (node.op === "branch" || node.op === "branchIf") {
       const args = target === undefined ? node.args : node.args.slice(0, -1);
-      return { ...node, args, immediates: [target?.kind ?? "dynamic"] };
+      return nodeOf(node, args, [target?.kind ?? "dynamic"]);
     }
     if (node.op !== "constant") return node;
     const value = node.immediates[0] as bigint;
     if (target !== undefined && value === target.address && isTarget(nodes, node)) {
-      return { ...node, immediates: ["target"] };
+      return nodeOf(node, node.args, ["target"]);
     }
-    return { ...node, immediates: [places.take(node.width, value) ?? value] };
+    return nodeOf(node, node.args, [places.take(node.width, value) ?? value]);
   });
   if (registers.length > RECORD_REGISTERS) return undefined;
   const { wide, narrow } = places;
   const isEmpty = wide[0] === 0n && wide[1] === 0n;
-  const key = abstracted.map(({ op, width, args, immediates }) =>
-    `${op}:${width}(${args.join()})${immediates.join()}`
-  ).join(";");
+  const key = keyOf(abstracted);
   return {
     shape: { key, nodes: abstracted },
     // A copy has no room to grow: operands are kept for each word of a guest.
@@ -164,6 +162,19 @@ function updatedRegisters(nodes: readonly IrNode[]): string[] {
   return ["X", "V"].filter((kind) => named(`read${kind}`) === named(`write${kind}`)).map((kind) =>
     `write${kind}`
   );
+}
+
+function nodeOf({ op, width }: IrNode, args: IrNode["args"], immediates: IrNode["immediates"]): IrNode {
+  return { op, width, args, immediates };
+}
+
+function keyOf(nodes: readonly IrNode[]): string {
+  let key = "";
+  for (const { op, width, args, immediates } of nodes) {
+    if (key !== "") key += ";";
+    key += op + ":" + width + "(" + args.join() + ")" + immediates.join();
+  }
+  return key;
 }
 
 /** True for the constant that is only a branch's target; it stays in the list, unused, so that numbers hold. */

@@ -1,6 +1,7 @@
 /** Which fields of an instruction's words may be plain operands: registers and an immediate. */
-import type { Instruction } from "../a64/rows.ts";
+import { decodeBitmask } from "../a64/bitmask.ts";
 import type { Field } from "../a64/pattern.ts";
+import type { Instruction } from "../a64/rows.ts";
 
 /** Register fields; 31 is ZR or SP there, so that it is never like the others. */
 const REGISTER = /^R([dnmas]|t2?)$/;
@@ -18,6 +19,37 @@ export const FREEDOM = { all: 0, registers: 1, none: 2 } as const;
 /** Number of these. */
 export const FREEDOMS = 3;
 
+/** Rows with a bitmask immediate, sf in bit 31 and N:immr:imms in bits 22–10; bitfield moves have other uses for these. */
+const HAS_BITMASK = /^(ANDS?|ORR|EOR)_imm$/;
+const BITMASK_LOWEST = 10, BITMASK_FIELD = 0x1fff << BITMASK_LOWEST;
+/** Bitmasks for samples: two of which the upper half is 0 for 32 bits, and for 64, and two of which it is not. */
+const BITMASKS: readonly number[] = [0x003, 0x008, 0x1003, 0x1008, 0x1028, 0x1032].map((fields) =>
+  fields << BITMASK_LOWEST
+);
+
+/** A bitmask immediate by halves. */
+export interface BitmaskValue {
+  /** Low half. */
+  readonly low: number;
+  /** High half. */
+  readonly high: number;
+}
+
+/** Those met so far by sf:N:immr:imms; null where reserved. */
+const bitmasks: (BitmaskValue | null | undefined)[] = Array.from({ length: 1 << 14 });
+
+function bitmaskOf(word: number): BitmaskValue | null {
+  const index = word >>> 31 << 13 | word >>> BITMASK_LOWEST & 0x1fff, known = bitmasks[index];
+  if (known !== undefined) return known;
+  const fields = { N: index >>> 12 & 1, immr: index >>> 6 & 63, imms: index & 63 };
+  const value = decodeBitmask(fields, index >>> 13 === 1 ? 64 : 32);
+  const found = value === undefined
+    ? null
+    : { low: Number(value & 0xffff_ffffn), high: Number(value >> 32n) };
+  bitmasks[index] = found;
+  return found;
+}
+
 /** A field of 5 bits that is 31 in no word where it counts as a register. */
 const THIRTY_ONE = 31;
 
@@ -34,6 +66,7 @@ export class WordFields {
   /** What is kept of a word whose registers are free, and whose immediate is too; of that, the top bit. */
   readonly #keptOfImmediate: number;
   readonly #kept: number;
+  readonly #hasBitmask: boolean;
 
   /** Those of a row. */
   constructor({ name, pattern }: Instruction) {
@@ -49,12 +82,14 @@ export class WordFields {
     const first = this.#immediates[0], last = this.#immediates[this.#immediates.length - 1];
     const top = last === undefined ? 0 : 1 << (last.lowest + last.width - 1);
     this.#nonzero = first === undefined ? 0 : 1 << first.lowest;
-    this.#keptOfImmediate = this.#kept & ~this.#immediateMask | top;
+    this.#hasBitmask = HAS_BITMASK.test(name);
+    const replaced = this.#hasBitmask ? BITMASK_FIELD : this.#immediateMask;
+    this.#keptOfImmediate = this.#kept & ~replaced | top;
   }
 
   /**
    * The same for words that may have the same form: without the numbers of its registers, unless they are 31, and with
-   * only the top bit of the immediate and whether it is 0.
+   * only the top bit of the immediate and whether it is 0, or whether the upper half of a bitmask is.
    */
   canonical(word: number, freedom: number): number {
     if (freedom === FREEDOM.none) return word | 0;
@@ -62,8 +97,27 @@ export class WordFields {
     for (const lowest of this.registers) {
       if ((word >>> lowest & THIRTY_ONE) === THIRTY_ONE) canonical |= THIRTY_ONE << lowest;
     }
-    if (freedom === FREEDOM.all && (word & this.#immediateMask) !== 0) canonical |= this.#nonzero;
+    if (freedom !== FREEDOM.all) return canonical;
+    if (this.#hasBitmask) {
+      const value = bitmaskOf(word);
+      if (value === null) return word | 0;
+      if (value.high !== 0) canonical |= 1 << BITMASK_LOWEST;
+    } else if ((word & this.#immediateMask) !== 0) canonical |= this.#nonzero;
     return canonical;
+  }
+
+  /** The bitmask immediate of the word, where it is an operand. */
+  bitmaskOf(word: number): BitmaskValue | undefined {
+    return this.#hasBitmask ? bitmaskOf(word) ?? undefined : undefined;
+  }
+
+  /** The word with another bitmask, if it has one that may vary. */
+  withOtherBitmask(word: number): number {
+    if (!this.#hasBitmask) return word;
+    const like = BITMASKS.map((bitmask) => word & ~BITMASK_FIELD | bitmask);
+    const key = this.canonical(word, FREEDOM.all);
+    return (like.find((other) => other >>> 0 !== word && this.canonical(other, FREEDOM.all) === key) ??
+      word) >>> 0;
   }
 
   /** The immediate, unsigned. */

@@ -6,14 +6,15 @@ import { OFFSET_V } from "../cpu/registers.ts";
 import { RECORD } from "./code_pages.ts";
 import { IN_PAGE, RecordImage } from "./record_image.ts";
 import type { Operands, Shape } from "./shape.ts";
-import type { WordFields } from "./word_fields.ts";
+import type { BitmaskValue, WordFields } from "./word_fields.ts";
 
 const NARROW = RECORD.narrow / 4, WIDE0 = RECORD.wide0 / 4, WIDE1 = RECORD.wide1 / 4;
 const REGISTERS = RECORD.registers / 2;
 const TWO_TO_32 = 2 ** 32;
+const NO_BITMASK: BitmaskValue = { low: 0, high: 0 };
 
-/** What a value is relative to: nothing, the instruction's address, or its page's. */
-const ORIGIN = { nothing: 0, instruction: 1, page: 2 } as const;
+/** What a value is relative to: nothing, the instruction's address, its page's, or the word's bitmask immediate. */
+const ORIGIN = { nothing: 0, instruction: 1, page: 2, bitmask: 3 } as const;
 
 /** A value of 64 bits: a base, what it is relative to, and so many times the immediate. */
 interface Value {
@@ -72,11 +73,6 @@ function affine(
   return agree ? { base, step } : undefined;
 }
 
-function originAt(origin: number, pc: bigint): bigint {
-  if (origin === ORIGIN.nothing) return 0n;
-  return origin === ORIGIN.page ? pc & ~BigInt(IN_PAGE) : pc;
-}
-
 /** Finds what samples of one shape have in common. */
 class Fit {
   constructor(private readonly samples: readonly Sample[], private readonly fields: WordFields) {}
@@ -109,7 +105,7 @@ class Fit {
     const { samples, fields } = this;
     const found = affine(samples.map((sample) => ({
       immediate: fields.immediateOf(sample.word),
-      rest: valueOf(sample) - originAt(origin, sample.pc),
+      rest: valueOf(sample) - this.#origin(origin, sample),
     })));
     if (found === undefined) return undefined;
     const { base, step } = found, isConstant = step === 0n && origin === ORIGIN.nothing;
@@ -119,6 +115,13 @@ class Fit {
     if (!isExact || !agree) return undefined;
     const low = Number(BigInt.asUintN(32, base)), high = Number(BigInt.asUintN(32, base >> 32n));
     return { origin, low, high, step: Number(step), isConstant, isShort };
+  }
+
+  #origin(origin: number, { word, pc }: Sample): bigint {
+    if (origin === ORIGIN.nothing) return 0n;
+    if (origin !== ORIGIN.bitmask) return origin === ORIGIN.page ? pc & ~BigInt(IN_PAGE) : pc;
+    const { low, high } = this.fields.bitmaskOf(word) ?? NO_BITMASK;
+    return BigInt(high) << 32n | BigInt(low);
   }
 
   /** How far a branch goes. */
@@ -170,34 +173,39 @@ export class WordForm {
     image.registers = registers.length;
     image.distance = distance === undefined ? undefined : distance.base + distance.step * immediate;
     image.isLocal = this.isLocal;
-    return put(words, NARROW, this.narrow, immediate, low, high) &&
-      put(words, WIDE0, this.wide0, immediate, low, high) &&
-      put(words, WIDE1, this.wide1, immediate, low, high);
+    // Written from the lowest: halves that a value does not have are those of the next.
+    return this.#put(words, NARROW, this.narrow, immediate, word, low, high) &&
+      this.#put(words, WIDE0, this.wide0, immediate, word, low, high) &&
+      this.#put(words, WIDE1, this.wide1, immediate, word, low, high);
   }
-}
 
-/** Writes a value; where it is the narrow one, its upper half is 0 and the next word is written afterwards. */
-function put(
-  words: Uint32Array,
-  at: number,
-  value: Value,
-  immediate: number,
-  low: number,
-  high: number,
-): boolean {
-  if (value.isConstant) {
-    words[at] = value.low;
-    if (at !== NARROW) words[at + 1] = value.high;
+  /** Writes a value; false when it is not as short or long as it is wherever the form holds. */
+  #put(
+    words: Uint32Array,
+    at: number,
+    value: Value,
+    immediate: number,
+    word: number,
+    low: number,
+    high: number,
+  ): boolean {
+    const { origin } = value;
+    let sum = value.low, upper = value.high;
+    if (!value.isConstant) {
+      sum += value.step * immediate;
+      if (origin === ORIGIN.bitmask) {
+        const bitmask = this.fields.bitmaskOf(word) ?? NO_BITMASK;
+        sum += bitmask.low;
+        upper += bitmask.high;
+      } else if (origin !== ORIGIN.nothing) {
+        sum += origin === ORIGIN.page ? low - (low & IN_PAGE) : low;
+        upper += high;
+      }
+      upper = (upper + Math.floor(sum / TWO_TO_32)) >>> 0;
+      if ((upper === 0) !== value.isShort) return false;
+    }
+    words[at] = sum;
+    words[at + 1] = upper;
     return true;
   }
-  const { origin } = value;
-  let sum = value.low + value.step * immediate, upper = value.high;
-  if (origin !== ORIGIN.nothing) {
-    sum += origin === ORIGIN.page ? low - (low & IN_PAGE) : low;
-    upper += high;
-  }
-  upper = (upper + Math.floor(sum / TWO_TO_32)) >>> 0;
-  words[at] = sum;
-  if (at !== NARROW) words[at + 1] = upper;
-  return (upper === 0) === value.isShort;
 }

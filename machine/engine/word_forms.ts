@@ -11,8 +11,11 @@ const LIMIT = 1 << 15;
 
 /** Register numbers of samples: each field differs from the others and from what it is in the word, also in being odd. */
 const NUMBERS = [[2, 12, 28, 6, 10], [3, 15, 21, 7, 9]] as const;
-/** Immediates of samples where the top bit is clear; where it is set, as far below 0. */
-const PLAIN_IMMEDIATES = [1, 0x2aaa_aaaa], RELATIVE_IMMEDIATES = [1, 2, 0x403, 0x802];
+/**
+ * Immediates of samples where the top bit is clear; where it is set, as far below 0. Those of branches stay in the page
+ * like the word's, or leave it.
+ */
+const PLAIN_IMMEDIATES = [1, 0x2aaa_aaaa], LOCAL_IMMEDIATES = [1, 2], FAR_IMMEDIATES = [0x403, 0x802];
 /** Addresses of samples, in the middle of a page so that there are branches that stay in it: below 2³² and above. */
 const LOW_ADDRESSES = [0x4000_0800n, 0x1234_5724n] as const;
 const HIGH_ADDRESSES = [0xffff_8000_0800_0800n, 0xaaab_1234_5724n] as const;
@@ -118,26 +121,31 @@ export class WordForms {
       return samples.push({ word, pc, ...other.shaped }) > 0;
     };
     const [here, there] = !isRelative ? [pc, pc] : high === 0 ? LOW_ADDRESSES : HIGH_ADDRESSES;
-    const candidates = likeWords(fields, freedom, word, isRelative), wanted = Math.min(candidates.length, 2);
-    const like = isRelative ? candidates.filter((like) => isLike(like, here)).slice(0, 2) : candidates;
-    if (like.length < wanted || !like.every((like) => isLike(like, there))) {
-      return { found: null, isRelative };
-    }
+    const like = likeWords(fields, freedom, word, isRelative, shaped.shape);
+    const areLike = like.every((like) => isLike(like, there)) &&
+      (!isRelative || isLike(like[0] as number, here));
+    if (!areLike) return { found: null, isRelative };
     const form = WordForm.of(samples, fields);
     return { found: form === undefined ? null : { form, shape: shaped.shape }, isRelative };
   }
 }
 
-/**
- * Words that differ in all that is free, two where the immediate is; where the address counts there are more, since only
- * some of them may have the same shape.
- */
-function likeWords(fields: WordFields, freedom: number, word: number, isRelative: boolean): number[] {
+/** Words that differ in all that is free, two where that is an immediate number. */
+function likeWords(
+  fields: WordFields,
+  freedom: number,
+  word: number,
+  isRelative: boolean,
+  { nodes }: Shape,
+): number[] {
   if (freedom === FREEDOM.none) return [word];
   const immediate = fields.immediateOf(word), top = 2 ** (fields.immediateWidth - 1);
   const other = fields.withRegisters(word, (index, number) => NUMBERS[1 - number % 2]?.[index] as number);
-  if (freedom === FREEDOM.registers || immediate === 0) return [other];
-  return (isRelative ? RELATIVE_IMMEDIATES : PLAIN_IMMEDIATES).map((like) => {
+  if (freedom === FREEDOM.registers) return [other];
+  if (immediate === 0) return [fields.withOtherBitmask(other)];
+  const isLocal = nodes.some(({ immediates: [kind] }) => kind === "local");
+  const likes = !isRelative ? PLAIN_IMMEDIATES : isLocal ? LOCAL_IMMEDIATES : FAR_IMMEDIATES;
+  return likes.map((like) => {
     const size = like & (top - 1);
     return fields.withImmediate(other, immediate < top ? size : 2 * top - size);
   });

@@ -16,20 +16,24 @@ export interface ShapedWord {
 }
 
 /** What a branch to a register makes BTYPE is known by its page; without FEAT_BTI there is none. */
-function branchTypesKnown(model: CpuModel, nodes: IrNode[], guarded: boolean): IrNode[] {
-  if (!hasFeature(model, "BTI")) return nodes.filter(({ op }) => op !== "writeBranchType");
-  return nodes.map((node) => {
-    const { op, immediates: [whenGuarded, otherwise] } = node;
-    if (op !== "writeBranchType") return node;
-    return { ...node, immediates: [(guarded ? whenGuarded : otherwise) as number] };
-  });
+function branchTypeKnown(model: CpuModel, node: IrNode, guarded: boolean): IrNode | undefined {
+  if (!hasFeature(model, "BTI")) return undefined;
+  const { immediates: [whenGuarded, otherwise] } = node;
+  return { ...node, immediates: [(guarded ? whenGuarded : otherwise) as number] };
 }
 
 /** A word's operations on a CPU, in a guarded page or not; undefined where it has none there. */
 function lowerAt(model: CpuModel, word: number, guarded: boolean): readonly IrNode[] | undefined {
-  const found = decode(word);
-  const lowered = found === undefined ? undefined : lowerOn(model, found);
-  return lowered && branchTypesKnown(model, lowered, guarded).map((node) => withoutTarget(model, node));
+  const found = decode(word), lowered = found === undefined ? undefined : lowerOn(model, found);
+  if (lowered === undefined) return undefined;
+  const nodes: IrNode[] = [];
+  for (const node of lowered) {
+    const kept = node.op === "writeBranchType"
+      ? branchTypeKnown(model, node, guarded)
+      : withoutTarget(model, node);
+    if (kept !== undefined) nodes.push(kept);
+  }
+  return nodes;
 }
 
 /** What a word is at an address on a CPU, in a guarded page or not: its operations, folded and taken apart. */
