@@ -103,6 +103,9 @@ function write(code: CodeWriter, compute: number, setter: Setter, condition: num
       code.i32Store();
     },
   });
+  // What was pending before must not be seen any more.
+  const before: Setter = { op: "flagsOfSub", width: 64 };
+  new Emitter(code, backendOf(code, flags, before)).instruction(setting(before));
   const emitter = new Emitter(code, backendOf(code, flags, setter));
   emitter.instruction(setting(setter));
   if (way === "after ways met" || way === "stored") flags.meet();
