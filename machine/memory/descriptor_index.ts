@@ -57,11 +57,13 @@ export class DescriptorIndex {
 
   /** An entry that comes from a descriptor at an offset from `first` up to `end`, or −1. */
   find(first: number, end: number): number {
-    if (end - first > 8) return this.#descriptor.findIndex((from) => from >= first && from < end);
-    let at = this.#first[first / 8 & LISTS - 1] as number;
-    for (; at !== 0; at = this.#next[at - 1] as number) {
-      const from = this.#descriptor[at - 1] as number;
-      if (from >= first && from < end) return at - 1;
+    if (end - first > LISTS) return this.#descriptor.findIndex((from) => from >= first && from < end);
+    for (let place = first - first % 8; place < end; place += 8) {
+      let at = this.#first[place / 8 & LISTS - 1] as number;
+      for (; at !== 0; at = this.#next[at - 1] as number) {
+        const from = this.#descriptor[at - 1] as number;
+        if (from >= first && from < end) return at - 1;
+      }
     }
     return -1;
   }

@@ -4,7 +4,7 @@ import { PAGE_SIZE, PAGE_WALKED_THROUGH, type PhysicalMemory } from "./physical.
 import type { TranslationControls, TranslationRegisters } from "./translation_controls.ts";
 
 /** Entries of each table; a power of two. */
-export const TLB_ENTRIES = 4096;
+export const TLB_ENTRIES = 16384;
 
 /** Sets of controls remembered for each exception level. */
 const REMEMBERED = 8;
