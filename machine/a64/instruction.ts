@@ -144,8 +144,10 @@ export class DecodeIndex {
   constructor(rows: readonly Instruction[]) {
     for (const row of rows) {
       const mask = row.pattern.mask >>> INDEX_SHIFT, value = row.pattern.value >>> INDEX_SHIFT;
-      for (let bucket = 0; bucket < INDEX_SIZE; bucket++) {
-        if ((bucket & mask) === value) this.#add(this.#buckets[bucket] as Instruction[], row);
+      const free = ~mask & INDEX_SIZE - 1;
+      // Every subset of the bits that the row leaves free.
+      for (let rest = free; rest >= 0; rest = rest === 0 ? -1 : rest - 1 & free) {
+        this.#add(this.#buckets[value | rest] as Instruction[], row);
       }
     }
   }

@@ -61,6 +61,9 @@ export class WordFields {
   readonly immediateWidth: number;
   readonly #immediates: readonly Field[];
   readonly #immediateMask: number;
+  /** Place of the only part of the immediate, if there is one. */
+  readonly #lowest: number;
+  readonly #mask: number;
   /** A bit of the immediate that is not its top one. */
   readonly #nonzero: number;
   /** What is kept of a word whose registers are free, and whose immediate is too; of that, the top bit. */
@@ -81,6 +84,8 @@ export class WordFields {
     this.#kept = ~registers.reduce((mask, field) => mask | place(field), 0);
     const first = this.#immediates[0], last = this.#immediates[this.#immediates.length - 1];
     const top = last === undefined ? 0 : 1 << (last.lowest + last.width - 1);
+    this.#lowest = first?.lowest ?? 0;
+    this.#mask = first?.mask ?? 0;
     this.#nonzero = first === undefined ? 0 : 1 << first.lowest;
     this.#hasBitmask = HAS_BITMASK.test(name);
     const replaced = this.#hasBitmask ? BITMASK_FIELD : this.#immediateMask;
@@ -122,6 +127,7 @@ export class WordFields {
 
   /** The immediate, unsigned. */
   immediateOf(word: number): number {
+    if (this.#immediates.length < 2) return word >>> this.#lowest & this.#mask;
     let immediate = 0, width = 0;
     for (const field of this.#immediates) {
       immediate |= (word >>> field.lowest & field.mask) << width;

@@ -65,9 +65,9 @@ export class WordForms {
     if (row === undefined) return undefined;
     let known = this.#rows.get(row);
     if (known === undefined) this.#rows.set(row, known = this.#newRow(row));
-    const isPlain = known.fields.immediateOf(word) === 0;
     for (let freedom = 0; freedom < FREEDOMS; freedom++) {
-      if (isPlain && freedom === FREEDOM.registers) continue;
+      // Tried already.
+      if (freedom === FREEDOM.registers && known.fields.immediateOf(word) === 0) continue;
       const found = this.#formOf(known, freedom, word, low, high);
       if (found === null) continue;
       if (found.form === undefined || found.form.fill(image, word, low, high)) return found.shape;
@@ -87,7 +87,7 @@ export class WordForms {
     const group = groups.get(key);
     if (group === null) return null;
     if (group !== undefined) {
-      const variant = variantOf(group, fields.immediateOf(word), low, high), found = group.forms[variant];
+      const variant = variantOf(group, fields, word, low, high), found = group.forms[variant];
       if (found !== undefined) return found;
       return group.forms[variant] = this.#learn(fields, freedom, word, low, high).found;
     }
@@ -97,7 +97,7 @@ export class WordForms {
     if (found === null && isRelative) groups.set(key, null);
     else {
       const made: Group = { isRelative, distance: found?.form?.distance, forms: [] };
-      made.forms[variantOf(made, fields.immediateOf(word), low, high)] = found;
+      made.forms[variantOf(made, fields, word, low, high)] = found;
       groups.set(key, made);
     }
     return found;
@@ -152,11 +152,19 @@ function likeWords(
 }
 
 /** Which of a group's forms is for an address: the branch stays in the page or not, the address is below 2³² or not. */
-function variantOf({ isRelative, distance }: Group, immediate: number, low: number, high: number): number {
+function variantOf(
+  { isRelative, distance }: Group,
+  fields: WordFields,
+  word: number,
+  low: number,
+  high: number,
+): number {
   if (!isRelative) return 0;
-  const place = distance === undefined ? -1 : (low & IN_PAGE) + distance.base + distance.step * immediate;
+  const isLow = high === 0 ? 1 : 0;
+  if (distance === undefined) return isLow;
+  const place = (low & IN_PAGE) + distance.base + distance.step * fields.immediateOf(word);
   const stays = place >= 0 && place <= IN_PAGE && (place & 3) === 0;
-  return (stays ? 2 : 0) + (high === 0 ? 1 : 0);
+  return (stays ? 2 : 0) + isLow;
 }
 
 function addressOf(low: number, high: number): bigint {
