@@ -89,43 +89,6 @@ export const emitReverseBytes: EmitForm = {
   emits: ({ width }) => width >= 8 && width <= 64,
 };
 
-/** A loop over the bits of the data: an xor with the polynomial wherever a one is shifted out. */
-export function emitCrc32(node: IrNode, e: Emitter): void {
-  const { code } = e, bits = int(node, 0), polynomial = node.immediates[1] as bigint;
-  const remainder = e.scratch("i64"), left = e.scratch("i32");
-  e.argument(0);
-  code.i64ExtendI32U();
-  e.argument(1);
-  if (e.width(1) !== 64) code.i64ExtendI32U();
-  code.i64Const((1n << BigInt(bits)) - 1n);
-  code.i64And();
-  code.i64Xor();
-  code.localSet(remainder);
-  code.i32Const(bits);
-  code.localSet(left);
-  const again = code.loop();
-  code.localGet(remainder);
-  code.i64Const(1);
-  code.i64ShrU();
-  code.i64Const(0);
-  code.localGet(remainder);
-  code.i64Const(1);
-  code.i64And();
-  code.i64Sub();
-  code.i64Const(polynomial);
-  code.i64And();
-  code.i64Xor();
-  code.localSet(remainder);
-  code.localGet(left);
-  code.i32Const(1);
-  code.i32Sub();
-  code.localTee(left);
-  code.brIf(again);
-  code.end();
-  code.localGet(remainder);
-  code.i32WrapI64();
-}
-
 /** Nothing to do within one type, since the upper bits are zero. */
 export function emitZeroExtend({ width }: IrNode, e: Emitter): void {
   const from = e.width(0);

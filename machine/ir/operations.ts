@@ -13,7 +13,6 @@ import {
 } from "./emit_arithmetic.ts";
 import {
   emitConcatenate,
-  emitCrc32,
   emitExtract,
   emitLeadingSigns,
   emitLeadingZeros,
@@ -22,6 +21,7 @@ import {
   emitSignExtend,
   emitZeroExtend,
 } from "./emit_bits.ts";
+import { emitCrc32 } from "./emit_crc.ts";
 import {
   emitCondition,
   emitEqual,
