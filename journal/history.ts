@@ -7,6 +7,7 @@ import {
   type MachineEvent,
   writeEvent,
   writeEventParts,
+  writeEventWords,
 } from "../machine/events.ts";
 import { ByteWriter } from "../machine/layout.ts";
 import { HASH_LENGTH, sha256 } from "./hash.ts";
@@ -41,6 +42,12 @@ export class History implements EventObserver {
   /** Adds one event, given in parts. */
   observeParts(kind: EventKind, instant: number, cpu: number, index: number, fields: AnyFields): void {
     writeEventParts(this.#writer, kind, instant, cpu, index, fields);
+    if (this.#writer.length >= BATCH) this.#flush();
+  }
+
+  /** Adds one event, given in words. */
+  observeWords(kind: EventKind, instant: number, cpu: number, index: number, words: Uint32Array): void {
+    writeEventWords(this.#writer, kind, instant, cpu, index, words);
     if (this.#writer.length >= BATCH) this.#flush();
   }
 

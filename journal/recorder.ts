@@ -96,6 +96,7 @@ export class Recorder {
       classes: STORED_CLASSES[this.manifest.depth],
       observe: (event) => rows.add(event.kind, event.instant, event.cpu, event.index, { ...event }),
       observeParts: (kind, instant, cpu, index, fields) => rows.add(kind, instant, cpu, index, fields),
+      observeWords: (kind, instant, cpu, index, words) => rows.addWords(kind, instant, cpu, index, words),
     };
   }
 

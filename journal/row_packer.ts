@@ -1,5 +1,11 @@
 /** Stored events on their way into a block: each is laid out as the codec would as soon as it happens. */
-import { type AnyFields, EVENT_KIND_NAMES, EVENT_KINDS, type EventKind } from "../machine/events.ts";
+import {
+  type AnyFields,
+  EVENT_KIND_NAMES,
+  EVENT_KINDS,
+  type EventKind,
+  numberForms,
+} from "../machine/events.ts";
 import { EncodedValue, encodeValue } from "./codec.ts";
 
 /** Fields of an event's row before those of its kind. */
@@ -113,11 +119,26 @@ class Packer {
     this.#length = at + 9;
   }
 
+  /** The same for a number in halves. */
+  halves(low: number, high: number): void {
+    const at = this.#length;
+    this.#bytes[at] = high < 0x8000_0000 ? 0xd3 : 0xcf;
+    this.#view.setUint32(at + 1, high);
+    this.#view.setUint32(at + 5, low);
+    this.#length = at + 9;
+  }
+
+  /** A few bytes that are encoded already; there is room for them. */
+  few(encoded: Uint8Array): void {
+    const bytes = this.#bytes, at = this.#length, { length } = encoded;
+    for (let index = 0; index < length; index++) bytes[at + index] = encoded[index] as number;
+    this.#length = at + length;
+  }
+
   #text(text: string): void {
     const known = this.#texts.get(text);
     if (known === undefined) return this.#newText(text);
-    this.#bytes.set(known, this.#length);
-    this.#length += known.length;
+    this.few(known);
   }
 
   #newText(text: string): void {
@@ -172,11 +193,28 @@ export class RowPacker {
     if (this.#count++ === 0) this.#firstInstant = instant;
     const rows = this.#rows, { start, names } = ROW_FORMS.get(kind) as RowForm;
     rows.makeRoom(ROW_ROOM);
-    rows.raw(start);
+    rows.few(start);
     rows.number(instant);
     rows.number(cpu);
     rows.number(index);
     for (let at = 0; at < names.length; at++) rows.value(fields[names[at] as string]);
+  }
+
+  /** As `add`, with fields in words (`EventObserver.observeWords`). */
+  addWords(kind: EventKind, instant: number, cpu: number, index: number, words: Uint32Array): void {
+    if (this.#count++ === 0) this.#firstInstant = instant;
+    const rows = this.#rows, { start } = ROW_FORMS.get(kind) as RowForm, forms = numberForms(kind);
+    rows.makeRoom(ROW_ROOM);
+    rows.few(start);
+    rows.number(instant);
+    rows.number(cpu);
+    rows.number(index);
+    for (let at = 0; at < forms.length; at++) {
+      const form = forms[at], low = words[at * 2] as number;
+      if (form === "u64") rows.halves(low, words[at * 2 + 1] as number);
+      else if (typeof form === "string") rows.number(low);
+      else rows.value((form as readonly string[])[low]);
+    }
   }
 
   /** The payload of a block with what was gathered (`StoredEvents`), good until the next call; starts over. */

@@ -5,9 +5,11 @@ import {
   bytes,
   type ByteWriter,
   type FieldKind,
+  type Fields,
   flag,
   lazySchema,
   listOf,
+  type NumberForm,
   oneOf,
   record,
   type Schema,
@@ -209,6 +211,72 @@ export function writeEventParts(
   LAYOUTS.get(name)?.write(writer, fields);
 }
 
+/** What the fields of a kind are, in table order, if each is one number. */
+function formsOf(name: EventKind): readonly NumberForm[] | undefined {
+  const forms = Object.values(EVENT_KINDS[name].fields as Fields).map(({ form }) => form);
+  return forms.includes(undefined) ? undefined : forms as NumberForm[];
+}
+
+const FORMS = new Map<string, readonly NumberForm[] | undefined>(
+  EVENT_KIND_NAMES.map((name) => [name, formsOf(name)]),
+);
+
+/** The same, for `emitWords` and `observeWords`; throws RangeError for a kind that has other fields. */
+export function numberForms(name: EventKind): readonly NumberForm[] {
+  const forms = FORMS.get(name);
+  if (forms === undefined) {
+    throw new RangeError(`Cannot have ${name} in words: not all its fields are numbers`);
+  }
+  return forms;
+}
+
+/** Bytes of each field of such a kind in its layout. */
+const WIDTHS: ReadonlyMap<string, Uint8Array> = new Map(
+  EVENT_KIND_NAMES.filter((name) => FORMS.get(name) !== undefined).map((name) => [
+    name,
+    Uint8Array.from(numberForms(name), (form) => typeof form === "string" ? Number(form.slice(1)) / 8 : 1),
+  ]),
+);
+
+/** As `writeEventParts`, with fields in words. */
+export function writeEventWords(
+  writer: ByteWriter,
+  name: EventKind,
+  instant: number,
+  cpu: number,
+  index: number,
+  words: Uint32Array,
+): void {
+  writer.u8(NUMBER_OF_KIND.get(name) as number);
+  writer.u53(instant);
+  writer.u8(cpu);
+  writer.u32(index);
+  const widths = WIDTHS.get(name) as Uint8Array;
+  for (let at = 0; at < widths.length; at++) {
+    const width = widths[at], low = words[at * 2] as number;
+    if (width === 1) writer.u8(low);
+    else if (width === 2) writer.u16(low);
+    else writer.u32(low);
+    if (width === 8) writer.u32(words[at * 2 + 1] as number);
+  }
+}
+
+/** Fields as values that stand in words. */
+function fieldsOfWords(name: EventKind, words: Uint32Array): AnyFields {
+  const forms = numberForms(name);
+  const valueOf = (form: NumberForm, low: number, high: number) => {
+    if (form === "u64") return BigInt(high) << 32n | BigInt(low);
+    return typeof form === "string" ? low : form[low];
+  };
+  const names = Object.keys(EVENT_KINDS[name].fields);
+  return Object.fromEntries(
+    forms.map((form, at) => [
+      names[at] as string,
+      valueOf(form, words[at * 2] as number, words[at * 2 + 1] as number),
+    ]),
+  );
+}
+
 /** Something that listens to the machine. */
 export interface EventObserver {
   /** Only events of these classes are delivered. */
@@ -217,6 +285,11 @@ export interface EventObserver {
   observe(event: MachineEvent): void;
   /** Called instead where it is there, for those who keep nothing of an event: then no object is made for it. */
   observeParts?(kind: EventKind, instant: number, cpu: number, index: number, fields: AnyFields): void;
+  /**
+   * Called instead for an event that comes in words: each field in two of 32 bits, the low half first. They are good
+   * during the call only.
+   */
+  observeWords?(kind: EventKind, instant: number, cpu: number, index: number, words: Uint32Array): void;
 }
 
 const layout = sectionLayout("events", 1, { nextIndex: u32 });
@@ -275,14 +348,37 @@ export class EventHub {
     this.#instant = this.clock.instant;
   }
 
-  /** Records that something happened, now, on `cpu`. */
-  emit<K extends EventKind>(name: K, cpu: number, fields: EventFields<K>): void {
-    const instant = this.clock.instant;
+  /** The number of an event that happens now. */
+  #number(): number {
+    const { instant } = this.clock;
     if (instant !== this.#instant) {
       this.#instant = instant;
       this.#index = 0;
     }
-    const index = this.#index++;
+    return this.#index++;
+  }
+
+  /** As `emit`, for events that are many: fields in words (see `EventObserver.observeWords`). */
+  emitWords(name: EventKind, cpu: number, words: Uint32Array): void {
+    const index = this.#number(), { instant } = this.clock;
+    const listeners = this.#listening[EVENT_KINDS[name].class];
+    if (listeners.length === 0) return;
+    this.delivering(true);
+    let fields: AnyFields | undefined;
+    for (const observer of listeners) {
+      if (observer.observeWords !== undefined) observer.observeWords(name, instant, cpu, index, words);
+      else {
+        fields ??= fieldsOfWords(name, words);
+        if (observer.observeParts !== undefined) observer.observeParts(name, instant, cpu, index, fields);
+        else observer.observe({ kind: name, instant, cpu, index, ...fields } as unknown as MachineEvent);
+      }
+    }
+    this.delivering(false);
+  }
+
+  /** Records that something happened, now, on `cpu`. */
+  emit<K extends EventKind>(name: K, cpu: number, fields: EventFields<K>): void {
+    const index = this.#number(), { instant } = this.clock;
     const listeners = this.#listening[EVENT_KINDS[name].class];
     if (listeners.length === 0) return;
     this.delivering(true);

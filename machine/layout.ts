@@ -27,8 +27,13 @@ export interface SchemaError {
   readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[];
 }
 
+/** What a field is whose value is one number of at most 64 bits: that, or the number of a name. */
+export type NumberForm = "u8" | "u16" | "u32" | "u64" | readonly string[];
+
 /** How one field is checked, written and read. */
 export interface FieldKind<T> {
+  /** What it is, where its value is one number. */
+  readonly form?: NumberForm;
   /** The zod schema of the field's value. */
   readonly schema: Schema<T>;
   /** Whether the field can hold the value: says what the schema says, sooner, but for keys too many. */
@@ -57,6 +62,7 @@ export function field<T>(makeSchema: () => Schema<T>, methods: Omit<FieldKind<T>
 function unsigned(bits: 8 | 16 | 32): FieldKind<number> {
   const name = `u${bits}` as const;
   return field(() => z.int().min(0).max(2 ** bits - 1), {
+    form: name,
     holds: (value) => isIntegerUpTo(value, 2 ** bits - 1),
     write: (writer, value) => writer[name](value),
     read: (reader) => reader[name](),
@@ -73,6 +79,7 @@ export const u16: FieldKind<number> = unsigned(16);
 export const u32: FieldKind<number> = unsigned(32);
 /** Unsigned 64 bits, as a bigint. */
 export const u64: FieldKind<bigint> = field(() => z.bigint().min(0n).max(U64_MAX), {
+  form: "u64",
   holds: (value) => typeof value === "bigint" && BigInt.asUintN(64, value) === value,
   write: (writer, value) => writer.u64(value),
   read: (reader) => reader.u64(),
@@ -142,6 +149,7 @@ export function text(max: number): FieldKind<string> {
 /** One of a fixed list of names, stored as its index (at most 256 names, order is part of the format). */
 export function oneOf<const N extends readonly string[]>(...names: N): FieldKind<N[number]> {
   return field(() => z.enum(names as unknown as [string, ...string[]]) as unknown as Schema<N[number]>, {
+    form: names,
     holds: (value) => names.includes(value),
     write: (writer, value) => writer.u8(names.indexOf(value)),
     read: (reader) => {

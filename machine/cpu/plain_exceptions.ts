@@ -1,4 +1,5 @@
 /** SVC of EL0 and ERET of EL1 where they only move registers: the same as take_exception.ts and exception_return.ts, quickly. */
+import { EVENT_KINDS, type EventFields, type EventKind } from "../events.ts";
 import { hasBit, HCR, hypervisorBit } from "./controls.ts";
 import type { Cpu } from "./cpu.ts";
 import type { ExceptionLevel } from "./exception.ts";
@@ -25,15 +26,28 @@ const ELR = half("ELR_EL1"), SPSR = half("SPSR_EL1"), ESR = half("ESR_EL1"), VBA
 const SP_EL0 = half("SP_EL0"), SP_EL1 = half("SP_EL1");
 const PC = SLOT_PC * 2, SP = SLOT_SP * 2, NZCV = SLOT_NZCV * 2, DAIF = SLOT_DAIF * 2;
 
+/** Where fields are in the words of an event. */
+function wordsOf<K extends EventKind>(kind: K): Readonly<Record<keyof EventFields<K>, number>> {
+  return Object.fromEntries(Object.keys(EVENT_KINDS[kind].fields).map((name, at) => [name, at * 2])) as never;
+}
+
+const TAKEN = wordsOf("exceptionTaken"), RETURNED = wordsOf("exceptionReturned");
+
 /** Such exceptions of one CPU. */
 export class PlainExceptions {
   /** The CPU's state in halves. */
   readonly #halves: Uint32Array<ArrayBuffer>;
 
+  /** Words of the events: what is not written again is 0, of a synchronous exception from EL0 to EL1, or a return from EL1. */
+  readonly #taken = new Uint32Array(2 * Object.keys(TAKEN).length);
+  readonly #returned = new Uint32Array(2 * Object.keys(RETURNED).length);
+
   /** Nothing happens yet. */
   constructor(private readonly cpu: Cpu) {
     const { memory } = cpu.surroundings.memory;
     const offset = cpu.index * CPU_STATE_SIZE;
+    this.#taken[TAKEN.to] = 1;
+    this.#returned[RETURNED.from] = 1;
     this.#halves = new Uint32Array(memory.buffer as ArrayBuffer, offset, CPU_STATE_SIZE / 4);
   }
 
@@ -70,18 +84,7 @@ export class PlainExceptions {
     h[DAIF] = 15;
     h[PC] = ((h[VBAR] as number) & VECTOR_BASE) + VECTOR;
     h[PC + 1] = h[VBAR + 1] as number;
-    const { system } = cpu.registers;
-    cpu.surroundings.events.emit("exceptionTaken", cpu.index, {
-      exception: "synchronous",
-      from: 0,
-      to: 1,
-      syndrome: system[INDEX.ESR_EL1] as bigint,
-      faultAddress: 0n,
-      faultIpa: 0n,
-      returnAddress: system[INDEX.ELR_EL1] as bigint,
-      savedState: system[INDEX.SPSR_EL1] as bigint,
-      vector: cpu.registers.pc,
-    });
+    this.#emitTaken();
     return true;
   }
 
@@ -103,13 +106,28 @@ export class PlainExceptions {
     h[PC + 1] = h[ELR + 1] as number;
     if (cpu.monitor.open) cpu.monitor.clear("exceptionReturn");
     cpu.signalEvent("event");
-    cpu.surroundings.events.emit("exceptionReturned", cpu.index, {
-      from: 1,
-      to: cpu.el,
-      address: cpu.registers.system[INDEX.ELR_EL1] as bigint,
-      state: BigInt(this.#state()),
-    });
+    this.#emitReturned();
     return true;
+  }
+
+  #emitTaken(): void {
+    const { cpu } = this, h = this.#halves, words = this.#taken;
+    words[TAKEN.syndrome] = h[ESR] as number;
+    words[TAKEN.returnAddress] = h[ELR] as number;
+    words[TAKEN.returnAddress + 1] = h[ELR + 1] as number;
+    words[TAKEN.savedState] = h[SPSR] as number;
+    words[TAKEN.vector] = h[PC] as number;
+    words[TAKEN.vector + 1] = h[PC + 1] as number;
+    cpu.surroundings.events.emitWords("exceptionTaken", cpu.index, words);
+  }
+
+  #emitReturned(): void {
+    const { cpu } = this, h = this.#halves, words = this.#returned;
+    words[RETURNED.to] = cpu.el;
+    words[RETURNED.address] = h[PC] as number;
+    words[RETURNED.address + 1] = h[PC + 1] as number;
+    words[RETURNED.state] = this.#state();
+    cpu.surroundings.events.emitWords("exceptionReturned", cpu.index, words);
   }
 
   /** Bits 31–0 of the PC. */
