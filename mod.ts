@@ -82,6 +82,7 @@ export {
   ByteReader,
   ByteWriter,
   type FieldKind,
+  type NumberForm,
   type Schema,
   type SchemaError,
   type ValueOf,
