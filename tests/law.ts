@@ -18,6 +18,7 @@ import { type Disturbance, DISTURBANCES, DisturbedMachine } from "./law/disturbe
 import { drive, type Driven, type DrivePlan, type Ending, randomPlan, Watch } from "./law/drive.ts";
 import { type RandomGuest, randomGuest } from "./law/program.ts";
 import { Choices } from "./law/random.ts";
+import { EagerEngine } from "./machine/engine/eager.ts";
 
 /** What two runs are compared by. */
 interface Outcome {
@@ -37,6 +38,9 @@ interface Trial {
 }
 
 const newMachine = ({ guest }: Trial): Machine => new Machine(guest.configuration, guest.images);
+/** The same, but its code is compiled early. */
+const newEagerMachine = (trial: Trial): Machine =>
+  Object.assign(newMachine(trial), { engine: new EagerEngine() });
 
 function outcomeOf(machine: Machine, ending: Ending, watch: Watch): Outcome {
   const root = machine.stateRoot();
@@ -87,7 +91,8 @@ function difference(expected: Outcome, actual: Outcome): string | undefined {
 function disturbed(trial: Trial, salt: number, kinds: readonly Disturbance[]): Outcome {
   const choices = new Choices(trial.seed ^ salt);
   const piece = choices.of([1, 7, 50, 400]);
-  const driven = new DisturbedMachine(() => newMachine(trial), choices, kinds, piece, trial.plan.steps);
+  const build = salt % 2 === 0 ? newEagerMachine : newMachine;
+  const driven = new DisturbedMachine(() => build(trial), choices, kinds, piece, trial.plan.steps);
   const ending = drive(driven, trial.plan);
   return outcomeOf(driven.machine, ending, driven.watch);
 }

@@ -7,6 +7,7 @@ import {
   type InputEvent,
 } from "../../machine/events.ts";
 import { dropTranslations } from "../../machine/cpu/write_watcher.ts";
+import { CompiledEngine } from "../../machine/engine/compiled.ts";
 import type { Engine } from "../../machine/engine/engine.ts";
 import { ENGINES, type Machine, type Snapshot, type Stop } from "../../machine/machine.ts";
 import { type Driven, Watch } from "./drive.ts";
@@ -124,8 +125,7 @@ export class DisturbedMachine implements Driven {
         if (this.#isDue()) this.#return(kind);
         break;
       case "forget":
-        dropTranslations(this.machine.board.cpus);
-        (this.machine as { engine: Engine }).engine = (ENGINES[this.machine.engine.name] as () => Engine)();
+        this.#forget();
         break;
       case "observe":
         this.#observe();
@@ -137,6 +137,14 @@ export class DisturbedMachine implements Driven {
         this.#check();
         break;
     }
+  }
+
+  /** Translations and code; an engine that compiles keeps its place, beside which there is no room for another's. */
+  #forget(): void {
+    const { board, engine } = this.machine;
+    dropTranslations(board.cpus);
+    if (engine instanceof CompiledEngine) board.memory.codeObserver?.dropped();
+    else Object.assign(this.machine, { engine: (ENGINES[engine.name] as () => Engine)() });
   }
 
   #isDue(): boolean {
