@@ -50,6 +50,21 @@ export class ByteWriter {
     this.#view.setUint32(at, value % 0x1_0000_0000, true);
     this.#view.setUint32(at + 4, Math.floor(value / 0x1_0000_0000), true);
   }
+  /** Writes numbers of 1, 2, 4 or 8 bytes each; `words` has each in two of 32 bits, the low half first. */
+  numbers(widths: Uint8Array, words: Uint32Array): void {
+    let at = this.#length;
+    if (at + 8 * widths.length > this.#bytes.length) this.#grow(at + 8 * widths.length);
+    const view = this.#view;
+    for (let index = 0; index < widths.length; index++) {
+      const width = widths[index] as number, low = words[index * 2] as number;
+      if (width === 1) view.setUint8(at, low);
+      else if (width === 2) view.setUint16(at, low, true);
+      else view.setUint32(at, low, true);
+      if (width === 8) view.setUint32(at + 4, words[index * 2 + 1] as number, true);
+      at += width;
+    }
+    this.#length = at;
+  }
   /** Writes bytes as they are, without a length. */
   raw(bytes: Uint8Array): void {
     const at = this.#length, end = this.#length = at + bytes.length;

@@ -251,14 +251,7 @@ export function writeEventWords(
   writer.u53(instant);
   writer.u8(cpu);
   writer.u32(index);
-  const widths = WIDTHS.get(name) as Uint8Array;
-  for (let at = 0; at < widths.length; at++) {
-    const width = widths[at], low = words[at * 2] as number;
-    if (width === 1) writer.u8(low);
-    else if (width === 2) writer.u16(low);
-    else writer.u32(low);
-    if (width === 8) writer.u32(words[at * 2 + 1] as number);
-  }
+  writer.numbers(WIDTHS.get(name) as Uint8Array, words);
 }
 
 /** Fields as values that stand in words. */
