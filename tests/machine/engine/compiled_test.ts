@@ -60,3 +60,33 @@ Deno.test("CompiledEngine forgets a branch's BTYPE after the instruction that fo
   const { slots } = assertAgree(BRANCH_TYPE, 900_000, { more: { cpuModel: "max" } });
   assert(slots[7]! > 1000n);
 });
+
+/** Stores across the top of 3 GiB of RAM, where offsets are above 2^31, alone, in pairs and near each other. */
+const HIGH_MEMORY = `
+        mov     x0, #0xffff0000
+        mov     x1, #0
+again:  and     x2, x1, #0xfff8
+        add     x4, x0, x2
+        stp     x1, x7, [x4]
+        strh    w1, [x4, #18]
+        ldp     x3, x5, [x4]
+        ldrh    w6, [x4, #18]
+        sturh   w3, [x4, #-6]
+        ldur    x8, [x4, #-8]
+        add     x10, x10, #1
+        add     x7, x7, x3
+        add     x7, x7, x5, lsl #1
+        add     x7, x7, x6
+        eor     x7, x7, x8
+        ands    x9, x7, #0xff
+        csel    x1, x1, x7, ne
+        add     x1, x1, #24
+        b       again
+`;
+
+Deno.test("CompiledEngine finds memory above 2^31 as the reference does, on 1 CPU and on 8", () => {
+  for (const cpus of [1, 8]) {
+    const { slots } = assertAgree(HIGH_MEMORY, 40_000, { more: { memoryMiB: 3072, cpus }, piece: 20_000 });
+    assert(slots[10]! > 1000n, `${slots[10]} rounds: the guest faulted`);
+  }
+});
