@@ -14,12 +14,10 @@ const LARGEST_SPAN = 256;
 export interface Group {
   /** `read` or `write`. */
   readonly kind: "read" | "write";
-  /** Bytes from the value that all addresses are of to the group's start, which is aligned if its accesses are. */
+  /** Bytes from the value that all addresses are of to the group's start. */
   lowest: number;
   /** Bytes from there to the end of the highest. */
   span: number;
-  /** The largest access; the group's start has to be a multiple of it. */
-  size: number;
 }
 
 /** An access of a group: its distance from the group's start is `offset` − `group.lowest`. */
@@ -133,23 +131,15 @@ export function findGroups(
 }
 
 function alone({ kind, distance, size }: Found): Group {
-  return { kind, lowest: distance, span: size, size };
+  return { kind, lowest: distance, span: size };
 }
 
-/**
- * Takes an access into a group if that does not make it too wide. All accesses must be aligned where the largest is: one
- * that may not be stays outside.
- */
+/** Takes an access into a group if that does not make it too wide. */
 function extend(group: Group, { distance, size }: Found): boolean {
-  const largest = Math.max(group.size, size), smallest = Math.min(group.size, size);
-  if (((distance - group.lowest) & (smallest - 1)) !== 0) return false;
-  // Multiples of the largest size are counted from the largest access; the group's own start is one already.
-  const aligned = size > group.size ? distance : group.lowest;
-  const low = Math.min(group.lowest, distance), lowest = low - ((low - aligned) & (largest - 1));
+  const lowest = Math.min(group.lowest, distance);
   const end = Math.max(group.lowest + group.span, distance + size);
   if (end - lowest > LARGEST_SPAN) return false;
   group.lowest = lowest;
   group.span = end - lowest;
-  group.size = largest;
   return true;
 }

@@ -46,6 +46,21 @@ export class RegionMemory {
     this.#exclusive = new ExclusiveCode(code, layout, REGION_LOCAL.tlb);
   }
 
+  /**
+   * Pushes the page of the last of so many bytes at an address (a local). Neighbouring pages have different entries, so
+   * the entry of the first byte's page has this one only if they are one page.
+   */
+  #pageOfLast(address: number, size: number): void {
+    const { code } = this;
+    code.localGet(address);
+    if (size > 1) {
+      code.i64Const(size - 1);
+      code.i64Add();
+    }
+    code.i64Const(-4096);
+    code.i64And();
+  }
+
   /** Pushes the address of the front table's entry for the address in a local. */
   #entry(address: number): void {
     const { code } = this;
@@ -85,9 +100,12 @@ export class RegionMemory {
     this.#entry(address);
     code.localTee(host);
     code.i64Load(isRead ? FRONT.readTag : FRONT.writeTag);
-    code.localGet(address);
-    code.i64Const(size - 4096 - 1); // the page, and the bits that are clear in an aligned address
-    code.i64And();
+    if (mayMisalign) this.#pageOfLast(address, size);
+    else {
+      code.localGet(address);
+      code.i64Const(size - 4096 - 1); // the page, and the bits that are clear in an aligned address
+      code.i64And();
+    }
     code.i64Ne();
     code.if();
     code.localGet(address);
@@ -123,20 +141,9 @@ export class RegionMemory {
     this.#entry(start);
     code.localTee(entry);
     code.i64Load(isRead ? FRONT.readTag : FRONT.writeTag);
-    code.localGet(start);
-    code.i64Const(group.size - 4096 - 1);
-    code.i64And();
+    this.#pageOfLast(start, group.span);
     code.i64Ne();
     code.brIf(unknown);
-    if (group.span > group.size) {
-      code.localGet(start);
-      code.i32WrapI64();
-      code.i32Const(0xfff);
-      code.i32And();
-      code.i32Const(4096 - group.span);
-      code.i32GtU();
-      code.brIf(unknown);
-    }
     code.localGet(entry);
     code.i32Load(isRead ? FRONT.readAddend : FRONT.writeAddend);
     code.localGet(start);
@@ -286,6 +293,14 @@ export function defineFind(code: CodeWriter, layout: CodeLayout, kind: "read" | 
   const entry = code.takeLocal("i32"), host = code.takeLocal("i32");
   const none = code.block();
   tlb.findPlain(kind, { address: FIND.address, size: FIND.size, tlb: FIND.tlb, entry, host }, none);
+  // Where misaligned accesses may fault, the page stays out of the front table, where nobody looks for that.
+  tlb.entryMarks(entry, kind);
+  code.i32Const(MARK_ALIGNED);
+  code.i32And();
+  code.if();
+  code.localGet(host);
+  code.return();
+  code.end();
   code.localGet(FIND.address);
   code.i64Const(ENTRY_SHIFT);
   code.i64ShrU();

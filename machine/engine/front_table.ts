@@ -1,6 +1,6 @@
 /**
  * Front tables: small copies of a CPU's translations for one pair of contexts at a time, so that compiled code finds a
- * page by its address alone. A write is found there only while plain writes to its page need no one's attention.
+ * page by its address alone, whatever its alignment. A write is found there only while plain writes to its page need no one's attention.
  */
 import type { PhysicalMemory } from "../memory/physical.ts";
 import type { Tlb } from "../memory/tlb.ts";
