@@ -39,6 +39,8 @@ export interface Block {
 export interface Loop {
   readonly first: number;
   readonly last: number;
+  /** The blocks within that are entered from outside, by a branch or a return, beside the first. */
+  readonly entries: readonly number[];
 }
 
 /** What is known of a page. */
@@ -54,6 +56,8 @@ export interface PagePlan {
 
 /** Instructions of a block at most: what is executed past the last look at the budget is executed slowly at its end. */
 const LONGEST_BLOCK = 48;
+/** Blocks within a loop that may be entered from outside: each is asked for in every round. */
+const MOST_ENTRIES = 2;
 /** Steps between two looks at the budget, at most. */
 const LONGEST_PATH = 96;
 
@@ -100,7 +104,7 @@ export function targetsOf(block: Block, page: readonly (PageInstruction | undefi
 }
 
 /**
- * Innermost loops none of whose inner blocks is entered from outside: not by a branch, nor by a return. Loops around
+ * Innermost loops of whose inner blocks few are entered from outside, by a branch or a return. Loops around
  * them are entered at any block, or who comes back after a slow access would have to wait for their next round.
  */
 function findLoops(
@@ -115,25 +119,30 @@ function findLoops(
   const loops: Loop[] = [];
   for (const [first, last] of [...spans].sort(([a, b], [c, d]) => (b - a) - (d - c) || a - c)) {
     const overlaps = loops.some((loop) => first <= loop.last && loop.first <= last);
-    if (!overlaps && isClosed(first, last, blocks, targets, entered)) loops.push({ first, last });
+    const entries = overlaps ? undefined : entriesOf(first, last, blocks, targets, entered);
+    if (entries !== undefined) loops.push({ first, last, entries });
   }
   return loops.sort((a, b) => a.first - b.first);
 }
 
-function isClosed(
+/** Where a loop is entered beside its first block; undefined where it is no loop, or entered at too many. */
+function entriesOf(
   first: number,
   last: number,
   blocks: readonly Block[],
   targets: readonly (readonly number[])[],
   entered: readonly boolean[],
-): boolean {
+): number[] | undefined {
+  const entries = new Set<number>();
   for (let inner = first + 1; inner <= last; inner++) {
-    const isContiguous = (blocks[inner - 1] as Block).end === (blocks[inner] as Block).first;
-    if (entered[inner] || !isContiguous) return false;
+    if ((blocks[inner - 1] as Block).end !== (blocks[inner] as Block).first) return undefined;
+    if (entered[inner]) entries.add(inner);
   }
-  return targets.every((list, from) =>
-    (from >= first && from <= last) || list.every((to) => to <= first || to > last)
-  );
+  targets.forEach((list, from) => {
+    if (from >= first && from <= last) return;
+    for (const to of list) if (to > first && to <= last) entries.add(to);
+  });
+  return entries.size > MOST_ENTRIES ? undefined : [...entries].sort((a, b) => a - b);
 }
 
 /** Finds what execution may do within a page; instructions that are undefined belong to the caller. */

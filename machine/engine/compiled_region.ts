@@ -41,7 +41,13 @@ interface Unit {
 
 /** First words of the blocks that may be entered from anywhere, by their number in the `br_table` less one. */
 export function entryWords({ blocks, loops }: PagePlan): number[] {
-  return unitsOf(0, blocks.length - 1, loops).map(({ first }) => (blocks[first] as Block).first);
+  return unitsOf(0, blocks.length - 1, loops)
+    .flatMap((unit) => entriesOf(unit)).map((index) => (blocks[index] as Block).first);
+}
+
+/** Blocks that a unit may be entered at. */
+function entriesOf({ first, loop }: Unit): number[] {
+  return [first, ...loop?.entries ?? []];
 }
 
 function unitsOf(first: number, last: number, loops: readonly Loop[]): Unit[] {
@@ -61,6 +67,8 @@ export class RegionWriter implements RegionCode {
   readonly #emitter: Emitter;
   readonly #labels = new Map<number, Label>();
   readonly #loopLabels = new Map<number, Label>();
+  /** Labels of loops that lie ahead, by the blocks that they may be entered at beside the first. */
+  readonly #outside = new Map<number, { readonly label: Label; readonly first: number }>();
   #dispatch: Label = 0;
   #stop: Label = 0;
   #leave: Label = 0;
@@ -114,19 +122,31 @@ export class RegionWriter implements RegionCode {
     this.#backend.flags.settle();
   }
 
-  /** Writes units, whose labels are blocks around those before them. */
-  #level(units: readonly Unit[], isTop: boolean): void {
+  /** Writes units, whose labels are blocks around those before them; some may be where a loop is entered. */
+  #level(units: readonly Unit[], isTop: boolean, entries: readonly number[] = []): void {
     const { code } = this;
     for (let index = units.length - 1; index >= (isTop ? 0 : 1); index--) {
-      this.#labels.set((units[index] as Unit).first, code.block());
+      const unit = units[index] as Unit, label = code.block();
+      this.#labels.set(unit.first, label);
+      for (const entry of unit.loop?.entries ?? []) this.#outside.set(entry, { label, first: unit.first });
     }
     if (isTop) this.#enter(units);
+    for (const entry of entries) {
+      code.localGet(REGION_LOCAL.word);
+      code.i32Const(this.#firstWord(entry));
+      code.i32Eq();
+      code.brIf(this.#labels.get(entry) as Label);
+    }
     for (const { first, last, loop } of units) {
+      // Whoever runs into a loop from above has not said where.
+      const isRunInto = loop !== undefined && loop.entries.length > 0;
+      if (isRunInto) this.#goOnAt(first);
       if (this.#labels.delete(first)) code.end();
+      for (const entry of loop?.entries ?? []) this.#outside.delete(entry);
       if (loop === undefined) this.#block(first);
       else {
         this.#loopLabels.set(first, code.loop());
-        this.#level(unitsOf(first, last, []), false);
+        this.#level(unitsOf(first, last, []), false, loop.entries);
         this.#loopLabels.delete(first);
         code.end();
       }
@@ -152,7 +172,8 @@ export class RegionWriter implements RegionCode {
     code.localGet(REGION_LOCAL.side);
     code.i32Add();
     code.i32Load16U(SIDE.entry);
-    code.brTable([this.#stop, ...units.map(({ first }) => this.#labels.get(first) as Label)], this.#stop);
+    const labels = units.flatMap((unit) => entriesOf(unit).map(() => this.#labels.get(unit.first) as Label));
+    code.brTable([this.#stop, ...labels], this.#stop);
   }
 
   #block(index: number): void {
@@ -221,10 +242,22 @@ export class RegionWriter implements RegionCode {
     const { code } = this, index = this.page.plan.blockAt.get(word);
     if (index === undefined) return this.#goTo(word);
     const label = index > this.#index ? this.#labels.get(index) : this.#loopLabels.get(index);
-    if (label !== undefined) return code.br(label);
-    code.i32Const(word);
-    code.localSet(REGION_LOCAL.word);
-    code.br(this.#dispatch);
+    const outside = index > this.#index ? this.#outside.get(index) : undefined;
+    const isEntered = this.page.plan.loops.some(({ first, entries }) =>
+      first === index && entries.length > 0
+    );
+    if (label === undefined || isEntered) this.#goOnAt(index);
+    code.br(outside?.label ?? label ?? this.#dispatch);
+  }
+
+  /** Says at which block a loop, or the region, is entered. */
+  #goOnAt(index: number): void {
+    this.code.i32Const(this.#firstWord(index));
+    this.code.localSet(REGION_LOCAL.word);
+  }
+
+  #firstWord(index: number): number {
+    return (this.page.plan.blocks[index] as Block).first;
   }
 
   /** Stays in the region where the address in `target` is in the page, unless it has to be looked at where it leads. */
