@@ -51,10 +51,13 @@ function checkPartition(page: Page, { blocks, blockAt, loops }: PagePlan): void 
     if (instruction?.flow !== "local" || page[instruction.target] === undefined) return;
     assert(blockAt.has(instruction.target), `no block begins at the target ${instruction.target}`);
   });
-  loops.forEach(({ first, last }, index) => {
+  loops.forEach(({ first, last, entries }, index) => {
     assert(first <= last && first > (loops[index - 1]?.last ?? -1), "loops overlap");
+    assert(entries.every((entry) => entry > first && entry <= last), "a loop is entered outside of it");
     for (let inner = first + 1; inner <= last; inner++) {
+      if (entries.includes(inner)) continue;
       const { first: word } = blocks[inner] as Block;
+      assert(page[word - 1]?.links !== true, `a call returns into the loop at ${word}`);
       page.forEach((instruction, from) => {
         if (instruction?.flow !== "local" || instruction.target !== word) return;
         const isInside = from >= (blocks[first] as Block).first && from < (blocks[last] as Block).end;
