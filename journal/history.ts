@@ -2,6 +2,7 @@
 import { createHash, type Hash } from "node:crypto";
 import {
   type AnyFields,
+  type DeviceAccess,
   type EventKind,
   type EventObserver,
   type MachineEvent,
@@ -9,8 +10,19 @@ import {
   writeEventParts,
   writeEventWords,
 } from "../machine/events.ts";
-import { ByteWriter } from "../machine/layout.ts";
+import { ByteWriter, Phrase } from "../machine/layout.ts";
+import { AccessForms } from "./access_forms.ts";
 import { HASH_LENGTH, sha256 } from "./hash.ts";
+
+/** Where the instant's halves, the index and the value's lower half are in an access's bytes, the last from the end. */
+const INSTANT_LOW = 1, INSTANT_HIGH = 5, INDEX = 10, VALUE_FROM_END = 8;
+
+/** The canonical bytes of an access to a device, with zeros for instant, index and value. */
+function canonicalForm({ kind, cpu, device, address, size }: DeviceAccess): Phrase {
+  const writer = new ByteWriter();
+  writeEventParts(writer, kind, 0, cpu, 0, { device, address, size, value: 0n });
+  return new Phrase(writer.view());
+}
 
 /** Bytes gathered before they are hashed. */
 const BATCH = 1 << 16;
@@ -20,6 +32,7 @@ export class History implements EventObserver {
   /** The classes of event that enter the history root. */
   readonly classes = ["input", "trap", "device"] as const;
   #writer = new ByteWriter();
+  readonly #forms = new AccessForms(canonicalForm);
   #hash: Hash = createHash("sha256");
   #root: Uint8Array;
 
@@ -49,6 +62,16 @@ export class History implements EventObserver {
   observeWords(kind: EventKind, instant: number, cpu: number, index: number, words: Uint32Array): void {
     writeEventWords(this.#writer, kind, instant, cpu, index, words);
     if (this.#writer.length >= BATCH) this.#flush();
+  }
+
+  /** Adds an access to a device. */
+  observeAccess(access: DeviceAccess, instant: number, index: number, value: number): void {
+    const writer = this.#writer, at = writer.phrase(this.#forms.of(access)), end = writer.length;
+    writer.putU32(at + INSTANT_LOW, instant);
+    if (instant > 0xffff_ffff) writer.putU32(at + INSTANT_HIGH, Math.floor(instant / 0x1_0000_0000));
+    writer.putU32(at + INDEX, index);
+    writer.putU32(end - VALUE_FROM_END, value);
+    if (end >= BATCH) this.#flush();
   }
 
   #flush(): void {

@@ -97,6 +97,7 @@ export class Recorder {
       observe: (event) => rows.add(event.kind, event.instant, event.cpu, event.index, { ...event }),
       observeParts: (kind, instant, cpu, index, fields) => rows.add(kind, instant, cpu, index, fields),
       observeWords: (kind, instant, cpu, index, words) => rows.addWords(kind, instant, cpu, index, words),
+      observeAccess: (access, instant, index, value) => rows.addAccess(access, instant, index, value),
     };
   }
 

@@ -2,6 +2,7 @@
 import type { MachineImages } from "../machine/compose.ts";
 import type {
   AnyFields,
+  DeviceAccess,
   EventKind,
   EventObserver,
   Input,
@@ -84,6 +85,11 @@ class StoredEventCheck implements EventObserver {
       first,
     );
     this.machine.requestStop();
+  }
+
+  observeAccess(access: DeviceAccess, instant: number, index: number, value: number): void {
+    const { kind, cpu, device, address, size } = access;
+    this.observeParts(kind, instant, cpu, index, { device, address, size, value: BigInt(value) });
   }
 }
 

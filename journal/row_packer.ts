@@ -1,11 +1,14 @@
 /** Stored events on their way into a block: each is laid out as the codec would as soon as it happens. */
 import {
   type AnyFields,
+  type DeviceAccess,
   EVENT_KIND_NAMES,
   EVENT_KINDS,
   type EventKind,
   numberForms,
 } from "../machine/events.ts";
+import { Phrase } from "../machine/layout.ts";
+import { AccessForms } from "./access_forms.ts";
 import { EncodedValue, encodeValue } from "./codec.ts";
 
 /** Fields of an event's row before those of its kind. */
@@ -70,6 +73,12 @@ class Packer {
     this.makeRoom(bytes.length);
     this.#bytes.set(bytes, this.#length);
     this.#length += bytes.length;
+  }
+
+  /** Few bytes that are encoded already, in room made for them and 3 more. */
+  phrase(phrase: Phrase): void {
+    phrase.put(this.#view, this.#length);
+    this.#length += phrase.length;
   }
 
   /** Any value. */
@@ -166,10 +175,24 @@ const ROW_FORMS: ReadonlyMap<EventKind, RowForm> = new Map<EventKind, RowForm>(
   }),
 );
 
+/** What an access's row has before its instant, its CPU, and what it has after its index and before its value. */
+interface AccessForm {
+  readonly start: Phrase;
+  readonly cpu: number;
+  readonly middle: Phrase;
+}
+
+function accessForm({ kind, cpu, device, address, size }: DeviceAccess): AccessForm {
+  const { start } = ROW_FORMS.get(kind) as RowForm, middle = new Packer();
+  for (const value of [device, address, size]) middle.value(value);
+  return { start: new Phrase(start), cpu, middle: new Phrase(middle.view()) };
+}
+
 /** Gathers the rows of a block of events. */
 export class RowPacker {
   readonly #rows = new Packer();
   readonly #block = new Packer();
+  readonly #forms = new AccessForms(accessForm);
   #count = 0;
   #firstInstant = 0;
 
@@ -215,6 +238,19 @@ export class RowPacker {
       else if (typeof form === "string") rows.number(low);
       else rows.value((form as readonly string[])[low]);
     }
+  }
+
+  /** The same for an access to a device. */
+  addAccess(access: DeviceAccess, instant: number, index: number, value: number): void {
+    if (this.#count++ === 0) this.#firstInstant = instant;
+    const rows = this.#rows, { start, cpu, middle } = this.#forms.of(access);
+    rows.makeRoom(ROW_ROOM);
+    rows.phrase(start);
+    rows.number(instant);
+    rows.number(cpu);
+    rows.number(index);
+    rows.phrase(middle);
+    rows.halves(value, 0);
   }
 
   /** The payload of a block with what was gathered (`StoredEvents`), good until the next call; starts over. */

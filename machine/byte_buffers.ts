@@ -1,5 +1,29 @@
 /** Little-endian fields written to, and read from, bytes. */
 
+/** A few bytes that are written again and again, by words: copying so few takes longer than writing numbers. */
+export class Phrase {
+  /** Little-endian, the last filled up with zeros. */
+  readonly words: Int32Array;
+  /** How many bytes there are. */
+  readonly length: number;
+
+  /** Keeps a copy of the bytes. */
+  constructor(bytes: Uint8Array) {
+    const view = new DataView(new ArrayBuffer(Math.ceil(bytes.length / 4) * 4));
+    new Uint8Array(view.buffer).set(bytes);
+    this.words = Int32Array.from({ length: view.byteLength / 4 }, (_, at) => view.getInt32(at * 4, true));
+    this.length = bytes.length;
+  }
+
+  /** Puts the bytes at an offset; up to 3 bytes after them become zero. */
+  put(view: DataView, at: number): void {
+    const { words } = this;
+    for (let index = 0; index < words.length; index++) {
+      view.setInt32(at + index * 4, words[index] as number, true);
+    }
+  }
+}
+
 /** Appends fixed-size little-endian fields to a growing buffer. */
 export class ByteWriter {
   #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(256);
@@ -70,6 +94,18 @@ export class ByteWriter {
     const at = this.#length, end = this.#length = at + bytes.length;
     if (end > this.#bytes.length) this.#grow(end);
     this.#bytes.set(bytes, at);
+  }
+  /** Writes bytes that are known; their offset, for `putU32`. */
+  phrase(phrase: Phrase): number {
+    const at = this.#length, room = at + phrase.words.length * 4;
+    if (room > this.#bytes.length) this.#grow(room);
+    phrase.put(this.#view, at);
+    this.#length = at + phrase.length;
+    return at;
+  }
+  /** Replaces four bytes that were written since the last `clear`. */
+  putU32(at: number, value: number): void {
+    this.#view.setUint32(at, value, true);
   }
   /** The bytes written since the last `clear`; a view that the next write may replace. */
   view(): Uint8Array<ArrayBuffer> {

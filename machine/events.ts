@@ -283,6 +283,22 @@ export interface EventObserver {
    * during the call only.
    */
   observeWords?(kind: EventKind, instant: number, cpu: number, index: number, words: Uint32Array): void;
+  /** Called instead, if it is there for all who take accesses, for one of a CPU: they come by the million. */
+  observeAccess?(access: DeviceAccess, instant: number, index: number, value: number): void;
+}
+
+/** What accesses to a register have in common; equal ones are mostly the same object. */
+export interface DeviceAccess {
+  /** Which way. */
+  readonly kind: KindsOfClass<"device">;
+  /** The CPU that accesses. */
+  readonly cpu: number;
+  /** Name of the device. */
+  readonly device: string;
+  /** Physical address. */
+  readonly address: number;
+  /** Bytes: 1, 2 or 4. */
+  readonly size: number;
 }
 
 const layout = sectionLayout("events", 1, { nextIndex: u32 });
@@ -298,6 +314,9 @@ export class EventHub {
 
   /** True when an observer takes details; quick paths then leave what would be an event to the slow ones. */
   wantsDetails = false;
+
+  /** All who take accesses to devices take them as numbers, and need not see the machine as it is meanwhile. */
+  takesNumbers = true;
 
   /** Called before and after an event is made and delivered; for whoever measures. */
   delivering: (begins: boolean) => void = () => {};
@@ -323,6 +342,7 @@ export class EventHub {
     }
     this.wantsSteps = this.#listening.step.length > 0;
     this.wantsDetails = this.#listening.detail.length > 0;
+    this.takesNumbers = this.#listening.device.every(({ observeAccess }) => observeAccess !== undefined);
   }
 
   /** The number the next event of this instant will get. */
@@ -365,6 +385,21 @@ export class EventHub {
         if (observer.observeParts !== undefined) observer.observeParts(name, instant, cpu, index, fields);
         else observer.observe({ kind: name, instant, cpu, index, ...fields } as unknown as MachineEvent);
       }
+    }
+    this.delivering(false);
+  }
+
+  /** Records an access to a device that happens now. */
+  emitAccess(access: DeviceAccess, value: number): void {
+    if (!this.takesNumbers) {
+      const { kind, cpu, device, address, size } = access;
+      return this.emit(kind, cpu, { device, address, size, value: BigInt(value) });
+    }
+    const index = this.#number(), { instant } = this.clock, listeners = this.#listening.device;
+    if (listeners.length === 0) return;
+    this.delivering(true);
+    for (let at = 0; at < listeners.length; at++) {
+      (listeners[at] as EventObserver).observeAccess?.(access, instant, index, value);
     }
     this.delivering(false);
   }

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { ByteReader, ByteWriter } from "./byte_buffers.ts";
 
-export { ByteReader, ByteWriter } from "./byte_buffers.ts";
+export { ByteReader, ByteWriter, Phrase } from "./byte_buffers.ts";
 
 /** A zod schema, as those see it who only check values with it. */
 export interface Schema<T> {

@@ -186,6 +186,18 @@ function elsewhereEntry({ tlb }: Cpu, high: number, low: number, context: number
   return kind === "execute" ? -1 : tlb.elsewhere.find(high, low, contextElsewhere(context, kind));
 }
 
+/**
+ * The physical address of an aligned access of the present level in a page of which it is known that memory does not
+ * answer there; −1 where that is not known.
+ */
+export function addressElsewhere(cpu: Cpu, high: number, low: number, kind: AccessKind): number {
+  const { tlb, surroundings: { strict } } = cpu;
+  if (cpu.armed !== undefined || strict !== undefined) return -1;
+  const context = tlb.contexts[cpu.el << 1 | high >>> 23 & 1] as number;
+  const known = context === 0 ? -1 : elsewhereEntry(cpu, high, low, context, kind);
+  return known < 0 ? -1 : (tlb.elsewhere.physicalPage[known] as number) + (low & (PAGE_SIZE - 1));
+}
+
 /** The translation of an access where strict models have a say. */
 function translateAccess(
   cpu: Cpu,

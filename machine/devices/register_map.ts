@@ -46,11 +46,32 @@ export type HeldName<R extends readonly RegisterRow<never>[]> = R[number] extend
 /** The values that registers hold, unsigned, by architectural name. */
 export type HeldValues<N extends string> = Record<N, number>;
 
+/** A register at its offset. */
+interface Word<D> {
+  readonly name: string;
+  readonly direction: Direction;
+  /** Bits of its width. */
+  readonly mask: number;
+  readonly read: Behaviour<D>["read"];
+  readonly write: Behaviour<D>["write"];
+  readonly written: Behaviour<D>["written"];
+  readonly index: number;
+  /** The last access, since the next is mostly equal. */
+  access: RegisterAccess | undefined;
+}
+
+/** An access to a register; never changed, so whoever gets it may keep it. */
+function accessOf<D>(word: Word<D>, lanes: number, { cpu, secure }: AccessContext): RegisterAccess {
+  const last = word.access;
+  if (last !== undefined && last.lanes === lanes && last.cpu === cpu && last.secure === secure) return last;
+  return word.access = { cpu, secure, index: word.index, lanes };
+}
+
 /** A device's registers: the table, what follows from it, and access by offset. */
 export class RegisterMap<D, N extends string> {
   /** Section fields of the values held, in table order. */
   readonly fields: Readonly<Record<N, FieldKind<number>>>;
-  readonly #words: { row: RegisterRow<D>; index: number }[] = [];
+  readonly #words: Word<D>[] = [];
   readonly #held: RegisterRow<D>[];
 
   /** Takes the table; throws RangeError when registers overlap. */
@@ -64,11 +85,13 @@ export class RegisterMap<D, N extends string> {
   }
 
   #place(row: RegisterRow<D>): void {
-    const [offset, name, , , , , count = 1] = row;
+    const [offset, name, direction, bits, , behaviour = {}, count = 1] = row;
+    const { read, write, written } = behaviour, mask = maskOf(bits);
     for (let index = 0; index < count; index++) {
       const at = (offset >>> 2) + index;
       if (this.#words[at] !== undefined) throw new RangeError(`Cannot place ${name}: its offset is taken`);
-      this.#words[at] = { row, index };
+      const access = undefined;
+      this.#words[at] = { name, direction, mask, read, write, written, index, access };
     }
   }
 
@@ -86,11 +109,9 @@ export class RegisterMap<D, N extends string> {
   read(device: D, held: HeldValues<N>, offset: number, size: number, context: AccessContext): number {
     const word = this.#words[offset >>> 2];
     if (word === undefined) return 0;
-    const { row: [, name, direction, , , behaviour], index } = word;
-    if (direction === "WO") return 0;
-    const lanes = lanesOf(offset, size);
-    const { cpu, secure } = context;
-    const value = behaviour?.read ? behaviour.read(device, { cpu, secure, index, lanes }) : held[name as N];
+    if (word.direction === "WO") return 0;
+    const lanes = lanesOf(offset, size), { read } = word;
+    const value = read === undefined ? held[word.name as N] : read(device, accessOf(word, lanes, context));
     return ((value & lanes) >>> shiftOf(offset)) >>> 0;
   }
 
@@ -105,15 +126,13 @@ export class RegisterMap<D, N extends string> {
   ): void {
     const word = this.#words[offset >>> 2];
     if (word === undefined) return;
-    const { row: [, name, direction, bits, , behaviour], index } = word;
-    if (direction === "RO") return;
-    const lanes = lanesOf(offset, size) & maskOf(bits);
+    if (word.direction === "RO") return;
+    const lanes = lanesOf(offset, size) & word.mask;
     const written = ((value << shiftOf(offset)) & lanes) >>> 0;
-    const { cpu, secure } = context;
-    if (behaviour?.write) return behaviour.write(device, written, { cpu, secure, index, lanes: lanes >>> 0 });
-    const previous = held[name as N];
-    held[name as N] = ((previous & ~lanes) | written) >>> 0;
-    behaviour?.written?.(device, previous);
+    if (word.write !== undefined) return word.write(device, written, accessOf(word, lanes >>> 0, context));
+    const name = word.name as N, previous = held[name];
+    held[name] = ((previous & ~lanes) | written) >>> 0;
+    word.written?.(device, previous);
   }
 }
 

@@ -6,7 +6,8 @@ import { isZeroBlockTrapped } from "../cpu/system_instructions.ts";
 import { PlainExceptions } from "../cpu/plain_exceptions.ts";
 import { CPU_STATE_SIZE, SLOT_PC } from "../cpu/registers.ts";
 import type { PhysicalAddress } from "../address.ts";
-import { copyBytes, pageEntry } from "../cpu/place.ts";
+import { KnownRegisters, readRegister, writeRegister } from "../cpu/device_access.ts";
+import { addressElsewhere, copyBytes, pageEntry } from "../cpu/place.ts";
 import { accessControls } from "../cpu/translation_regime.ts";
 import { PAGE_DIRTY, type PhysicalMemory } from "../memory/physical.ts";
 import { type CodePage, CodePages, HANDLER, PAGE_WORDS, RECORD_SIZE } from "./code_pages.ts";
@@ -104,6 +105,8 @@ class GeneratedCode {
   readonly #exceptions: readonly PlainExceptions[];
   /** They are plain until the burst ends; undefined while nobody has asked. */
   #arePlain: boolean | undefined;
+  /** Devices' registers by CPU. */
+  readonly #registers: readonly KnownRegisters[];
   /** That of the TLB when code was entered. */
   #generation = 0;
 
@@ -120,6 +123,7 @@ class GeneratedCode {
     this.#level = new LevelWords(this.#words);
     this.#exceptions = cpus.map((cpu) => new PlainExceptions(cpu));
     this.#fronts = compiles ? cpus.map(({ tlb }) => new FrontTables(memory, tlb, this.#marked)) : [];
+    this.#registers = cpus.map((cpu) => new KnownRegisters(cpu));
     this.#pages = new CodePages(memory, policy.heat);
     const layout = this.#layout(compiles);
     const { model } = (cpus[0] as Cpu).features, memoryPages = memory.memory.buffer.byteLength / 65536;
@@ -138,8 +142,8 @@ class GeneratedCode {
     }
     const imports = {
       // Addresses come as signed numbers.
-      access: (record: number, left: number, address: bigint, descriptor: number) =>
-        this.#access(record >>> 0, left, address, descriptor),
+      access: (record: number, left: number, low: number, high: number, descriptor: number) =>
+        this.#access(record >>> 0, left, low, high >>> 0, descriptor),
       evaluate: (record: number, left: number) => this.#evaluate(record >>> 0, left),
     };
     this.#handlers = new Handlers(memory, layout, imports, this.#regions?.table, words);
@@ -372,13 +376,15 @@ class GeneratedCode {
   }
 
   /** A record's access that is not plain. */
-  #access(record: number, left: number, address: bigint, descriptor: number): number {
+  #access(record: number, left: number, low: number, high: number, descriptor: number): number {
     const cpu = this.#cpu, { clock } = cpu.surroundings;
     const rest = this.#get(SHARED.rest);
     clock.instant = this.#sliceEnd - left - rest - 1;
-    if (!this.#accessPage(address, descriptor)) {
+    if (!this.#accessRegister(low, high, descriptor) && !this.#accessPage(low, high, descriptor)) {
       cpu.slots[SLOT_PC] = this.#pages.addressOf(record);
-      this.#accessAnything(BigInt.asUintN(64, address), descriptor);
+      HALVES[0] = low;
+      HALVES[1] = high;
+      this.#accessAnything(WIDE[0] as bigint, descriptor);
       if (cpu.pending !== undefined) {
         this.#branchTypeAt(left + rest + 1);
         return ANSWER.faulted;
@@ -390,12 +396,30 @@ class GeneratedCode {
     return ANSWER.stop;
   }
 
+  /** Reads or writes a device's register if that is all there is to it; false, and nothing has happened, if it is not. */
+  #accessRegister(low: number, high: number, descriptor: number): boolean {
+    const cpu = this.#cpu, kind = plainAccess(descriptor), size = descriptor >>> 8;
+    if (kind === undefined || size > 4 || (low & (size - 1)) !== 0) return false;
+    if (!cpu.surroundings.events.takesNumbers) return false;
+    const address = addressElsewhere(cpu, high, low, kind);
+    if (address < 0) return false;
+    const registers = this.#registers[cpu.index] as KnownRegisters;
+    const register = registers.find(kind === "read" ? "deviceRead" : "deviceWritten", address, size);
+    if (register === undefined) return false;
+    if (kind === "read") {
+      this.#put(SHARED.value, readRegister(cpu, register));
+      this.#put(SHARED.value + 4, 0);
+    } else {
+      const mask = size === 4 ? -1 : (1 << size * 8) - 1;
+      writeRegister(cpu, register, (this.#get(SHARED.value) & mask) >>> 0);
+    }
+    return true;
+  }
+
   /** Loads or stores if that is one of bytes in one page of memory; false, and nothing has happened, if it is not. */
-  #accessPage(address: bigint, descriptor: number): boolean {
+  #accessPage(low: number, high: number, descriptor: number): boolean {
     const cpu = this.#cpu, { memory } = this, shared = this.#shared + SHARED.value;
     const kind = plainAccess(descriptor), size = descriptor >>> 8;
-    WIDE[0] = address;
-    const low = HALVES[0] as number, high = HALVES[1] as number;
     if (kind === undefined || (low & (size - 1)) !== 0) return false;
     const entry = pageEntry(cpu, high, low, kind);
     if (entry < 0) return false;

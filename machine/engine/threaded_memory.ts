@@ -47,6 +47,11 @@ export class MemoryCode {
     code.localGet(LOCAL.record);
     code.localGet(LOCAL.left);
     code.localGet(address);
+    code.i32WrapI64();
+    code.localGet(address);
+    code.i64Const(32n);
+    code.i64ShrU();
+    code.i32WrapI64();
     code.i32Const(slowDescriptor(kind, size, access));
     code.call(this.functions.access);
     code.localTee(answer);

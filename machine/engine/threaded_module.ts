@@ -17,8 +17,8 @@ import { TlbCode } from "./threaded_tlb.ts";
 
 /** What a module imports beside the memory `env.memory`. */
 export interface ThreadedImports {
-  /** A slow access of the record's instruction; an `ANSWER`. */
-  access(record: number, left: number, address: bigint, descriptor: number): number;
+  /** A slow access of the record's instruction at an address in two halves; an `ANSWER`. */
+  access(record: number, left: number, low: number, high: number, descriptor: number): number;
   /** Executes the record's instruction; the record to go on with, or 0 to come back. */
   evaluate(record: number, left: number): number;
 }
@@ -42,7 +42,7 @@ export function generateModule(
   const access = module.importFunction(
     "env",
     "access",
-    module.type(["i32", "i32", "i64", "i32"], ["i32"]),
+    module.type(["i32", "i32", "i32", "i32", "i32"], ["i32"]),
   );
   const evaluate = module.importFunction("env", "evaluate", module.type(["i32", "i32"], ["i32"]));
   if (layout.regions !== undefined) module.importTable("env", "regions", 1);

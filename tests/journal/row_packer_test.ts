@@ -3,6 +3,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import type { MachineEvent } from "../../machine/events.ts";
 import { encodeValue } from "../../journal/codec.ts";
 import { rowOfEvent } from "../../journal/event_rows.ts";
+import { History } from "../../journal/history.ts";
 import { RowPacker } from "../../journal/row_packer.ts";
 
 /** Values at the edges of MessagePack's formats. */
@@ -76,4 +77,34 @@ Deno.test("RowPacker tells what is gathered and refuses what a journal cannot ho
   rows.add("cpuStopped", 9, 1, 0, {});
   assertEquals([rows.count, rows.firstInstant], [2, 7]);
   assertThrows(() => rows.add("deviceRead", 9, 1, 1, { device: "x", address: 1, size: 1 }), TypeError);
+});
+
+Deno.test("RowPacker.addAccess gives the row that add gives", () => {
+  const whole = new RowPacker(), quick = new RowPacker();
+  for (const kind of ["deviceRead", "deviceWritten"] as const) {
+    for (const [index, instant] of NUMBERS.entries()) {
+      const address = instant, size = 1 << index % 3, device = `device${index}`, cpu = index % 8;
+      const value = (NUMBERS[NUMBERS.length - 3 - index % 11] ?? 0) >>> 0;
+      const access = { kind, cpu, device, address, size };
+      for (const number of [index, 0x1234]) {
+        whole.add(kind, instant, cpu, number, { device, address, size, value: BigInt(value) });
+        quick.addAccess(access, instant, number, value);
+      }
+    }
+  }
+  assertEquals(quick.firstInstant, whole.firstInstant);
+  assertEquals(quick.take(5).bytes, whole.take(5).bytes);
+});
+
+Deno.test("History.observeAccess digests what observeParts does", () => {
+  const whole = new History(), quick = new History(), root = new Uint8Array(32);
+  for (const instant of NUMBERS) {
+    const access = { kind: "deviceRead", cpu: 3, device: "uart0", address: 0x9000018, size: 4 } as const;
+    for (const [index, value] of [0, 0x90, 0xffff_ffff].entries()) {
+      const { kind, cpu, ...fields } = access;
+      whole.observeParts(kind, instant, cpu, index, { ...fields, value: BigInt(value) });
+      quick.observeAccess(access, instant, index, value);
+    }
+  }
+  assertEquals(quick.close(root), whole.close(root));
 });

@@ -45,6 +45,29 @@ Deno.test("EventHub numbers events the same whoever listens", () => {
   assertEquals(gather(["device"]), all.filter(({ kind }) => kind === "deviceRead"));
 });
 
+Deno.test("EventHub.emitAccess gives numbers where all take them, and the same event where one does not", () => {
+  const hub = new EventHub(new Clock()), seen: unknown[] = [];
+  const access = { kind: "deviceRead", cpu: 1, device: "uart", address: 0x9000018, size: 4 } as const;
+  hub.add({
+    classes: ["device"],
+    observe: (event) => seen.push(event),
+    observeAccess: (given, instant, index, value) => {
+      assert(given === access);
+      seen.push({ instant, index, value });
+    },
+  });
+  assert(hub.takesNumbers);
+  hub.emitAccess(access, 0xffff_ffff);
+  const other = { classes: ["device"] as const, observe: (event: MachineEvent) => seen.push(event) };
+  hub.add(other);
+  assert(!hub.takesNumbers);
+  hub.emitAccess(access, 0xffff_ffff);
+  hub.remove(other);
+  assert(hub.takesNumbers);
+  const event = { ...access, instant: 0, index: 1, value: 0xffff_ffffn };
+  assertEquals(seen, [{ instant: 0, index: 0, value: 0xffff_ffff }, event, event]);
+});
+
 Deno.test("EventHub.wantsSteps follows observers of steps", () => {
   const hub = new EventHub(new Clock());
   const observer = { classes: ["step"] as const, observe: () => {} };
