@@ -66,7 +66,8 @@ export class History implements EventObserver {
 
   /** Adds an access to a device. */
   observeAccess(access: DeviceAccess, instant: number, index: number, value: number): void {
-    const writer = this.#writer, at = writer.phrase(this.#forms.of(access)), end = writer.length;
+    const writer = this.#writer, { words, length } = this.#forms.of(access);
+    const at = writer.words(words, length), end = at + length;
     writer.putU32(at + INSTANT_LOW, instant);
     if (instant > 0xffff_ffff) writer.putU32(at + INSTANT_HIGH, Math.floor(instant / 0x1_0000_0000));
     writer.putU32(at + INDEX, index);

@@ -17,10 +17,13 @@ export class Phrase {
 
   /** Puts the bytes at an offset; up to 3 bytes after them become zero. */
   put(view: DataView, at: number): void {
-    const { words } = this;
-    for (let index = 0; index < words.length; index++) {
-      view.setInt32(at + index * 4, words[index] as number, true);
-    }
+    putWords(view, at, this.words);
+  }
+}
+
+function putWords(view: DataView, at: number, words: Int32Array): void {
+  for (let index = 0; index < words.length; index++) {
+    view.setInt32(at + index * 4, words[index] as number, true);
   }
 }
 
@@ -95,12 +98,12 @@ export class ByteWriter {
     if (end > this.#bytes.length) this.#grow(end);
     this.#bytes.set(bytes, at);
   }
-  /** Writes bytes that are known; their offset, for `putU32`. */
-  phrase(phrase: Phrase): number {
-    const at = this.#length, room = at + phrase.words.length * 4;
+  /** Writes `length` bytes that stand in words (`Phrase`); their offset, for `putU32`. */
+  words(words: Int32Array, length: number): number {
+    const at = this.#length, room = at + words.length * 4;
     if (room > this.#bytes.length) this.#grow(room);
-    phrase.put(this.#view, at);
-    this.#length = at + phrase.length;
+    putWords(this.#view, at, words);
+    this.#length = at + length;
     return at;
   }
   /** Replaces four bytes that were written since the last `clear`. */
