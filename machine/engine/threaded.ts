@@ -377,10 +377,11 @@ class GeneratedCode {
 
   /** A record's access that is not plain. */
   #access(record: number, left: number, low: number, high: number, descriptor: number): number {
-    const cpu = this.#cpu, { clock } = cpu.surroundings;
-    const rest = this.#get(SHARED.rest);
+    const cpu = this.#cpu, { tlb, surroundings: { clock } } = cpu;
+    const rest = this.#get(SHARED.rest), { translations } = tlb, { count } = this.#marked;
     clock.instant = this.#sliceEnd - left - rest - 1;
-    if (!this.#accessRegister(low, high, descriptor) && !this.#accessPage(low, high, descriptor)) {
+    const isRegister = this.#accessRegister(low, high, descriptor);
+    if (!isRegister && !this.#accessPage(low, high, descriptor)) {
       cpu.slots[SLOT_PC] = this.#pages.addressOf(record);
       HALVES[0] = low;
       HALVES[1] = high;
@@ -390,7 +391,9 @@ class GeneratedCode {
         return ANSWER.faulted;
       }
     }
-    this.#putContexts();
+    // A device may write to memory, but not to the registers that contexts come from.
+    const areTablesGood = isRegister && tlb.translations === translations && this.#marked.count === count;
+    if (!areTablesGood) this.#putContexts();
     if (!cpu.attention && !clock.changed && !this.#mustLookAgain()) return ANSWER.done;
     this.#put(SHARED.rest, rest + left);
     return ANSWER.stop;
