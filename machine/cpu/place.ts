@@ -12,6 +12,7 @@ import {
 } from "../memory/translation.ts";
 import { isPageWatched } from "./breakpoints.ts";
 import type { Cpu } from "./cpu.ts";
+import type { ExceptionLevel } from "./exception.ts";
 import { readDevice, writeDevice } from "./device_access.ts";
 import {
   bytesOf,
@@ -135,14 +136,21 @@ function plainRequests(kind: AccessKind): readonly TranslationRequest[] {
 }
 
 /**
- * The entry of a page for aligned accesses of the present level, entered if it has to be; −1 where there is more to
- * such an access than bytes in memory: a fault, a device, watchpoints, strict models, big-endian data.
+ * The entry of a page for aligned accesses that have the privilege of a level, entered if it has to be; −1 where there
+ * is more to such an access than bytes in memory: a fault, a device, watchpoints, strict models, big-endian data.
  */
-export function pageEntry(cpu: Cpu, high: number, low: number, kind: AccessKind): number {
+export function pageEntry(
+  cpu: Cpu,
+  high: number,
+  low: number,
+  kind: AccessKind,
+  level: ExceptionLevel = cpu.el,
+): number {
   const { tlb, surroundings: { memory, strict } } = cpu, table = tlb[kind];
-  const context = tlb.contexts[cpu.el << 1 | high >>> 23 & 1] as number;
-  const controls = tlb.levels[cpu.el];
-  if (context === 0 || controls === undefined || cpu.armed !== undefined || strict !== undefined) return -1;
+  const context = tlb.contexts[level << 1 | high >>> 23 & 1] as number;
+  const controls = tlb.levels[level];
+  if (context === 0 || tlb.contexts[cpu.el << 1] === 0 || controls === undefined) return -1;
+  if (cpu.armed !== undefined || strict !== undefined) return -1;
   const known = table.find(high, low, context);
   if (known >= 0) return known;
   if (elsewhereEntry(cpu, high, low, context, kind) >= 0) return -1;

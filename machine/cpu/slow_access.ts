@@ -11,10 +11,10 @@ import { currentOpcode, fetchWord, locate, low32, type Place, readPlace, writePl
 import { accessControls, isInHost } from "./translation_regime.ts";
 
 /**
- * Controls of an access: unless PSTATE.UAO is 1, LDTR and STTR at EL1 and at EL2 of a host have EL0's privilege but
+ * The level whose controls are those of an access: unless PSTATE.UAO is 1, LDTR and STTR at EL1 and at EL2 of a host have EL0's privilege but
  * their own level's byte order and alignment checks.
  */
-function levelOf(cpu: Cpu, access: Access): ExceptionLevel {
+export function accessLevel(cpu: Cpu, access: Access): ExceptionLevel {
   if (access !== "unprivileged" || cpu.uao) return cpu.el;
   return cpu.el === 1 || (cpu.el === 2 && isInHost(cpu)) ? 0 : cpu.el;
 }
@@ -79,7 +79,7 @@ function locateAll(
 ): [first: Place, second?: Place] | undefined {
   const aligned = (low32(address) & (elementSize(size, access) - 1)) === 0;
   if (refusesAlignment(cpu, address, aligned, access, kind === "write")) return undefined;
-  const controls = accessControls(cpu, levelOf(cpu, access));
+  const controls = accessControls(cpu, accessLevel(cpu, access));
   const first = locate(cpu, controls, address, kind, aligned);
   if (first.faulted) {
     raiseData(cpu, first, address, kind === "write");
@@ -114,7 +114,7 @@ function locateUpdate(cpu: Cpu, address: bigint, size: number): [Place] | undefi
 /** A watchpoint matches an access whose places are known: it comes after all faults of translation (Arm ARM D1.12.4). */
 function isWatched(cpu: Cpu, address: bigint, size: number, access: Access, write: boolean): boolean {
   return cpu.armed !== undefined &&
-    checkWatchpoints(cpu, { address, size, write, level: levelOf(cpu, access) });
+    checkWatchpoints(cpu, { address, size, write, level: accessLevel(cpu, access) });
 }
 
 /** Reads through every check; see `load` in memory_access.ts. */

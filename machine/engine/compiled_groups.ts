@@ -94,7 +94,8 @@ function accessesOf(
       const offset = operands.registers[node.immediates[0] as number] as number;
       written.push([offset, values.sumOf(nodes, node.args[0] as number, operands)]);
     }
-    if (!isQuickAccess(node) || node.immediates[1] === "ordered") return;
+    const access = node.immediates[1];
+    if (!isQuickAccess(node) || access === "ordered" || access === "unprivileged") return;
     const sum = values.sumOf(nodes, node.args[0] as number, operands);
     const size = node.immediates[0] as number, kind = node.op === "load" ? "read" : "write";
     if (sum !== undefined) found.push({ ...sum, kind, size, key: memberKey(word, index) });

@@ -65,6 +65,8 @@ export interface RegionFunctions {
   /** Offset in memory of a read or write that the front table does not have, or 0: address, size, front, TLB. */
   readonly read: number;
   readonly write: number;
+  /** The same for LDTR and STTR, which have a front table of their own. */
+  readonly unprivileged: { readonly read: number; readonly write: number };
   /** The same for a store-exclusive, whose page is marked, and for DC ZVA, whose memory is not Device memory. */
   readonly exclusive: number;
   readonly zero: number;

@@ -7,7 +7,7 @@ import type { Group, Member } from "./compiled_groups.ts";
 import { REGION_LOCAL, type RegionFunctions } from "./compiled_layout.ts";
 import { FRONT, FRONT_ENTRIES, FRONT_ENTRY_SIZE } from "./front_table.ts";
 import { ExclusiveCode } from "./exclusive_code.ts";
-import { type CodeLayout, SHARED } from "./threaded_layout.ts";
+import { type CodeLayout, type Privilege, SHARED } from "./threaded_layout.ts";
 import { loadWidth, storeWidth, ZERO_BLOCK, zeroBytes } from "./threaded_memory.ts";
 import { MARK_ALIGNED } from "../memory/tlb.ts";
 import { TlbCode } from "./threaded_tlb.ts";
@@ -19,6 +19,7 @@ const ENTRY_MASK = (FRONT_ENTRIES - 1) * FRONT_ENTRY_SIZE;
 /** Accesses that the quick paths are for, and whether they may be misaligned there. */
 const QUICK: Readonly<Record<string, boolean>> = {
   normal: true,
+  unprivileged: true,
   ordered: false,
   lanes8: true,
   lanes16: true,
@@ -61,8 +62,15 @@ export class RegionMemory {
     code.i64And();
   }
 
+  #front(privilege: Privilege): void {
+    const { code, layout: { shared } } = this;
+    if (privilege === "normal") return code.localGet(REGION_LOCAL.front);
+    code.i32Const(0);
+    code.i32Load(shared + SHARED.unprivilegedFront);
+  }
+
   /** Pushes the address of the front table's entry for the address in a local. */
-  #entry(address: number): void {
+  #entry(address: number, privilege: Privilege): void {
     const { code } = this;
     code.localGet(address);
     code.i64Const(ENTRY_SHIFT);
@@ -70,7 +78,7 @@ export class RegionMemory {
     code.i32WrapI64();
     code.i32Const(ENTRY_MASK);
     code.i32And();
-    code.localGet(REGION_LOCAL.front);
+    this.#front(privilege);
     code.i32Add();
   }
 
@@ -80,12 +88,14 @@ export class RegionMemory {
     size: number,
     mayMisalign: boolean,
     host: number,
+    privilege: Privilege = "normal",
   ): void {
-    const { code } = this;
+    const { code, functions } = this;
     code.i32Const(mayMisalign ? size : -size);
-    code.localGet(REGION_LOCAL.front);
+    this.#front(privilege);
     code.localGet(REGION_LOCAL.tlb);
-    code.call(this.functions[kind]);
+    const isOther = privilege === "unprivileged" && (kind === "read" || kind === "write");
+    code.call(isOther ? functions.unprivileged[kind] : functions[kind]);
     code.localTee(host);
     code.i32Eqz();
     code.if();
@@ -94,10 +104,11 @@ export class RegionMemory {
   }
 
   /** Leaves the offset in memory of the access in a local, which it returns, or stops. */
-  #find(kind: "read" | "write", address: number, size: number, mayMisalign: boolean): number {
+  #find(kind: "read" | "write", address: number, size: number, access: string): number {
     const { code } = this, isRead = kind === "read";
+    const privilege = access === "unprivileged" ? access : "normal", mayMisalign = QUICK[access] === true;
     const host = code.takeLocal("i32");
-    this.#entry(address);
+    this.#entry(address, privilege);
     code.localTee(host);
     code.i64Load(isRead ? FRONT.readTag : FRONT.writeTag);
     if (mayMisalign) this.#pageOfLast(address, size);
@@ -109,7 +120,7 @@ export class RegionMemory {
     code.i64Ne();
     code.if();
     code.localGet(address);
-    this.#call(kind, size, mayMisalign, host);
+    this.#call(kind, size, mayMisalign, host, privilege);
     code.else();
     code.localGet(host);
     code.i32Load(isRead ? FRONT.readAddend : FRONT.writeAddend);
@@ -138,7 +149,7 @@ export class RegionMemory {
     code.i32Const(0);
     code.localSet(host);
     const unknown = code.block();
-    this.#entry(start);
+    this.#entry(start, "normal");
     code.localTee(entry);
     code.i64Load(isRead ? FRONT.readTag : FRONT.writeTag);
     this.#pageOfLast(start, group.span);
@@ -195,7 +206,7 @@ export class RegionMemory {
     const { code } = this, address = code.takeLocal("i64");
     e.argument(0);
     code.localSet(address);
-    const host = this.#find("read", address, size as number, QUICK[access as string] === true);
+    const host = this.#find("read", address, size as number, access as string);
     code.localGet(host);
     loadWidth(code, width);
     code.releaseLocal(host);
@@ -217,7 +228,7 @@ export class RegionMemory {
     code.localSet(address);
     e.argument(1);
     code.localSet(value);
-    const host = this.#find("write", address, size as number, QUICK[access as string] === true);
+    const host = this.#find("write", address, size as number, access as string);
     code.localGet(host);
     code.localGet(value);
     storeWidth(code, width);
@@ -231,7 +242,7 @@ export class RegionMemory {
     code.localSet(address);
     this.#exclusive.isWatched();
     this.#stopIf();
-    const host = this.#find("read", address, size as number, false);
+    const host = this.#find("read", address, size as number, "ordered");
     this.#exclusive.open(host, size as number);
     code.localGet(host);
     loadWidth(code, width);
@@ -288,8 +299,13 @@ const FIND = { address: 0, size: 1, front: 2, tlb: 3 } as const;
  * Writes the function that finds what the front table does not have: an access of `size` bytes, or, when negative, of
  * as many that must be aligned.
  */
-export function defineFind(code: CodeWriter, layout: CodeLayout, kind: "read" | "write"): void {
-  const tlb = new TlbCode(code, layout), isRead = kind === "read";
+export function defineFind(
+  code: CodeWriter,
+  layout: CodeLayout,
+  kind: "read" | "write",
+  privilege: Privilege,
+): void {
+  const tlb = new TlbCode(code, layout, privilege), isRead = kind === "read";
   const entry = code.takeLocal("i32"), host = code.takeLocal("i32");
   const none = code.block();
   tlb.findPlain(kind, { address: FIND.address, size: FIND.size, tlb: FIND.tlb, entry, host }, none);

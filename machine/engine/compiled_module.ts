@@ -18,12 +18,15 @@ export function generateRegions(
   const functions: RegionFunctions = {
     read: module.declare(find),
     write: module.declare(find),
+    unprivileged: { read: module.declare(find), write: module.declare(find) },
     exclusive: module.declare(find),
     zero: module.declare(find),
     flags: module.declare(module.type(["i32", "i64", "i64"], ["i32"])),
   };
-  defineFind(module.define(functions.read), layout, "read");
-  defineFind(module.define(functions.write), layout, "write");
+  for (const kind of ["read", "write"] as const) {
+    defineFind(module.define(functions[kind]), layout, kind, "normal");
+    defineFind(module.define(functions.unprivileged[kind]), layout, kind, "unprivileged");
+  }
   defineFindOther(module.define(functions.exclusive), layout, "exclusive");
   defineFindOther(module.define(functions.zero), layout, "zero");
   defineFlags(module.define(functions.flags));

@@ -49,8 +49,8 @@ export class FrontTables {
     }));
   }
 
-  /** Offset of the table for a pair of contexts, without what is not so any more. */
-  select(lower: number, upper: number): number {
+  /** Offset of the table for a pair of contexts, without what is not so any more; the one at `kept` stays what it is. */
+  select(lower: number, upper: number, kept = -1): number {
     const tables = this.#tables, { translations } = this.tlb, { count: marks } = this.marked;
     for (let index = 0; index < TABLES; index++) {
       const table = tables[index] as Table;
@@ -58,6 +58,7 @@ export class FrontTables {
       if (table.translations !== translations || table.marks !== marks) this.#clear(table, lower, upper);
       return table.offset;
     }
+    if ((tables[this.#next] as Table).offset === kept) this.#next = (this.#next + 1) % TABLES;
     const table = tables[this.#next] as Table;
     this.#next = (this.#next + 1) % TABLES;
     this.#clear(table, lower, upper);

@@ -8,6 +8,7 @@ import { CPU_STATE_SIZE, SLOT_PC } from "../cpu/registers.ts";
 import type { PhysicalAddress } from "../address.ts";
 import { KnownRegisters, readRegister, writeRegister } from "../cpu/device_access.ts";
 import { addressElsewhere, copyBytes, pageEntry } from "../cpu/place.ts";
+import { accessLevel } from "../cpu/slow_access.ts";
 import { accessControls } from "../cpu/translation_regime.ts";
 import { PAGE_DIRTY, type PhysicalMemory } from "../memory/physical.ts";
 import { type CodePage, CodePages, HANDLER, PAGE_WORDS, RECORD_SIZE } from "./code_pages.ts";
@@ -22,6 +23,7 @@ import type { CompileStatistics, RegionCompilerFactory } from "./compile_request
 import {
   ANSWER,
   type CodeLayout,
+  isUnprivileged,
   plainAccess,
   readDescriptor,
   REASON,
@@ -295,17 +297,27 @@ class GeneratedCode {
     this.#words[place >> 2] = value;
   }
 
-  /** Contexts of the present level; one that is unknown matches no tag. */
+  /** Contexts of the present level and of LDTR and STTR there. */
   #putContexts(): void {
-    const { tlb, el } = this.#cpu, words = this.#words;
-    const lower = tlb.contexts[el * 2] as number, upper = tlb.contexts[el * 2 + 1] as number;
-    words[0] = lower === 0 ? -1 : lower;
-    words[1] = lower === 0 ? -1 : 0;
-    words[2] = upper === 0 ? -1 : upper;
-    words[3] = upper === 0 ? -1 : 0;
-    if (this.#regions !== undefined) {
-      words[SHARED.front >> 2] = (this.#fronts[this.#cpu.index] as FrontTables).select(lower, upper);
-    }
+    const cpu = this.#cpu, { tlb: { contexts }, el } = cpu;
+    const lower = contexts[el * 2] as number, upper = contexts[el * 2 + 1] as number;
+    // Byte order is the present level's.
+    const other = lower === 0 ? el : accessLevel(cpu, "unprivileged");
+    const otherLower = contexts[other * 2] as number, otherUpper = contexts[other * 2 + 1] as number;
+    this.#putContext(SHARED.contexts, lower);
+    this.#putContext(SHARED.contexts + 8, upper);
+    this.#putContext(SHARED.unprivilegedContexts, otherLower);
+    this.#putContext(SHARED.unprivilegedContexts + 8, otherUpper);
+    if (this.#regions === undefined) return;
+    const fronts = this.#fronts[cpu.index] as FrontTables, front = fronts.select(lower, upper);
+    this.#put(SHARED.front, front);
+    this.#put(SHARED.unprivilegedFront, fronts.select(otherLower, otherUpper, front));
+  }
+
+  /** One that is unknown matches no tag. */
+  #putContext(place: number, context: number): void {
+    this.#put(place, context === 0 ? -1 : context);
+    this.#put(place + 4, context === 0 ? -1 : 0);
   }
 
   /** The record of the instruction at the PC, or 0 where translation or the address are not plain. */
@@ -402,7 +414,8 @@ class GeneratedCode {
   /** Reads or writes a device's register if that is all there is to it; false, and nothing has happened, if it is not. */
   #accessRegister(low: number, high: number, descriptor: number): boolean {
     const cpu = this.#cpu, kind = plainAccess(descriptor), size = descriptor >>> 8;
-    if (kind === undefined || size > 4 || (low & (size - 1)) !== 0) return false;
+    if (kind === undefined || isUnprivileged(descriptor)) return false;
+    if (size > 4 || (low & (size - 1)) !== 0) return false;
     if (!cpu.surroundings.events.takesNumbers) return false;
     const address = addressElsewhere(cpu, high, low, kind);
     if (address < 0) return false;
@@ -424,7 +437,8 @@ class GeneratedCode {
     const cpu = this.#cpu, { memory } = this, shared = this.#shared + SHARED.value;
     const kind = plainAccess(descriptor), size = descriptor >>> 8;
     if (kind === undefined || (low & (size - 1)) !== 0) return false;
-    const entry = pageEntry(cpu, high, low, kind);
+    const level = isUnprivileged(descriptor) ? accessLevel(cpu, "unprivileged") : cpu.el;
+    const entry = pageEntry(cpu, high, low, kind, level);
     if (entry < 0) return false;
     const table = cpu.tlb[kind], offset = table.hostPage(entry) + (low & 0xfff);
     if (kind === "read") {

@@ -23,17 +23,17 @@ const BARRIERS: ReadonlySet<string> = new Set(["dataBarrier", "instructionBarrie
 /** State operations that every handler can hold. */
 const SUPPORTED: ReadonlySet<string> = new Set([
   ...["constant", "readX", "writeX", "readV", "writeV", "readNzcv", "writeNzcv", "branch", "branchIf"],
-  ...["loadExclusive", "storeExclusive", "writeBranchType"],
+  ...["load", "store", "loadExclusive", "storeExclusive", "writeBranchType"],
 ]);
 
 /** True for the state operations that a handler can hold. */
 export function isSupported(node: IrNode, layout: CodeLayout): boolean {
-  const { op, immediates: [first, second] } = node;
+  const { op, immediates: [first] } = node;
   if (op === "helper") {
     const isQuick = BARRIERS.has(first as string) || first === "zeroBlock" || isPlain(node);
     return CHECKS.has(first as string) || (isQuick && !layout.isStrict);
   }
-  return op === "load" || op === "store" ? second !== "unprivileged" : SUPPORTED.has(op);
+  return SUPPORTED.has(op);
 }
 
 /** State operations of one handler. */

@@ -36,6 +36,10 @@ export const SHARED = {
   front: 80,
   /** 1 when a page became hot where a region stopped, 4 bytes. */
   hot: 88,
+  /** Offset of the front table of unprivileged accesses, 4 bytes. */
+  unprivilegedFront: 92,
+  /** Contexts of unprivileged accesses, as `contexts` are those of the others. */
+  unprivilegedContexts: 96,
 } as const;
 
 /** Why generated code comes back to the driver. */
@@ -76,11 +80,17 @@ export function readDescriptor(
 }
 
 const NORMAL = ACCESSES.indexOf("normal"), ORDERED = ACCESSES.indexOf("ordered");
+const UNPRIVILEGED = ACCESSES.indexOf("unprivileged");
+
+/** The number is that of an LDTR or STTR. */
+export function isUnprivileged(descriptor: number): boolean {
+  return (descriptor >> 2 & 63) === UNPRIVILEGED;
+}
 
 /** What an access does to bytes in memory if it is aligned and they are all that it concerns; undefined for others. */
 export function plainAccess(descriptor: number): "read" | "write" | undefined {
   const access = descriptor >> 2 & 63, kind = descriptor & 3;
-  if (access !== NORMAL && access !== ORDERED) return undefined;
+  if (access !== NORMAL && access !== ORDERED && access !== UNPRIVILEGED) return undefined;
   return kind === SLOW.load ? "read" : kind === SLOW.store ? "write" : undefined;
 }
 
@@ -103,12 +113,15 @@ export interface CodeLayout {
   readonly hasBranchTypes: boolean;
 }
 
+/** Accesses have the privilege of the present level, or are LDTR or STTR. */
+export type Privilege = "normal" | "unprivileged";
+
 /** Indices of the functions that handlers call. */
 export interface HandlerFunctions {
   /** The driver's slow access. */
   readonly access: number;
   /** Offset in memory of a misaligned access, or 0 where it is not plain: address, size, TLB. */
-  readonly unaligned: { readonly read: number; readonly write: number };
+  readonly unaligned: Readonly<Record<Privilege, { readonly read: number; readonly write: number }>>;
 }
 
 /** Where handlers go. */

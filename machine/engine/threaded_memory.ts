@@ -27,6 +27,7 @@ function tagMask(size: number): bigint {
 /** Writes the accesses of one function. */
 export class MemoryCode {
   readonly #tlb: TlbCode;
+  readonly #unprivilegedTlb: TlbCode;
   readonly #exclusive: ExclusiveCode;
 
   /** Code goes to `code`; `functions` are what slow accesses call. */
@@ -37,6 +38,7 @@ export class MemoryCode {
     private readonly labels: HandlerLabels,
   ) {
     this.#tlb = new TlbCode(code, layout);
+    this.#unprivilegedTlb = new TlbCode(code, layout, "unprivileged");
     this.#exclusive = new ExclusiveCode(code, layout, LOCAL.tlb);
   }
 
@@ -76,17 +78,23 @@ export class MemoryCode {
    * `else` the caller does the slow access. False when it must be aligned.
    */
   #unaligned(kind: "read" | "write", address: number, host: number, size: number, access: string): boolean {
-    if (size === 1 || access !== "normal") return false;
+    if (size === 1 || (access !== "normal" && access !== "unprivileged")) return false;
     const { code } = this;
     code.localGet(address);
     code.i32Const(size);
     code.localGet(LOCAL.tlb);
-    code.call(this.functions.unaligned[kind]);
+    code.call(this.functions.unaligned[access][kind]);
     code.localTee(host);
     code.if("i32");
     code.localGet(host);
     code.else();
     return true;
+  }
+
+  /** As TlbCode.lookUp, for an access that has to be aligned there. */
+  #lookUp(address: number, entry: number, kind: "read" | "write", size: number, access: string): void {
+    const tlb = access === "unprivileged" ? this.#unprivilegedTlb : this.#tlb;
+    tlb.lookUp(address, entry, kind, tagMask(size));
   }
 
   /** A load. */
@@ -96,7 +104,7 @@ export class MemoryCode {
     e.argument(0);
     code.localSet(address);
     const host = code.takeLocal("i32");
-    this.#tlb.lookUp(address, entry, "read", tagMask(size as number));
+    this.#lookUp(address, entry, "read", size as number, access as string);
     code.if("i32");
     const isPlain = this.#unaligned("read", address, host, size as number, access as string);
     this.#slow(address, SLOW.load, size as number, access as string);
@@ -122,7 +130,7 @@ export class MemoryCode {
     code.localSet(value);
     const host = code.takeLocal("i32");
     const slow = code.block(), plain = code.block();
-    this.#tlb.lookUp(address, entry, "write", tagMask(size as number));
+    this.#lookUp(address, entry, "write", size as number, access as string);
     code.i32Eqz();
     code.if();
     this.#tlb.hostAddress(address, entry, "write");

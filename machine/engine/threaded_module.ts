@@ -58,9 +58,12 @@ export function generateModule(
 /** Declares and defines what slow accesses try first. */
 function unalignedFunctions(module: ModuleWriter, layout: CodeLayout): HandlerFunctions["unaligned"] {
   const type = module.type(["i64", "i32", "i32"], ["i32"]);
-  const unaligned = { read: module.declare(type), write: module.declare(type) };
-  for (const kind of ["read", "write"] as const) {
-    new TlbCode(module.define(unaligned[kind]), layout).unalignedFunction(kind);
+  const declare = () => ({ read: module.declare(type), write: module.declare(type) });
+  const unaligned = { normal: declare(), unprivileged: declare() };
+  for (const privilege of ["normal", "unprivileged"] as const) {
+    for (const kind of ["read", "write"] as const) {
+      new TlbCode(module.define(unaligned[privilege][kind]), layout, privilege).unalignedFunction(kind);
+    }
   }
   return unaligned;
 }

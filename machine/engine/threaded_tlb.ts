@@ -2,15 +2,19 @@
 import { PAGE_DIRTY } from "../memory/physical.ts";
 import { ENTRY_HOST_PAGE, ENTRY_MARKS, MARK_ALIGNED, TABLE_OFFSETS, TLB_ENTRIES } from "../memory/tlb.ts";
 import type { CodeWriter, Label } from "../wasm/code_writer.ts";
-import { type CodeLayout, LOCAL, SHARED } from "./threaded_layout.ts";
+import { type CodeLayout, LOCAL, type Privilege, SHARED } from "./threaded_layout.ts";
 
 /** A table of translations. */
 export type TableName = Exclude<keyof typeof TABLE_OFFSETS, "contexts">;
 
 /** Writes look-ups into one function. */
 export class TlbCode {
-  /** Code goes to `code`. */
-  constructor(private readonly code: CodeWriter, private readonly layout: CodeLayout) {}
+  /** Code goes to `code`; look-ups are for accesses of a privilege. */
+  constructor(
+    private readonly code: CodeWriter,
+    private readonly layout: CodeLayout,
+    private readonly privilege: Privilege = "normal",
+  ) {}
 
   /** Leaves the context of the address in a local, as an i64. */
   #context(address: number): void {
@@ -21,7 +25,8 @@ export class TlbCode {
     code.i32WrapI64();
     code.i32Const(8);
     code.i32And();
-    code.i64Load(this.layout.shared + SHARED.contexts);
+    const contexts = this.privilege === "normal" ? SHARED.contexts : SHARED.unprivilegedContexts;
+    code.i64Load(this.layout.shared + contexts);
   }
 
   /**
