@@ -145,7 +145,7 @@ class GeneratedCode {
     const imports = {
       // Addresses come as signed numbers.
       access: (record: number, left: number, low: number, high: number, descriptor: number) =>
-        this.#access(record >>> 0, left, low, high >>> 0, descriptor),
+        this.#access(record >>> 0, left, low >>> 0, high >>> 0, descriptor),
       evaluate: (record: number, left: number) => this.#evaluate(record >>> 0, left),
     };
     this.#handlers = new Handlers(memory, layout, imports, this.#regions?.table, words);
