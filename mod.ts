@@ -65,6 +65,7 @@ export type { StrictTlb, TlbEntry, TlbTag } from "./machine/memory/strict_tlb.ts
 export * from "./machine/memory/tlb.ts";
 export * from "./machine/memory/translation_controls.ts";
 export type {
+  CompileCache,
   CompiledPage,
   CompilePage,
   CompileRequest,

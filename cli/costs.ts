@@ -70,11 +70,13 @@ export function costsValue(costs: Costs, { configuration, engine }: Machine): Co
 /** What was compiled, as a line. */
 function codeText(code: CompileStatistics | null): string {
   if (code === null) return "";
-  const { regions, modules, instructions, bytes, liveRegions, liveBytes, evictions, stale } = code;
+  const { regions, modules, cachedModules, instructions, bytes, liveRegions, liveBytes, evictions, stale } =
+    code;
+  const cached = cachedModules > 0 ? ` (${grouped(cachedModules)} from the cache)` : "";
   return `hindsight: code ${counted(regions, "region")} of ${
     counted(instructions, "instruction")
   } compiled, ` +
-    `${bytesText(bytes)} in ${counted(modules, "module")}; in use ${grouped(liveRegions)}, ` +
+    `${bytesText(bytes)} in ${counted(modules, "module")}${cached}; in use ${grouped(liveRegions)}, ` +
     `${bytesText(liveBytes)}; ${grouped(evictions)} evicted, ${grouped(stale)} in vain\n`;
 }
 

@@ -4,6 +4,7 @@ import { COMMANDS } from "./commands.ts";
 import { UsageError } from "./errors.ts";
 import { failureOf } from "./failure.ts";
 import { BrokenPipeError, type Host, processHost } from "./host/host.ts";
+import { closeCompileStores } from "./host/compile_store.ts";
 import { endCompileWorker } from "./host/worker_compiler.ts";
 import { type Options, readOptions } from "./options.ts";
 import { suggestion } from "./suggest.ts";
@@ -76,6 +77,15 @@ function helpFor([name]: readonly string[]): string {
   );
 }
 
+/** Says what went wrong without harm, if anybody listens. */
+function tell(messages: readonly string[], host: Host): void {
+  try {
+    for (const message of messages) host.stderr.write(`hindsight: ${message}\n`);
+  } catch (error) {
+    if (!(error instanceof BrokenPipeError)) throw error;
+  }
+}
+
 /** Carries out a command line and returns the exit code; errors are reported, not thrown. */
 export async function main(args: readonly string[], host: Host): Promise<number> {
   try {
@@ -92,6 +102,7 @@ export async function main(args: readonly string[], host: Host): Promise<number>
     return exitCode;
   } finally {
     endCompileWorker();
+    tell(closeCompileStores(), host);
   }
 }
 

@@ -12,7 +12,7 @@ import {
 } from "./cpu/performance_counters.ts";
 import { takeException } from "./cpu/take_exception.ts";
 import { NO_DEADLINE } from "./clock.ts";
-import type { RegionCompilerFactory } from "./engine/compile_request.ts";
+import type { CompileCache, RegionCompilerFactory } from "./engine/compile_request.ts";
 import { CompiledEngine } from "./engine/compiled.ts";
 import type { Engine } from "./engine/engine.ts";
 import { ReferenceEngine } from "./engine/reference.ts";
@@ -32,7 +32,7 @@ import type { DiskContents } from "./storage/disk.ts";
 export const ENGINES: Readonly<Record<string, (options: MachineOptions) => Engine>> = {
   reference: () => new ReferenceEngine(),
   threaded:  () => new ThreadedEngine(),
-  compiled:  ({ compile }) => new CompiledEngine(compile),
+  compiled:  ({ compile, compileCache }) => new CompiledEngine(compile, undefined, compileCache),
 };
 
 /** The engine of machines that are not told which. */
@@ -57,6 +57,8 @@ export interface MachineOptions {
   readonly engine?: string;
   /** What compiles for an engine that does: regions where they are asked for (the default), none, or elsewhere. */
   readonly compile?: "sync" | "off" | RegionCompilerFactory;
+  /** Keeps what was compiled, for later machines of the same build; none when absent. */
+  readonly compileCache?: CompileCache;
 }
 
 /** The whole state between two steps. */

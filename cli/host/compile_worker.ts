@@ -45,7 +45,7 @@ function compile({ number, pages }: CompileRequest, { translator, memory }: Shar
   const { bytes, pages: compiled } = translator.translate(pages);
   const module = bytes && new WebAssembly.Module(bytes);
   if (module !== undefined) prepare(module, memory);
-  return { number, module, bytes: bytes?.length ?? 0, pages: compiled };
+  return { number, module, bytes: bytes?.length ?? 0, pages: compiled, code: bytes };
 }
 
 const scope = self as unknown as { onmessage: (event: MessageEvent<ToCompileWorker>) => void };

@@ -55,6 +55,21 @@ export interface CompileResult {
   readonly bytes: number;
   /** By the request's pages. */
   readonly pages: readonly CompiledPage[];
+  /** The module as bytes, for those who keep it. */
+  readonly code?: Uint8Array<ArrayBuffer> | undefined;
+  /** It was not compiled now but had been kept. */
+  readonly isKept?: boolean;
+}
+
+/**
+ * Keeps what was compiled, for this machine or for later ones. It may lose anything at any time, but what it gives for a
+ * key has to be what the same build put there; whether it does changes no step of a machine.
+ */
+export interface CompileCache {
+  /** What was put there under `key` (64 hexadecimal digits), if it still is. */
+  get(key: string): Uint8Array<ArrayBuffer> | undefined;
+  /** Keeps `bytes`, which nobody changes any more. */
+  put(key: string, bytes: Uint8Array<ArrayBuffer>): void;
 }
 
 /**
@@ -81,6 +96,8 @@ export interface CompileStatistics {
   readonly stale: number;
   /** Modules taken in. */
   readonly modules: number;
+  /** How many of them a cache had. */
+  readonly cachedModules: number;
   /** Regions in them: as many as pages, each time that they were compiled. */
   readonly regions: number;
   /** Instructions in them. */

@@ -1,5 +1,5 @@
 /** The compiled engine: the threaded engine, with hot pages compiled to WebAssembly functions of their own. */
-import type { RegionCompilerFactory } from "./compile_request.ts";
+import type { CompileCache, RegionCompilerFactory } from "./compile_request.ts";
 import { COMPILE_POLICY, type CompilePolicy } from "./regions.ts";
 import { ThreadedEngine } from "./threaded.ts";
 
@@ -10,11 +10,12 @@ export class CompiledEngine extends ThreadedEngine {
 
   /**
    * `compile` makes what compiles regions, or says that each is compiled where it is asked for, or that none is; tests
-   * change `policy`.
+   * change `policy`; `cache` keeps what is compiled.
    */
   constructor(
     protected override readonly compile: "sync" | "off" | RegionCompilerFactory = "sync",
     protected override readonly policy: CompilePolicy = COMPILE_POLICY,
+    protected override readonly cache?: CompileCache | undefined,
   ) {
     super();
   }

@@ -130,6 +130,7 @@ export class ImmediateCompiler implements RegionCompiler {
       module: bytes && new WebAssembly.Module(bytes),
       bytes: bytes?.length ?? 0,
       pages: compiled,
+      code: bytes,
     });
   }
 

@@ -209,7 +209,7 @@ export class Regions {
     for (const result of this.compiler.take()) this.#takeIn(result);
   }
 
-  #takeIn({ number, module, bytes, pages }: CompileResult): void {
+  #takeIn({ number, module, bytes, pages, isKept }: CompileResult): void {
     const requested = this.#requests.get(number) ?? [];
     this.#requests.delete(number);
     const wanted = requested.filter((page, index) => {
@@ -238,6 +238,7 @@ export class Regions {
       statistics.instructions += instructions;
     }
     statistics.modules++;
+    if (isKept === true) statistics.cachedModules++;
     statistics.regions += wanted.length;
     statistics.bytes += bytes;
     statistics.liveRegions += wanted.length;
@@ -255,6 +256,7 @@ function noStatistics(): Counts {
     requests: 0,
     stale: 0,
     modules: 0,
+    cachedModules: 0,
     regions: 0,
     instructions: 0,
     bytes: 0,

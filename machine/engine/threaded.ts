@@ -19,7 +19,8 @@ import { LevelWords } from "./level_words.ts";
 import { ReferenceEngine } from "./reference.ts";
 import { ImmediateCompiler } from "./region_translator.ts";
 import { COMPILE_POLICY, type CompilePolicy, Regions } from "./regions.ts";
-import type { CompileStatistics, RegionCompilerFactory } from "./compile_request.ts";
+import { CachedCompiler } from "./compile_cache.ts";
+import type { CompileCache, CompileStatistics, RegionCompilerFactory } from "./compile_request.ts";
 import {
   ANSWER,
   type CodeLayout,
@@ -62,6 +63,8 @@ export class ThreadedEngine implements Engine {
   protected readonly compile: "sync" | "off" | RegionCompilerFactory = "off";
   /** When. */
   protected readonly policy: CompilePolicy = COMPILE_POLICY;
+  /** Where it looks first. */
+  protected readonly cache?: CompileCache | undefined;
   readonly #reference = new ReferenceEngine();
   #code: GeneratedCode | undefined;
 
@@ -76,7 +79,7 @@ export class ThreadedEngine implements Engine {
       return this.#reference.run(cpu, budget);
     }
     const { memory, cpus } = cpu.surroundings;
-    this.#code ??= new GeneratedCode(memory, cpus, this.#reference, this.compile, this.policy);
+    this.#code ??= new GeneratedCode(memory, cpus, this.#reference, this.compile, this.policy, this.cache);
     this.#code.run(cpu, Math.min(budget, LARGEST_BURST));
   }
 }
@@ -92,6 +95,8 @@ class GeneratedCode {
   #end = 0;
   /** Instant at which code that was entered has none left. */
   #sliceEnd = 0;
+  /** Instant at which code comes back to be sampled, wherever runs end before: regions are asked for by counts alone. */
+  #sampleAt = 0;
   /** `evaluate` came back because a step ended the burst. */
   #burstEnded = false;
   #isRunning = false;
@@ -118,6 +123,7 @@ class GeneratedCode {
     private readonly reference: ReferenceEngine,
     compile: "sync" | "off" | RegionCompilerFactory,
     policy: CompilePolicy,
+    cache: CompileCache | undefined,
   ) {
     const compiles = compile !== "off";
     this.#shared = memory.reserveHost(4096);
@@ -137,7 +143,7 @@ class GeneratedCode {
       this.#regions = new Regions(
         memory,
         this.#pages,
-        compiler,
+        cache === undefined ? compiler : new CachedCompiler(setup, cache, compiler),
         policy,
         () => cpus.some(({ armed }) => armed !== undefined),
       );
@@ -233,13 +239,21 @@ class GeneratedCode {
     this.#put(SHARED.branchLeft, -1);
     this.#isRunning = true;
     this.#generation = tlb.generation;
-    const left = Math.min(this.#end - clock.instant, this.#regions?.slice ?? LARGEST_BURST);
+    const left = Math.min(this.#end, this.#nextSample()) - clock.instant;
     this.#sliceEnd = clock.instant + left;
     const reason = this.#handlers.run(record, left, index * CPU_STATE_SIZE, tlb.offset);
     this.#isRunning = false;
     const goesOn = this.#cameBack(reason);
     if (this.#isDropDue) this.#drop();
     return goesOn;
+  }
+
+  /** Where the next sample is due; instants may have gone back since it was set. */
+  #nextSample(): number {
+    if (this.#regions === undefined) return Infinity;
+    const { instant } = this.#cpu.surroundings.clock, { slice } = this.#regions;
+    if (this.#sampleAt <= instant || this.#sampleAt > instant + slice) this.#sampleAt = instant + slice;
+    return this.#sampleAt;
   }
 
   /** What a `REASON` asks for; false when the burst ends. */
@@ -272,7 +286,7 @@ class GeneratedCode {
         if (this.#handlers.await()) this.#decodeAwaited();
         return this.#stepOnce();
       case REASON.limit:
-        this.#regions?.sample(this.#pages.pageOf(record));
+        if (clock.instant >= this.#sampleAt) this.#regions?.sample(this.#pages.pageOf(record));
         return !cpu.attention && !clock.changed;
       default: // No steps are left, or an access asked to stop.
         return !cpu.attention && !clock.changed;
