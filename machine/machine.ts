@@ -36,7 +36,7 @@ export const ENGINES: Readonly<Record<string, (options: MachineOptions) => Engin
 };
 
 /** The engine of machines that are not told which. */
-export const DEFAULT_ENGINE = "threaded";
+export const DEFAULT_ENGINE = "compiled";
 
 /** Why `run` came back. */
 export type Stop =
