@@ -1,6 +1,7 @@
 /** Instructions do what QEMU's did when the fixtures were recorded; no outsider is needed. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ENGINES } from "../../machine/machine.ts";
+import { EagerEngine } from "./engine/eager.ts";
 import { plantFaults } from "../mutants.ts";
 import { type Batch, CASES_PER_SEED, makeBatch, runBatch } from "../oracle/cases.ts";
 import { digest, formatFixtures, parseFixtures, readFixtures } from "../oracle/instruction_fixtures.ts";
@@ -39,6 +40,36 @@ for (const engine of Object.keys(ENGINES)) {
       (["cortex-a57", "max"] as const).map((model) => [model as string, new MachineCpu(model, engine)]),
     );
     assertNone(differing(1, ({ model, records }) => (cpus.get(model) as MachineCpu).run(records)));
+  });
+}
+
+/**
+ * Cases of each row that are compiled, and how often each is executed: it is compiled after some ten times. How many
+ * steps have to wait until the engine makes handlers, the first time and the second: what has none is not compiled.
+ */
+const COMPILED_CASES = 2, ROUNDS = 14, FIRST_PATIENCE = 1000, PATIENCE = 90_000;
+/** Rows of which at least one case must be compiled; others are for the reference engine. */
+const MOST_ROWS = { "cortex-a57": 800, max: 70 } as const;
+
+for (const model of ["cortex-a57", "max"] as const) {
+  Deno.test(`compiled code at EL0 on ${model} leaves behind the same, ${COMPILED_CASES} cases each`, () => {
+    const batches = comparedRows().map((row) => makeBatch(row, 0, COMPILED_CASES))
+      .filter((batch) => batch.model === model);
+    const engine = new EagerEngine(), cpu = new MachineCpu(model, engine);
+    const [first] = batches as [Batch];
+    cpu.runOften(first.records, FIRST_PATIENCE);
+    for (let cases = 0; cases < PATIENCE; cases += batches.length * COMPILED_CASES) {
+      for (const { records } of batches) cpu.run(records);
+    }
+    let compiled = 0;
+    const others = batches.filter((batch) => {
+      const before = engine.compiled?.instructions ?? 0;
+      const outcomes = cpu.runOften(batch.records, ROUNDS);
+      if ((engine.compiled?.instructions ?? 0) > before + COMPILED_CASES) compiled++;
+      return digest(outcomes) !== digest(runBatch(batch));
+    });
+    assertNone(others.map(({ row }) => row.name));
+    assert(compiled > MOST_ROWS[model], `${compiled} rows of ${batches.length} were compiled`);
   });
 }
 

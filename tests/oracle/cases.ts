@@ -206,12 +206,12 @@ function makeCase(
   throw new Error(`No case of row ${row.name} found: its fields or addresses cannot be met at random`);
 }
 
-/** A batch of a row's cases; `number` counts from 0. */
-export function makeBatch(row: Instruction, number: number): Batch {
+/** A batch of a row's cases, or the first `count` of it; `number` counts from 0. */
+export function makeBatch(row: Instruction, number: number, count: number = CASES_PER_SEED): Batch {
   const seed = seedOf(row.name, number), model = modelOf(row, number);
-  const random = randomNumbers(seed), records = new Records(CASES_PER_SEED);
+  const random = randomNumbers(seed), records = new Records(count);
   let excluded = 0;
-  for (let index = 0; index < CASES_PER_SEED; index++) {
+  for (let index = 0; index < count; index++) {
     excluded += makeCase(records.record(index), row, model, random);
   }
   return { row, number, seed, model, records, excluded };
