@@ -3,7 +3,7 @@ import { type Boot, BOOTS, machineOptions } from "../tests/boots/rows.ts";
 import { COSTS_OPTIONS, costsIn, costsText, type CostsValue } from "./costs.ts";
 import { type Cost, runProgram } from "./process.ts";
 import { hostText, print, type Request, showProgress, UsageError } from "./request.ts";
-import { PLAIN, type Runner, runnersFor } from "./runners.ts";
+import { PLAIN, RECORDING, type Runner, runnersFor } from "./runners.ts";
 import { digits, median } from "./statistics.ts";
 
 /** Shown above the figures. */
@@ -122,7 +122,9 @@ export async function run(request: Request): Promise<unknown> {
   print(request, line("", [...head, ...ours.map(({ name }) => `${name} MiB`), "RAM MiB"]));
   const found: unknown[] = [];
   for (const boot of boots) {
-    const times = await measure(boot, runners, request.runs);
+    // QEMU refuses to record more than one CPU.
+    const able = runners.filter(({ name }) => name !== RECORDING || boot.smp === 1);
+    const times = await measure(boot, able, request.runs);
     const several = (...[first = NaN, ...others]: (number | undefined)[]): string =>
       Number.isNaN(first) ? "" : `${digits(first)} (${others.map((value) => digits(value)).join(", ")})`;
     const cells = [

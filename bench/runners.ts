@@ -15,6 +15,9 @@ export interface Runner {
 /** The runner that ratios are taken of. */
 export const PLAIN = "QEMU";
 
+/** QEMU's own recorder. */
+export const RECORDING = "rr=record";
+
 const CLI = new URL("../cli/main.ts", import.meta.url).pathname;
 const DENO = ["run", "--quiet", "--no-check", "--allow-read", "--allow-write"];
 const QEMU = "qemu-system-aarch64";
@@ -40,7 +43,7 @@ function qemu(name: string, more: (folder: string) => string[]): Runner {
 const PEERS: readonly Runner[] = [
   qemu(PLAIN, () => []),
   qemu("icount", () => ["-icount", "shift=3"]),
-  qemu("rr=record", (folder) => ["-icount", `shift=3,rr=record,rrfile=${folder}/run.rr`]),
+  qemu(RECORDING, (folder) => ["-icount", `shift=3,rr=record,rrfile=${folder}/run.rr`]),
 ];
 
 /** Engines that are measured when none is named: the reference engine would take hours. */
