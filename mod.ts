@@ -89,6 +89,7 @@ export {
   type ValueOf,
 } from "./machine/layout.ts";
 export * from "./machine/machine.ts";
+export type { WatchHit, WatchPoint } from "./machine/watch.ts";
 export * from "./machine/memory/physical.ts";
 export type { Section } from "./machine/snapshot.ts";
 export type { StateRoot } from "./machine/state_root.ts";
@@ -112,4 +113,5 @@ export * from "./journal/replay.ts";
 export type { CheckpointHead } from "./journal/checkpoint.ts";
 export * from "./journal/run.ts";
 export type { TornTail } from "./journal/scan.ts";
+export * from "./journal/timeline.ts";
 export { MemoryFile, type Sink, type Source as JournalSource } from "./journal/storage.ts";
