@@ -1,7 +1,8 @@
 /** `hindsight bisect`: the first instant at which an expression holds. */
 import { hex } from "../machine/address.ts";
 import { bisect as search, type Bisection } from "../journal/bisect.ts";
-import { compilePredicate, type Predicate, PredicateError } from "../journal/predicate.ts";
+import { PredicateError } from "../journal/errors.ts";
+import { compilePredicate, type Predicate } from "../journal/predicate.ts";
 import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
 import { generalRegisters, pstateText, registerColumns } from "./cpu_view.ts";
 import { UsageError } from "./errors.ts";
@@ -125,9 +126,7 @@ function run(options: Options, host: Host): number {
 
 /** The command. */
 export const bisect: Command = {
-  name: "bisect",
   operands: ["RUN"],
-  summary: "Finds the step from which on an expression holds",
   details: "EXPR is in the Common Expression Language: comparisons, arithmetic, && || !, over\n" +
     "  memory(ADDRESS, BYTES)       1, 2, 4 or 8 bytes of physical memory\n" +
     "  register(NAME)               of the CPU whose turn it is: x0–x30, w0–w30, sp, pc, nzcv, el, daif,\n" +

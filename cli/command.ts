@@ -2,14 +2,10 @@
 import type { Host } from "./host/host.ts";
 import { type OptionRow, type Options, optionsHelp } from "./options.ts";
 
-/** One command of `hindsight`, in a file of its own. */
+/** One command of `hindsight`, in a file of its own; `commands.ts` says its name and what it is for. */
 export interface Command {
-  /** The word after `hindsight`. */
-  readonly name: string;
   /** Its arguments without options, such as `RUN`; their number is checked. */
   readonly operands: readonly string[];
-  /** What it does, in a line. */
-  readonly summary: string;
   /** What else is worth knowing: paragraphs. */
   readonly details: string;
   /** Command lines to try, in order; they work after `deno task guests u-boot` and those of `record`. */
@@ -47,9 +43,9 @@ export const SYMBOL_OPTIONS: readonly OptionRow[] = [
   },
 ];
 
-/** The help text of a command. */
-export function commandHelp(command: Command): string {
-  const { name, operands, summary, details, examples } = command;
+/** The help text of a command, given its name and what it does in a line. */
+export function commandHelp(name: string, summary: string, command: Command): string {
+  const { operands, details, examples } = command;
   return [
     `hindsight ${[name, ...operands].join(" ")} [options]`,
     "",

@@ -1,32 +1,30 @@
-/** The commands of `hindsight`: one row, and one file, each. */
-import { bisect } from "./bisect.ts";
+/** The commands of `hindsight`: one row, and one file, each; a file is read when its command is wanted. */
 import type { Command } from "./command.ts";
-import { consoleCommand } from "./console.ts";
-import { diff } from "./diff.ts";
-import { disk } from "./disk.ts";
-import { events } from "./events.ts";
-import { hunt } from "./hunt.ts";
-import { info } from "./info.ts";
-import { pack } from "./pack.ts";
-import { record } from "./record.ts";
-import { replay } from "./replay.ts";
-import { runCommand } from "./run.ts";
-import { state } from "./state.ts";
-import { verify } from "./verify.ts";
+
+/** A command's row. */
+export interface CommandRow {
+  /** The word after `hindsight`. */
+  readonly name: string;
+  /** What it does, in a line. */
+  readonly summary: string;
+  /** The rest of it, and all that it needs. */
+  readonly load: () => Promise<Command>;
+}
 
 /** Every command, in the order of the help text. */
-export const COMMANDS: readonly Command[] = [
-  record,
-  runCommand,
-  hunt,
-  replay,
-  verify,
-  events,
-  state,
-  disk,
-  consoleCommand,
-  diff,
-  bisect,
-  info,
-  pack,
+// deno-fmt-ignore
+export const COMMANDS: readonly CommandRow[] = [
+  { name: "record",  load: async () => (await import("./record.ts")).record,          summary: "Runs a machine and records the run in a journal" },
+  { name: "run",     load: async () => (await import("./run.ts")).runCommand,         summary: "Runs a machine without recording it, or keeps the last stretch of the run" },
+  { name: "hunt",    load: async () => (await import("./hunt.ts")).hunt,              summary: "Runs a machine under many schedules until something happens" },
+  { name: "replay",  load: async () => (await import("./replay.ts")).replay,          summary: "Replays a recorded run and checks its roots and stored events" },
+  { name: "verify",  load: async () => (await import("./verify.ts")).verify,          summary: "Checks a journal's file block by block, and all that is stored in it against a replay" },
+  { name: "events",  load: async () => (await import("./events.ts")).events,          summary: "Prints the events of a run, in order" },
+  { name: "state",   load: async () => (await import("./state.ts")).state,            summary: "Shows the machine at an instant: all CPUs, the root, and the instruction that comes next" },
+  { name: "disk",    load: async () => (await import("./disk.ts")).disk,              summary: "Writes what is on a disk, or in a flash bank, at an instant to a raw file" },
+  { name: "console", load: async () => (await import("./console.ts")).consoleCommand, summary: "Prints what a run wrote on its console" },
+  { name: "diff",    load: async () => (await import("./diff.ts")).diff,              summary: "Finds the first event in which two runs differ" },
+  { name: "bisect",  load: async () => (await import("./bisect.ts")).bisect,          summary: "Finds the step from which on an expression holds" },
+  { name: "info",    load: async () => (await import("./info.ts")).info,              summary: "Says what is in a journal: machine, images, blocks, roots, and how it ended" },
+  { name: "pack",    load: async () => (await import("./pack.ts")).pack,              summary: "Writes one self-contained journal, with the images inside, that replays anywhere" },
 ];

@@ -116,9 +116,7 @@ function run(options: Options, host: Host): number {
 
 /** The command. */
 export const consoleCommand: Command = {
-  name: "console",
   operands: ["RUN"],
-  summary: "Prints what a run wrote on its console",
   details:
     "Derived by replaying. With --instants each line begins with the step that wrote its first byte and the\n" +
     "virtual time there, for `state --at` and `events --from`; with --json each line is an object.",

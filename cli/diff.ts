@@ -183,9 +183,7 @@ function run(options: Options, host: Host): number {
 
 /** The command. */
 export const diff: Command = {
-  name: "diff",
   operands: ["A", "B"],
-  summary: "Finds the first event in which two runs differ",
   details:
     "The place is found by halving on history roots, then both runs are compared event by event. Shows\n" +
     "the events around it on both sides, steps disassembled, and the registers that differ before it.\n" +

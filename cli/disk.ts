@@ -121,9 +121,7 @@ function run(options: Options, host: Host): number {
 
 /** The command. */
 export const disk: Command = {
-  name: "disk",
   operands: ["RUN"],
-  summary: "Writes what is on a disk, or in a flash bank, at an instant to a raw file",
   details:
     "Flash banks with a file are pflash0 and pflash1. Where zeros are, the file has holes. Without --at it is the\n" +
     "end of the run. With --durable, a disk is as a power cut at that instant would leave it: what the guest\n" +

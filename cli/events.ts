@@ -101,9 +101,7 @@ function run(options: Options, host: Host): number {
 
 /** The command. */
 export const events: Command = {
-  name: "events",
   operands: ["RUN"],
-  summary: "Prints the events of a run, in order",
   details:
     "What the journal does not store is derived by replaying; the lines are the same either way. Without\n" +
     "--kind, --class or --device: inputs, traps and device accesses. Steps come with their instruction and\n" +

@@ -1,6 +1,5 @@
 /** What goes wrong, as a message for the user and an exit code: 2 for misuse, 1 for failure. */
-import { JournalError } from "../journal/errors.ts";
-import { PredicateError } from "../journal/predicate.ts";
+import { JournalError, PredicateError } from "../journal/errors.ts";
 import { ClockOverflowError, ConfigurationError, InputRefusedError } from "../machine/errors.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { GuestError } from "./host/guests/guest.ts";

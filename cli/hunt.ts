@@ -246,9 +246,7 @@ function reportJson({ result: { outcomes, isInterrupted }, groups, journals }: R
 
 /** The command. */
 export const hunt: Command = {
-  name: "hunt",
   operands: [],
-  summary: "Runs a machine under many schedules until something happens",
   details: DETAILS,
   examples: [
     "deno task hindsight hunt --seeds 1..1000 -smp 2 -kernel my.elf --until 'memory(0x41000000, 4) == 0xdead'",

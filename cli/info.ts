@@ -124,9 +124,7 @@ function run(options: Options, host: Host): number {
 
 /** The command. */
 export const info: Command = {
-  name: "info",
   operands: ["RUN"],
-  summary: "Says what is in a journal: machine, images, blocks, roots, and how it ended",
   details: "Reads the file only; nothing is replayed.",
   examples: ["deno task hindsight info u.hindsight"],
   options: [],

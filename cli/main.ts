@@ -1,6 +1,6 @@
 /** The command line: finds the command, reads its options, carries it out, and reports what went wrong. */
 import { type Command, commandHelp, COMMON_OPTIONS } from "./command.ts";
-import { COMMANDS } from "./commands.ts";
+import { type CommandRow, COMMANDS } from "./commands.ts";
 import { UsageError } from "./errors.ts";
 import { failureOf } from "./failure.ts";
 import { BrokenPipeError, type Host, processHost } from "./host/host.ts";
@@ -25,7 +25,7 @@ function overview(): string {
   ].join("\n");
 }
 
-function commandNamed(name: string): Command {
+function commandNamed(name: string): CommandRow {
   const found = COMMANDS.find((command) => command.name === name);
   if (found !== undefined) return found;
   const names = COMMANDS.map((command) => command.name);
@@ -57,10 +57,11 @@ async function carryOut([name, ...args]: readonly string[], host: Host): Promise
     host.stdout.write(overview());
     return name === undefined ? 2 : 0;
   }
-  const command = commandNamed(name);
+  const { summary, load } = commandNamed(name);
+  const command = await load();
   const options = optionsOf(command, args);
   if (options === undefined) {
-    host.stdout.write(commandHelp(command));
+    host.stdout.write(commandHelp(name, summary, command));
     return 0;
   }
   if (options.others.length !== command.operands.length) {

@@ -47,9 +47,7 @@ function run(options: Options, host: Host): number {
 
 /** The command. */
 export const pack: Command = {
-  name: "pack",
   operands: ["RUN"],
-  summary: "Writes one self-contained journal, with the images inside, that replays anywhere",
   details: "An earlier journal of the output's name is kept under NAME~.",
   examples: [
     "deno task hindsight pack u.hindsight -o u-packed.hindsight",

@@ -79,9 +79,7 @@ async function run(options: Options, host: Host): Promise<number> {
 
 /** The command. */
 export const record: Command = {
-  name: "record",
   operands: [],
-  summary: "Runs a machine and records the run in a journal",
   details: DETAILS,
   examples: [
     "deno task hindsight record -bios u-boot --script tests/fixtures/uboot.script -o u.hindsight",

@@ -94,9 +94,7 @@ function report(replay: Replay, options: Options, host: Host, costs: Costs | und
 
 /** The command. */
 export const replay: Command = {
-  name: "replay",
   operands: ["RUN"],
-  summary: "Replays a recorded run and checks its roots and stored events",
   details:
     "Exits with 0 when the replay is the recorded run, with 1 naming the first instant known to differ\n" +
     "when it is not.",

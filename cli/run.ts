@@ -146,9 +146,7 @@ async function run(options: Options, host: Host): Promise<number> {
 
 /** The command. */
 export const runCommand: Command = {
-  name: "run",
   operands: [],
-  summary: "Runs a machine without recording it, or keeps the last stretch of the run",
   details: DETAILS,
   examples: [
     "deno task hindsight run -bios u-boot --script tests/fixtures/uboot.script",

@@ -115,9 +115,7 @@ export function stepAmong(events: readonly MachineEvent[]): EventOf<"stepRetired
 
 /** The command. */
 export const state: Command = {
-  name: "state",
   operands: ["RUN"],
-  summary: "Shows the machine at an instant: all CPUs, the root, and the instruction that comes next",
   details:
     "The state at instant N is the one after N steps, before timers, inputs and interrupts are looked at.\n" +
     "System and vector registers that are zero are left out, but for --json.",

@@ -104,9 +104,7 @@ function run(options: Options, host: Host): number {
 
 /** The command. */
 export const verify: Command = {
-  name: "verify",
   operands: ["RUN"],
-  summary: "Checks a journal's file block by block, and all that is stored in it against a replay",
   details: "More than `replay`: every block is decoded, and every stored event is compared, steps included.",
   examples: ["deno task hindsight verify u.hindsight"],
   options: [

@@ -1,4 +1,4 @@
-/** What can be wrong with a journal: one class per case, each with a message that says where and what to do. */
+/** What can be wrong with a journal, or with what is asked of one: one class per case, each with a message that says where and what to do. */
 
 /** How a message names a journal: by its file name in quotes where one is known. */
 export function nameOfJournal(name: string | undefined): string {
@@ -77,4 +77,10 @@ export class JournalWriteError extends JournalError {
     this.blocks = blocks;
     this.bytes = bytes;
   }
+}
+
+/** An expression that cannot be used; the message points into it. */
+export class PredicateError extends Error {
+  /** Name of the class. */
+  override name = "PredicateError";
 }

@@ -5,12 +5,7 @@ import { physicalAddress } from "../machine/address.ts";
 import { type Cpu } from "../machine/cpu/cpu.ts";
 import { isSystemRegister, peekSystemRegister } from "../machine/cpu/system_registers.ts";
 import type { Machine } from "../machine/machine.ts";
-
-/** An expression that cannot be used; the message points into it. */
-export class PredicateError extends Error {
-  /** Name of the class. */
-  override name = "PredicateError";
-}
+import { PredicateError } from "./errors.ts";
 
 /** Reads a predicate's value from a machine between two steps. */
 export type Predicate = (machine: Machine) => boolean;

@@ -1,7 +1,7 @@
 /** Tests of the commands that read journals, on recordings of a small guest. */
 import { gzipSync } from "node:zlib";
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { COMMON_OPTIONS } from "../../cli/command.ts";
+import { type Command, COMMON_OPTIONS } from "../../cli/command.ts";
 import { COMMANDS } from "../../cli/commands.ts";
 import { readOptions } from "../../cli/options.ts";
 import { ECHO, guestImage, hindsight, record, TestFolder } from "./support.ts";
@@ -17,11 +17,13 @@ Deno.test("every command has a help text with its options and an example", async
   }
 });
 
-Deno.test("every example's options are those of its command, and its journals are made by examples", () => {
+Deno.test("every example's options are those of its command, and its journals are made by examples", async () => {
   const made = new Set<string>();
-  for (const example of COMMANDS.flatMap(({ examples }) => examples)) {
+  const commands = new Map<string, Command>();
+  for (const { name, load } of COMMANDS) commands.set(name, await load());
+  for (const example of [...commands.values()].flatMap(({ examples }) => examples)) {
     const [, name, rest = ""] = /^deno task hindsight (\S+) (.+?)(?: +#.*)?$/.exec(example) ?? [];
-    const command = COMMANDS.find((row) => row.name === name)!;
+    const command = commands.get(name!)!;
     const words = [...rest.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, word]) => quoted ?? word!);
     const options = readOptions(words, [...command.options, ...COMMON_OPTIONS]);
     assertEquals(options.others.length, command.operands.length, example);

@@ -3,7 +3,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { bisect } from "../../journal/bisect.ts";
 import { diff } from "../../journal/diff.ts";
 import { eventStream } from "../../journal/event_stream.ts";
-import { compilePredicate, PredicateError } from "../../journal/predicate.ts";
+import { PredicateError } from "../../journal/errors.ts";
+import { compilePredicate } from "../../journal/predicate.ts";
 import type { EventOf } from "../../machine/events.ts";
 import { counterGuest, recordGuest } from "./guest.ts";
 
