@@ -24,8 +24,8 @@ export interface CompilePage {
   readonly known: Uint8Array<ArrayBuffer>;
 }
 
-/** What is known of a word: whether it has been executed, or may have, and that a region must not go there. */
-export const WORD = { untouched: 0, executed: 1, excluded: 2 } as const;
+/** What is known of a word: whether it has been executed, has accessed devices, and that a region must not go there. */
+export const WORD = { untouched: 0, executed: 1, excluded: 2, device: 3 } as const;
 
 /** Pages that become one module. */
 export interface CompileRequest {

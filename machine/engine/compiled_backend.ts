@@ -7,7 +7,7 @@ import type { CodeWriter } from "../wasm/code_writer.ts";
 import { FlagsCode } from "./compiled_flags.ts";
 import { type Member, memberKey } from "./compiled_groups.ts";
 import { REGION_LOCAL, type RegionFunctions } from "./compiled_layout.ts";
-import { isQuickAccess, RegionMemory } from "./compiled_memory.ts";
+import { type AccessingRegion, isQuickAccess, RegionMemory } from "./compiled_memory.ts";
 import { PlainCode } from "./plain_code.ts";
 import { isPlain, systemOffset } from "./plain_registers.ts";
 import type { ConstantPlace, Operands, Shape, TargetKind } from "./shape.ts";
@@ -33,13 +33,9 @@ function isCompiled(node: IrNode, layout: CodeLayout): boolean {
 }
 
 /** What the backend asks of the region around it. */
-export interface RegionCode {
-  /** Writes code that leaves the region before the present instruction. */
-  stop(): void;
+export interface RegionCode extends AccessingRegion {
   /** Writes code that takes the present instruction's branch, of a kind; a target that is a value is in `target`. */
   branch(kind: TargetKind): void;
-  /** Steps that LOCAL.left does not count yet after the present instruction. */
-  readonly uncounted: number;
 }
 
 /** A V register in a local: its width says of which bits. */
@@ -73,7 +69,7 @@ export class CompiledBackend implements Backend {
     functions: RegionFunctions,
     private readonly region: RegionCode,
   ) {
-    this.#memory = new RegionMemory(code, layout, functions, () => region.stop());
+    this.#memory = new RegionMemory(code, layout, functions, region);
     this.#plain = new PlainCode(code, layout, {
       state: (offset) => {
         this.#base();
@@ -109,9 +105,10 @@ export class CompiledBackend implements Backend {
     this.flags.meet();
   }
 
-  /** The next instruction that is written, and the number of its word. */
-  instruction({ nodes }: Shape, operands: Operands, word: number): void {
+  /** The next instruction that is written, the number of its word, and whether it asks the driver for a device. */
+  instruction({ nodes }: Shape, operands: Operands, word: number, asksDevice: boolean): void {
     this.#word = word;
+    this.#memory.asksDevice = asksDevice;
     this.#nodes = nodes;
     this.#operands = operands;
     this.#depth = this.code.depth;

@@ -19,6 +19,8 @@ export interface PageInstruction {
   readonly links: boolean;
   /** Number of the word it branches to, for `local`. */
   readonly target: number;
+  /** It has accessed devices, and its one access is all that could stop it: the region asks the driver for it. */
+  readonly asksDevice?: boolean;
 }
 
 /** Instructions that are entered at the first alone and executed in order, some of them with a branch out. */

@@ -83,7 +83,7 @@ function constantOf({ op, immediates: [place] }: IrNode, { wide, narrow }: Opera
 /** Accesses of one instruction, in order; registers are followed. */
 function accessesOf(
   word: number,
-  { shape, operands }: PageInstruction,
+  { shape, operands, asksDevice }: PageInstruction,
   values: Values,
   found: Found[],
 ): void {
@@ -95,7 +95,7 @@ function accessesOf(
       written.push([offset, values.sumOf(nodes, node.args[0] as number, operands)]);
     }
     const access = node.immediates[1];
-    if (!isQuickAccess(node) || access === "ordered" || access === "unprivileged") return;
+    if (!isQuickAccess(node) || access === "ordered" || access === "unprivileged" || asksDevice) return;
     const sum = values.sumOf(nodes, node.args[0] as number, operands);
     const size = node.immediates[0] as number, kind = node.op === "load" ? "read" : "write";
     if (sum !== undefined) found.push({ ...sum, kind, size, key: memberKey(word, index) });

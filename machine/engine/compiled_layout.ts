@@ -70,6 +70,8 @@ export interface RegionFunctions {
   /** The same for a store-exclusive, whose page is marked, and for DC ZVA, whose memory is not Device memory. */
   readonly exclusive: number;
   readonly zero: number;
+  /** The driver's access to a device, imported: offset in memory of the value, or 0 (`DeviceAccessor`). */
+  readonly device: number;
   /** NZCV of a kind and two operands. */
   readonly flags: number;
 }

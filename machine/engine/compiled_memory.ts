@@ -7,7 +7,7 @@ import type { Group, Member } from "./compiled_groups.ts";
 import { REGION_LOCAL, type RegionFunctions } from "./compiled_layout.ts";
 import { FRONT, FRONT_ENTRIES, FRONT_ENTRY_SIZE } from "./front_table.ts";
 import { ExclusiveCode } from "./exclusive_code.ts";
-import { type CodeLayout, type Privilege, SHARED } from "./threaded_layout.ts";
+import { type CodeLayout, type Privilege, SHARED, SLOW, slowDescriptor } from "./threaded_layout.ts";
 import { loadWidth, storeWidth, ZERO_BLOCK, zeroBytes } from "./threaded_memory.ts";
 import { MARK_ALIGNED } from "../memory/tlb.ts";
 import { TlbCode } from "./threaded_tlb.ts";
@@ -31,18 +31,39 @@ export function isQuickAccess({ op, immediates }: IrNode): boolean {
   return (op === "load" || op === "store") && (immediates[1] as string) in QUICK;
 }
 
+/** What may happen once more if it stops: an instruction with one access to a register's bytes, and no look after it. */
+export function mayAskDevice(nodes: readonly IrNode[]): boolean {
+  const accesses = nodes.filter(({ op }) => ACCESSES.has(op)), last = nodes.lastIndexOf(accesses[0] as IrNode);
+  if (accesses.length !== 1 || nodes.some(({ op }, at) => op === "helper" && at > last)) return false;
+  const { op, immediates: [size, access] } = accesses[0] as IrNode;
+  return (op === "load" || op === "store") && (size as number) <= 4 &&
+    (access === "normal" || access === "ordered");
+}
+
+const ACCESSES: ReadonlySet<string> = new Set(["load", "store", "loadExclusive", "storeExclusive"]);
+
+/** What accesses ask of the region around them. */
+export interface AccessingRegion {
+  /** Writes code that leaves the region before the present instruction. */
+  stop(): void;
+  /** Steps that LOCAL.left does not count yet after the present instruction. */
+  readonly uncounted: number;
+}
+
 /** Writes the accesses of one region. */
 export class RegionMemory {
+  /** The present instruction's access may be asked of the driver. */
+  asksDevice = false;
   /** Locals with the places of groups of the present block. */
   readonly #groups = new Map<Group, number>();
   readonly #exclusive: ExclusiveCode;
 
-  /** `stop` writes code that leaves the region before the present instruction. */
+  /** Accesses of `region`. */
   constructor(
     private readonly code: CodeWriter,
     private readonly layout: CodeLayout,
     private readonly functions: RegionFunctions,
-    private readonly stop: () => void,
+    private readonly region: AccessingRegion,
   ) {
     this.#exclusive = new ExclusiveCode(code, layout, REGION_LOCAL.tlb);
   }
@@ -89,6 +110,7 @@ export class RegionMemory {
     mayMisalign: boolean,
     host: number,
     privilege: Privilege = "normal",
+    none: () => void = () => this.region.stop(),
   ): void {
     const { code, functions } = this;
     code.i32Const(mayMisalign ? size : -size);
@@ -99,12 +121,32 @@ export class RegionMemory {
     code.localTee(host);
     code.i32Eqz();
     code.if();
-    this.stop();
+    none();
     code.end();
   }
 
-  /** Leaves the offset in memory of the access in a local, which it returns, or stops. */
-  #find(kind: "read" | "write", address: number, size: number, access: string): number {
+  /** Leaves the offset of a device's value in `host`, or stops; `keep` writes code that keeps what is to be written. */
+  #askDevice(descriptor: number, address: number, host: number, keep?: () => void): void {
+    const { code, functions, region } = this;
+    keep?.();
+    code.localGet(REGION_LOCAL.left);
+    code.i32Const(region.uncounted);
+    code.i32Add();
+    code.localGet(address);
+    code.i32WrapI64();
+    code.localGet(address);
+    code.i64Const(32n);
+    code.i64ShrU();
+    code.i32WrapI64();
+    code.i32Const(descriptor);
+    code.call(functions.device);
+    code.localTee(host);
+    code.i32Eqz();
+    this.#stopIf();
+  }
+
+  /** Leaves the offset in memory of the access in a local, which it returns, or stops; `keep` as for `#askDevice`. */
+  #find(kind: "read" | "write", address: number, size: number, access: string, keep?: () => void): number {
     const { code } = this, isRead = kind === "read";
     const privilege = access === "unprivileged" ? access : "normal", mayMisalign = QUICK[access] === true;
     const host = code.takeLocal("i32");
@@ -120,7 +162,9 @@ export class RegionMemory {
     code.i64Ne();
     code.if();
     code.localGet(address);
-    this.#call(kind, size, mayMisalign, host, privilege);
+    const descriptor = slowDescriptor(isRead ? SLOW.load : SLOW.store, size, access);
+    const ask = this.asksDevice ? () => this.#askDevice(descriptor, address, host, keep) : undefined;
+    this.#call(kind, size, mayMisalign, host, privilege, ask);
     code.else();
     code.localGet(host);
     code.i32Load(isRead ? FRONT.readAddend : FRONT.writeAddend);
@@ -228,7 +272,11 @@ export class RegionMemory {
     code.localSet(address);
     e.argument(1);
     code.localSet(value);
-    const host = this.#find("write", address, size as number, access as string);
+    const host = this.#find("write", address, size as number, access as string, () => {
+      code.i32Const(0);
+      code.localGet(value);
+      storeWidth(code, width, this.layout.shared + SHARED.value);
+    });
     code.localGet(host);
     code.localGet(value);
     storeWidth(code, width);
@@ -287,7 +335,7 @@ export class RegionMemory {
 
   #stopIf(): void {
     this.code.if();
-    this.stop();
+    this.region.stop();
     this.code.end();
   }
 }

@@ -14,6 +14,7 @@ export function generateRegions(
 ): Uint8Array<ArrayBuffer> {
   const module = new ModuleWriter();
   module.importMemory("env", "memory", memoryPages, memoryPages);
+  const device = module.importFunction("env", "device", module.type(["i32", "i32", "i32", "i32"], ["i32"]));
   const find = module.type(["i64", "i32", "i32", "i32"], ["i32"]);
   const functions: RegionFunctions = {
     read: module.declare(find),
@@ -21,6 +22,7 @@ export function generateRegions(
     unprivileged: { read: module.declare(find), write: module.declare(find) },
     exclusive: module.declare(find),
     zero: module.declare(find),
+    device,
     flags: module.declare(module.type(["i32", "i64", "i64"], ["i32"])),
   };
   for (const kind of ["read", "write"] as const) {

@@ -191,9 +191,10 @@ export class RegionWriter implements RegionCode {
     }
     this.#count(first - end);
     for (this.#word = first; this.#word < end; this.#word++) {
-      const { shape, operands } = instructions[this.#word] as PageInstruction;
-      this.#backend.instruction(shape, operands, this.#word);
+      const { shape, operands, asksDevice = false } = instructions[this.#word] as PageInstruction;
+      this.#backend.instruction(shape, operands, this.#word, asksDevice);
       this.#emitter.instruction(shape.nodes);
+      if (asksDevice) this.#stopIfAsked();
     }
     this.#word = end;
     if (falls && !plan.blockAt.has(end)) this.#goTo(end);
@@ -224,6 +225,18 @@ export class RegionWriter implements RegionCode {
   stop(): void {
     this.#count(this.uncounted + 1);
     this.#goTo(this.#word | STOPPED);
+  }
+
+  /** Stops after the present instruction, with no steps left, where its access to a device took them (`SHARED.rest`). */
+  #stopIfAsked(): void {
+    const { code, layout } = this;
+    code.i32Const(0);
+    code.i32Load(layout.shared + SHARED.rest);
+    code.if();
+    code.i32Const(0);
+    code.localSet(REGION_LOCAL.left);
+    this.#goTo((this.#word + 1) | STOPPED);
+    code.end();
   }
 
   /** Takes the present instruction's branch. */

@@ -15,6 +15,7 @@ import {
   WORD,
 } from "./compile_request.ts";
 import type { Operands, Shape } from "./shape.ts";
+import { mayAskDevice } from "./compiled_memory.ts";
 import { canGenerate } from "./threaded_module.ts";
 import { WordShapes } from "./word_shapes.ts";
 
@@ -68,7 +69,7 @@ export class RegionTranslator {
     const found = new Array<PageInstruction | undefined>(PAGE_WORDS).fill(undefined);
     const open: number[] = [];
     for (let word = PAGE_WORDS - 1; word >= 0; word--) {
-      if (page.known[word] === WORD.executed) open.push(word);
+      if (page.known[word] === WORD.executed || page.known[word] === WORD.device) open.push(word);
     }
     const isOpen = Uint8Array.from(page.known, (known) => known === WORD.untouched ? 0 : 1);
     const reach = (word: number): void => {
@@ -86,16 +87,16 @@ export class RegionTranslator {
     return found;
   }
 
-  #instruction({ words, address, guarded }: CompilePage, word: number): PageInstruction | undefined {
+  #instruction({ words, address, guarded, known }: CompilePage, word: number): PageInstruction | undefined {
     const { number, operands } = this.words.find(words[word] as number, address + BigInt(word * 4), guarded);
     if (number < 0 || operands === undefined) return undefined;
     const shape = this.words.shapes[number] as Shape;
     const isCompiled = this.#canCompile[number] ??= canCompile(shape, this.setup.layout);
-    return isCompiled ? instructionOf(shape, operands) : undefined;
+    return isCompiled ? instructionOf(shape, operands, known[word] === WORD.device) : undefined;
   }
 }
 
-function instructionOf(shape: Shape, operands: Operands): PageInstruction {
+function instructionOf(shape: Shape, operands: Operands, isDevice: boolean): PageInstruction {
   const { nodes } = shape, branch = nodes.find(({ op }) => op === "branch" || op === "branchIf");
   const flow = branch === undefined ? "next" : branch.immediates[0] as "local" | "far" | "dynamic";
   return {
@@ -105,6 +106,7 @@ function instructionOf(shape: Shape, operands: Operands): PageInstruction {
     conditional: branch?.op === "branchIf",
     links: branch?.op === "branch" && nodes.some((node) => writesLink(node, operands)),
     target: flow === "local" ? Number((operands.target as bigint) & 0xfffn) >> 2 : -1,
+    asksDevice: isDevice && mayAskDevice(nodes),
   };
 }
 

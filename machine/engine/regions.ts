@@ -1,6 +1,6 @@
 /** The compiled regions of a machine: which pages are worth one, and the table that they are called by. */
 import type { PhysicalMemory } from "../memory/physical.ts";
-import { type CodePage, type CodePages, HANDLER, PAGE_WORDS } from "./code_pages.ts";
+import { type CodePage, type CodePages, HANDLER, PAGE_WORDS, RECORD_SIZE } from "./code_pages.ts";
 import {
   type CompiledPage,
   type CompilePage,
@@ -15,6 +15,16 @@ const CAPACITY = 8192;
 
 /** Samples for which a page that is hot waits for others, at most: a module and a message have their price. */
 const PATIENCE = 8;
+
+/** Accesses to devices that a word's handler does until it is known as one that accesses devices. */
+const MANY_TOUCHES = 32;
+
+/**
+ * Accesses a device for the present instruction of a region, after which so many steps are left: an address in halves, an
+ * access in one number (`slowDescriptor`). Offset in memory of the value that was read, or of bytes that nobody needs; 0
+ * where that is not all there is to the access, and nothing has happened.
+ */
+export type DeviceAccessor = (left: number, low: number, high: number, descriptor: number) => number;
 
 /** When pages are compiled; nothing of it may change a result. */
 export interface CompilePolicy {
@@ -67,6 +77,8 @@ export class Regions {
   /** Words that were executed when it was requested last, or that were compiled all the same. */
   #known = new Map<CodePage, Uint8Array>();
   #queue = new Set<CodePage>();
+  /** Accesses to devices by record, as far as handlers do them. */
+  readonly #touches = new Map<number, number>();
   /** Samples for which pages have been in the queue. */
   #waits = 0;
   /** Pages of requests under way, and the number of the request that a page waits for. */
@@ -88,6 +100,8 @@ export class Regions {
     private readonly policy: CompilePolicy,
     /** Breakpoints may be on words that were not decoded. */
     private readonly mayBreak: () => boolean,
+    /** What regions call for devices. */
+    private readonly device: DeviceAccessor = () => 0,
   ) {
     this.slice = policy.slice;
     pages.changed = (page) => this.#forget(page);
@@ -113,8 +127,18 @@ export class Regions {
     if (this.#queue.size >= this.policy.batch) this.#request();
   }
 
+  /** A record's handler has accessed a device: who does so often is compiled as one that does. */
+  touched(record: number): void {
+    const times = (this.#touches.get(record) ?? 0) + 1;
+    this.#touches.set(record, times);
+    if (times !== MANY_TOUCHES) return;
+    const page = this.pages.pageOf(record);
+    if (this.#modules.has(page) || this.#awaited.has(page)) this.#queue.add(page);
+  }
+
   /** Forgets all regions; the pages are gone. */
   drop(): void {
+    this.#touches.clear();
     for (const module of [...this.#inOrder]) this.#release(module);
     this.#times.clear();
     this.#known.clear();
@@ -197,6 +221,8 @@ export class Regions {
         ? untouched
         : handler === HANDLER.evaluated
         ? WORD.excluded
+        : (this.#touches.get(page.base + word * RECORD_SIZE) ?? 0) >= MANY_TOUCHES
+        ? WORD.device
         : WORD.executed;
     }
     const words = new Uint32Array(PAGE_WORDS);
@@ -221,14 +247,16 @@ export class Regions {
     if (wanted.length === 0 || module === undefined) return;
     this.#evict(wanted.length, bytes);
     const { memory } = this.memory, { statistics } = this;
-    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    const { exports } = new WebAssembly.Instance(module, { env: { memory, device: this.device } });
     const live: LiveModule = { bytes, regions: new Map() };
     this.#inOrder.add(live);
     for (const page of wanted) {
       const index = requested.indexOf(page);
       const { entries, words, instructions } = pages[index] as CompiledPage, known = this.#known.get(page);
       words.forEach((isCompiled, word) => {
-        if (known !== undefined && isCompiled !== 0) known[word] = WORD.executed;
+        if (known !== undefined && isCompiled !== 0 && known[word] !== WORD.device) {
+          known[word] = WORD.executed;
+        }
       });
       const region = this.#free.pop() as number;
       this.table.set(region, exports[String(index)] as CallableFunction);
@@ -246,9 +274,11 @@ export class Regions {
   }
 }
 
-/** Words were executed that were not before. */
+/** Words were executed that were not before, or access devices that did not. */
 function hasMore(known: Uint8Array, before: Uint8Array): boolean {
-  return known.some((word, index) => word === WORD.executed && before[index] !== WORD.executed);
+  const isMore = (word: number, index: number) =>
+    word === WORD.device || (word === WORD.executed && before[index] !== WORD.device);
+  return known.some((word, index) => word !== before[index] && isMore(word, index));
 }
 
 function noStatistics(): Counts {

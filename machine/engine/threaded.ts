@@ -146,6 +146,7 @@ class GeneratedCode {
         cache === undefined ? compiler : new CachedCompiler(setup, cache, compiler),
         policy,
         () => cpus.some(({ armed }) => armed !== undefined),
+        (left, low, high, descriptor) => this.#accessDevice(left, low >>> 0, high >>> 0, descriptor),
       );
     }
     const imports = {
@@ -407,6 +408,7 @@ class GeneratedCode {
     const rest = this.#get(SHARED.rest), { translations } = tlb, { count } = this.#marked;
     clock.instant = this.#sliceEnd - left - rest - 1;
     const isRegister = this.#accessRegister(low, high, descriptor);
+    if (isRegister) this.#regions?.touched(record);
     if (!isRegister && !this.#accessPage(low, high, descriptor)) {
       cpu.slots[SLOT_PC] = this.#pages.addressOf(record);
       HALVES[0] = low;
@@ -423,6 +425,17 @@ class GeneratedCode {
     if (!cpu.attention && !clock.changed && !this.#mustLookAgain()) return ANSWER.done;
     this.#put(SHARED.rest, rest + left);
     return ANSWER.stop;
+  }
+
+  /** A region's access; see `DeviceAccessor`. Where the burst, or what code relies on, ends, no steps are left. */
+  #accessDevice(left: number, low: number, high: number, descriptor: number): number {
+    const cpu = this.#cpu, { tlb, surroundings: { clock } } = cpu;
+    const { translations } = tlb, { count } = this.#marked;
+    clock.instant = this.#sliceEnd - left - 1;
+    if (!this.#accessRegister(low, high, descriptor)) return 0;
+    const areTablesGood = tlb.translations === translations && this.#marked.count === count;
+    if (!areTablesGood || cpu.attention || clock.changed || this.#mustLookAgain()) this.#put(SHARED.rest, left);
+    return this.#shared + SHARED.value;
   }
 
   /** Reads or writes a device's register if that is all there is to it; false, and nothing has happened, if it is not. */
