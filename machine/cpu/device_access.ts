@@ -1,7 +1,6 @@
 /** A CPU's accesses to what is not plain memory: split as the bus does it, reported as events. */
 import type { PhysicalAddress } from "../address.ts";
 import { type Fault, stage1Fault } from "../memory/fault.ts";
-import type { DeviceAccess } from "../events.ts";
 import type { AccessContext, MappedDevice } from "../memory/physical.ts";
 import type { Cpu } from "./cpu.ts";
 
@@ -59,71 +58,6 @@ export function writeDevice(
     found.device.write(found.offset, piece, Number(part), context);
   }
   return undefined;
-}
-
-/** A device's register that a CPU has accessed: what answers at an address does not change. */
-export interface KnownRegister {
-  /** What accesses to it have in common. */
-  readonly access: DeviceAccess;
-  readonly device: MappedDevice;
-  /** Where it is in the device. */
-  readonly offset: number;
-  readonly context: AccessContext;
-}
-
-/** How many registers are remembered; a power of two. */
-const REGISTERS = 256;
-
-/** The registers that a CPU has accessed last with Non-secure accesses, for quick ones. */
-export class KnownRegisters {
-  readonly #slots: (KnownRegister | undefined)[] = new Array(REGISTERS).fill(undefined);
-
-  /** Those of a CPU. */
-  constructor(private readonly cpu: Cpu) {}
-
-  /** What an aligned access of 1, 2 or 4 bytes meets; undefined where that is no device in a range of its own. */
-  find(kind: DeviceAccess["kind"], address: number, size: number): KnownRegister | undefined {
-    const slot = (address >>> 2 ^ address >>> 12 ^ (kind === "deviceRead" ? 0 : 1)) & (REGISTERS - 1);
-    const known = this.#slots[slot];
-    if (known !== undefined) {
-      const { access } = known;
-      if (access.address === address && access.kind === kind && access.size === size) return known;
-    }
-    return this.#slots[slot] = this.#look(kind, address, size);
-  }
-
-  #look(kind: DeviceAccess["kind"], address: number, size: number): KnownRegister | undefined {
-    const { index: cpu, surroundings: { memory } } = this.cpu;
-    const target = memory.target(address as PhysicalAddress, false);
-    if (target?.kind !== "device") return undefined;
-    const { device, offset } = target;
-    return {
-      access: { kind, cpu, device: device.name, address, size },
-      device,
-      offset,
-      context: { cpu, secure: false },
-    };
-  }
-}
-
-/** Reads a register as `readDevice` does. */
-export function readRegister(
-  { surroundings: { events } }: Cpu,
-  { access, device, offset, context }: KnownRegister,
-): number {
-  const value = device.read(offset, access.size, context) >>> 0;
-  events.emitAccess(access, value);
-  return value;
-}
-
-/** Writes a register as `writeDevice` does; `value` has no more bits than the access. */
-export function writeRegister(
-  { surroundings: { events } }: Cpu,
-  { access, device, offset, context }: KnownRegister,
-  value: number,
-): void {
-  events.emitAccess(access, value);
-  device.write(offset, access.size, value, context);
 }
 
 function emit(

@@ -33,7 +33,8 @@ export function isQuickAccess({ op, immediates }: IrNode): boolean {
 
 /** What may happen once more if it stops: an instruction with one access to a register's bytes, and no look after it. */
 export function mayAskDevice(nodes: readonly IrNode[]): boolean {
-  const accesses = nodes.filter(({ op }) => ACCESSES.has(op)), last = nodes.lastIndexOf(accesses[0] as IrNode);
+  const accesses = nodes.filter(({ op }) => ACCESSES.has(op)),
+    last = nodes.lastIndexOf(accesses[0] as IrNode);
   if (accesses.length !== 1 || nodes.some(({ op }, at) => op === "helper" && at > last)) return false;
   const { op, immediates: [size, access] } = accesses[0] as IrNode;
   return (op === "load" || op === "store") && (size as number) <= 4 &&

@@ -6,8 +6,8 @@ import { isZeroBlockTrapped } from "../cpu/system_instructions.ts";
 import { PlainExceptions } from "../cpu/plain_exceptions.ts";
 import { CPU_STATE_SIZE, SLOT_PC } from "../cpu/registers.ts";
 import type { PhysicalAddress } from "../address.ts";
-import { KnownRegisters, readRegister, writeRegister } from "../cpu/device_access.ts";
-import { addressElsewhere, copyBytes, pageEntry } from "../cpu/place.ts";
+import { KnownRegisters } from "../cpu/known_registers.ts";
+import { copyBytes, pageEntry } from "../cpu/place.ts";
 import { accessLevel } from "../cpu/slow_access.ts";
 import { accessControls } from "../cpu/translation_regime.ts";
 import { PAGE_DIRTY, type PhysicalMemory } from "../memory/physical.ts";
@@ -434,7 +434,9 @@ class GeneratedCode {
     clock.instant = this.#sliceEnd - left - 1;
     if (!this.#accessRegister(low, high, descriptor)) return 0;
     const areTablesGood = tlb.translations === translations && this.#marked.count === count;
-    if (!areTablesGood || cpu.attention || clock.changed || this.#mustLookAgain()) this.#put(SHARED.rest, left);
+    if (!areTablesGood || cpu.attention || clock.changed || this.#mustLookAgain()) {
+      this.#put(SHARED.rest, left);
+    }
     return this.#shared + SHARED.value;
   }
 
@@ -444,19 +446,16 @@ class GeneratedCode {
     if (kind === undefined || isUnprivileged(descriptor)) return false;
     if (size > 4 || (low & (size - 1)) !== 0) return false;
     if (!cpu.surroundings.events.takesNumbers) return false;
-    const address = addressElsewhere(cpu, high, low, kind);
-    if (address < 0) return false;
     const registers = this.#registers[cpu.index] as KnownRegisters;
-    const register = registers.find(kind === "read" ? "deviceRead" : "deviceWritten", address, size);
-    if (register === undefined) return false;
     if (kind === "read") {
-      this.#put(SHARED.value, readRegister(cpu, register));
+      const value = registers.read(high, low, size);
+      if (value < 0) return false;
+      this.#put(SHARED.value, value);
       this.#put(SHARED.value + 4, 0);
-    } else {
-      const mask = size === 4 ? -1 : (1 << size * 8) - 1;
-      writeRegister(cpu, register, (this.#get(SHARED.value) & mask) >>> 0);
+      return true;
     }
-    return true;
+    const mask = size === 4 ? -1 : (1 << size * 8) - 1;
+    return registers.write(high, low, size, (this.#get(SHARED.value) & mask) >>> 0);
   }
 
   /** Loads or stores if that is one of bytes in one page of memory; false, and nothing has happened, if it is not. */
