@@ -25,6 +25,7 @@ export const COMMANDS: readonly CommandRow[] = [
   { name: "console", load: async () => (await import("./console.ts")).consoleCommand, summary: "Prints what a run wrote on its console" },
   { name: "diff",    load: async () => (await import("./diff.ts")).diff,              summary: "Finds the first event in which two runs differ" },
   { name: "bisect",  load: async () => (await import("./bisect.ts")).bisect,          summary: "Finds the step from which on an expression holds" },
+  { name: "fork",    load: async () => (await import("./fork.ts")).fork,              summary: "Goes on from an instant of a run in another way, and records that as a run of its own" },
   { name: "info",    load: async () => (await import("./info.ts")).info,              summary: "Says what is in a journal: machine, images, blocks, roots, and how it ended" },
   { name: "pack",    load: async () => (await import("./pack.ts")).pack,              summary: "Writes one self-contained journal, with the images inside, that replays anywhere" },
 ];

@@ -20,6 +20,8 @@ export interface TimedInput {
   readonly instant: number;
   /** What is handed over. */
   readonly input: Input;
+  /** What was given to another run, and where: it comes at this virtual time, is left out when it is refused, and need not come. */
+  readonly repeated?: { readonly place: string; readonly virtualTime: number };
 }
 
 /** A script that was read. */

@@ -9,6 +9,10 @@ export interface DueInput {
   readonly input: Input;
   /** Where the script says so, such as `boot.script:3`. */
   readonly place: string;
+  /** Virtual time at which it comes when the machine waits then, in nanoseconds; now by default. */
+  readonly virtualTime?: number;
+  /** When the machine refuses it, the run goes on without it. */
+  readonly mayBeLeftOut?: boolean;
 }
 
 const NO_SCRIPT: Script = { name: "", statements: [], timed: [] };
@@ -65,10 +69,23 @@ export class ScriptRun {
   takeDue(instant: number): DueInput[] {
     const due = this.#due.splice(0);
     for (let timed = this.#timed; timed !== undefined && timed.instant <= instant; timed = this.#timed) {
-      due.push({ input: timed.input, place: this.#place(timed) });
-      this.#nextTimed++;
+      due.push(this.#take(timed));
     }
     return due;
+  }
+
+  #take(timed: TimedInput): DueInput {
+    this.#nextTimed++;
+    const { input, repeated } = timed;
+    return repeated === undefined
+      ? { input, place: this.#place(timed) }
+      : { input, ...repeated, mayBeLeftOut: true };
+  }
+
+  /** Takes the next input if it was given to another run: for a machine that would wait for ever otherwise. */
+  takeRepeated(): DueInput | undefined {
+    const timed = this.#timed;
+    return timed?.repeated === undefined ? undefined : this.#take(timed);
   }
 
   /** The instant of the next input that has one, or Infinity: the machine must stop there. */
@@ -89,7 +106,7 @@ export class ScriptRun {
     if (statement?.kind === "expect") {
       return `${this.#place(statement)}: ${JSON.stringify(statement.text)} never came`;
     }
-    const timed = this.#timed;
+    const timed = this.#script.timed.slice(this.#nextTimed).find(({ repeated }) => repeated === undefined);
     if (timed !== undefined) return `${this.#place(timed)}: instant ${timed.instant} was not reached`;
     if (this.#endText === undefined || this.#isEnded) return undefined;
     return `--until-console: ${JSON.stringify(this.#endText)} never came`;

@@ -27,11 +27,12 @@ import {
   decodeHeader,
   encodeBlock,
   infoOf,
+  isStoredWhole,
   MAX_BLOCKS,
 } from "./block.ts";
 import type { BlockKind } from "./block_kinds.ts";
 import { JournalCorruptError, JournalPayloadError, JournalWriteError } from "./errors.ts";
-import { decodeFileHeader, encodeFileHeader, FILE_HEADER_LENGTH, upcast } from "./format.ts";
+import { decodeFileHeader, encodeFileHeader, FILE_HEADER_LENGTH, FORMAT, upcast } from "./format.ts";
 import { sha256 } from "./hash.ts";
 import { type BlockList, encodeIndex, readIndex } from "./index_block.ts";
 import { scanBlocks, type TornTail } from "./scan.ts";
@@ -87,6 +88,25 @@ export class JournalWriter {
   }
 
   /**
+   * Begins with the first `count` blocks of another journal, byte for byte, so that both have one chain of hashes up to
+   * there; for a writer that has written nothing. Blocks of an earlier format are packed anew. Throws
+   * {@linkcode JournalWriteError}, and what reading throws.
+   */
+  copyFrom(reader: JournalReader, count: number): void {
+    if (this.#blocks.length > 0) throw new RangeError("Cannot copy blocks: the journal has begun");
+    for (const block of reader.blocks.slice(0, count)) {
+      if (reader.format === FORMAT) this.#copy(reader, block);
+      else this.append(block.kind, reader.payload(block.number), block);
+    }
+  }
+
+  #copy(reader: JournalReader, block: BlockInfo): void {
+    const bytes = reader.stored(block.number), headerBytes = bytes.slice(0, BLOCK_HEADER_LENGTH);
+    const { journalId } = decodeHeader(headerBytes)!;
+    this.#put(headerBytes, bytes.subarray(BLOCK_HEADER_LENGTH), { ...block }, journalId);
+  }
+
+  /**
    * Ends the journal: writes the index block, syncs and closes the sink. Does nothing when called again or after a
    * failure that `append` has reported, so that it may stand in a `finally`. Throws {@linkcode JournalWriteError}.
    */
@@ -126,18 +146,22 @@ export class JournalWriter {
     }
 
     const info = infoOf(header, this.#byteLength || FILE_HEADER_LENGTH);
+    this.#put(headerBytes, stored, info, header.journalId);
+    return info;
+  }
+
+  #put(headerBytes: Uint8Array, stored: Uint8Array, info: BlockInfo, journalId: bigint): void {
     try {
-      if (number === 0) this.#sink.write(this.#fileHeader);
+      if (this.#blocks.length === 0) this.#sink.write(this.#fileHeader);
       this.#sink.write(headerBytes);
       this.#sink.write(stored);
     } catch (cause) {
       throw this.#fail(cause);
     }
     this.#headHash = sha256(headerBytes);
-    this.#journalId = header.journalId;
+    this.#journalId = journalId;
     this.#byteLength = info.offset + info.byteLength;
     this.#blocks.push(info);
-    return info;
   }
 
   #fail(cause: unknown): JournalWriteError {
@@ -220,13 +244,39 @@ export class JournalReader {
    * `RangeError` if there is no such block.
    */
   payload(number: number): unknown {
+    const block = this.#listed(number), { offset, kind } = block, bytes = this.#bytes(block);
+    try {
+      return upcast(
+        this.format,
+        kind,
+        decodeBlock(decodeHeader(bytes)!, bytes.subarray(BLOCK_HEADER_LENGTH)),
+      );
+    } catch (error) {
+      if (!(error instanceof JournalPayloadError)) throw error;
+      throw new JournalCorruptError(this.#source.name, number, offset, error.message, { cause: error });
+    }
+  }
+
+  /** The bytes of block `number`, header and stored payload, checked. Throws what `payload` throws. */
+  stored(number: number): Uint8Array {
+    const block = this.#listed(number), { offset } = block, bytes = this.#bytes(block);
+    if (isStoredWhole(decodeHeader(bytes)!, bytes.subarray(BLOCK_HEADER_LENGTH))) return bytes;
+    throw new JournalCorruptError(this.#source.name, number, offset, "its bytes do not match their hash");
+  }
+
+  #listed(number: number): BlockInfo {
     const block = this.blocks[number];
     if (block === undefined) {
       throw new RangeError(
         `Cannot read block ${number}: the journal has blocks 0 to ${this.blocks.length - 1}`,
       );
     }
-    const { offset, byteLength } = block;
+    return block;
+  }
+
+  /** Header and stored payload of a block, of which the header is checked. */
+  #bytes(block: BlockInfo): Uint8Array {
+    const { number, offset, byteLength } = block;
     const bytes = readExactly(this.#source, offset, byteLength);
     const header = decodeHeader(bytes);
     if (header === undefined || checkHeader(header) !== undefined || header.journalId !== this.#journalId) {
@@ -238,19 +288,14 @@ export class JournalReader {
       );
     }
     const found = infoOf(header, offset);
-    if (!(Object.keys(block) as (keyof BlockInfo)[]).every((field) => found[field] === block[field])) {
-      throw new JournalCorruptError(
-        this.#source.name,
-        number,
-        offset,
-        "its header is not the one that was listed",
-      );
+    if ((Object.keys(block) as (keyof BlockInfo)[]).every((field) => found[field] === block[field])) {
+      return bytes;
     }
-    try {
-      return upcast(this.format, block.kind, decodeBlock(header, bytes.subarray(BLOCK_HEADER_LENGTH)));
-    } catch (error) {
-      if (!(error instanceof JournalPayloadError)) throw error;
-      throw new JournalCorruptError(this.#source.name, number, offset, error.message, { cause: error });
-    }
+    throw new JournalCorruptError(
+      this.#source.name,
+      number,
+      offset,
+      "its header is not the one that was listed",
+    );
   }
 }

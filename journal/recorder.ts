@@ -49,13 +49,25 @@ export interface BlockWriter {
 export interface RecorderOptions extends MachineOptions {
   /** Sees what it costs. */
   readonly costs?: Costs | undefined;
+  /** Goes on from here instead of from power-on: the journal has its blocks up to the root of this instant. */
+  readonly resumed?: ResumedRun;
+}
+
+/** Where a recording goes on that was begun before. */
+export interface ResumedRun {
+  /** The machine, at the instant of a root or at power-on. */
+  readonly machine: Machine;
+  /** The history up to there. */
+  readonly history: History;
+  /** Parts of that root. */
+  readonly parts: Parts;
 }
 
 /** A recording in progress. */
 export class Recorder {
   /** The machine that is being recorded. */
   readonly machine: Machine;
-  readonly #history = new History();
+  readonly #history: History;
   readonly #steps: StepColumnsWriter | undefined;
   readonly #rows = new RowPacker();
   readonly #writer: BlockWriter;
@@ -73,10 +85,12 @@ export class Recorder {
     writer: BlockWriter,
     options: RecorderOptions = {},
   ) {
-    const { costs } = options;
+    const { costs, resumed } = options;
     this.#costs = costs;
     this.#writer = costs === undefined ? writer : meteredWriter(writer, costs);
-    this.machine = new Machine(manifest.configuration, images, options);
+    this.machine = resumed?.machine ?? new Machine(manifest.configuration, images, options);
+    this.#history = resumed?.history ?? new History();
+    this.#parts = resumed?.parts ?? [];
     const { events } = this.machine.board;
     events.add(this.#history);
     events.add(this.#storing());
@@ -86,7 +100,7 @@ export class Recorder {
       events.add(this.#steps);
     }
     costs?.attach(this.machine);
-    this.#writer.append("configuration", storedManifest(manifest));
+    if (resumed === undefined) this.#writer.append("configuration", storedManifest(manifest));
   }
 
   /** Gathers what the depth stores. */

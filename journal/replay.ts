@@ -105,7 +105,7 @@ function show(value: unknown): string {
 }
 
 /** The input that a recorded event stands for. */
-function inputOf(event: InputEvent): Input {
+export function inputOf(event: InputEvent): Input {
   const { instant: _instant, cpu: _cpu, index: _index, virtualTime: _time, ...input } = event;
   return input as Input;
 }
@@ -251,6 +251,14 @@ export class Replay {
   /** History root of everything up to here; two runs with equal ones had equal inputs, traps and device accesses. */
   historyRoot(): Uint8Array {
     return this.#history.peek(this.machine.stateRoot().root);
+  }
+
+  /** Ends following the run, and gives what a recording needs to go on from here: the machine hears no one of this replay. */
+  release(): { readonly machine: Machine; readonly history: History } {
+    const { events } = this.machine.board;
+    if (this.#check !== undefined) events.remove(this.#check);
+    events.remove(this.#history);
+    return { machine: this.machine, history: this.#history };
   }
 
   /** Remembers this point; stored events are not compared any more by a replay that went back. */

@@ -6,6 +6,7 @@ import type { RunEnd } from "../../journal/payloads.ts";
 import { ConsoleMatcher } from "../console_matcher.ts";
 import { inputText } from "../script.ts";
 import { grouped } from "../text.ts";
+import type { DueInput } from "../script_run.ts";
 import type { Driven, DriveOptions } from "./drivable.ts";
 import { BrokenPipeError } from "./host.ts";
 import { OperatorKeys, type OperatorWish } from "./operator_keys.ts";
@@ -140,12 +141,22 @@ class Drive {
   /** Hands over what the script has for the present instant. */
   #deliverDue(): void {
     const { recorder: { machine }, script } = this.options;
-    for (const { input, place } of script.takeDue(machine.instant)) {
-      const refusal = this.#submit(input);
-      if (refusal === undefined) continue;
-      this.#failure = `${place}: ${refusal}`;
-      return;
+    for (const due of script.takeDue(machine.instant)) if (!this.#deliver(due)) return;
+  }
+
+  /** Hands over one input of a script; false when the run cannot go on without it. */
+  #deliver({ input, place, virtualTime, mayBeLeftOut }: DueInput): boolean {
+    const { recorder: { machine }, host } = this.options;
+    // A machine that has something to do before then takes it when it has.
+    if (virtualTime !== undefined && virtualTime > machine.virtualTime) machine.wait(virtualTime);
+    const refusal = this.#submit(input);
+    if (refusal === undefined) return true;
+    if (mayBeLeftOut === true) {
+      host.stderr.write(`hindsight: ${place} is left out: ${refusal}\n`);
+      return true;
     }
+    this.#failure = `${place}: ${refusal}`;
+    return false;
   }
 
   /** Frames wait behind what was typed. */
@@ -237,9 +248,11 @@ class Drive {
 
   /** Nothing is due: waits for a key, if one can come; false when none can. */
   async #rest(): Promise<boolean> {
-    const { host, recorder: { machine }, bridges } = this.options;
+    const { host, recorder: { machine }, bridges, script } = this.options;
     this.#flush();
     if (this.#endsAt < Infinity) return false;
+    const repeated = script.takeRepeated();
+    if (repeated !== undefined) return this.#deliver(repeated);
     const from = machine.virtualTime, started = host.now();
     this.#takeFrames();
     const mayCome = (): boolean => !this.#inputEnded || bridges !== undefined;

@@ -1,61 +1,10 @@
 /** Tests of `hunt` on a guest with a race: two CPUs and a counter without a lock. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { assembleProgram } from "../../machine/a64/program.ts";
+import { RACE_LOST, RACE_PROGRAM } from "./race.ts";
 import { hindsight, TestFolder } from "./support.ts";
 
-/** Each CPU adds 1 to a counter 3 times, with some work in between; cpu0 powers off with what is missing to 6. */
-const RACE = `
-        .equ    ROUNDS, 3
-start:  adr     x20, counter
-        ldr     x0, =0xc4000003
-        mov     x1, #1
-        adr     x2, second
-        mov     x3, #0
-        hvc     #0
-        bl      work
-wait:   ldr     x1, [x20, #8]
-        cbz     x1, wait
-        ldr     x3, [x20]
-        mov     x4, #(2 * ROUNDS)
-        sub     x4, x4, x3
-        adr     x1, code
-        str     x4, [x1, #8]
-        ldr     x2, =0x09000000
-        mov     w5, #'='
-        cbz     x4, 1f
-        mov     w5, #'!'
-1:      str     w5, [x2]
-        mov     x0, #0x18
-        hlt     #0xf000
-second: adr     x20, counter
-        bl      work
-        mov     x1, #1
-        str     x1, [x20, #8]
-2:      wfi
-        b       2b
-work:   mov     x22, #ROUNDS
-1:      ldr     x1, [x20]
-        mov     x2, #6
-3:      subs    x2, x2, #1
-        b.ne    3b
-        add     x1, x1, #1
-        str     x1, [x20]
-        mov     x2, #200
-2:      subs    x2, x2, #1
-        b.ne    2b
-        subs    x22, x22, #1
-        b.ne    1b
-        ret
-        .align  3
-counter: .quad  0, 0
-code:   .quad   0x20026, 0
-`;
-
-const program = assembleProgram(RACE, { name: "race", base: 0x40080000n });
-const LOST = `memory(${program.symbols.get("code")! + 8n}, 8) > 0`;
-
 function args(folder: TestFolder, ...more: string[]): string[] {
-  const kernel = folder.write("race.bin", program.bytes);
+  const kernel = folder.write("race.bin", RACE_PROGRAM.bytes);
   const machine = ["-kernel", kernel, "-m", "8", "-smp", "2", "-semihosting", "--quantum", "64"];
   return ["hunt", ...machine, "-o", folder.path("found"), ...more];
 }
@@ -63,7 +12,7 @@ function args(folder: TestFolder, ...more: string[]): string[] {
 Deno.test("hunt stops at the first seed that loses an increment, and its journal replays to it", async () => {
   using folder = new TestFolder();
   const { code, out, err } = await hindsight(
-    args(folder, "--seeds", "1..100", "--jobs", "1", "--until", LOST, "--look-every", "1000000"),
+    args(folder, "--seeds", "1..100", "--jobs", "1", "--until", RACE_LOST, "--look-every", "1000000"),
   );
   assertEquals(code, 0, err + out);
   const [, seed] = /^Found with seed ([0-9]+), at instant/.exec(out) ?? [];
@@ -72,7 +21,7 @@ Deno.test("hunt stops at the first seed that loses an increment, and its journal
   assertStringIncludes(out, `hindsight replay --console ${journal}`);
   const replayed = await hindsight(["replay", journal, "--console"]);
   assertEquals([replayed.code, replayed.out], [0, "!"]);
-  const bisected = await hindsight(["bisect", journal, "--when", LOST]);
+  const bisected = await hindsight(["bisect", journal, "--when", RACE_LOST]);
   assertEquals(bisected.code, 0, bisected.err);
   // It is what record makes with the seed.
   const [, ...machine] = args(folder, "--until-console", "never", "--schedule-seed", seed!, "--json");
@@ -83,7 +32,7 @@ Deno.test("hunt stops at the first seed that loses an increment, and its journal
   // The seeds before it lose nothing, and there are some.
   assert(Number(seed) > 1, `seed ${seed}`);
   const before = await hindsight(
-    args(folder, "--seeds", `1..${Number(seed) - 1}`, "--jobs", "1", "--until", LOST),
+    args(folder, "--seeds", `1..${Number(seed) - 1}`, "--jobs", "1", "--until", RACE_LOST),
   );
   assertEquals([before.code, before.out], [
     1,
