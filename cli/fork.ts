@@ -125,9 +125,7 @@ async function run(options: Options, host: Host): Promise<number> {
 
 /** The command. */
 export const fork: Command = {
-  name: "fork",
   operands: ["RUN"],
-  summary: "Goes on from an instant of a run in another way, and records that as a run of its own",
   details: DETAILS,
   examples: [
     "deno task hindsight fork u.hindsight --at 1000000 --do 'set cpu0 x0 0' -o other.hindsight",
