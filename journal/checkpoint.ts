@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Schema } from "../machine/layout.ts";
 import type { Machine, Snapshot } from "../machine/machine.ts";
+import { PageMap } from "../machine/memory/page_map.ts";
 import { PAGE_SIZE } from "../machine/memory/physical.ts";
 import type { DiskContents, OverlayChunk } from "../machine/storage/disk.ts";
 import type { BlockSpan } from "./block.ts";
@@ -74,7 +75,7 @@ const partSchema = z.discriminatedUnion("part", [pagesSchema, chunksSchema]);
 function* pagePayloads({ board }: Machine, { pages }: Snapshot): Generator<unknown> {
   for (const { name: region, hostOffset, size } of board.memory.regions) {
     const first = hostOffset / PAGE_SIZE, limit = first + size / PAGE_SIZE;
-    const numbers = [...pages.keys()].filter((page) => page >= first && page < limit).sort((a, b) => a - b);
+    const numbers = [...pages.keys()].filter((page) => page >= first && page < limit);
     for (let at = 0; at < numbers.length; at += PAGES_PER_BLOCK) {
       const some = numbers.slice(at, at + PAGES_PER_BLOCK);
       const packed = {
@@ -185,7 +186,7 @@ export function restoreCheckpoint(machine: Machine, head: CheckpointHead, parts:
       throw new RangeError("a part of it is missing");
     }
     const disks: ReadonlyMap<string, DiskContents> = reader.disks;
-    machine.restore({ sections: head.sections, pages: reader.pages, disks });
+    machine.restore({ sections: head.sections, pages: PageMap.of(reader.pages), disks });
   } catch (error) {
     if (error instanceof JournalFormatError) throw error;
     throw refuse((error as Error).message);

@@ -74,7 +74,7 @@ export class FlightRecorder implements BlockWriter {
     const startOf = ({ start }: Segment): number => start === undefined ? 0 : this.#place(start.root);
     const now = this.#place(root), last = this.#segments.at(-1)!;
     if (now - startOf(last) < count / 2) return;
-    this.#segments.push(new Segment({ root, snapshot: machine.snapshot(last.start?.snapshot) }));
+    this.#segments.push(new Segment({ root, snapshot: machine.snapshot() }));
     const first = this.#segments.findLastIndex((segment) => now - startOf(segment) >= count);
     this.#segments.splice(0, Math.max(0, first));
   }

@@ -23,7 +23,8 @@ import { type InputTarget, prepareInput } from "./inputs.ts";
 import { flag, oneOf, u32 } from "./layout.ts";
 import { Scheduler, type TurnObserver } from "./scheduler.ts";
 import { type Section, sectionLayout } from "./snapshot.ts";
-import { PAGE_DIRTY, PAGE_SIZE } from "./memory/physical.ts";
+import type { PageMap } from "./memory/page_map.ts";
+import { PageTracker } from "./memory/page_tracker.ts";
 import { type StateRoot, StateRootTree } from "./state_root.ts";
 import type { DiskContents } from "./storage/disk.ts";
 
@@ -65,18 +66,10 @@ export interface MachineOptions {
 export interface Snapshot {
   /** Named sections in the machine's order. */
   readonly sections: readonly Section[];
-  /** Pages of memory that are not all zero, by page number in the machine's memory. */
-  readonly pages: ReadonlyMap<number, Uint8Array>;
+  /** Pages of memory, by page number in the machine's memory; shared with the snapshot before, where they are equal. */
+  readonly pages: PageMap;
   /** What was written to each disk, by its id; shared, not copied. */
   readonly disks: ReadonlyMap<string, DiskContents>;
-}
-
-/** Whether two pages have equal bytes. */
-function areEqual(left: Uint8Array, right: Uint8Array): boolean {
-  const words = new Uint32Array(left.buffer, left.byteOffset, PAGE_SIZE / 4);
-  const others = new Uint32Array(right.buffer, right.byteOffset, PAGE_SIZE / 4);
-  for (let index = 0; index < words.length; index++) if (words[index] !== others[index]) return false;
-  return true;
 }
 
 const powerLayout = sectionLayout("power", 1, {
@@ -100,6 +93,7 @@ export class Machine {
   /** What runs the CPUs. */
   readonly engine: Engine;
   #scheduler: Scheduler;
+  #pages: PageTracker;
   #roots: StateRootTree;
   #power: "on" | "off" | "cut" = "on";
   #exitCode = 0;
@@ -128,7 +122,8 @@ export class Machine {
         this.requestStop();
       },
     });
-    this.#roots = new StateRootTree(this.board.memory);
+    this.#pages = new PageTracker(this.board.memory);
+    this.#roots = new StateRootTree(this.board.memory, this.#pages);
     this.#scheduler = new Scheduler(this.board.cpus, this.board.clock, this.board.events, configuration);
     this.board.powerOn();
   }
@@ -338,21 +333,21 @@ export class Machine {
     return this.#roots.pagesHashed;
   }
 
-  /** Copies the whole state; pages that are as `earlier` has them are shared with it. */
-  snapshot(earlier?: Snapshot): Snapshot {
-    const { memory, disks } = this.board;
-    this.stateRoot();
-    const pages = new Map<number, Uint8Array>();
-    for (const page of this.#roots.nonZeroPages()) {
-      const bytes = memory.bytes.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE);
-      const before = earlier?.pages.get(page);
-      pages.set(page, before !== undefined && areEqual(before, bytes) ? before : bytes.slice());
-    }
-    const contents = [...disks].map(([name, disk]) => [name, disk.save()] as const);
-    return { sections: this.sections(), pages, disks: new Map(contents) };
+  /** The whole state: it costs the pages that changed since the last snapshot or restore. */
+  snapshot(): Snapshot {
+    const contents = [...this.board.disks].map(([name, disk]) => [name, disk.save()] as const);
+    return { sections: this.sections(), pages: this.#pages.snapshot(), disks: new Map(contents) };
   }
 
-  /** Returns to a snapshot of a machine with the same configuration; throws RangeError when it does not fit. */
+  /** Numbers of the pages of memory that anything wrote to since the last call, or the last restore. */
+  takeWrittenPages(): number[] {
+    return this.#pages.takeWritten();
+  }
+
+  /**
+   * Returns to a snapshot of a machine with the same configuration; throws RangeError when it does not fit. It costs the
+   * pages that are not as in the snapshot; engines keep what they made of the others.
+   */
   restore({ sections, pages, disks }: Snapshot): void {
     const byName = new Map(sections.map((section) => [section.name, section]));
     const take = (name: string): Section => {
@@ -365,7 +360,7 @@ export class Machine {
       if (contents === undefined) throw new RangeError(`Cannot restore: disk "${name}" is missing`);
       disk.restore(contents);
     }
-    this.#restorePages(pages);
+    this.#pages.restore(pages);
     this.board.restore(take);
     this.board.events.restore(take("events"));
     this.#scheduler.restore(take("schedule"));
@@ -374,20 +369,5 @@ export class Machine {
     this.#exitCode = power.exitCode;
     this.#resetRequested = power.resetRequested;
     this.#stopRequested = false;
-  }
-
-  #restorePages(pages: ReadonlyMap<number, Uint8Array>): void {
-    const { memory } = this.board;
-    this.stateRoot();
-    for (const page of this.#roots.nonZeroPages()) {
-      if (pages.has(page)) continue;
-      memory.bytes.fill(0, page * PAGE_SIZE, (page + 1) * PAGE_SIZE);
-      memory.pageFlags[page] = PAGE_DIRTY;
-    }
-    for (const [page, bytes] of pages) {
-      memory.bytes.set(bytes, page * PAGE_SIZE);
-      memory.pageFlags[page] = PAGE_DIRTY;
-    }
-    memory.mapChanged();
   }
 }

@@ -1,5 +1,6 @@
 /** State roots: SHA-256 over named sections, a tree of memory pages and disks, incremental over what is dirty. */
 import { ByteWriter } from "./layout.ts";
+import { PageTracker } from "./memory/page_tracker.ts";
 import { type MemoryRegion, PAGE_SIZE, type PhysicalMemory } from "./memory/physical.ts";
 import { equalBytes, HASH_LENGTH, sha256, sha256Into } from "./sha256.ts";
 import type { Section } from "./snapshot.ts";
@@ -71,13 +72,6 @@ class PageTree {
     return (this.#groups[group] ?? ZERO_PAGES).subarray(0, pages * HASH_LENGTH);
   }
 
-  /** Host page numbers of the pages that were not all zero when the root was last computed. */
-  *nonZeroPages(): Generator<number> {
-    for (let page = this.#nonZero.indexOf(1); page >= 0; page = this.#nonZero.indexOf(1, page + 1)) {
-      yield this.#firstPage + page;
-    }
-  }
-
   #isZero(hostPage: number): boolean {
     const first = hostPage * PAGE_WORDS;
     for (let at = first; at < first + PAGE_WORDS; at++) if (this.#words[at] !== 0) return false;
@@ -100,11 +94,12 @@ class PageTree {
     return true;
   }
 
-  /** Hashes dirty pages, clears their marks, and returns the hash of the whole region. */
-  root(): Uint8Array {
+  /** Hashes those of the pages changed (by host page number) that are its own; the hash of the whole region. */
+  root(changed: readonly number[]): Uint8Array {
     let touched = new Set<number>();
-    for (const hostPage of this.memory.clearDirty(this.#firstPage, this.#nonZero.length)) {
+    for (const hostPage of changed) {
       const page = hostPage - this.#firstPage;
+      if (page < 0 || page >= this.#nonZero.length) continue;
       if (this.#hashPage(page)) touched.add(Math.floor(page / FAN_OUT));
     }
     for (let level = 0; level < this.#levels.length; level++) {
@@ -133,8 +128,8 @@ export class StateRootTree {
   /** Sections by name as they were at the last root. */
   readonly #sections = new Map<string, { readonly bytes: Uint8Array; readonly hash: Uint8Array }>();
 
-  /** Must be made before any byte of memory is written, when all pages are zero. */
-  constructor(memory: PhysicalMemory) {
+  /** Must be made before any byte of memory is written, when all pages are zero; `pages` tells what changes then. */
+  constructor(memory: PhysicalMemory, private readonly pages: PageTracker = new PageTracker(memory)) {
     this.#trees = memory.regions.map((region) => ({ region, tree: new PageTree(memory, region) }));
   }
 
@@ -152,22 +147,18 @@ export class StateRootTree {
     return hash;
   }
 
-  /** Host page numbers of all pages that were not all zero when the root was last computed. */
-  *nonZeroPages(): Generator<number> {
-    for (const { tree } of this.#trees) yield* tree.nonZeroPages();
-  }
-
   /** The root of the given sections, of memory as it is now, and of what was written to disks. */
   compute(
     sections: readonly Section[],
     disks: ReadonlyMap<string, { root(): Uint8Array }> = new Map(),
   ): StateRoot {
+    const changed = this.pages.takeUnhashed();
     const parts = [
       ...sections.map((section) => ({ ...section, hash: this.#hashOf(section) })),
       ...this.#trees.map(({ region, tree }) => ({
         name: `memory:${region.name}`,
         version: 1,
-        hash: tree.root(),
+        hash: tree.root(changed),
       })),
       ...[...disks].map(([name, disk]) => ({ name: `disk:${name}`, version: 1, hash: disk.root() })),
     ];

@@ -67,7 +67,10 @@ export function watchWrites(memory: PhysicalMemory, cpus: readonly Cpu[]): void 
   memory.mapChanged = () => {
     dropTranslations(cpus);
     memory.codeObserver?.dropped();
-    // A restore may have replaced the marks of pages.
-    for (const { monitor } of cpus) monitor.mark();
+  };
+  memory.contentsReplaced = () => {
+    dropTranslations(cpus);
+    // What CPUs see through caches does not follow from memory.
+    if (memory.cache !== undefined) memory.codeObserver?.dropped();
   };
 }

@@ -132,6 +132,8 @@ export class PhysicalMemory {
   codeObserver: CodeObserver | undefined;
   /** Called when a region changes between memory and device behaviour, so that cached translations go. */
   mapChanged: () => void = () => {};
+  /** Called when a restore has replaced what pages hold: cached translations go; decoded code was told page by page. */
+  contentsReplaced: () => void = () => {};
   /**
    * Called after writes to some of `count` pages from `first` began to need attention: they lost PAGE_DIRTY or got
    * another mark. An engine that lets writes to pages marked PAGE_DIRTY alone pass unseen forgets these pages then.

@@ -1,5 +1,5 @@
 /** State roots: they depend on every byte of memory and of every section, and are the same however they came about. */
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assertEquals, assertNotEquals } from "@std/assert";
 import { physicalAddress } from "../../machine/address.ts";
 import { PhysicalMemory } from "../../machine/memory/physical.ts";
 import { StateRootTree } from "../../machine/state_root.ts";
@@ -51,14 +51,4 @@ Deno.test("StateRootTree's root changes with a section's name, version, bytes an
   ];
   const roots = variants.map((sections) => tree.compute(sections).root.toHex());
   assertEquals(new Set(roots).size, variants.length);
-});
-
-Deno.test("StateRootTree.nonZeroPages lists exactly the pages that hold something", () => {
-  const { memory, tree } = make();
-  memory.writeBytes(physicalAddress(0x40003000), new Uint8Array([1]));
-  memory.writeBytes(physicalAddress(0x40005000), new Uint8Array([0]));
-  tree.compute([]);
-  const pages = [...tree.nonZeroPages()];
-  assertEquals(pages, [3]);
-  assert(tree.compute([]).parts.some(({ name }) => name === "memory:ram"));
 });
