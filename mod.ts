@@ -89,6 +89,8 @@ export {
   type ValueOf,
 } from "./machine/layout.ts";
 export * from "./machine/machine.ts";
+export { PageMap } from "./machine/memory/page_map.ts";
+export type { PageGroup } from "./machine/memory/page_map.ts";
 export type { WatchHit, WatchPoint } from "./machine/watch.ts";
 export * from "./machine/memory/physical.ts";
 export type { Section } from "./machine/snapshot.ts";
