@@ -17,7 +17,7 @@ export const HANDLER = { undecoded: 0, evaluated: 1, awaited: 2, pageEnd: 3, com
 
 /** Bytes beside a page's records: one SIDE for each. */
 const SIDES_SIZE = RECORDS_SIZE / RECORD_SIZE * SIDE_SIZE;
-/** In the SIDE of the last record: index of the page's region in the table of functions, and calls until it is hot. */
+/** In the SIDE of the last record: index of the page's region in the table of functions, and steps until it is hot. */
 export const PAGE_SIDE = { region: PAGE_WORDS * SIDE_SIZE, heat: PAGE_WORDS * SIDE_SIZE + 4 } as const;
 
 /** Writes to a page's words after which it counts as data again. */
@@ -103,17 +103,19 @@ export class CodePages {
     }
   }
 
-  /** Sets how many more branches into a page make it hot. */
+  /** Sets how many more steps of its handlers make a page hot. */
   setHeat({ base }: CodePage, heat: number): void {
     this.memory.view.setInt32(this.sideOf(base) + PAGE_SIDE.heat, heat, true);
   }
 
-  /** Takes from it; what is left. */
-  takeHeat({ base }: CodePage, by: number): number {
-    const { view } = this.memory, at = this.sideOf(base) + PAGE_SIDE.heat;
-    const heat = view.getInt32(at, true) - by;
-    view.setInt32(at, heat, true);
-    return heat;
+  /** How many are left; none, or less than none, when it is hot. */
+  heatOf({ base }: CodePage): number {
+    return this.memory.view.getInt32(this.sideOf(base) + PAGE_SIDE.heat, true);
+  }
+
+  /** The page whose first record has its SIDE at an offset. */
+  pageAtSide(side: number): CodePage {
+    return this.pageOf(this.arena + (side - this.sides) / SIDE_SIZE * RECORD_SIZE);
   }
 
   /** The page that a record is in. */

@@ -2,8 +2,8 @@
 import { MARK_GUARDED } from "../memory/tlb.ts";
 import type { CodeWriter } from "../wasm/code_writer.ts";
 import type { ModuleWriter } from "../wasm/module_writer.ts";
-import { PAGE_SIDE, RECORD_SIZE } from "./code_pages.ts";
-import { LEFT_PAGE, regionType, SIDE, SIDE_SIZE, STOPPED } from "./compiled_layout.ts";
+import { RECORD_SIZE } from "./code_pages.ts";
+import { LEFT_PAGE, regionType, SIDE, SIDE_SIZE } from "./compiled_layout.ts";
 import { type CodeLayout, SHARED } from "./threaded_layout.ts";
 import { TlbCode } from "./threaded_tlb.ts";
 
@@ -35,10 +35,11 @@ const CHAIN = {
 
 /**
  * Declares and defines the function: from a record with a region, with steps left, a CPU's state and translations, to
- * the steps left and the record whose own handler is next, or 0 where the address in SHARED.target is.
+ * the steps left, the record whose own handler is next, or 0 where the address in SHARED.target is, and the side of that
+ * record's page, or 0.
  */
 export function declareChain(module: ModuleWriter, layout: CodeLayout, places: Places): number {
-  const chain = module.declare(module.type(["i32", "i32", "i32", "i32"], ["i32", "i32"]));
+  const chain = module.declare(module.type(["i32", "i32", "i32", "i32"], ["i32", "i32", "i32"]));
   const code = module.define(chain), own = [CHAIN.side, CHAIN.word, CHAIN.where, CHAIN.entry];
   const isInPlace = own.map((local) => code.takeLocal("i32") === local);
   if (isInPlace.includes(false) || code.takeLocal("i64") !== CHAIN.target) {
@@ -59,15 +60,19 @@ export function declareChain(module: ModuleWriter, layout: CodeLayout, places: P
   findNext(code, layout, places);
   code.i32Load16U(SIDE.entry);
   code.brIf(again);
+  giveUp(code);
+  code.end();
+  code.end();
+  stop(code);
+  return chain;
+}
+
+/** Returns to where nothing is compiled, or nothing is known. */
+function giveUp(code: CodeWriter): void {
   code.localGet(CHAIN.left);
   code.i32Const(0);
+  code.i32Const(0);
   code.return();
-  code.end();
-  stop(code, layout);
-  code.end();
-  code.localGet(CHAIN.left);
-  code.localGet(CHAIN.record);
-  return chain;
 }
 
 /** Calls the region of the record with `side` and `word`; leaves `where` and `left`. */
@@ -91,18 +96,16 @@ function callRegion(code: CodeWriter, type: number): void {
 /** Leaves the record of the address in SHARED.target in its local and pushes its side, or returns where it is not known. */
 function findNext(code: CodeWriter, layout: CodeLayout, places: Places): void {
   const { shared } = layout, tlb = new TlbCode(code, layout);
-  const giveUp = () => {
+  const giveUpIf = () => {
     code.if();
-    code.localGet(CHAIN.left);
-    code.i32Const(0);
-    code.return();
+    giveUp(code);
     code.end();
   };
   code.i32Const(0);
   code.i64Load(shared + SHARED.target);
   code.localSet(CHAIN.target);
   tlb.lookUp(CHAIN.target, CHAIN.entry, "code", BigInt.asUintN(64, -4096n) | 3n, CHAIN.tlb);
-  giveUp();
+  giveUpIf();
   if (layout.hasBranchTypes) {
     code.i32Const(0);
     code.i32Load(shared + SHARED.branchLeft);
@@ -112,7 +115,7 @@ function findNext(code: CodeWriter, layout: CodeLayout, places: Places): void {
     code.i32Mul();
     tlb.entryMarks(CHAIN.entry, "code");
     code.i32And();
-    giveUp();
+    giveUpIf();
   }
   code.localGet(CHAIN.target);
   code.i32WrapI64();
@@ -133,40 +136,19 @@ function findNext(code: CodeWriter, layout: CodeLayout, places: Places): void {
   code.localTee(CHAIN.side);
 }
 
-/** Goes on to the record where the region stopped; one that is not compiled makes the page hotter. */
-function stop(code: CodeWriter, { shared }: CodeLayout): void {
+/** Pushes the results where the region stopped. */
+function stop(code: CodeWriter): void {
+  code.localGet(CHAIN.left);
   code.localGet(CHAIN.record);
   code.localGet(CHAIN.where);
-  code.i32Const(STOPPED - 1);
-  code.i32And();
   code.localGet(CHAIN.word);
   code.i32Sub();
   code.i32Const(RECORD_SIZE);
   code.i32Mul();
   code.i32Add();
-  code.localSet(CHAIN.record);
-  code.localGet(CHAIN.where);
-  code.i32Const(STOPPED);
-  code.i32LtU();
-  code.if();
   code.localGet(CHAIN.side);
   code.localGet(CHAIN.word);
   code.i32Const(SIDE_SIZE);
   code.i32Mul();
   code.i32Sub();
-  code.localTee(CHAIN.side);
-  code.localGet(CHAIN.side);
-  code.i32Load(PAGE_SIDE.heat);
-  code.i32Const(1);
-  code.i32Sub();
-  code.localTee(CHAIN.entry);
-  code.i32Store(PAGE_SIDE.heat);
-  code.localGet(CHAIN.entry);
-  code.i32Eqz();
-  code.if();
-  code.i32Const(0);
-  code.i32Const(1);
-  code.i32Store(shared + SHARED.hot);
-  code.end();
-  code.end();
 }

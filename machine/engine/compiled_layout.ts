@@ -45,10 +45,10 @@ export const SIDE_SIZE = 8;
 export const SIDE = { handler: 0, entry: 2, word: 4, region: 6 } as const;
 
 /**
- * The second result of a region's function, LEFT_PAGE: the address is in SHARED.target; from STOPPED on: the number of
- * the word whose instruction the caller executes; a smaller number: the word, which has not been compiled.
+ * The second result of a region's function is the number of the word whose instruction the caller executes, or
+ * LEFT_PAGE: the address of the next instruction is in SHARED.target.
  */
-export const LEFT_PAGE = -1, STOPPED = 1 << 16;
+export const LEFT_PAGE = -1;
 
 /** Types of a region's parameters. */
 export const REGION_PARAMETERS = ["i32", "i32", "i32", "i32", "i32"] as const;

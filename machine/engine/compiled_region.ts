@@ -3,18 +3,13 @@
  * anywhere behind one `br_table`, loops that are closed in themselves as loops, and branches between them direct.
  */
 import { Emitter } from "../ir/emit.ts";
+import { PAGE_SIZE } from "../memory/physical.ts";
 import type { CodeWriter, Label } from "../wasm/code_writer.ts";
+import { PAGE_WORDS } from "./code_pages.ts";
 import type { Block, Loop, PageInstruction, PagePlan } from "./compiled_blocks.ts";
 import { findGroups } from "./compiled_groups.ts";
 import { CompiledBackend, type RegionCode } from "./compiled_backend.ts";
-import {
-  LEFT_PAGE,
-  REGION_LOCAL,
-  type RegionFunctions,
-  SIDE,
-  SIDE_SIZE,
-  STOPPED,
-} from "./compiled_layout.ts";
+import { LEFT_PAGE, REGION_LOCAL, type RegionFunctions, SIDE, SIDE_SIZE } from "./compiled_layout.ts";
 import type { TargetKind } from "./shape.ts";
 import { type CodeLayout, SHARED } from "./threaded_layout.ts";
 
@@ -26,8 +21,6 @@ export interface RegionPage {
   readonly guarded: boolean;
   /** Its instructions by number of the word; undefined where the region does not go. */
   readonly instructions: readonly (PageInstruction | undefined)[];
-  /** Words that were decoded, but are not for regions. */
-  readonly others: ReadonlySet<number>;
   /** What is known of them. */
   readonly plan: PagePlan;
 }
@@ -160,10 +153,6 @@ export class RegionWriter implements RegionCode {
     code.i32Const(plan.reserve);
     code.i32LtU();
     code.if();
-    code.localGet(REGION_LOCAL.word);
-    code.i32Const(STOPPED);
-    code.i32Or();
-    code.localSet(REGION_LOCAL.word);
     code.br(this.#stop);
     code.end();
     code.localGet(REGION_LOCAL.word);
@@ -186,7 +175,7 @@ export class RegionWriter implements RegionCode {
       code.i32Const(reserve);
       code.i32LtU();
       code.if();
-      this.#goTo(first | STOPPED);
+      this.#stopAt(first);
       code.end();
     }
     this.#count(first - end);
@@ -197,14 +186,20 @@ export class RegionWriter implements RegionCode {
       if (asksDevice) this.#stopIfAsked();
     }
     this.#word = end;
-    if (falls && !plan.blockAt.has(end)) this.#goTo(end);
+    if (falls && !plan.blockAt.has(end)) this.#stopAt(end);
   }
 
-  /** Stops at a word; at one that another translation would hold, so that it counts. */
-  #goTo(word: number): void {
-    this.code.i32Const(this.page.others.has(word) ? word | STOPPED : word);
-    this.code.localSet(REGION_LOCAL.word);
-    this.code.br(this.#stop);
+  /** Stops at a word; behind the page's last it leaves the page. */
+  #stopAt(word: number): void {
+    const { code, page: { address } } = this;
+    if (word < PAGE_WORDS) {
+      code.i32Const(word);
+      code.localSet(REGION_LOCAL.word);
+      return code.br(this.#stop);
+    }
+    code.i64Const(BigInt.asUintN(64, address + BigInt(PAGE_SIZE)));
+    code.localSet(REGION_LOCAL.target);
+    code.br(this.#leave);
   }
 
   #count(steps: number): void {
@@ -224,7 +219,7 @@ export class RegionWriter implements RegionCode {
   /** Leaves the region before the present instruction. */
   stop(): void {
     this.#count(this.uncounted + 1);
-    this.#goTo(this.#word | STOPPED);
+    this.#stopAt(this.#word);
   }
 
   /** Stops after the present instruction, with no steps left, where its access to a device took them (`SHARED.rest`). */
@@ -235,7 +230,7 @@ export class RegionWriter implements RegionCode {
     code.if();
     code.i32Const(0);
     code.localSet(REGION_LOCAL.left);
-    this.#goTo((this.#word + 1) | STOPPED);
+    this.#stopAt(this.#word + 1);
     code.end();
   }
 
@@ -253,7 +248,7 @@ export class RegionWriter implements RegionCode {
 
   #branchTo(word: number): void {
     const { code } = this, index = this.page.plan.blockAt.get(word);
-    if (index === undefined) return this.#goTo(word);
+    if (index === undefined) return this.#stopAt(word);
     const label = index > this.#index ? this.#labels.get(index) : this.#loopLabels.get(index);
     const outside = index > this.#index ? this.#outside.get(index) : undefined;
     const isEntered = this.page.plan.loops.some(({ first, entries }) =>

@@ -47,11 +47,8 @@ export class RegionTranslator {
   translate(pages: readonly CompilePage[]): TranslatedPages {
     const regions = pages.map((page): RegionPage => {
       const instructions = this.#instructions(page);
-      const { address, guarded, known } = page, others = new Set<number>([PAGE_WORDS]);
-      known.forEach((what, word) => {
-        if (what !== WORD.untouched && instructions[word] === undefined) others.add(word);
-      });
-      return { address, guarded, instructions, others, plan: planPage(instructions) };
+      const { address, guarded } = page;
+      return { address, guarded, instructions, plan: planPage(instructions) };
     });
     const isEmpty = regions.every(({ plan }) => plan.blocks.length === 0);
     const { layout, memoryPages } = this.setup;

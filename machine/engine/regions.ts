@@ -26,14 +26,15 @@ const MANY_TOUCHES = 32;
  */
 export type DeviceAccessor = (left: number, low: number, high: number, descriptor: number) => number;
 
+/** Heat of a page that is in the queue: once is enough. */
+const ASKED_FOR = 2 ** 30;
+
 /** When pages are compiled; nothing of it may change a result. */
 export interface CompilePolicy {
-  /** Branches into a page, of those that the loop of handlers sees, until it is worth compiling. */
+  /** Steps of a page's handlers until it is worth compiling. */
   readonly heat: number;
-  /** Branches that make it hot again after it was compiled, for what had not been executed; doubles. */
+  /** Those that make it hot again after it was compiled, for what had not been executed; doubles. */
   readonly reheat: number;
-  /** Branches that a sample of where execution is stands for. */
-  readonly sample: number;
   /** Steps after which code comes back to be sampled where it executes handlers. */
   readonly slice: number;
   /** The most of them where it is compiled. */
@@ -48,9 +49,8 @@ export interface CompilePolicy {
 
 /** What pays for itself. */
 export const COMPILE_POLICY: CompilePolicy = {
-  heat: 16_384,
-  reheat: 32_768,
-  sample: 1280,
+  heat: 200_000,
+  reheat: 200_000,
   slice: 20_000,
   largestSlice: 1 << 20,
   batch: 8,
@@ -116,13 +116,14 @@ export class Regions {
       this.#inOrder.add(module);
     } else {
       this.slice = this.policy.slice;
-      if (this.pages.takeHeat(page, this.policy.sample) <= 0) this.#queue.add(page);
+      if (this.pages.heatOf(page) <= 0) this.add(page);
     }
     if (this.#queue.size > 0 && ++this.#waits >= PATIENCE) this.#request();
   }
 
   /** A page is hot. */
   add(page: CodePage): void {
+    this.pages.setHeat(page, ASKED_FOR);
     this.#queue.add(page);
     if (this.#queue.size >= this.policy.batch) this.#request();
   }
@@ -149,7 +150,8 @@ export class Regions {
 
   /** What a page's words are, or how they are executed, changes. */
   #forget(page: CodePage): void {
-    this.#queue.delete(page);
+    const isKnownHot = this.#queue.delete(page) || this.#awaited.has(page) || this.#modules.has(page);
+    if (isKnownHot) this.pages.setHeat(page, this.policy.heat);
     if (this.#awaited.delete(page)) this.statistics.stale++;
     this.#remove(page);
   }

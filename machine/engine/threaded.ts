@@ -100,6 +100,8 @@ class GeneratedCode {
   /** `evaluate` came back because a step ended the burst. */
   #burstEnded = false;
   #isRunning = false;
+  /** Writes to code so far: a device may write to that of a region which accesses it. */
+  #codeWrites = 0;
   /** Records whose handlers are not generated yet. */
   #awaited: number[] = [];
   #isDropDue = false;
@@ -158,7 +160,10 @@ class GeneratedCode {
     this.#handlers = new Handlers(memory, layout, imports, this.#regions?.table, words);
     if (compiles) memory.marksChanged = () => void this.#marked.count++;
     memory.codeObserver = {
-      written: (hostOffset, size) => this.#pages.written(hostOffset, size),
+      written: (hostOffset, size) => {
+        this.#codeWrites++;
+        this.#pages.written(hostOffset, size);
+      },
       dropped: () => this.#dropLater(),
       breakpointChanged: (address) => this.#pages.forgetInstruction(address),
     };
@@ -238,6 +243,9 @@ class GeneratedCode {
     this.#put(SHARED.rest, 0);
     // Steps that are left are counted anew: no number of before means anything.
     this.#put(SHARED.branchLeft, -1);
+    if (this.#regions !== undefined) {
+      this.#put(SHARED.page, this.#pages.sideOf(this.#pages.pageOf(record).base));
+    }
     this.#isRunning = true;
     this.#generation = tlb.generation;
     const left = Math.min(this.#end, this.#nextSample()) - clock.instant;
@@ -280,8 +288,7 @@ class GeneratedCode {
         this.#decodeFrom(record);
         return true;
       case REASON.hot:
-        this.#put(SHARED.hot, 0);
-        this.#regions?.add(this.#pages.pageOf(record));
+        this.#regions?.add(this.#pages.pageAtSide(this.#get(SHARED.hot) >>> 0));
         return true;
       case REASON.awaited:
         if (this.#handlers.await()) this.#decodeAwaited();
@@ -430,11 +437,13 @@ class GeneratedCode {
   /** A region's access; see `DeviceAccessor`. Where the burst, or what code relies on, ends, no steps are left. */
   #accessDevice(left: number, low: number, high: number, descriptor: number): number {
     const cpu = this.#cpu, { tlb, surroundings: { clock } } = cpu;
-    const { translations } = tlb, { count } = this.#marked;
+    const { translations } = tlb, { count } = this.#marked, writes = this.#codeWrites;
     clock.instant = this.#sliceEnd - left - 1;
     if (!this.#accessRegister(low, high, descriptor)) return 0;
     const areTablesGood = tlb.translations === translations && this.#marked.count === count;
-    if (!areTablesGood || cpu.attention || clock.changed || this.#mustLookAgain()) {
+    if (
+      !areTablesGood || this.#codeWrites !== writes || cpu.attention || clock.changed || this.#mustLookAgain()
+    ) {
       this.#put(SHARED.rest, left);
     }
     return this.#shared + SHARED.value;

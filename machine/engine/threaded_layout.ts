@@ -34,12 +34,14 @@ export const SHARED = {
   kernel: 84,
   /** Offset of the present front table, 4 bytes. */
   front: 80,
-  /** 1 when a page became hot where a region stopped, 4 bytes. */
+  /** Offset of what is beside the first record of the page that has become hot, 4 bytes. */
   hot: 88,
   /** Offset of the front table of unprivileged accesses, 4 bytes. */
   unprivilegedFront: 92,
   /** Contexts of unprivileged accesses, as `contexts` are those of the others. */
   unprivilegedContexts: 96,
+  /** Offset of what is beside the first record of the page in which code is entered, 4 bytes. */
+  page: 112,
 } as const;
 
 /** Why generated code comes back to the driver. */
@@ -56,7 +58,7 @@ export const REASON = {
   faulted: 4,
   /** The driver's `evaluate` executed a step and wants control. */
   evaluated: 5,
-  /** The record's page has become hot; the record is the next. */
+  /** The page at `hot` has become hot; the record is the next. */
   hot: 6,
 } as const;
 

@@ -72,6 +72,9 @@ function unalignedFunctions(module: ModuleWriter, layout: CodeLayout): HandlerFu
 class RunFunction {
   readonly #reason: number;
   readonly #handler: number;
+  /** Side of the page that steps are counted for, 0 for none, and steps that were left when that began. */
+  readonly #page: number;
+  readonly #since: number;
 
   constructor(
     private readonly code: CodeWriter,
@@ -83,6 +86,8 @@ class RunFunction {
     if (code.takeLocal("i64") !== LOCAL.target) throw new RangeError("The target is the first local");
     this.#reason = code.takeLocal("i32");
     this.#handler = code.takeLocal("i32");
+    this.#page = code.takeLocal("i32");
+    this.#since = code.takeLocal("i32");
   }
 
   /**
@@ -90,7 +95,12 @@ class RunFunction {
    * handler's code follows the end of its block.
    */
   generate(shapes: readonly Shape[]): void {
-    const { code } = this;
+    const { code, layout: { regions, shared } } = this;
+    if (regions !== undefined) {
+      code.i32Const(0);
+      code.i32Load(shared + SHARED.page);
+      this.#countFor();
+    }
     const exit = code.block();
     const next = code.loop();
     const evaluate = code.block(), fault = code.block(), limit = code.block(), branch = code.block();
@@ -187,50 +197,61 @@ class RunFunction {
     code.i32Mul();
     code.i32Add();
     code.localSet(LOCAL.record);
-    this.#warmUncompiled(() => tlb.entryPage(entry, "code"), exit);
+    this.#heatPage(exit);
+    if (layout.regions !== undefined) {
+      tlb.entryPage(entry, "code");
+      toSide(code, layout.regions);
+      this.#countFor();
+    }
     code.br(next);
   }
 
-  /** Counts a branch to the present record, unless a region is entered there. */
-  #warmUncompiled(page: () => void, exit: Label): void {
-    const { code, layout: { regions } } = this;
-    if (regions === undefined) return;
-    code.localGet(LOCAL.record);
-    code.i32Load16U(RECORD.handler);
-    code.i32Const(HANDLER.compiled);
-    code.i32Ne();
-    code.if();
-    this.#warm(page, exit);
-    code.end();
+  /** Steps are counted for the page with the side on the stack from now on. */
+  #countFor(): void {
+    const { code } = this;
+    code.localSet(this.#page);
+    code.localGet(LOCAL.left);
+    code.localSet(this.#since);
   }
 
-  /** Counts a branch into the page whose first record `page` pushes; comes back when it has become hot. */
-  #warm(page: () => void, exit: Label): void {
-    const { code, layout: { regions } } = this;
+  /**
+   * Takes the steps since counting began from what a page has left until it is hot. When it is, comes back by `exit`;
+   * without, code comes back now.
+   */
+  #heatPage(exit?: Label): void {
+    const { code, layout: { regions, shared } } = this;
     if (regions === undefined) return;
-    const side = code.takeLocal("i32"), heat = code.takeLocal("i32");
-    // Where there is a region, there is nothing to gain.
-    code.localGet(LOCAL.record);
-    code.i32Load16U(RECORD.handler);
-    code.i32Const(HANDLER.compiled);
-    code.i32Ne();
+    const heat = code.takeLocal("i32");
+    code.localGet(this.#page);
     code.if();
-    page();
-    toSide(code, regions);
-    code.localTee(side);
-    code.localGet(side);
+    code.localGet(this.#page);
+    code.localGet(this.#page);
     code.i32Load(PAGE_SIDE.heat);
-    code.i32Const(1);
+    code.localGet(LOCAL.left);
+    code.i32Add();
+    code.localGet(this.#since);
     code.i32Sub();
+    if (exit === undefined) {
+      code.i32Const(0);
+      code.i32Load(shared + SHARED.rest);
+      code.i32Add();
+    }
     code.localTee(heat);
     code.i32Store(PAGE_SIDE.heat);
-    code.localGet(heat);
-    code.i32Eqz();
-    code.if();
-    this.#leave(REASON.hot, exit);
+    if (exit !== undefined) {
+      code.localGet(heat);
+      code.i32Const(0);
+      code.i32LeS();
+      code.if();
+      code.i32Const(0);
+      code.localGet(this.#page);
+      code.i32Store(shared + SHARED.hot);
+      code.i32Const(0);
+      code.localSet(this.#page);
+      this.#leave(REASON.hot, exit);
+      code.end();
+    }
     code.end();
-    code.end();
-    code.releaseLocal(side);
     code.releaseLocal(heat);
   }
 
@@ -240,10 +261,17 @@ class RunFunction {
     code.end(); // compiled
     if (regions === undefined) return code.unreachable();
     this.#countStep(1);
+    this.#heatPage(exit);
     for (const local of [LOCAL.record, LOCAL.left, LOCAL.state, LOCAL.tlb]) code.localGet(local);
     code.call(this.chain);
+    code.localSet(this.#page);
     code.localSet(LOCAL.record);
-    code.localSet(LOCAL.left);
+    code.localTee(LOCAL.left);
+    // An access to a device may have taken steps out of it.
+    code.i32Const(0);
+    code.i32Load(shared + SHARED.rest);
+    code.i32Add();
+    code.localSet(this.#since);
     code.localGet(LOCAL.record);
     code.i32Eqz();
     code.if();
@@ -251,11 +279,6 @@ class RunFunction {
     code.i64Load(shared + SHARED.target);
     code.localSet(LOCAL.target);
     code.br(branch);
-    code.end();
-    code.i32Const(0);
-    code.i32Load(shared + SHARED.hot);
-    code.if();
-    this.#leave(REASON.hot, exit);
     code.end();
     code.localGet(LOCAL.left);
     code.i32Eqz();
@@ -318,6 +341,7 @@ class RunFunction {
 
   #exit(): void {
     const { code, layout: { shared } } = this;
+    this.#heatPage();
     for (const [local, place] of [[LOCAL.record, SHARED.record], [LOCAL.left, SHARED.left]] as const) {
       code.i32Const(0);
       code.localGet(local);

@@ -2,11 +2,10 @@
 import { CompiledEngine } from "../../../machine/engine/compiled.ts";
 import type { CompilePolicy } from "../../../machine/engine/regions.ts";
 
-/** Pages are hot after a few branches, and code comes back often. */
+/** Pages are hot after a few steps, and code comes back often. */
 export const EAGER: CompilePolicy = {
-  heat: 3,
-  reheat: 8,
-  sample: 2,
+  heat: 12,
+  reheat: 30,
   slice: 150,
   largestSlice: 600,
   batch: 1,

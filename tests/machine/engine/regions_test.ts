@@ -98,3 +98,49 @@ Deno.test("CompiledEngine gives up modules when there are too many bytes of them
   assert(evictions > 0 && regions > 4, `${evictions} evictions, ${regions} regions`);
   assert(liveBytes <= 4096, `${liveBytes} bytes`);
 });
+
+/** Runs over the end of one page into the next, with an addition as the last instruction and as the first. */
+const OVER_THE_END = `
+        mov     x19, #0
+        b       again
+        .balign 4096
+        .space  4080
+again:  eor     x20, x20, x19
+        add     x21, x21, x20, lsl #2
+        cbz     x22, last
+last:   add     x19, x19, #1
+        add     x19, x19, #2
+        tbnz    x19, #1, again
+        eor     x22, x22, x19
+        b       again
+`;
+
+Deno.test("CompiledEngine goes from region to region over the end of a page", () => {
+  const { regions } = assertAgree(OVER_THE_END, (immediate) => immediate);
+  assert(regions >= 2, `${regions} regions`);
+});
+
+/** A function of two halves, of which the second is first executed when the first is long compiled. */
+const LATER = `
+        mov     x19, #0
+again:  add     x19, x19, #1
+        mov     x0, x19
+        bl      halves
+        b       again
+        .balign 4096
+halves: lsr     x1, x0, #10
+        cbnz    x1, second
+        add     x2, x2, x0
+        ret
+second: eor     x2, x2, x0, lsl #1
+        add     x3, x3, x2
+        ret
+`;
+
+Deno.test("CompiledEngine compiles a page again when what was not executed before becomes hot", () => {
+  const { instructions } = assertAgree(LATER, (immediate) => immediate, {
+    policy: { ...EAGER, reaches: false },
+  });
+  const once = 5 + 4; // of the first page, and of the first half
+  assert(instructions >= once + 7, `${instructions} instructions`);
+});
