@@ -22,6 +22,8 @@ export class RecordImage {
   distance: number | undefined = undefined;
   /** The target is in the same page: the narrow place is for the address of its record. */
   isLocal = false;
+  /** It may differ with the address. */
+  isRelative = false;
 
   /** Takes the operands of an instruction at an address. */
   set({ registers, wide, narrow, target }: Operands, pc: bigint): void {

@@ -41,6 +41,8 @@ interface Group {
 interface KnownForm {
   readonly form: WordForm | undefined;
   readonly shape: Shape | undefined;
+  /** What their records hold depends on the address. */
+  readonly isRelative: boolean;
 }
 
 /** The operand fields of a row, and its groups by freedom and canonical word. */
@@ -50,7 +52,7 @@ interface KnownRow {
 }
 
 /** What was found of words that are evaluated. */
-const EVALUATED: KnownForm = { form: undefined, shape: undefined };
+const EVALUATED: KnownForm = { form: undefined, shape: undefined, isRelative: true };
 
 /** All forms; each CPU model, and guarded pages, need their own. */
 export class WordForms {
@@ -70,9 +72,11 @@ export class WordForms {
       if (freedom === FREEDOM.registers && known.fields.immediateOf(word) === 0) continue;
       const found = this.#formOf(known, freedom, word, low, high);
       if (found === null) continue;
+      image.isRelative = found.isRelative;
       if (found.form === undefined || found.form.fill(image, word, low, high)) return found.shape;
     }
-    const pc = addressOf(low, high), { shaped } = this.takeApart(word, pc);
+    const pc = addressOf(low, high), { shaped, isRelative } = this.takeApart(word, pc);
+    image.isRelative = isRelative;
     if (shaped !== undefined) image.set(shaped.operands, pc);
     return shaped?.shape;
   }
@@ -126,7 +130,7 @@ export class WordForms {
       (!isRelative || isLike(like[0] as number, here));
     if (!areLike) return { found: null, isRelative };
     const form = WordForm.of(samples, fields);
-    return { found: form === undefined ? null : { form, shape: shaped.shape }, isRelative };
+    return { found: form === undefined ? null : { form, shape: shaped.shape, isRelative }, isRelative };
   }
 }
 

@@ -3,6 +3,7 @@ import { type CpuModel, hasFeature } from "../a64/feature.ts";
 import { decode, lowerOn } from "../a64/rows.ts";
 import type { IrNode } from "../ir/operations.ts";
 import { withoutTarget } from "./plain_registers.ts";
+import { RecentWords } from "./recent_words.ts";
 import { RecordImage } from "./record_image.ts";
 import { type Operands, type Shape, shapeOf } from "./shape.ts";
 import { type TakenApart, WordForms } from "./word_forms.ts";
@@ -52,6 +53,8 @@ export class WordShapes {
   readonly #interned = new Map<string, Shape | null>();
   /** Forms of words, in pages that are not guarded and in those that are. */
   readonly #forms: readonly [WordForms, WordForms];
+  /** Words in either. */
+  readonly #recent: readonly [RecentWords, RecentWords] = [new RecentWords(), new RecentWords()];
   /** What `decode` leaves of a word that has a shape. */
   readonly image: RecordImage = new RecordImage();
 
@@ -63,8 +66,14 @@ export class WordShapes {
 
   /** Number of the shape of a word at an address, given by halves, in a guarded page or not; `image` is its record. */
   decode(word: number, low: number, high: number, guarded: boolean): number {
-    const shape = this.#forms[guarded ? 1 : 0].find(this.image, word, low, high);
-    return shape === undefined ? -1 : this.#numberOf(shape);
+    const { image } = this, recent = this.#recent[guarded ? 1 : 0];
+    const known = recent.find(word, image);
+    if (known >= 0) return known;
+    const shape = this.#forms[guarded ? 1 : 0].find(image, word, low, high);
+    if (shape === undefined) return -1;
+    const number = this.#numberOf(shape);
+    if (!image.isRelative) recent.keep(word, number, image);
+    return number;
   }
 
   /** The shape and operands of a word at an address, in a guarded page or not. */
