@@ -5,7 +5,7 @@
 import type { IrNode } from "../ir/operations.ts";
 import type { PageInstruction } from "./compiled_blocks.ts";
 import { isQuickAccess } from "./compiled_memory.ts";
-import type { Operands } from "./shape.ts";
+import type { Operands, Shape } from "./shape.ts";
 
 /** Bytes that a group spans at most; the more, the more often it crosses into another page and has to do without. */
 const LARGEST_SPAN = 256;
@@ -80,6 +80,26 @@ function constantOf({ op, immediates: [place] }: IrNode, { wide, narrow }: Opera
   return value > -65536n && value < 65536n ? Number(value) : undefined;
 }
 
+/** What matters of the operations of a shape: its writes of X registers, and its accesses that may be in groups. */
+interface ShapeFacts {
+  readonly writes: readonly IrNode[];
+  readonly accesses: readonly { readonly node: IrNode; readonly index: number }[];
+}
+
+/** By a shape's operations. */
+const known = new WeakMap<readonly IrNode[], ShapeFacts>();
+
+function factsOf({ nodes }: Shape): ShapeFacts {
+  let facts = known.get(nodes);
+  if (facts === undefined) {
+    const accesses = nodes.map((node, index) => ({ node, index })).filter(({ node }) =>
+      isQuickAccess(node) && node.immediates[1] !== "ordered" && node.immediates[1] !== "unprivileged"
+    );
+    known.set(nodes, facts = { writes: nodes.filter(({ op }) => op === "writeX"), accesses });
+  }
+  return facts;
+}
+
 /** Accesses of one instruction, in order; registers are followed. */
 function accessesOf(
   word: number,
@@ -87,21 +107,20 @@ function accessesOf(
   values: Values,
   found: Found[],
 ): void {
-  const { nodes } = shape;
-  const written: [offset: number, sum: Sum | undefined][] = [];
-  nodes.forEach((node, index) => {
-    if (node.op === "writeX") {
-      const offset = operands.registers[node.immediates[0] as number] as number;
-      written.push([offset, values.sumOf(nodes, node.args[0] as number, operands)]);
-    }
-    const access = node.immediates[1];
-    if (!isQuickAccess(node) || access === "ordered" || access === "unprivileged" || asksDevice) return;
+  const { nodes } = shape, { writes, accesses } = factsOf(shape);
+  for (const { node, index } of asksDevice ? [] : accesses) {
     const sum = values.sumOf(nodes, node.args[0] as number, operands);
     const size = node.immediates[0] as number, kind = node.op === "load" ? "read" : "write";
     if (sum !== undefined) found.push({ ...sum, kind, size, key: memberKey(word, index) });
-  });
-  for (const [offset, sum] of written) values.write(offset, sum);
+  }
+  if (writes.length === 0) return;
+  const sums = writes.map(({ args }) => values.sumOf(nodes, args[0] as number, operands));
+  for (const [index, { immediates }] of writes.entries()) {
+    values.write(operands.registers[immediates[0] as number] as number, sums[index]);
+  }
 }
+
+const NO_MEMBERS: ReadonlyMap<number, Member> = new Map();
 
 /** The groups of a block, by `memberKey`; accesses that are alone are not in it. */
 export function findGroups(
@@ -109,12 +128,18 @@ export function findGroups(
   first: number,
   end: number,
 ): ReadonlyMap<number, Member> {
+  let accesses = 0;
+  for (let word = first; word < end; word++) {
+    const { shape, asksDevice } = instructions[word] as PageInstruction;
+    if (!asksDevice) accesses += factsOf(shape).accesses.length;
+  }
+  if (accesses < 2) return NO_MEMBERS;
   const values = new Values(), found: Found[] = [];
   for (let word = first; word < end; word++) {
     accessesOf(word, instructions[word] as PageInstruction, values, found);
   }
+  if (found.length < 2) return NO_MEMBERS;
   const members = new Map<number, Member>();
-  if (found.length < 2) return members;
   const open = new Map<string, { group: Group; list: Found[] }>();
   for (const access of found) {
     const key = `${access.kind}${access.root}`, known = open.get(key);

@@ -1,22 +1,43 @@
 /** Modules of compiled regions: a function for each page, and what they call. */
 import type { CodeLayout } from "./threaded_layout.ts";
+import { ByteWriter } from "../wasm/bytes.ts";
+import { CodeWriter } from "../wasm/code_writer.ts";
 import { ModuleWriter } from "../wasm/module_writer.ts";
 import { defineFlags } from "./compiled_flags.ts";
 import { type RegionFunctions, regionType } from "./compiled_layout.ts";
 import { defineFind, defineFindOther } from "./compiled_memory.ts";
 import { type RegionPage, RegionWriter } from "./compiled_region.ts";
 
-/** The bytes of a module that exports the function of page i as its number. */
-export function generateRegions(
-  pages: readonly RegionPage[],
-  layout: CodeLayout,
-  memoryPages: number,
-): Uint8Array<ArrayBuffer> {
-  const module = new ModuleWriter();
-  module.importMemory("env", "memory", memoryPages, memoryPages);
+/** Makes modules of one machine's regions. */
+export class RegionModules {
+  /** Bodies of what regions call, in the order of `ownFunctions`: the same in all modules. */
+  #bodies: readonly Uint8Array[] | undefined;
+
+  /** For a memory of so many pages of 64 KiB. */
+  constructor(private readonly layout: CodeLayout, private readonly memoryPages: number) {}
+
+  /** The bytes of a module that exports the function of page i as its number. */
+  generate(pages: readonly RegionPage[]): Uint8Array<ArrayBuffer> {
+    const { layout, memoryPages } = this, module = new ModuleWriter();
+    module.importMemory("env", "memory", memoryPages, memoryPages);
+    const functions = declareFunctions(module);
+    this.#bodies ??= bodiesOf(layout);
+    const own = ownFunctions(functions);
+    for (const [index, body] of this.#bodies.entries()) module.defineAs(own[index] as number, body);
+    const type = regionType(module);
+    for (const [index, page] of pages.entries()) {
+      const region = module.declare(type);
+      module.exportFunction(String(index), region);
+      new RegionWriter(module.define(region, 1 << 15), page, layout, functions).write();
+    }
+    return module.finish();
+  }
+}
+
+function declareFunctions(module: ModuleWriter): RegionFunctions {
   const device = module.importFunction("env", "device", module.type(["i32", "i32", "i32", "i32"], ["i32"]));
   const find = module.type(["i64", "i32", "i32", "i32"], ["i32"]);
-  const functions: RegionFunctions = {
+  return {
     read: module.declare(find),
     write: module.declare(find),
     unprivileged: { read: module.declare(find), write: module.declare(find) },
@@ -25,18 +46,30 @@ export function generateRegions(
     device,
     flags: module.declare(module.type(["i32", "i64", "i64"], ["i32"])),
   };
-  for (const kind of ["read", "write"] as const) {
-    defineFind(module.define(functions[kind]), layout, kind, "normal");
-    defineFind(module.define(functions.unprivileged[kind]), layout, kind, "unprivileged");
-  }
-  defineFindOther(module.define(functions.exclusive), layout, "exclusive");
-  defineFindOther(module.define(functions.zero), layout, "zero");
-  defineFlags(module.define(functions.flags));
-  const type = regionType(module);
-  for (const [index, page] of pages.entries()) {
-    const region = module.declare(type);
-    module.exportFunction(String(index), region);
-    new RegionWriter(module.define(region, 1 << 15), page, layout, functions).write();
-  }
-  return module.finish();
+}
+
+/** Those that a module defines, in the order of `bodiesOf`. */
+function ownFunctions({ read, write, unprivileged, exclusive, zero, flags }: RegionFunctions): number[] {
+  return [read, write, unprivileged.read, unprivileged.write, exclusive, zero, flags];
+}
+
+/** Their bodies, which call nothing. */
+function bodiesOf(layout: CodeLayout): Uint8Array[] {
+  const find = 4, flags = 3; // parameters
+  return [
+    bodyOf(find, (code) => defineFind(code, layout, "read", "normal")),
+    bodyOf(find, (code) => defineFind(code, layout, "write", "normal")),
+    bodyOf(find, (code) => defineFind(code, layout, "read", "unprivileged")),
+    bodyOf(find, (code) => defineFind(code, layout, "write", "unprivileged")),
+    bodyOf(find, (code) => defineFindOther(code, layout, "exclusive")),
+    bodyOf(find, (code) => defineFindOther(code, layout, "zero")),
+    bodyOf(flags, (code) => defineFlags(code)),
+  ];
+}
+
+function bodyOf(parameters: number, write: (code: CodeWriter) => void): Uint8Array {
+  const code = new CodeWriter(parameters), out = new ByteWriter();
+  write(code);
+  code.finishInto(out);
+  return out.bytes;
 }

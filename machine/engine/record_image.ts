@@ -38,8 +38,10 @@ export class RecordImage {
   /** What it was made of, at an address. */
   operandsAt(pc: bigint): Operands {
     const first = RECORD.registers / 2, { distance } = this;
+    const registers: number[] = [];
+    for (let index = 0; index < this.registers; index++) registers.push(this.halves[first + index] as number);
     return {
-      registers: Array.from(this.halves.subarray(first, first + this.registers)),
+      registers,
       wide: [this.#wide[RECORD.wide0 / 8] as bigint, this.#wide[RECORD.wide1 / 8] as bigint],
       narrow: this.isLocal ? 0 : this.words[RECORD.narrow / 4] as number,
       target: distance === undefined ? undefined : BigInt.asUintN(64, pc + BigInt(distance)),

@@ -1,9 +1,8 @@
 /** From the words of pages to the module of their regions: a pure function, with a memory for words it has met. */
-import type { IrNode } from "../ir/operations.ts";
 import { PAGE_WORDS } from "./code_pages.ts";
 import { canCompile } from "./compiled_backend.ts";
-import { type PageInstruction, planPage } from "./compiled_blocks.ts";
-import { generateRegions } from "./compiled_module.ts";
+import { type Flow, type PageInstruction, planPage } from "./compiled_blocks.ts";
+import { RegionModules } from "./compiled_module.ts";
 import { entryWords, type RegionPage } from "./compiled_region.ts";
 import {
   type CompiledPage,
@@ -14,7 +13,8 @@ import {
   type RegionCompiler,
   WORD,
 } from "./compile_request.ts";
-import type { Operands, Shape } from "./shape.ts";
+import type { Operands, Shape, TargetKind } from "./shape.ts";
+import type { CodeLayout } from "./threaded_layout.ts";
 import { mayAskDevice } from "./compiled_memory.ts";
 import { canGenerate } from "./threaded_module.ts";
 import { WordShapes } from "./word_shapes.ts";
@@ -32,7 +32,9 @@ export interface TranslatedPages {
 
 /** Translates pages of one machine, or of several that have their setup in common. */
 export class RegionTranslator {
-  readonly #canCompile: (boolean | undefined)[] = [];
+  /** By numbers of shapes. */
+  readonly #facts: (ShapeFacts | undefined)[] = [];
+  readonly #modules: RegionModules;
 
   /** `words` may be shared with the engine, which knows them already. */
   constructor(
@@ -41,7 +43,9 @@ export class RegionTranslator {
       setup.model,
       (shape) => canGenerate(shape, setup.layout),
     ),
-  ) {}
+  ) {
+    this.#modules = new RegionModules(setup.layout, setup.memoryPages);
+  }
 
   /** The module of some pages' regions. */
   translate(pages: readonly CompilePage[]): TranslatedPages {
@@ -51,12 +55,15 @@ export class RegionTranslator {
       return { address, guarded, instructions, plan: planPage(instructions) };
     });
     const isEmpty = regions.every(({ plan }) => plan.blocks.length === 0);
-    const { layout, memoryPages } = this.setup;
     return {
-      bytes: isEmpty ? undefined : generateRegions(regions, layout, memoryPages),
+      bytes: isEmpty ? undefined : this.#modules.generate(regions),
       pages: regions.map(({ plan, instructions }) => {
-        const words = Uint8Array.from(instructions, (instruction) => instruction === undefined ? 0 : 1);
-        return { entries: entryWords(plan), words, instructions: words.reduce((sum, is) => sum + is, 0) };
+        const words = new Uint8Array(PAGE_WORDS);
+        let count = 0;
+        for (let word = 0; word < PAGE_WORDS; word++) {
+          if (instructions[word] !== undefined) count += words[word] = 1;
+        }
+        return { entries: entryWords(plan), words, instructions: count };
       }),
     };
   }
@@ -68,7 +75,7 @@ export class RegionTranslator {
     for (let word = PAGE_WORDS - 1; word >= 0; word--) {
       if (page.known[word] === WORD.executed || page.known[word] === WORD.device) open.push(word);
     }
-    const isOpen = Uint8Array.from(page.known, (known) => known === WORD.untouched ? 0 : 1);
+    const isOpen = page.known.slice(); // whatever is known of a word, nobody needs to reach it
     const reach = (word: number): void => {
       if (isOpen[word] !== 0) return; // or behind the page's end
       isOpen[word] = 1;
@@ -87,28 +94,46 @@ export class RegionTranslator {
   #instruction({ words, address, guarded, known }: CompilePage, word: number): PageInstruction | undefined {
     const { number, operands } = this.words.find(words[word] as number, address + BigInt(word * 4), guarded);
     if (number < 0 || operands === undefined) return undefined;
-    const shape = this.words.shapes[number] as Shape;
-    const isCompiled = this.#canCompile[number] ??= canCompile(shape, this.setup.layout);
-    return isCompiled ? instructionOf(shape, operands, known[word] === WORD.device) : undefined;
+    const facts = this.#facts[number] ??= factsOf(this.words.shapes[number] as Shape, this.setup.layout);
+    return facts.isCompiled ? instructionOf(facts, operands, known[word] === WORD.device) : undefined;
   }
 }
 
-function instructionOf(shape: Shape, operands: Operands, isDevice: boolean): PageInstruction {
+/** What instructions of one shape have in common. */
+interface ShapeFacts {
+  readonly shape: Shape;
+  readonly isCompiled: boolean;
+  readonly flow: Flow;
+  readonly conditional: boolean;
+  /** X registers that are written by a branch, by their numbers in the record. */
+  readonly links: readonly number[];
+  readonly mayAskDevice: boolean;
+}
+
+function factsOf(shape: Shape, layout: CodeLayout): ShapeFacts {
   const { nodes } = shape, branch = nodes.find(({ op }) => op === "branch" || op === "branchIf");
-  const flow = branch === undefined ? "next" : branch.immediates[0] as "local" | "far" | "dynamic";
+  const writes = branch?.op === "branch" ? nodes.filter(({ op }) => op === "writeX") : [];
+  return {
+    shape,
+    isCompiled: canCompile(shape, layout),
+    flow: branch === undefined ? "next" : branch.immediates[0] as TargetKind,
+    conditional: branch?.op === "branchIf",
+    links: writes.map(({ immediates }) => immediates[0] as number),
+    mayAskDevice: mayAskDevice(nodes),
+  };
+}
+
+function instructionOf(facts: ShapeFacts, operands: Operands, isDevice: boolean): PageInstruction {
+  const { shape, flow, conditional, links } = facts, { registers, target } = operands;
   return {
     shape,
     operands,
     flow,
-    conditional: branch?.op === "branchIf",
-    links: branch?.op === "branch" && nodes.some((node) => writesLink(node, operands)),
-    target: flow === "local" ? Number((operands.target as bigint) & 0xfffn) >> 2 : -1,
-    asksDevice: isDevice && mayAskDevice(nodes),
+    conditional,
+    links: links.length > 0 && links.some((register) => registers[register] === LINK_OFFSET),
+    target: flow === "local" ? Number((target as bigint) & 0xfffn) >> 2 : -1,
+    asksDevice: isDevice && facts.mayAskDevice,
   };
-}
-
-function writesLink({ op, immediates }: IrNode, { registers }: Operands): boolean {
-  return op === "writeX" && registers[immediates[0] as number] === LINK_OFFSET;
 }
 
 /** Compiles each request at once, where it is made: regions then come by counts alone. */

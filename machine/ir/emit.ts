@@ -41,6 +41,15 @@ export function valueType(width: Width): "i32" | "i64" | "v128" {
 
 const rowOf = (node: IrNode): OperationRow => OPERATIONS[node.op];
 
+/** Rows of instructions' nodes: many words have one shape. */
+const knownRows = new WeakMap<readonly IrNode[], readonly OperationRow[]>();
+
+function rowsOf(nodes: readonly IrNode[]): readonly OperationRow[] {
+  let rows = knownRows.get(nodes);
+  if (rows === undefined) knownRows.set(nodes, rows = nodes.map(rowOf));
+  return rows;
+}
+
 /**
  * True when every operation that the instruction needs has an emit or is one that the engine gives by `isSupported`, and
  * those that may bail come before anything is changed.
@@ -95,8 +104,8 @@ export class Emitter {
   #nodes: readonly IrNode[] = [];
   /** Operands of `node`. */
   #present: readonly number[] = [];
+  #rows: readonly OperationRow[] = [];
   // What is known of each node, by its index; entries past the present instruction are of earlier ones.
-  readonly #rows: OperationRow[] = [];
   /** The engine writes it. */
   readonly #given: boolean[] = [];
   /** Values that it pushes. */
@@ -194,11 +203,11 @@ export class Emitter {
 
   /** Counts uses, from the last node to the first, and what values depend on, from the first to the last. */
   #plan(nodes: readonly IrNode[]): void {
-    const { backend } = this, count = nodes.length;
+    const { backend } = this, count = nodes.length, rows = rowsOf(nodes);
     this.#nodes = nodes;
+    this.#rows = rows;
     for (let index = 0; index < count; index++) {
-      const node = nodes[index] as IrNode, row = rowOf(node);
-      this.#rows[index] = row;
+      const node = nodes[index] as IrNode, row = rows[index] as OperationRow;
       this.#given[index] = row.emit === undefined || backend.takes?.(node, nodes) === true;
       this.#uses[index] = 0;
       this.#locals[index] = NO_LOCAL;

@@ -32,7 +32,7 @@ export class ModuleWriter {
   readonly #elements = new Items();
   readonly #functionTypes: number[] = [];
   readonly #parameterCounts: number[] = [];
-  readonly #bodies = new Map<number, CodeWriter>();
+  readonly #bodies = new Map<number, CodeWriter | Uint8Array>();
   readonly #shared = new Map<SharedFunction, number>();
   #importedFunctions = 0;
   #globalCount = 0;
@@ -118,6 +118,11 @@ export class ModuleWriter {
     return body;
   }
 
+  /** Gives a declared function a finished body: what `CodeWriter.finishInto` wrote of one that calls nothing. */
+  defineAs(index: number, body: Uint8Array): void {
+    this.#bodies.set(index, body);
+  }
+
   /** Index of a shared function, which is defined when it is first called. */
   #sharedFunction(shared: SharedFunction): number {
     const known = this.#shared.get(shared);
@@ -181,7 +186,8 @@ export class ModuleWriter {
       if (body === undefined) {
         throw new RangeError(`Function ${this.#importedFunctions + index} was not defined`);
       }
-      body.finishInto(items.next());
+      if (body instanceof CodeWriter) body.finishInto(items.next());
+      else items.next().append(body);
     }
     return items;
   }
