@@ -83,10 +83,10 @@ export class Costs {
   attach(machine: Machine): void {
     this.#machine = machine;
     let before: CostPart = "rest";
-    machine.board.events.delivering = (begins) => {
+    machine.board.events.delivering = (begins, count) => {
       if (!begins) return void this.spend(before);
       before = this.spend("events");
-      this.counts.events++;
+      this.counts.events += count;
     };
     this.spend("rest");
   }

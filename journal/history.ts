@@ -11,6 +11,8 @@ import {
   writeEventWords,
 } from "../machine/events.ts";
 import { ByteWriter, Phrase } from "../machine/layout.ts";
+import type { AccessLog } from "../machine/access_log.ts";
+import { accessBytes, WORTH_EXPANDING } from "./access_bytes.ts";
 import { AccessForms } from "./access_forms.ts";
 import { HASH_LENGTH, sha256 } from "./hash.ts";
 
@@ -73,6 +75,17 @@ export class History implements EventObserver {
     writer.putU32(at + INDEX, index);
     writer.putU32(end - VALUE_FROM_END, value);
     if (end >= BATCH) this.#flush();
+  }
+
+  /** Adds many. */
+  observeAccesses(log: AccessLog): void {
+    if (log.count < WORTH_EXPANDING) {
+      return log.forEach((access, instant, index, value) =>
+        this.observeAccess(access, instant, index, value)
+      );
+    }
+    this.#flush();
+    accessBytes().expand("canonical", log, (bytes) => this.#hash.update(bytes));
   }
 
   #flush(): void {

@@ -112,6 +112,7 @@ export class Recorder {
       observeParts: (kind, instant, cpu, index, fields) => rows.add(kind, instant, cpu, index, fields),
       observeWords: (kind, instant, cpu, index, words) => rows.addWords(kind, instant, cpu, index, words),
       observeAccess: (access, instant, index, value) => rows.addAccess(access, instant, index, value),
+      observeAccesses: (log) => rows.addAccesses(log),
     };
   }
 

@@ -1,4 +1,5 @@
 /** Stored events on their way into a block: each is laid out as the codec would as soon as it happens. */
+import type { AccessLog } from "../machine/access_log.ts";
 import {
   type AnyFields,
   type DeviceAccess,
@@ -8,6 +9,7 @@ import {
   numberForms,
 } from "../machine/events.ts";
 import { Phrase } from "../machine/layout.ts";
+import { accessBytes, WORTH_EXPANDING } from "./access_bytes.ts";
 import { AccessForms } from "./access_forms.ts";
 import { EncodedValue, encodeValue } from "./codec.ts";
 
@@ -251,6 +253,16 @@ export class RowPacker {
     rows.number(index);
     rows.phrase(middle);
     rows.halves(value, 0);
+  }
+
+  /** The same for many. */
+  addAccesses(log: AccessLog): void {
+    if (log.count < WORTH_EXPANDING) {
+      return log.forEach((access, instant, index, value) => this.addAccess(access, instant, index, value));
+    }
+    if (this.#count === 0) this.#firstInstant = log.instantOf(0);
+    this.#count += log.count;
+    accessBytes().expand("row", log, (bytes) => this.#rows.raw(bytes));
   }
 
   /** The payload of a block with what was gathered (`StoredEvents`), good until the next call; starts over. */

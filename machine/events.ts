@@ -1,5 +1,6 @@
 /** The table of event kinds: everything that happens in the machine, as immutable facts in the past tense. */
 import { z } from "zod";
+import { ACCESS_LOG_CAPACITY, AccessLog } from "./access_log.ts";
 import type { Clock } from "./clock.ts";
 import {
   bytes,
@@ -285,6 +286,11 @@ export interface EventObserver {
   observeWords?(kind: EventKind, instant: number, cpu: number, index: number, words: Uint32Array): void;
   /** Called instead, if it is there for all who take accesses, for one of a CPU: they come by the million. */
   observeAccess?(access: DeviceAccess, instant: number, index: number, value: number): void;
+  /**
+   * Called instead, if it is there for all who take accesses, for many: in order, but late, before the next event that
+   * is no such access or when `EventHub.deliver` is called. The log is good during the call only.
+   */
+  observeAccesses?(log: AccessLog): void;
 }
 
 /** What accesses to a register have in common; equal ones are mostly the same object. */
@@ -318,8 +324,11 @@ export class EventHub {
   /** All who take accesses to devices take them as numbers, and need not see the machine as it is meanwhile. */
   takesNumbers = true;
 
-  /** Called before and after an event is made and delivered; for whoever measures. */
-  delivering: (begins: boolean) => void = () => {};
+  /** Accesses that were not delivered yet; undefined where somebody wants each when it happens. */
+  #log: AccessLog | undefined = new AccessLog();
+
+  /** Called before and after events, as many as there are, are made and delivered; for whoever measures. */
+  delivering: (begins: boolean, count: number) => void = () => {};
 
   /** Events are stamped with this clock's instant. */
   constructor(private readonly clock: Clock) {}
@@ -337,12 +346,16 @@ export class EventHub {
   }
 
   #rebuild(): void {
+    this.deliver();
     for (const eventClass of Object.keys(this.#listening) as EventClass[]) {
       this.#listening[eventClass] = this.#observers.filter(({ classes }) => classes.includes(eventClass));
     }
     this.wantsSteps = this.#listening.step.length > 0;
     this.wantsDetails = this.#listening.detail.length > 0;
-    this.takesNumbers = this.#listening.device.every(({ observeAccess }) => observeAccess !== undefined);
+    const { device } = this.#listening;
+    this.takesNumbers = device.every(({ observeAccess }) => observeAccess !== undefined);
+    const gathers = device.every(({ observeAccesses }) => observeAccesses !== undefined);
+    this.#log = gathers && this.takesNumbers ? this.#log ?? new AccessLog() : undefined;
   }
 
   /** The number the next event of this instant will get. */
@@ -376,7 +389,8 @@ export class EventHub {
     const index = this.#number(), { instant } = this.clock;
     const listeners = this.#listening[EVENT_KINDS[name].class];
     if (listeners.length === 0) return;
-    this.delivering(true);
+    this.deliver();
+    this.delivering(true, 1);
     let fields: AnyFields | undefined;
     for (const observer of listeners) {
       if (observer.observeWords !== undefined) observer.observeWords(name, instant, cpu, index, words);
@@ -386,7 +400,17 @@ export class EventHub {
         else observer.observe({ kind: name, instant, cpu, index, ...fields } as unknown as MachineEvent);
       }
     }
-    this.delivering(false);
+    this.delivering(false, 0);
+  }
+
+  /** Delivers accesses that wait; to be called before anybody looks at what observers have made of the events. */
+  deliver(): void {
+    const log = this.#log;
+    if (log === undefined || log.count === 0) return;
+    this.delivering(true, log.count);
+    for (const observer of this.#listening.device) observer.observeAccesses?.(log);
+    log.count = 0;
+    this.delivering(false, 0);
   }
 
   /** Records an access to a device that happens now. */
@@ -397,11 +421,17 @@ export class EventHub {
     }
     const index = this.#number(), { instant } = this.clock, listeners = this.#listening.device;
     if (listeners.length === 0) return;
-    this.delivering(true);
+    const log = this.#log;
+    if (log !== undefined) {
+      log.add(access, instant, index, value);
+      if (log.count === ACCESS_LOG_CAPACITY) this.deliver();
+      return;
+    }
+    this.delivering(true, 1);
     for (let at = 0; at < listeners.length; at++) {
       (listeners[at] as EventObserver).observeAccess?.(access, instant, index, value);
     }
-    this.delivering(false);
+    this.delivering(false, 0);
   }
 
   /** Records that something happened, now, on `cpu`. */
@@ -409,7 +439,8 @@ export class EventHub {
     const index = this.#number(), { instant } = this.clock;
     const listeners = this.#listening[EVENT_KINDS[name].class];
     if (listeners.length === 0) return;
-    this.delivering(true);
+    this.deliver();
+    this.delivering(true, 1);
     let event: MachineEvent | undefined;
     for (const observer of listeners) {
       if (observer.observeParts !== undefined) observer.observeParts(name, instant, cpu, index, fields);
@@ -418,6 +449,6 @@ export class EventHub {
         observer.observe(event);
       }
     }
-    this.delivering(false);
+    this.delivering(false, 0);
   }
 }

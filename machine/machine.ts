@@ -178,6 +178,12 @@ export class Machine {
    * the caller decides how far to `wait`.
    */
   run(limit: number, paced = false): Stop {
+    const stop = this.#run(limit, paced);
+    this.board.events.deliver();
+    return stop;
+  }
+
+  #run(limit: number, paced: boolean): Stop {
     const { clock } = this.board;
     for (;;) {
       if (this.#power !== "on") {

@@ -1,6 +1,8 @@
 /** Events on their way into a block: the bytes are those of the codec. */
 import { assertEquals, assertThrows } from "@std/assert";
-import type { MachineEvent } from "../../machine/events.ts";
+import { ACCESS_LOG_CAPACITY, AccessLog } from "../../machine/access_log.ts";
+import type { DeviceAccess, MachineEvent } from "../../machine/events.ts";
+import { WORTH_EXPANDING } from "../../journal/access_bytes.ts";
 import { encodeValue } from "../../journal/codec.ts";
 import { rowOfEvent } from "../../journal/event_rows.ts";
 import { History } from "../../journal/history.ts";
@@ -106,5 +108,53 @@ Deno.test("History.observeAccess digests what observeParts does", () => {
       quick.observeAccess(access, instant, index, value);
     }
   }
+  assertEquals(quick.close(root), whole.close(root));
+});
+
+/** Accesses of many registers, as a machine would log them, and some whose slots are the same. */
+function logOf(count: number): AccessLog {
+  const log = new AccessLog();
+  const accesses = [...NUMBERS, ...NUMBERS].map((address, index): DeviceAccess => ({
+    kind: index % 2 === 0 ? "deviceRead" : "deviceWritten",
+    cpu: index * 37 % 256,
+    device: "device-".repeat(4).slice(0, index % 32 + 1),
+    address: index < NUMBERS.length ? address : 0x9000018 + index % 3 * 0x40_0000,
+    size: 1 << index % 3,
+  }));
+  for (let at = 0; at < count; at++) {
+    const instant = at % 3 === 0 ? NUMBERS[at % NUMBERS.length] as number : at;
+    const access = accesses[at % 7 === 0 ? (at * 5) % accesses.length : at % 3] as DeviceAccess;
+    log.add(access, instant, at % 5 === 0 ? (NUMBERS[at % 11] ?? 0) >>> 0 : 0, (at * 2654435761) >>> 0);
+  }
+  return log;
+}
+
+Deno.test("RowPacker.addAccesses gives the rows that add gives", () => {
+  for (const count of [1, WORTH_EXPANDING - 1, WORTH_EXPANDING, ACCESS_LOG_CAPACITY]) {
+    const whole = new RowPacker(), quick = new RowPacker(), log = logOf(count);
+    for (let time = 1; time <= 2; time++) {
+      log.forEach(({ kind, cpu, device, address, size }, instant, index, value) => {
+        whole.add(kind, instant, cpu, index, { device, address, size, value: BigInt(value) });
+      });
+      quick.addAccesses(log);
+      assertEquals(quick.firstInstant, whole.firstInstant);
+    }
+    assertEquals(quick.count, whole.count);
+    assertEquals(quick.take(5).bytes, whole.take(5).bytes);
+  }
+});
+
+Deno.test("History.observeAccesses digests what observeParts does", () => {
+  const whole = new History(), quick = new History(), root = new Uint8Array(32);
+  for (const count of [3, ACCESS_LOG_CAPACITY, WORTH_EXPANDING]) {
+    const log = logOf(count);
+    log.forEach(({ kind, cpu, device, address, size }, instant, index, value) => {
+      whole.observeParts(kind, instant, cpu, index, { device, address, size, value: BigInt(value) });
+    });
+    quick.observeAccesses(log);
+    const next = { kind: "cpuStopped", instant: 3, cpu: 0, index: 0 } as const;
+    for (const history of [whole, quick]) history.observe(next);
+  }
+  assertEquals(quick.peek(root), whole.peek(root));
   assertEquals(quick.close(root), whole.close(root));
 });

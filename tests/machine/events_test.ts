@@ -1,5 +1,6 @@
 /** Events: the zod union, canonical bytes, and numbering that does not depend on who listens. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { ACCESS_LOG_CAPACITY } from "../../machine/access_log.ts";
 import { Clock } from "../../machine/clock.ts";
 import {
   EVENT_KIND_NAMES,
@@ -103,4 +104,33 @@ Deno.test("writeEvent gives different bytes for events that differ in kind, addr
   const others = [{ ...base, instant: 2 }, { ...base, cpu: 1 }, { ...base, index: 1 }, { ...base, to: 4 }];
   for (const other of others) assertNotEquals(bytes(base), bytes(other));
   assertEquals(new Set(EVENT_KIND_NAMES).size, EVENT_KIND_NAMES.length);
+});
+
+Deno.test("EventHub.emitAccess gathers accesses where all take many, and delivers them before other events", () => {
+  const clock = new Clock(), hub = new EventHub(clock), seen: unknown[] = [];
+  const access = { kind: "deviceRead", cpu: 1, device: "uart", address: 0x9000018, size: 4 } as const;
+  hub.add({
+    classes: ["device", "trap"],
+    observe: ({ kind, index }) => void seen.push([kind, index]),
+    observeAccess: () => assert(false, "they are gathered"),
+    observeAccesses: (log) => log.forEach((_, instant, index, value) => seen.push([instant, index, value])),
+  });
+  hub.emitAccess(access, 1);
+  clock.instant = 2 ** 33 + 5;
+  hub.emitAccess(access, 2);
+  assertEquals(seen, []);
+  hub.emit("machineReset", 0, {});
+  assertEquals(seen.splice(0), [[0, 0, 1], [2 ** 33 + 5, 0, 2], ["machineReset", 1]]);
+  for (let value = 0; value < ACCESS_LOG_CAPACITY; value++) hub.emitAccess(access, value);
+  assertEquals(seen.splice(0).length, ACCESS_LOG_CAPACITY, "no more than these are kept");
+  hub.emitAccess(access, 7);
+  const other = { classes: ["device"] as const, observe: ({ index }: MachineEvent) => void seen.push(index) };
+  hub.add(other);
+  const index = ACCESS_LOG_CAPACITY + 2;
+  assertEquals(seen.splice(0), [[2 ** 33 + 5, index, 7]], "a new observer hears of nothing that was before");
+  hub.remove(other);
+  hub.emitAccess(access, 8);
+  hub.deliver();
+  hub.deliver();
+  assertEquals(seen, [[2 ** 33 + 5, index + 1, 8]]);
 });
