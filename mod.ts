@@ -78,6 +78,7 @@ export type {
 export type { Engine } from "./machine/engine/engine.ts";
 export type { CodeLayout } from "./machine/engine/threaded_layout.ts";
 export * from "./machine/errors.ts";
+export { AccessLog } from "./machine/access_log.ts";
 export * from "./machine/events.ts";
 export {
   ByteReader,
