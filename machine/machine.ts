@@ -10,7 +10,9 @@ import {
   countersTurnEnded,
   stepsToOverflow,
 } from "./cpu/performance_counters.ts";
+import { isStepActive } from "./cpu/software_step.ts";
 import { takeException } from "./cpu/take_exception.ts";
+import { Watches } from "./cpu/watches.ts";
 import { NO_DEADLINE } from "./clock.ts";
 import type { CompileCache, RegionCompilerFactory } from "./engine/compile_request.ts";
 import { CompiledEngine } from "./engine/compiled.ts";
@@ -27,6 +29,7 @@ import type { PageMap } from "./memory/page_map.ts";
 import { PageTracker } from "./memory/page_tracker.ts";
 import { type StateRoot, StateRootTree } from "./state_root.ts";
 import type { DiskContents } from "./storage/disk.ts";
+import type { WatchHit, WatchPoint } from "./watch.ts";
 
 /** The engines by name. */
 // deno-fmt-ignore
@@ -45,6 +48,11 @@ export type Stop =
   | { readonly reason: "limit" }
   /** An observer asked for a stop after the step it saw, or the guest for a reset (`resetPending`). */
   | { readonly reason: "requested" }
+  /**
+   * Watch points were hit (see `Machine.watch`). With `isBegun` the step boundary has begun: alarms were served, time
+   * skipped, a turn taken, which the state of the instant as such has not; the machine goes on, but takes no input.
+   */
+  | { readonly reason: "watched"; readonly hits: readonly WatchHit[]; readonly isBegun: boolean }
   /** No CPU can run until `deadline` (nanoseconds), and the caller paces time itself. */
   | { readonly reason: "waiting"; readonly deadline: number }
   /** No CPU can run and nothing is due: only an input can go on. */
@@ -99,6 +107,11 @@ export class Machine {
   #exitCode = 0;
   #resetRequested = false;
   #stopRequested = false;
+  #watches: Watches | undefined;
+  /** The instant whose boundary has been passed, but not its step; −1 for none. */
+  #begun = -1;
+  /** Where an execute watch stopped last; −1 for nowhere. */
+  #standing = -1;
 
   /**
    * Builds the machine and puts it in its power-on state.
@@ -178,14 +191,28 @@ export class Machine {
    * the caller decides how far to `wait`.
    */
   run(limit: number, paced = false): Stop {
-    const stop = this.#run(limit, paced);
+    const stop = this.#watched(() => this.#run(limit, paced));
     this.board.events.deliver();
     return stop;
   }
 
+  /** Does what counts for watch points: the machine goes on, and is not only looked at. */
+  #watched<T>(go: () => T): T {
+    const watches = this.#watches;
+    if (watches === undefined) return go();
+    watches.isOn = true;
+    try {
+      return go();
+    } finally {
+      watches.isOn = false;
+    }
+  }
+
   #run(limit: number, paced: boolean): Stop {
-    const { clock } = this.board;
+    const { clock } = this.board, watches = this.#watches;
     for (;;) {
+      const hits = watches?.take(clock.instant);
+      if (hits !== undefined) return { reason: "watched", hits, isBegun: false };
       if (this.#power !== "on") {
         return { reason: "poweredOff", exitCode: this.#exitCode, cut: this.#power === "cut" };
       }
@@ -194,16 +221,57 @@ export class Machine {
         return { reason: "requested" };
       }
       if (clock.instant >= limit) return { reason: "limit" };
-      const cpu = this.#boundary();
+      if (this.#begun !== clock.instant) this.#begun = -1;
+      const isQuiet = watches !== undefined && this.#begun < 0 && this.#isBoundaryQuiet();
+      const cpu = this.#begun < 0 ? this.#boundary() : this.#scheduler.current;
       if (cpu === undefined) {
+        const early = watches?.take();
+        if (early !== undefined) return { reason: "watched", hits: early, isBegun: false };
         const deadline = clock.earliestDeadline;
         if (deadline === NO_DEADLINE) return { reason: "resting" };
         if (paced) return { reason: "waiting", deadline };
         this.#skipTo(deadline);
         continue;
       }
+      const from = clock.instant;
       this.#advance(cpu, limit);
+      if (watches?.isStopped === true) return this.#stopBefore(watches, isQuiet || clock.instant > from);
     }
+  }
+
+  /** Nothing will happen at the present step boundary but that a step is taken. */
+  #isBoundaryQuiet(): boolean {
+    const { clock } = this.board;
+    return !this.#resetRequested && clock.earliestDeadline > clock.now && !this.#scheduler.isTurnOver &&
+      !isStepActive(this.#scheduler.current);
+  }
+
+  /** The CPU is before an instruction that is watched; `isExact` tells whether the step boundary is still to come. */
+  #stopBefore(watches: Watches, isExact: boolean): Stop {
+    const { instant } = this.board.clock;
+    watches.isStopped = false;
+    watches.standing = this.#standing = instant;
+    this.#begun = isExact ? -1 : instant;
+    return { reason: "watched", hits: watches.take() ?? [], isBegun: !isExact };
+  }
+
+  /**
+   * Sets what `run` stops for, in place of what was set before; none costs nothing. An execute watch stops before the
+   * step, unless an interrupt is taken in its place, and lets it pass when the run goes on from there; one set at the
+   * present instant counts at once, or with `isStanding` from the next step on. All others stop after the step, as a
+   * device's access between steps does after the step that follows. What faults is no access; a store-exclusive that
+   * fails, walks of translation tables and prefetches are none. Watch points are no part of the state: instants, events
+   * and roots are the same with them. Call it between runs. Throws RangeError for a point that cannot be.
+   */
+  watch(points: readonly WatchPoint[], isStanding = false): void {
+    const { cpus, memory, clock } = this.board, before = this.#watches;
+    const watches = new Watches(points, cpus);
+    watches.install(before, memory.codeObserver);
+    if (isStanding || this.#standing === clock.instant) watches.standing = clock.instant;
+    this.#watches = points.length === 0 ? undefined : watches;
+    memory.accessedByDevice = points.length === 0
+      ? undefined
+      : (address, size, write) => watches.accessedByDevice(clock.instant, write, address, size);
   }
 
   /** Resets if asked, serves alarms, ends turns; the CPU for the next step, if any can run. */
@@ -219,7 +287,7 @@ export class Machine {
     const steps = stepsToOverflow(cpu);
     cpu.attention = false;
     clock.changed = false;
-    const interrupt = pendingInterrupt(cpu);
+    const interrupt = this.#begun < 0 ? pendingInterrupt(cpu) : undefined;
     if (interrupt !== undefined) {
       takeException(cpu, interrupt);
       clock.instant++;
@@ -228,6 +296,7 @@ export class Machine {
     const turnEnds = this.#scheduler.hasOneCpu && areCountersOff(cpu)
       ? NO_DEADLINE
       : this.#scheduler.turnEnds;
+    if (this.#watches?.hasHits === true) limit = clock.instant + 1;
     const end = Math.min(limit, turnEnds, clock.earliestAlarmInstant, clock.instant + steps);
     this.engine.run(cpu, Math.max(1, end - clock.instant));
   }
@@ -254,6 +323,10 @@ export class Machine {
    * false when a CPU became able to run before that, with the time where it did. No turn begins: inputs come first.
    */
   wait(time: number): boolean {
+    return this.#watched(() => this.#wait(time));
+  }
+
+  #wait(time: number): boolean {
     const { clock } = this.board;
     for (;;) {
       if (this.#power !== "on" || this.#resetRequested) return clock.now >= time;
@@ -265,6 +338,7 @@ export class Machine {
 
   /** Throws InputRefusedError when the machine cannot take an input now; changes nothing. */
   checkInput(input: Input): void {
+    this.#checkBoundary();
     if (this.#power !== "on") throw new InputRefusedError("The machine is powered off");
     prepareInput(this.#inputTarget(), input);
   }
@@ -276,6 +350,7 @@ export class Machine {
    */
   submit(input: Input, virtualTime?: number): InputEvent {
     const { clock, events } = this.board;
+    this.#checkBoundary();
     if (this.#power !== "on") throw new InputRefusedError("The machine is powered off");
     if (virtualTime !== undefined && virtualTime !== clock.now) {
       if (virtualTime < clock.now || !this.wait(virtualTime) || clock.now !== virtualTime) {
@@ -284,7 +359,7 @@ export class Machine {
         );
       }
     }
-    clock.serveAlarms();
+    this.#watched(() => clock.serveAlarms());
     const apply = prepareInput(this.#inputTarget(), input);
     // Not before it is sure that the input is taken: one that is refused leaves no trace.
     this.#endJump();
@@ -293,8 +368,14 @@ export class Machine {
     const cpu = this.#scheduler.current.index;
     const event = { kind, instant: clock.instant, cpu, index: events.nextIndex, ...fields } as InputEvent;
     events.emit(kind, cpu, fields as never);
-    apply();
+    this.#watched(apply);
     return event;
+  }
+
+  #checkBoundary(): void {
+    const { instant } = this.board.clock;
+    if (this.#begun !== instant) return;
+    throw new InputRefusedError(`The machine stands within the boundary of instant ${instant}: run on first`);
   }
 
   #inputTarget(): InputTarget {
@@ -341,6 +422,11 @@ export class Machine {
 
   /** The whole state: it costs the pages that changed since the last snapshot or restore. */
   snapshot(): Snapshot {
+    if (this.#begun === this.instant) {
+      throw new RangeError(
+        `Cannot save the state within the boundary of instant ${this.instant}: run on first`,
+      );
+    }
     const contents = [...this.board.disks].map(([name, disk]) => [name, disk.save()] as const);
     return { sections: this.sections(), pages: this.#pages.snapshot(), disks: new Map(contents) };
   }
@@ -375,5 +461,7 @@ export class Machine {
     this.#exitCode = power.exitCode;
     this.#resetRequested = power.resetRequested;
     this.#stopRequested = false;
+    this.#begun = this.#standing = -1;
+    this.#watches?.forget();
   }
 }

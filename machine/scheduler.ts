@@ -106,6 +106,12 @@ export class Scheduler {
     return this.cpus.some((cpu) => this.canRun(cpu));
   }
 
+  /** Another turn begins at the present boundary, or no CPU can run. */
+  get isTurnOver(): boolean {
+    this.#catchUp();
+    return this.#turnEnd() !== undefined;
+  }
+
   #turnEnd(): TurnEnd | undefined {
     const cpu = this.current;
     if (!cpu.on) return "stop";

@@ -129,9 +129,11 @@ function zeroBlock(cpu: Cpu, address: bigint): void {
   const { hostOffset, physical, secure } = place;
   if (hostOffset < 0) {
     const fault = writeDevice(cpu, physical, ZERO_BLOCK, 0n, secure);
-    if (fault !== undefined) raiseDataAbort(cpu, fault, { address, write: true });
+    if (fault !== undefined) return raiseDataAbort(cpu, fault, { address, write: true });
+    cpu.watches?.accessed(cpu, true, start, ZERO_BLOCK, [place]);
     return;
   }
+  cpu.watches?.accessed(cpu, true, start, ZERO_BLOCK, [place]);
   const { memory, strict } = cpu.surroundings;
   if (strict !== undefined && writeVisibly(cpu, strict, place, new Uint8Array(ZERO_BLOCK))) return;
   memory.markWritten(hostOffset, ZERO_BLOCK, physical as PhysicalAddress, cpu.index);

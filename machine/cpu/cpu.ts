@@ -17,6 +17,7 @@ import { CPU_STATE_SIZE, Registers } from "./registers.ts";
 import type { StrictModels } from "./strict_models.ts";
 import { INDEX } from "./system_register_index.ts";
 import type { CpuTimer } from "./timer.ts";
+import type { CpuWatches } from "./watches.ts";
 import { Tlb, TLB_SIZE } from "../memory/tlb.ts";
 
 /** What a CPU implements beyond Armv8.0-A, and which levels exist. */
@@ -101,6 +102,9 @@ export class Cpu implements ExecutionContext {
 
   /** Breakpoints and watchpoints that may match, if there are any; `debugRegistersChanged` keeps it. */
   armed: ArmedEvents | undefined = undefined;
+
+  /** Watch points of whoever runs the machine, if there are any: no part of the state. */
+  watches: CpuWatches | undefined = undefined;
 
   /** Level of the performance monitors' overflow interrupt; follows from registers. */
   overflowSignalled = false;

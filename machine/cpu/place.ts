@@ -71,9 +71,15 @@ export function locate(
   const split = splitAddress(address);
   const { high, low } = split;
   const plain = (high & 0x0080_0000) === 0 ? controls.lowerContext : controls.upperContext;
-  const context = kind !== "execute" && isPageWatched(cpu, address) ? plain | WATCHED_CONTEXT : plain;
+  const watches = kind === "execute" ? undefined : cpu.watches;
+  const isWatched = kind !== "execute" &&
+    (isPageWatched(cpu, address) || watches?.isVirtualPage(kind, high, low) === true);
+  const context = isWatched ? plain | WATCHED_CONTEXT : plain;
   const table: TlbTable = tlb[kind];
-  const index = table.find(high, low, context);
+  let index = table.find(high, low, context);
+  if (index < 0 && kind !== "execute" && watches?.hasPhysical(kind) === true) {
+    index = table.find(high, low, plain | WATCHED_CONTEXT);
+  }
   const mayHit = strict === undefined || strict.contexts?.[cpu.index]?.translates !== true;
   if (mayHit && index >= 0 && (aligned || !table.mustAlign(index))) {
     const within = low & (PAGE_SIZE - 1);
@@ -100,11 +106,13 @@ export function locate(
   const { address: physical, secure, guarded, attribute, descriptor } = result;
   const target = memory.target(physical, secure);
   if (target === undefined) return stage1Fault("external");
+  const isFrameWatched = kind !== "execute" && watches?.isPhysicalPage(kind, physical) === true;
+  const entered = isFrameWatched ? plain | WATCHED_CONTEXT : context;
   const elsewhere: Place = { faulted: false, hostOffset: -1, physical, secure, guarded, cached: false };
   if (target.kind === "device" || !isDirect(target.region, kind)) {
     const isKept = aligned && !secure && strict === undefined && kind !== "execute";
     if (isKept) {
-      tlb.fill(tlb.elsewhere, high, low, contextElsewhere(context, kind), 0, physical, descriptor, true);
+      tlb.fill(tlb.elsewhere, high, low, contextElsewhere(entered, kind), 0, physical, descriptor, true);
     }
     return elsewhere;
   }
@@ -113,7 +121,7 @@ export function locate(
     isCached(controls.translation.stage1, attribute, kind === "execute");
   if (strict === undefined || strict.isLasting) {
     const mustAlign = isDevice(attribute) || controls.alignmentChecked;
-    const filled = tlb.fill(table, high, low, context, hostOffset, physical, descriptor, mustAlign, guarded);
+    const filled = tlb.fill(table, high, low, entered, hostOffset, physical, descriptor, mustAlign, guarded);
     if (cached) table.markCached(filled);
   }
   return { faulted: false, hostOffset, physical, secure, guarded, cached };
@@ -153,6 +161,8 @@ export function pageEntry(
   if (cpu.armed !== undefined || strict !== undefined) return -1;
   const known = table.find(high, low, context);
   if (known >= 0) return known;
+  const watches = kind === "execute" ? undefined : cpu.watches;
+  if (kind !== "execute" && watches?.isVirtualPage(kind, high, low) === true) return -1;
   if (elsewhereEntry(cpu, high, low, context, kind) >= 0) return -1;
   // Fetches take a tag out of the address first.
   const top = high >>> 23;
@@ -160,6 +170,7 @@ export function pageEntry(
   const request = PLAIN[kind][(controls.privileged ? 1 : 0) | (controls.pan ? 2 : 0)] as TranslationRequest;
   const result = translate(memory, controls.translation, { high, low }, request);
   if (result.faulted) return -1;
+  if (kind !== "execute" && watches?.isPhysicalPage(kind, result.address) === true) return -1;
   return enterPage(cpu, controls, high, low, context, kind, result);
 }
 

@@ -145,6 +145,7 @@ function read(
     raiseData(cpu, value, address, false);
     return 0n;
   }
+  cpu.watches?.accessed(cpu, false, address, size, [first, second]);
   return inByteOrder(cpu, value, size, access);
 }
 
@@ -168,7 +169,8 @@ function write(
   const head = second === undefined ? ordered : BigInt.asUintN(inFirst * 8, ordered);
   let fault = writePlace(cpu, first, inFirst, head);
   if (second !== undefined) fault ??= writePlace(cpu, second, size - inFirst, ordered >> BigInt(inFirst * 8));
-  if (fault !== undefined) raiseData(cpu, fault, address, true);
+  if (fault !== undefined) return raiseData(cpu, fault, address, true);
+  cpu.watches?.accessed(cpu, true, address, size, [first, second]);
 }
 
 /** Load-exclusive; see memory_access.ts. */
@@ -207,13 +209,25 @@ export function storeExclusive(
  * BranchAddr). Branches leave tags in; the next fetch, or an interrupt before it, takes them out.
  */
 export function untagPc(cpu: Cpu): void {
+  const pc = fetchAddress(cpu);
+  if (pc !== cpu.pc) cpu.registers.pc = pc;
+}
+
+/** The PC in that form. */
+function fetchAddress(cpu: Cpu): bigint {
   const { stage1 } = accessControls(cpu, cpu.el).translation;
   const pc = cpu.pc;
   const negative = stage1.upper !== undefined && ((pc >> 55n) & 1n) === 1n;
   const { topByteIgnoredByFetch } = negative ? stage1.upper : stage1.lower;
-  if (topByteIgnoredByFetch) {
-    cpu.registers.pc = BigInt.asUintN(64, negative ? BigInt.asIntN(56, pc) : BigInt.asUintN(56, pc));
-  }
+  if (!topByteIgnoredByFetch) return pc;
+  return BigInt.asUintN(64, negative ? BigInt.asIntN(56, pc) : BigInt.asUintN(56, pc));
+}
+
+/** The instruction at the PC can be fetched; a look that changes nothing. Where strict models could tell, it is taken to be. */
+export function isFetchable(cpu: Cpu): boolean {
+  if ((cpu.pc & 3n) !== 0n) return false;
+  if (cpu.surroundings.strict !== undefined) return true;
+  return !locate(cpu, accessControls(cpu, cpu.el), fetchAddress(cpu), "execute", true).faulted;
 }
 
 /** Fetches through every check; see `fetch` in memory_access.ts. */

@@ -38,6 +38,7 @@ export class Dma {
     const at = this.#memoryAt(address, size, false);
     if (at === undefined) return undefined;
     this.events.emit("memoryReadByDevice", 0, { device: this.device, address: at, size });
+    this.memory.accessedByDevice?.(at, size, false);
     return this.isCoherent ? this.memory.viewBytes(at, size) : this.memory.readByDevice(at, size);
   }
 

@@ -75,8 +75,9 @@ export class ReferenceEngine implements Engine {
 
   /** Executes up to `budget` steps. */
   run(cpu: Cpu, budget: number): void {
-    const { clock, events } = cpu.surroundings;
+    const { watches, surroundings: { clock, events } } = cpu;
     for (let left = budget; left > 0; left--) {
+      if (watches !== undefined && watches.stopsBefore(cpu)) return;
       const ends = this.step(cpu, events.wantsSteps);
       clock.instant++;
       if (ends || cpu.attention || clock.changed) return;

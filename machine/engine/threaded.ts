@@ -147,7 +147,7 @@ class GeneratedCode {
         this.#pages,
         cache === undefined ? compiler : new CachedCompiler(setup, cache, compiler),
         policy,
-        () => cpus.some(({ armed }) => armed !== undefined),
+        () => cpus.some(({ armed, watches }) => armed !== undefined || watches?.hasExecute === true),
         (left, low, high, descriptor) => this.#accessDevice(left, low >>> 0, high >>> 0, descriptor),
       );
     }
@@ -231,6 +231,7 @@ class GeneratedCode {
   /** One step of the reference engine; false when the burst ends with it. */
   #stepOnce(): boolean {
     const cpu = this.#cpu, { clock } = cpu.surroundings;
+    if (cpu.watches?.stopsBefore(cpu) === true) return false;
     const ends = this.reference.step(cpu);
     clock.instant++;
     return !ends && !cpu.attention && !clock.changed;
@@ -394,8 +395,9 @@ class GeneratedCode {
   }
 
   #hasBreakpoint(page: bigint, within: number): boolean {
-    for (const { armed } of this.cpus) {
-      if (armed !== undefined) return hasBreakpoint(this.cpus, page + BigInt(within));
+    for (const { armed, watches } of this.cpus) {
+      if (watches?.hasExecute === true && watches.isInstruction(page + BigInt(within))) return true;
+      if (armed !== undefined && hasBreakpoint(this.cpus, page + BigInt(within))) return true;
     }
     return false;
   }
@@ -513,6 +515,7 @@ class GeneratedCode {
   #evaluate(record: number, left: number): number {
     const { hostPage, base, address } = this.#pages.pageOf(record),
       within = (record - base) / (RECORD_SIZE / 4);
+    if (this.#cpu.watches?.hasExecute === true && this.#isStopped(record, left)) return 0;
     const word = this.memory.view.getUint32(hostPage + within, true);
     if (word === ERET || (word & ~SVC_IMMEDIATE) === SVC) {
       WIDE[0] = address;
@@ -533,6 +536,15 @@ class GeneratedCode {
     }
     this.#putContexts();
     return cpu.slots[SLOT_PC] === BigInt.asUintN(64, pc + 4n) ? record + RECORD_SIZE : 0;
+  }
+
+  /** A watch point stops the CPU before a record's instruction, where it stands then. */
+  #isStopped(record: number, left: number): boolean {
+    const cpu = this.#cpu;
+    cpu.slots[SLOT_PC] = this.#pages.addressOf(record);
+    cpu.surroundings.clock.instant = this.#sliceEnd - left - 1;
+    this.#branchTypeAt(left + 1);
+    return this.#burstEnded = cpu.watches?.stopsBefore(cpu) === true;
   }
 
   /**

@@ -130,6 +130,8 @@ export class PhysicalMemory {
   cache: MemoryCache | undefined;
   /** The engine that keeps decoded code, if any. */
   codeObserver: CodeObserver | undefined;
+  /** Told of bytes that a device's DMA, or the operator, reads or writes, by whoever watches them. */
+  accessedByDevice: ((address: PhysicalAddress, size: number, write: boolean) => void) | undefined;
   /** Called when a region changes between memory and device behaviour, so that cached translations go. */
   mapChanged: () => void = () => {};
   /** Called when a restore has replaced what pages hold: cached translations go; decoded code was told page by page. */
@@ -360,6 +362,7 @@ export class PhysicalMemory {
     const offset = this.hostOffset(address, bytes.length);
     if (offset < 0) throw new RangeError(`Cannot write ${bytes.length} bytes at ${hex(address)}: not memory`);
     if (bytes.length > 0) this.markWritten(offset, bytes.length, address, writer);
+    if (writer === -1) this.accessedByDevice?.(address, bytes.length, true);
     this.bytes.set(bytes, offset);
   }
 }
