@@ -47,6 +47,7 @@ export { type MachineImages, VirtBoard } from "./machine/compose.ts";
 export { type Alarm, Clock } from "./machine/clock.ts";
 export * from "./machine/cpu/cpu.ts";
 export type { AddressBreakpoint, ArmedEvents, Watchpoint } from "./machine/cpu/breakpoints.ts";
+export type { CpuWatches, WatchedPiece, Watches } from "./machine/cpu/watches.ts";
 export type { Exception, ExceptionLevel } from "./machine/cpu/exception.ts";
 export type { ClearReason, ExclusiveMonitor } from "./machine/cpu/exclusive_monitor.ts";
 export type { StrictChoice, StrictModels } from "./machine/cpu/strict_models.ts";

@@ -25,7 +25,8 @@ interface Range {
 }
 
 /** Bytes that an access reaches, in one page. */
-interface Piece {
+export interface WatchedPiece {
+  /** Physical address of the first. */
   readonly physical: number;
 }
 
@@ -149,7 +150,7 @@ export class CpuWatches {
     write: boolean,
     address: bigint,
     size: number,
-    pieces: readonly (Piece | undefined)[],
+    pieces: readonly (WatchedPiece | undefined)[],
   ): void {
     const { instant } = cpu.surroundings.clock;
     const { virtual, physical } = this.#ranges[write ? "write" : "read"];
@@ -161,7 +162,7 @@ export class CpuWatches {
     }
     if (physical.length === 0) return;
     const inFirst = pieces[1] === undefined ? size : 4096 - Number(address & 0xfffn);
-    this.accessedPhysically(instant, write, (pieces[0] as Piece).physical, inFirst);
+    this.accessedPhysically(instant, write, (pieces[0] as WatchedPiece).physical, inFirst);
     if (pieces[1] !== undefined) {
       this.accessedPhysically(instant, write, pieces[1].physical, size - inFirst);
     }
@@ -188,7 +189,7 @@ export class Watches {
   /** A CPU stands before an instruction that is watched. */
   isStopped = false;
   /** Instant at which execution goes on from where it was stopped; −1 for none. */
-  standing = -1;
+  standing: number = -1;
 
   /** Throws RangeError for a point that cannot be. */
   constructor(readonly points: readonly WatchPoint[], private readonly cpus: readonly Cpu[]) {
