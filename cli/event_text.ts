@@ -1,8 +1,9 @@
 /** Events as lines: for people, and as JSON with the name of the place. */
 import { disassemble } from "../machine/a64/assembly.ts";
 import { hex } from "../machine/address.ts";
-import { EVENT_KINDS, type EventKind, type EventOf, type MachineEvent } from "../machine/events.ts";
+import { EVENT_KINDS, type EventOf, type MachineEvent } from "../machine/events.ts";
 import { eventToJson } from "../journal/event_json.ts";
+import { placeOf, registerName } from "../journal/event_place.ts";
 import { NO_SYMBOLS, type SymbolTable } from "./symbols.ts";
 import { grouped, type Palette } from "./text.ts";
 
@@ -23,15 +24,6 @@ const EXCEPTION_CLASSES: Readonly<Record<number, string>> = {
 export function exceptionClass(syndrome: bigint): string {
   const number = Number((syndrome >> 26n) & 0x3fn);
   return EXCEPTION_CLASSES[number] ?? `class ${hex(number)}`;
-}
-
-/** The name of a register in a step's effects. */
-export function registerName(number: number): string {
-  if (number < 31) return `x${number}`;
-  if (number === 33) return "sp";
-  if (number === 64) return "nzcv";
-  if (number >= 160) return `v${number - 160}.high`;
-  return number >= 128 ? `v${number - 128}.low` : `register ${number}`;
 }
 
 /** A little-endian value of up to 8 bytes, or the bytes in memory order. */
@@ -104,22 +96,11 @@ export function eventText(event: MachineEvent, palette: Palette, symbols: Symbol
   return `${grouped(event.instant).padStart(14)}  cpu${event.cpu}  ${what}`;
 }
 
-/** The field that says where in the program an event happened. */
-const PLACES: { readonly [K in EventKind]?: keyof EventOf<K> } = {
-  stepRetired: "pc",
-  exceptionTaken: "returnAddress",
-  exceptionReturned: "address",
-  cpuStarted: "entry",
-  translationFaulted: "address",
-  staleTranslationUsed: "address",
-  staleInstructionFetched: "address",
-};
-
 /** An event as a line of JSON, as `eventToJson` gives it; with a field `symbol` where its place has a name. */
 export function eventJson(event: MachineEvent, symbols: SymbolTable): string {
   const json = eventToJson(event);
-  const place = PLACES[event.kind];
+  const place = placeOf(event);
   if (place === undefined) return json;
-  const symbol = symbols.nameOf((event as unknown as Record<string, bigint>)[place]!);
+  const symbol = symbols.nameOf(place);
   return symbol === undefined ? json : `${json.slice(0, -1)},"symbol":${JSON.stringify(symbol)}}`;
 }

@@ -61,6 +61,28 @@ function cpuOf(machine: Machine, index: bigint): Cpu {
   return cpu;
 }
 
+/** A machine between two steps, and the CPU whose registers are meant where none is named. */
+export interface Subject {
+  /** The machine. */
+  readonly machine: Machine;
+  /** The CPU. */
+  readonly cpu: Cpu;
+}
+
+/** Adds the functions that read a machine's state: `memory` and `register`. */
+export function addStateFunctions(environment: Environment, now: () => Subject): Environment {
+  return environment
+    .registerFunction(
+      "memory(int, int): int",
+      (address: bigint, size: bigint) => readMemory(now().machine, address, size),
+    )
+    .registerFunction("register(string): int", (name: string) => readRegister(now().cpu, name))
+    .registerFunction(
+      "register(string, int): int",
+      (name: string, cpu: bigint) => readRegister(cpuOf(now().machine, cpu), name),
+    );
+}
+
 /**
  * Compiles an expression of type bool. In it, `instant`, `time` (ns) and `cpu` (whose turn it is) are variables;
  * `memory(physicalAddress, bytes)` and `register(name)` or `register(name, cpu)` give unsigned 64-bit values as
@@ -69,24 +91,15 @@ function cpuOf(machine: Machine, index: bigint): Cpu {
  */
 export function compilePredicate(expression: string, lookUp: SymbolLookup = noSymbols): Predicate {
   let machine: Machine | undefined;
-  const now = (): Machine => {
+  const now = (): Subject => {
     if (machine === undefined) throw new PredicateError("A predicate was read outside a run");
-    return machine;
+    return { machine, cpu: machine.currentCpu };
   };
-  const environment = new Environment()
+  const environment = addStateFunctions(new Environment(), now)
     .registerVariable("instant", "int")
     .registerVariable("time", "int")
     .registerVariable("cpu", "int")
-    .registerFunction(
-      "memory(int, int): int",
-      (address: bigint, size: bigint) => readMemory(now(), address, size),
-    )
-    .registerFunction("symbol(string): int", (name: string) => lookUp(name))
-    .registerFunction("register(string): int", (name: string) => readRegister(now().currentCpu, name))
-    .registerFunction(
-      "register(string, int): int",
-      (name: string, cpu: bigint) => readRegister(cpuOf(now(), cpu), name),
-    );
+    .registerFunction("symbol(string): int", (name: string) => lookUp(name));
   const program = refusing(() => environment.parse(expression));
   const checked = program.check();
   if (!checked.valid) throw new PredicateError(checked.error?.message ?? "The expression is not valid");
