@@ -113,6 +113,15 @@ export * from "./journal/history.ts";
 export * from "./journal/images.ts";
 export * from "./journal/payloads.ts";
 export * from "./journal/predicate.ts";
+export * from "./journal/query.ts";
+export * from "./journal/query_expression.ts";
+export {
+  type ProgramNames,
+  QUERY_VARIABLES,
+  type QueryType,
+  type QueryValue,
+  type QueryVariable,
+} from "./journal/query_schema.ts";
 export * from "./journal/recorder.ts";
 export * from "./journal/replay.ts";
 export type { CheckpointHead } from "./journal/checkpoint.ts";

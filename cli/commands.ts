@@ -24,6 +24,7 @@ export const COMMANDS: readonly CommandRow[] = [
   { name: "disk",    load: async () => (await import("./disk.ts")).disk,              summary: "Writes what is on a disk, or in a flash bank, at an instant to a raw file" },
   { name: "console", load: async () => (await import("./console.ts")).consoleCommand, summary: "Prints what a run wrote on its console" },
   { name: "diff",    load: async () => (await import("./diff.ts")).diff,              summary: "Finds the first event in which two runs differ" },
+  { name: "query",   load: async () => (await import("./query.ts")).query,            summary: "Finds, or counts, the events of a run for which an expression is true" },
   { name: "bisect",  load: async () => (await import("./bisect.ts")).bisect,          summary: "Finds the step from which on an expression holds" },
   { name: "fork",    load: async () => (await import("./fork.ts")).fork,              summary: "Goes on from an instant of a run in another way, and records that as a run of its own" },
   { name: "info",    load: async () => (await import("./info.ts")).info,              summary: "Says what is in a journal: machine, images, blocks, roots, and how it ended" },

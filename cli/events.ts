@@ -78,7 +78,7 @@ function run(options: Options, host: Host): number {
   const events = eventStream(opened.run, imagesOf(opened, options), range, {
     ...engineOf(options),
     derive: options.isOn("derive"),
-    progress: (instant) => progress.update(instant, range.from ?? 0),
+    progress: (instant) => progress.update(instant, Math.min(range.to ?? Infinity, opened.run.lastInstant)),
   });
   let lines: string[] = [], count = 0;
   const write = (): void => {

@@ -77,6 +77,16 @@ export class SymbolTable {
     return addresses;
   }
 
+  /** The bytes of a symbol at an address: its size, or as far as the next one where its file does not tell. */
+  sizeAt(address: bigint): bigint {
+    const next = this.#starts[this.#countUpTo(address)];
+    for (let at = this.#countUpTo(address) - 1; at >= 0 && this.#starts[at] === address; at--) {
+      const { size } = this.#symbols[at]!;
+      if (size > 0n) return size;
+    }
+    return next === undefined || next - address > REACH ? REACH : next - address;
+  }
+
   /** The number of symbols that start at or below an address. */
   #countUpTo(address: bigint): number {
     let low = 0, high = this.#starts.length;

@@ -22,11 +22,11 @@ export const ALL_CLASSES: readonly EventClass[] = ["input", "trap", "device", "d
 export interface StreamOptions extends ReplayOptions {
   /** Derive even what is stored; for tests and `verify`. */
   readonly derive?: boolean;
-  /** Called now and then with the instant reached by a replay that only looks for the start of the range. */
+  /** Called now and then with the instant reached by a replay. */
   readonly progress?: (instant: number) => void;
 }
 
-/** Steps replayed between two looks at what they gave. */
+/** Steps replayed between two looks at what they gave, where every step gives something. */
 const SLICE = 8192;
 /** Steps between two calls of `progress`. */
 const PROGRESS_SLICE = 1 << 17;
@@ -70,8 +70,10 @@ function* derivedEvents(
   const observer: EventObserver = { classes: range.classes, observe: (event) => void gathered.push(event) };
   replay.machine.board.events.add(observer);
   const to = Math.min(range.to ?? Infinity, run.lastInstant);
-  while (replay.instant < to) {
-    replay.runTo(Math.min(to, replay.instant + SLICE));
+  const slice = range.classes.includes("step") ? SLICE : PROGRESS_SLICE;
+  for (let told = replay.instant; replay.instant < to;) {
+    replay.runTo(Math.min(to, replay.instant + slice));
+    if (replay.instant >= told + PROGRESS_SLICE) options.progress?.(told = replay.instant);
     yield* gathered;
     gathered = [];
   }

@@ -3,9 +3,11 @@
 import { Environment, EvaluationError } from "cel";
 import { physicalAddress } from "../machine/address.ts";
 import { type Cpu } from "../machine/cpu/cpu.ts";
+import { STORED_REGISTERS } from "../machine/cpu/system_register_index.ts";
 import { isSystemRegister, peekSystemRegister } from "../machine/cpu/system_registers.ts";
 import type { Machine } from "../machine/machine.ts";
 import { PredicateError } from "./errors.ts";
+import { suggestion } from "./suggest.ts";
 
 /** Reads a predicate's value from a machine between two steps. */
 export type Predicate = (machine: Machine) => boolean;
@@ -15,6 +17,17 @@ export type SymbolLookup = (name: string) => bigint;
 
 /** The register names of the expression language, for messages. */
 const REGISTERS = "x0–x30, w0–w30, sp, pc, nzcv, el, daif or a system register such as ELR_EL1";
+
+const PLAIN_REGISTER = /^([xw]([0-9]|[12][0-9]|30)|sp|pc|nzcv|el|daif)$/;
+
+/** Throws PredicateError for what is no register of the expression language. */
+export function checkRegister(name: string): void {
+  if (PLAIN_REGISTER.test(name) || isSystemRegister(name)) return;
+  const known = [...STORED_REGISTERS, "sp", "pc", "nzcv", "el", "daif"];
+  throw new PredicateError(
+    `There is no register "${name}"${suggestion(name, known) || `: use ${REGISTERS}`}`,
+  );
+}
 
 function readRegister(cpu: Cpu, name: string): bigint {
   const general = /^([xw])([0-9]|[12][0-9]|30)$/.exec(name);
@@ -35,7 +48,8 @@ function readRegister(cpu: Cpu, name: string): bigint {
       return BigInt(cpu.daif);
   }
   if (isSystemRegister(name)) return peekSystemRegister(cpu, name);
-  throw new PredicateError(`There is no register "${name}": use ${REGISTERS}`);
+  checkRegister(name);
+  throw new PredicateError(`"${name}" cannot be read`);
 }
 
 function readMemory(machine: Machine, address: bigint, size: bigint): bigint {

@@ -2,11 +2,18 @@
 // cel-js: see journal/predicate.ts.
 import { type ASTNode, Environment } from "cel";
 import { debuggerAddress } from "../machine/debugger_memory.ts";
-import { classOf, type EventClass, type EventKind, type EventOf, type MachineEvent } from "../machine/events.ts";
+import {
+  classOf,
+  type EventClass,
+  type EventKind,
+  type EventOf,
+  type MachineEvent,
+} from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
 import { placeOf, registerName } from "./event_place.ts";
 import { ALL_CLASSES } from "./event_stream.ts";
-import { addStateFunctions, PredicateError, type Subject } from "./predicate.ts";
+import { PredicateError } from "./errors.ts";
+import { addStateFunctions, checkRegister, type Subject } from "./predicate.ts";
 import { instantBounds, possibleKinds } from "./query_kinds.ts";
 import { type ProgramNames, QUERY_VARIABLES, type QueryValue, type QueryVariable } from "./query_schema.ts";
 import { suggestion } from "./suggest.ts";
@@ -35,7 +42,10 @@ class NeedsState extends Error {}
 class Absent extends Error {}
 
 /** A message with the place in the expression that it is about, as the parser's own messages have it. */
-function pointed(message: string, { input, start }: { readonly input: string; readonly start: number }): string {
+function pointed(
+  message: string,
+  { input, start }: { readonly input: string; readonly start: number },
+): string {
   const before = input.slice(0, start).split("\n"), line = before.length;
   const text = input.split("\n")[line - 1] as string, column = (before.at(-1) as string).length;
   return `${message}\n\n> ${String(line).padStart(4)} | ${text}\n${" ".repeat(9 + column)}^`;
@@ -86,13 +96,16 @@ function checkWords(node: ASTNode): void {
   }
 }
 
-/** Names of symbols are looked up once, so that a wrong one is told before anything runs. */
-function checkSymbols(node: ASTNode, names: ProgramNames): void {
-  if (node.op !== "call" || !SYMBOL_FUNCTIONS.has(node.args[0])) return;
-  const name = node.args[1].at(-1);
+/** Names given to functions are looked up once, so that a wrong one is told before anything runs. */
+function checkNames(node: ASTNode, names: ProgramNames): void {
+  if (node.op !== "call") return;
+  const [called, parameters] = node.args;
+  const isSymbol = SYMBOL_FUNCTIONS.has(called);
+  const name = isSymbol ? parameters.at(-1) : called === "register" ? parameters[0] : undefined;
   if (name?.op !== "value" || typeof name.args !== "string") return;
   try {
-    names.rangeOf(name.args);
+    if (isSymbol) names.rangeOf(name.args);
+    else checkRegister(name.args);
   } catch (error) {
     if (!(error instanceof PredicateError)) throw error;
     throw new PredicateError(pointed(error.message, name));
@@ -152,7 +165,7 @@ export class EventQuery {
     const nodes = [...nodesOf(ast)];
     for (const node of nodes) {
       checkWords(node);
-      checkSymbols(node, names);
+      checkNames(node, names);
     }
     this.kinds = new Set(possibleKinds(ast));
     this.classes = ALL_CLASSES.filter((name) => [...this.kinds].some((kind) => classOf(kind) === name));
@@ -180,8 +193,14 @@ export class EventQuery {
       .registerFunction("physical(int): int", (address: bigint) => this.#physical(address))
       .registerFunction("sets(string): bool", (name: string) => this.#written(name) !== undefined)
       .registerFunction("result(string): int", (name: string) => this.#written(name) ?? absent())
-      .registerFunction("reads(int, int): bool", (at: bigint, size: bigint) => this.#accesses(at, size, false))
-      .registerFunction("writes(int, int): bool", (at: bigint, size: bigint) => this.#accesses(at, size, true));
+      .registerFunction(
+        "reads(int, int): bool",
+        (at: bigint, size: bigint) => this.#accesses(at, size, false),
+      )
+      .registerFunction(
+        "writes(int, int): bool",
+        (at: bigint, size: bigint) => this.#accesses(at, size, true),
+      );
     try {
       const program = environment.parse(this.expression);
       const checked = program.check();

@@ -26,7 +26,9 @@ export interface ProgramNames {
 export type QueryType = "int" | "bool" | "string" | "bytes" | "list<int>" | "list<dyn>" | "dyn";
 
 /** A value of the expression language. */
-export type QueryValue = bigint | boolean | string | Uint8Array | QueryValue[] | { [name: string]: QueryValue };
+export type QueryValue = bigint | boolean | string | Uint8Array | QueryValue[] | {
+  [name: string]: QueryValue;
+};
 
 /** One variable of queries. */
 export interface QueryVariable {
@@ -96,7 +98,8 @@ function functionAt(address: bigint | undefined, names: ProgramNames): string | 
 }
 
 const placed: readonly EventKind[] = EVENT_KIND_NAMES.filter((kind) =>
-  placeOf({ kind, pc: 0n, returnAddress: 0n, address: 0n, entry: 0n } as unknown as MachineEvent) !== undefined
+  placeOf({ kind, pc: 0n, returnAddress: 0n, address: 0n, entry: 0n } as unknown as MachineEvent) !==
+    undefined
 );
 const exceptional: readonly EventKind[] = ["exceptionTaken"];
 const leveled: readonly EventKind[] = ["exceptionTaken", "exceptionReturned"];
@@ -121,7 +124,10 @@ const DERIVED: readonly QueryVariable[] = [
 ];
 
 function fieldVariables(): QueryVariable[] {
-  const found = new Map<string, { type: QueryType; kinds: Map<EventKind, string>; words: Set<string> | undefined }>();
+  const found = new Map<
+    string,
+    { type: QueryType; kinds: Map<EventKind, string>; words: Set<string> | undefined }
+  >();
   for (const kind of EVENT_KIND_NAMES) {
     for (const [field, form] of Object.entries(EVENT_KINDS[kind].fields) as [string, FieldKind<unknown>][]) {
       const name = RENAMED[kind]?.[field] ?? field, type = typeOf(form);
@@ -141,7 +147,8 @@ function fieldVariables(): QueryVariable[] {
     type,
     kinds: new Set(kinds.keys()),
     words: words && [...words],
-    read: (event) => queryValue((event as unknown as Record<string, unknown>)[kinds.get(event.kind) as string]),
+    read: (event) =>
+      queryValue((event as unknown as Record<string, unknown>)[kinds.get(event.kind) as string]),
   }));
 }
 
