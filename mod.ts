@@ -112,7 +112,7 @@ export * from "./journal/hash.ts";
 export * from "./journal/history.ts";
 export * from "./journal/images.ts";
 export * from "./journal/payloads.ts";
-export * from "./journal/predicate.ts";
+export { compilePredicate, type Predicate, type SymbolLookup } from "./journal/predicate.ts";
 export * from "./journal/query.ts";
 export * from "./journal/query_expression.ts";
 export {

@@ -23,8 +23,9 @@ export interface QueryOptions extends StreamOptions {
 
 /** How a query gets at its events. */
 export interface QueryPlan {
-  /** Instants from ≤ i < to in which it looks. */
+  /** First instant in which it looks. */
   readonly from: number;
+  /** First instant in which it does not look any more. */
   readonly to: number;
   /** Classes of event among which it looks. */
   readonly classes: readonly EventClass[];
@@ -137,8 +138,9 @@ export interface EventCount {
   readonly values: readonly (QueryValue | undefined)[];
   /** How many events. */
   readonly count: number;
-  /** Instants of the first and the last of them. */
+  /** Instant of the first of them. */
   readonly first: number;
+  /** Instant of the last. */
   readonly last: number;
 }
 

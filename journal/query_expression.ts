@@ -143,8 +143,9 @@ export class EventQuery {
   readonly kinds: ReadonlySet<EventKind>;
   /** Their classes: those of a stream in which to look. */
   readonly classes: readonly EventClass[];
-  /** First instant that can match, inclusive, and last, exclusive, as its comparisons with numbers say. */
+  /** First instant that can match, as its comparisons with numbers say. */
   readonly from: number;
+  /** First instant after those that can match; Infinity where nothing says so. */
   readonly to: number;
   /** Whether it looks at the machine's state, for which the run is replayed. */
   readonly readsState: boolean;
