@@ -27,6 +27,7 @@ export const COMMANDS: readonly CommandRow[] = [
   { name: "query",   load: async () => (await import("./query.ts")).query,            summary: "Finds, or counts, the events of a run for which an expression is true" },
   { name: "bisect",  load: async () => (await import("./bisect.ts")).bisect,          summary: "Finds the step from which on an expression holds" },
   { name: "fork",    load: async () => (await import("./fork.ts")).fork,              summary: "Goes on from an instant of a run in another way, and records that as a run of its own" },
+  { name: "explore", load: async () => (await import("./explore.ts")).explore,        summary: "Injects an input at every step boundary of a window, and tells the different ends" },
   { name: "info",    load: async () => (await import("./info.ts")).info,              summary: "Says what is in a journal: machine, images, blocks, roots, and how it ended" },
   { name: "pack",    load: async () => (await import("./pack.ts")).pack,              summary: "Writes one self-contained journal, with the images inside, that replays anywhere" },
 ];

@@ -1,18 +1,18 @@
 /** `hindsight hunt`: runs one machine under many schedules until something happens. */
 import type { MachineConfiguration } from "../machine/configuration.ts";
 import { type Command, SYMBOL_OPTIONS } from "./command.ts";
-import { CommandError, UsageError } from "./errors.ts";
+import { UsageError } from "./errors.ts";
+import { makeFolder, pathIn } from "./host/folder.ts";
 import type { Host } from "./host/host.ts";
 import { huntHere, huntInWorkers, type HuntRange, type HuntResult } from "./host/hunt_pool.ts";
 import { Hunt, HUNT_LIMIT, type SeedOutcome } from "./host/hunt_seed.ts";
 import { Progress } from "./host/progress.ts";
-import { reasonOf } from "./host/file_source.ts";
 import { END_TEXT } from "./info.ts";
 import { BATCH_OPTIONS, prepareMachine, SCRIPT_HELP } from "./machine_options.ts";
 import { type OptionRow, Options, readOptions, wholeNumber } from "./options.ts";
 import { engineOf } from "./engine_options.ts";
 import { LOOK_EVERY, watchOf } from "./run.ts";
-import { counted, grouped, paletteFor } from "./text.ts";
+import { counted, grouped, lastLine, paletteFor } from "./text.ts";
 
 /** Most seeds of one hunt. */
 const MOST_SEEDS = 1_000_000;
@@ -69,13 +69,7 @@ function rangeOf(options: Options): { readonly first: number; readonly last: num
 /** The command line for workers: the same, with what was asked of the host made definite. */
 function definiteArgs(options: Options, { rtcBase, seed }: MachineConfiguration): string[] {
   const base = new Date(rtcBase * 1000).toISOString().slice(0, 19);
-  const args = ALL_OPTIONS.flatMap(({ name, value, repeats }): string[] => {
-    if (value === undefined) return options.isOn(name) ? [`--${name}`] : [];
-    if (repeats) return options.texts(name).map((text) => `--${name}=${text}`);
-    const text = options.text(name);
-    return text === undefined ? [] : [`--${name}=${text}`];
-  });
-  return [...args, `--rtc=base=${base}`, `--seed=${seed}`];
+  return [...options.given(ALL_OPTIONS), `--rtc=base=${base}`, `--seed=${seed}`];
 }
 
 /** Outcomes that are alike. */
@@ -97,14 +91,6 @@ function groupsOf(outcomes: readonly SeedOutcome[]): Group[] {
   return [...groups.values()].sort((a, b) => a.seeds.length - b.seeds.length || a.seeds[0]! - b.seeds[0]!);
 }
 
-/** The last line of the console that says something. */
-function lastLine(tail: string): string {
-  // deno-lint-ignore no-control-regex
-  return tail.replaceAll(/[\x00-\x09\x0b-\x1f\x7f]/g, "").split("\n").findLast((line) =>
-    line.trim() !== ""
-  ) ?? "";
-}
-
 function outcomeText({ reason, exitCode, failure, tail }: SeedOutcome): string {
   const code = reason === "poweredOff" ? ` with exit code ${exitCode}` : "";
   const last = lastLine(tail);
@@ -117,19 +103,7 @@ function outcomeText({ reason, exitCode, failure, tail }: SeedOutcome): string {
 
 /** Where the journal of a seed goes. */
 function pathOf(options: Options, seed: number): string {
-  const folder = options.text("output") ?? ".";
-  return `${folder === "." ? "" : folder.endsWith("/") ? folder : `${folder}/`}seed-${seed}.hindsight`;
-}
-
-function makeFolder(options: Options): void {
-  const folder = options.text("output");
-  if (folder === undefined) return;
-  try {
-    Deno.mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    const reason = error instanceof Deno.errors.AlreadyExists ? "it is a file" : reasonOf(error);
-    throw new CommandError(`Cannot write journals to "${folder}": ${reason}`);
-  }
+  return pathIn(options.text("output") ?? ".", `seed-${seed}.hindsight`);
 }
 
 /** Tells of the tries. */
@@ -204,7 +178,8 @@ async function run(options: Options, host: Host): Promise<number> {
     );
   }
   const hunt = huntOf(options, host, machine.configuration);
-  makeFolder(options);
+  const folder = options.text("output");
+  if (folder !== undefined) makeFolder(folder);
   const count = range.last - range.first + 1;
   const jobs = Math.min(options.number("jobs", 1, 64) ?? navigator.hardwareConcurrency, count);
   const { tell, clear } = teller(host);

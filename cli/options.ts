@@ -44,6 +44,16 @@ export class Options {
     return this.#values[name] as string[];
   }
 
+  /** The options of `rows` that were given, as arguments of a command line. */
+  given(rows: readonly OptionRow[]): string[] {
+    return rows.flatMap(({ name, value, repeats }): string[] => {
+      if (value === undefined) return this.isOn(name) ? [`--${name}`] : [];
+      if (repeats) return this.texts(name).map((text) => `--${name}=${text}`);
+      const text = this.text(name);
+      return text === undefined ? [] : [`--${name}=${text}`];
+    });
+  }
+
   /** The value of an option as a whole number between `minimum` and `maximum`, decimal or after 0x hexadecimal. */
   number(name: string, minimum = 0, maximum = Number.MAX_SAFE_INTEGER): number | undefined {
     const text = this.text(name);

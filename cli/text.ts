@@ -55,3 +55,26 @@ export function hexDump(address: number, bytes: Uint8Array): string {
   }
   return lines.join("\n");
 }
+
+/** The last line of what a console wrote that says something, without control characters. */
+export function lastLine(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replaceAll(/[\x00-\x09\x0b-\x1f\x7f]/g, "").split("\n").findLast((line) =>
+    line.trim() !== ""
+  ) ??
+    "";
+}
+
+/** Ascending numbers as ranges, of which the first `most` are named: 3–7, 9, …. */
+export function ranges(numbers: readonly number[], most: number): string {
+  const found: [first: number, last: number][] = [];
+  for (const number of numbers) {
+    const range = found.at(-1);
+    if (range !== undefined && number === range[1] + 1) range[1] = number;
+    else found.push([number, number]);
+  }
+  const named = found.slice(0, most).map(([first, last]) =>
+    first === last ? grouped(first) : `${grouped(first)}–${grouped(last)}`
+  );
+  return [...named, ...found.length > most ? ["…"] : []].join(", ");
+}

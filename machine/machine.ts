@@ -156,6 +156,11 @@ export class Machine {
     return this.#scheduler.current;
   }
 
+  /** The instant at which the present turn ends at the latest. */
+  get turnEnds(): number {
+    return this.#scheduler.turnEnds;
+  }
+
   /** The guest asked for a reset, which happens at the present step boundary; `run` stops before it. */
   get resetPending(): boolean {
     return this.#resetRequested;

@@ -1,9 +1,7 @@
 /** Hands the seeds of a hunt to workers, or runs them here, in order. */
-import { CommandError } from "../errors.ts";
-import type { Failure } from "../failure.ts";
 import type { Host } from "./host.ts";
 import type { Hunt, SeedOutcome } from "./hunt_seed.ts";
-import type { ToWorker } from "./hunt_worker.ts";
+import { workInPool } from "./worker_pool.ts";
 
 /** What is hunted through. */
 export interface HuntRange {
@@ -82,40 +80,23 @@ export async function huntInWorkers(
   range: HuntRange,
   host: Host,
 ): Promise<HuntResult> {
-  const ledger = new Ledger(range);
-  const workers: Worker[] = [];
-  const ends = Array.from({ length: jobs }, () => Promise.withResolvers<void>());
-  const stop = (): void => {
+  const ledger = new Ledger(range), ending = new AbortController();
+  const unlisten = host.onInterrupt(() => {
     ledger.isInterrupted = true;
-    for (const { resolve } of ends) resolve();
-  };
-  const unlisten = host.onInterrupt(stop);
+    ending.abort();
+  });
   try {
-    for (const { resolve, reject } of ends) {
-      const worker = new Worker(new URL("./hunt_worker.ts", import.meta.url), { type: "module" });
-      workers.push(worker);
-      const send = (message: ToWorker): void => worker.postMessage(message);
-      const giveNext = (): void => {
-        const seed = ledger.take();
-        if (seed === undefined) resolve();
-        else send({ seed });
-      };
-      worker.onmessage = ({ data }: MessageEvent<{ outcome: SeedOutcome } | { failure: Failure }>) => {
-        if ("failure" in data) return reject(new CommandError(data.failure.message));
-        ledger.add(data.outcome);
-        giveNext();
-      };
-      worker.onerror = (event) => {
-        event.preventDefault();
-        reject(new CommandError(`A worker of the hunt ended: ${event.message}`));
-      };
-      send({ args });
-      giveNext();
-    }
-    await Promise.all(ends.map(({ promise }) => promise));
+    await workInPool<number, SeedOutcome>({
+      module: new URL("./hunt_worker.ts", import.meta.url),
+      name: "the hunt",
+      args,
+      jobs,
+      take: () => ledger.take(),
+      add: (outcome) => ledger.add(outcome),
+      signal: ending.signal,
+    });
   } finally {
     unlisten();
-    for (const worker of workers) worker.terminate();
   }
   return ledger.result();
 }

@@ -1,0 +1,272 @@
+/** Explore: injects an input at every step boundary of a window, and tells the different ends that the run then comes to. */
+import type { MachineImages } from "../machine/compose.ts";
+import { InputRefusedError } from "../machine/errors.ts";
+import type { Input, InputEvent } from "../machine/events.ts";
+import type { Machine, MachineOptions, Snapshot, Stop } from "../machine/machine.ts";
+import { JournalError } from "./errors.ts";
+import { inputOf, Replay } from "./replay.ts";
+import type { RecordedRun } from "./run.ts";
+
+/** How a future of a run ends; plain data. */
+export interface Outcome {
+  /** Why it ends: `limit` is the instant at which futures are left, `refused` that there was nothing to inject. */
+  readonly reason: "poweredOff" | "powerCut" | "reset" | "resting" | "limit" | "refused";
+  /** The guest's exit code, 0 where it gave none. */
+  readonly exitCode: number;
+  /** What the console wrote from the window's beginning on, or why the machine did not take the input. */
+  readonly console: string;
+  /** What the conditions were at the end. */
+  readonly held: readonly boolean[];
+}
+
+/** One future of a run. */
+export interface Future {
+  /** The step boundary at which it became another. */
+  readonly instant: number;
+  /** Number of what was injected there, −1 for nothing. */
+  readonly injection: number;
+  /** How it ends. */
+  readonly outcome: Outcome;
+  /** Steps that were run to know it. */
+  readonly steps: number;
+}
+
+/** What is explored. */
+export interface ExploreOptions extends MachineOptions {
+  /** First step boundary. */
+  readonly from: number;
+  /** What is injected, one in each future. */
+  readonly injections: readonly Input[];
+  /** Futures are left at this instant. */
+  readonly until: number;
+  /** A reset ends a future. */
+  readonly endsAtReset?: boolean;
+  /** What the run was given after the window's beginning does not come again. */
+  readonly dropsInputs?: boolean;
+  /** Looked at at the end of each future. */
+  readonly conditions?: readonly ((machine: Machine) => boolean)[];
+  /** Whether a future is left where its state is one that another has been in (true by default). */
+  readonly prunes?: boolean;
+}
+
+/** Most states that are remembered. */
+const MOST_STATES = 2 ** 20;
+/** Looks at futures after each of so many steps. */
+const EARLY = 2;
+/** Later they are looked at, at most, at multiples of 2 to this many steps. */
+const CLOSEST = 6;
+
+/** The next instant at which a future that began at `start` and stands at `now` is compared with others. */
+export function nextLook(start: number, now: number): number {
+  const age = now - start;
+  if (age < EARLY) return now + 1;
+  // Coarser with age, and aligned, so that futures that began elsewhere look at the same instants.
+  const grain = 2 ** Math.max(CLOSEST, Math.floor(Math.log2(age)) - 1);
+  return (Math.floor(now / grain) + 1) * grain;
+}
+
+/** A state that a future was in. */
+interface Passed {
+  readonly sketch: string;
+  readonly root: string | undefined;
+}
+
+/** Where the machine stands on the way of the run itself. */
+interface Place {
+  readonly snapshot: Snapshot;
+  readonly nextInput: number;
+  readonly console: string;
+}
+
+/** Explores the futures of one run, boundary by boundary. */
+export class Explorer {
+  readonly #machine: Machine;
+  readonly #inputs: readonly InputEvent[];
+  /** Ends of futures by their states: by sketch, then by root. */
+  readonly #states = new Map<string, Map<string, Outcome>>();
+  /** Roots taken for late looks, and how many of them were known. */
+  readonly #late = { roots: 0, found: 0 };
+  #nextInput = 0;
+  #console = "";
+  readonly #withoutAny: Outcome;
+
+  /**
+   * Goes to the window's beginning, and finds how the run itself ends. Throws RangeError for a window outside the run,
+   * and what replaying throws.
+   */
+  constructor(run: RecordedRun, images: MachineImages, private readonly options: ExploreOptions) {
+    const { from } = options;
+    if (from < run.firstInstant || from > run.lastInstant) {
+      throw new RangeError(
+        `Cannot explore from instant ${from}: the run has instants ${run.firstInstant} to ${run.lastInstant}`,
+      );
+    }
+    const replay = new Replay(run, images, { ...options, checkEvents: false });
+    replay.runTo(from);
+    this.#machine = replay.release().machine;
+    this.#inputs = options.dropsInputs === true ? [] : run.inputs.filter(({ instant }) => instant >= from);
+    this.#machine.board.transmitted = (byte) => void (this.#console += String.fromCharCode(byte));
+    const start = this.#place();
+    this.#withoutAny = this.#finish(from).outcome;
+    this.#return(start);
+  }
+
+  /** How the run ends when nothing is injected. */
+  get withoutAny(): Outcome {
+    return this.#withoutAny;
+  }
+
+  /**
+   * The futures of the boundaries `first` to `last`, both included, in order; ends before where the run itself has
+   * ended. `first` must not be before the boundary reached. Throws RangeError.
+   */
+  *explore(first: number, last: number): Generator<Future> {
+    if (first < this.#machine.instant) {
+      throw new RangeError(`Cannot go back to instant ${first}: exploring is at ${this.#machine.instant}`);
+    }
+    while (this.#machine.instant < first) if (!this.#step(first)) return;
+    for (;;) {
+      const place = this.#place(), { instant } = this.#machine;
+      for (const injection of this.options.injections.keys()) {
+        yield this.#future(instant, injection);
+        this.#return(place);
+      }
+      if (instant >= last || !this.#step(instant + 1)) return;
+    }
+  }
+
+  #place(): Place {
+    return { snapshot: this.#machine.snapshot(), nextInput: this.#nextInput, console: this.#console };
+  }
+
+  #return({ snapshot, nextInput, console }: Place): void {
+    this.#machine.restore(snapshot);
+    this.#nextInput = nextInput;
+    this.#console = console;
+  }
+
+  /** Goes along the run itself, to `limit` at most; false when it has ended. */
+  #step(limit: number): boolean {
+    return this.#endOf(this.#run(limit)) === undefined;
+  }
+
+  /** Runs to `limit` at most, or the next input of the run, which comes first where it is due. */
+  #run(limit: number): Stop {
+    this.#deliver();
+    const next = this.#inputs[this.#nextInput]?.instant ?? Infinity;
+    const stop = this.#machine.run(Math.min(limit, next));
+    if (stop.reason !== "resting" || !this.#deliverNext()) return stop;
+    return { reason: "limit" };
+  }
+
+  /** Hands over what the run was given at this instant. */
+  #deliver(): void {
+    while (this.#inputs[this.#nextInput]?.instant === this.#machine.instant) this.#deliverNext();
+  }
+
+  /** Hands over the run's next input; false when there is none. One that is refused is left out. */
+  #deliverNext(): boolean {
+    const event = this.#inputs[this.#nextInput];
+    if (event === undefined) return false;
+    this.#nextInput++;
+    if (event.virtualTime > this.#machine.virtualTime) this.#machine.wait(event.virtualTime);
+    try {
+      this.#machine.submit(inputOf(event));
+    } catch (error) {
+      if (!(error instanceof InputRefusedError)) throw error;
+    }
+    return true;
+  }
+
+  #future(instant: number, injection: number): Future {
+    this.#deliver();
+    try {
+      this.#machine.submit(this.options.injections[injection] as Input);
+    } catch (error) {
+      if (!(error instanceof InputRefusedError)) throw error;
+      const outcome = { reason: "refused", exitCode: 0, console: error.message, held: [] } as const;
+      return { instant, injection, outcome, steps: 0 };
+    }
+    return { instant, injection, ...this.#finish(instant) };
+  }
+
+  /** Runs from here to an end, or to where another future has been. */
+  #finish(start: number): { readonly outcome: Outcome; readonly steps: number } {
+    const machine = this.#machine, passed: Passed[] = [];
+    const finish = (outcome: Outcome) => {
+      for (const state of passed) this.#remember(state, outcome);
+      return { outcome, steps: machine.instant - start };
+    };
+    let known: Outcome | undefined;
+    for (let look = nextLook(start, machine.instant);;) {
+      const end = this.#endOf(this.#run(Math.min(look, this.options.until)));
+      if (end !== undefined) return finish(end);
+      if (machine.instant < look) continue;
+      const age = machine.instant - start;
+      known = this.#known(passed, age <= EARLY) ?? known;
+      // What is known at once is taken along for a while: the next boundary's future looks where this one stands then.
+      if (known !== undefined && age >= EARLY) return finish(known);
+      look = this.#paysToLook || age < EARLY ? nextLook(start, machine.instant) : Infinity;
+    }
+  }
+
+  /** Late looks go on as long as one in a hundred finds an end. */
+  get #paysToLook(): boolean {
+    return (this.options.prunes ?? true) && this.#late.found * 100 + 100 >= this.#late.roots;
+  }
+
+  /**
+   * The end of a future that was in the present state. Roots cost more than steps: but for the first looks they are
+   * taken only where another future was much the same at the same instant.
+   */
+  #known(passed: Passed[], isEarly: boolean): Outcome | undefined {
+    if (!(this.options.prunes ?? true)) return undefined;
+    const sketch = this.#sketch(), roots = this.#states.get(sketch);
+    const root = isEarly || roots !== undefined ? this.#machine.stateRoot().root.toHex() : undefined;
+    passed.push({ sketch, root });
+    const outcome = root === undefined ? undefined : roots?.get(root);
+    if (!isEarly && root !== undefined) this.#late.roots++;
+    if (!isEarly && outcome !== undefined) this.#late.found++;
+    return outcome;
+  }
+
+  #remember({ sketch, root }: Passed, outcome: Outcome): void {
+    let roots = this.#states.get(sketch);
+    if (roots === undefined) {
+      if (this.#states.size >= MOST_STATES) return;
+      this.#states.set(sketch, roots = new Map());
+    }
+    if (root !== undefined) roots.set(root, outcome);
+  }
+
+  /** What futures in equal states have in common, and few others: made in less time than a root. */
+  #sketch(): string {
+    const { instant, virtualTime, turnEnds, board: { cpus } } = this.#machine;
+    const registers = cpus.map((cpu) =>
+      `${cpu.pc} ${cpu.registers.sp} ${cpu.registers.x(0)} ${cpu.registers.x(30)}`
+    );
+    return [instant, virtualTime, turnEnds, this.#nextInput, ...registers, this.#console].join(" ");
+  }
+
+  #endOf(stop: Stop): Outcome | undefined {
+    switch (stop.reason) {
+      case "poweredOff":
+        return this.#outcome(stop.cut ? "powerCut" : "poweredOff", stop.exitCode);
+      case "resting":
+        return this.#outcome("resting");
+      case "requested":
+        return this.options.endsAtReset === true && this.#machine.resetPending
+          ? this.#outcome("reset")
+          : undefined;
+      case "limit":
+        return this.#machine.instant >= this.options.until ? this.#outcome("limit") : undefined;
+      default:
+        throw new JournalError(`Cannot explore: the machine is ${stop.reason}`);
+    }
+  }
+
+  #outcome(reason: Outcome["reason"], exitCode = 0): Outcome {
+    const held = (this.options.conditions ?? []).map((condition) => condition(this.#machine));
+    return { reason, exitCode, console: this.#console, held };
+  }
+}
