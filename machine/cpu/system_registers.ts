@@ -151,6 +151,16 @@ export function isSystemRegister(name: string): boolean {
   return BY_NAME.has(name);
 }
 
+/**
+ * The registers that software of a CPU can read at some level, in the order of the table; the names that a host at EL2
+ * has for EL1's registers are left out.
+ */
+export function readableSystemRegisters(cpu: Cpu): readonly string[] {
+  const isReadable = (row: SystemRegister): boolean =>
+    row.access.read !== NEVER && exists(cpu, row) && row.isUndefined?.(cpu) !== true;
+  return OWN_ROWS.filter(isReadable).map(({ name }) => name);
+}
+
 /** The row of a register; throws RangeError for a wrong name. */
 export function systemRegisterNamed(name: string): SystemRegister {
   return rowNamed(name);
