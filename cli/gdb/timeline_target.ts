@@ -1,0 +1,147 @@
+/** A recorded run under a debugger: forward and back along its timeline, in slices. */
+import type { Reached, Timeline } from "../../journal/timeline.ts";
+import type { Machine } from "../../machine/machine.ts";
+import type { WatchHit, WatchPoint } from "../../machine/watch.ts";
+import { Slices } from "./slices.ts";
+import type { AddressRange, GdbTarget, Stopped, Wish } from "./target.ts";
+
+/** Steps of a range between two looks at the client. */
+const RANGE_STEPS = 64;
+
+/** The address to tell: the first byte of an access that is watched. */
+function addressOf({ point, address }: WatchHit): bigint {
+  return address < point.address ? point.address : address;
+}
+
+/** A run that a client goes along. */
+export class TimelineTarget implements GdbTarget {
+  readonly #slices: Slices;
+
+  /** `now` gives milliseconds of host time, by which slices are measured. */
+  constructor(readonly timeline: Timeline, now: () => number) {
+    this.#slices = new Slices(now);
+  }
+
+  /** See GdbTarget. */
+  get machine(): Machine {
+    return this.timeline.machine;
+  }
+
+  /** See GdbTarget. */
+  *resume(wish: Wish, points: readonly WatchPoint[]): Generator<void, Stopped> {
+    switch (wish.kind) {
+      case "continue":
+        return this.#stopped(yield* this.#forward(points, this.timeline.lastInstant));
+      case "continueBack":
+        return this.#stopped(yield* this.#back(points, this.timeline.firstInstant));
+      case "stepBack":
+        return yield* this.#stepBack(wish.cpu, points);
+      case "step":
+        if (wish.range !== undefined) return yield* this.#leave(wish.cpu, wish.range, points);
+        return yield* this.#step(wish.cpu, points);
+    }
+  }
+
+  /** Where a run along the timeline ended, as a stop. */
+  #stopped(reached: Reached, cpu = this.machine.currentCpu.index): Stopped {
+    switch (reached.kind) {
+      case "beginning":
+        return { kind: "history", cpu, end: "begin" };
+      case "end":
+        return { kind: "history", cpu, end: "end" };
+      case "limit":
+        return { kind: "stepped", cpu };
+      case "hit": {
+        const hit = reached.hits.find(({ point }) => point.kind !== "execute") ?? reached.hits[0]!;
+        const by = hit.cpu >= 0 ? hit.cpu : this.timeline.cpuOfStep(hit.instant);
+        return { kind: "hit", cpu: by, point: hit.point, address: addressOf(hit) };
+      }
+    }
+  }
+
+  *#forward(points: readonly WatchPoint[], limit: number): Generator<void, Reached> {
+    const { timeline } = this;
+    for (;;) {
+      const end = Math.min(limit, timeline.instant + this.#slices.steps);
+      const reached = this.#slices.measure(() => timeline.runForwardTo({ watches: points }, end));
+      if (reached.kind === "hit") return this.#beforeAccess(reached);
+      if (reached.kind === "end" || timeline.instant >= limit) return reached;
+      const due = this.#dueHere(points);
+      if (due !== undefined) return due;
+      yield;
+    }
+  }
+
+  /**
+   * Back to before the access of a watchpoint: where AArch64's watchpoints stop, and gdb expects it. It takes the step
+   * over the access itself and compares values then.
+   */
+  #beforeAccess(reached: Reached & { readonly kind: "hit" }): Reached {
+    const access = reached.hits.find(({ point }) => point.kind !== "execute");
+    if (access === undefined) return reached;
+    this.timeline.seek(access.instant);
+    return { ...reached, instant: access.instant, hits: [access] };
+  }
+
+  /** A breakpoint on the step that is next where a slice ended: the slice after it would pass over it. */
+  #dueHere(points: readonly WatchPoint[]): Reached | undefined {
+    const { timeline, machine: { board: { cpus } } } = this;
+    const watches = points.filter(({ kind, address }) =>
+      kind === "execute" && cpus.some(({ pc }) => pc === address)
+    );
+    const { instant } = timeline;
+    if (watches.length === 0 || !timeline.stepForward()) return undefined;
+    const reached = timeline.runBackTo({ watches }, instant);
+    return reached.kind === "hit" ? reached : undefined;
+  }
+
+  *#back(points: readonly WatchPoint[], limit: number): Generator<void, Reached> {
+    const { timeline } = this;
+    for (;;) {
+      const end = Math.max(limit, timeline.instant - this.#slices.steps);
+      const reached = this.#slices.measure(() => timeline.runBackTo({ watches: points }, end));
+      if (reached.kind !== "limit" || timeline.instant <= limit) return reached;
+      yield;
+    }
+  }
+
+  /** Where a CPU has taken its next step, or undefined when it takes none any more; comes back to here. */
+  #nextStepOf(cpu: number): number | undefined {
+    const { timeline } = this, { instant } = timeline;
+    if (!timeline.stepForwardOf(cpu)) return undefined;
+    const after = timeline.instant;
+    timeline.seek(instant);
+    return after;
+  }
+
+  *#step(cpu: number, points: readonly WatchPoint[]): Generator<void, Stopped> {
+    const after = this.#nextStepOf(cpu);
+    const reached = yield* this.#forward(points, after ?? this.timeline.lastInstant);
+    return reached.kind === "hit" || after === undefined ? this.#stopped(reached) : { kind: "stepped", cpu };
+  }
+
+  /** Steps until the PC is outside of a range, or on a breakpoint. */
+  *#leave(cpu: number, { from, to }: AddressRange, points: readonly WatchPoint[]): Generator<void, Stopped> {
+    for (let steps = 1;; steps++) {
+      const stopped = yield* this.#step(cpu, points);
+      if (stopped.kind !== "stepped") return stopped;
+      const { pc } = this.machine.board.cpus[cpu]!;
+      const point = points.find(({ kind, address }) => kind === "execute" && address === pc);
+      if (point !== undefined) return { kind: "hit", cpu, point, address: pc };
+      if (pc < from || pc >= to) return stopped;
+      if (steps % RANGE_STEPS === 0) yield;
+    }
+  }
+
+  *#stepBack(cpu: number, points: readonly WatchPoint[]): Generator<void, Stopped> {
+    const { timeline } = this, { instant } = timeline;
+    if (!timeline.stepBackOf(cpu)) return { kind: "history", cpu, end: "begin" };
+    const target = timeline.instant;
+    if (points.length === 0 || target === instant - 1) return { kind: "stepped", cpu };
+    timeline.seek(instant);
+    const reached = yield* this.#back(points, target);
+    return reached.kind === "hit" && reached.instant > target
+      ? this.#stopped(reached)
+      : { kind: "stepped", cpu };
+  }
+}
