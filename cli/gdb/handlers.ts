@@ -36,7 +36,7 @@ function selectThread(session: GdbSession, rest: string): string {
 function readMemory(session: GdbSession, rest: string, most: number): Uint8Array | string {
   const [, digits, length] = /^([0-9a-f]{1,16}),([0-9a-f]{1,8})$/i.exec(rest) ?? [];
   const address = hexNumber(digits);
-  if (address === undefined || length === undefined) return session.error("m takes ADDRESS,LENGTH");
+  if (address === undefined || length === undefined) return session.shortError("m takes ADDRESS,LENGTH");
   const size = Math.min(parseInt(length, 16), most);
   const { cpu } = session;
   const bytes = session.isPhysical
@@ -44,7 +44,7 @@ function readMemory(session: GdbSession, rest: string, most: number): Uint8Array
       ? peekPhysical(cpu, { physical: Number(address) as PhysicalAddress, secure: true }, size)
       : new Uint8Array()
     : peekMemory(cpu, address, size);
-  return bytes.length > 0 || size === 0 ? bytes : session.error(whyUnreadable(session, address));
+  return bytes.length > 0 || size === 0 ? bytes : session.shortError(whyUnreadable(session, address));
 }
 
 function whyUnreadable({ cpu, isPhysical }: GdbSession, address: bigint): string {

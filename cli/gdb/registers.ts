@@ -96,11 +96,11 @@ function floatingPoint(): readonly GdbRegister[] {
   return [...numbered(32, vector), status("fpsr"), status("fpcr")];
 }
 
-/** Those that another feature has. */
-const ELSEWHERE: ReadonlySet<string> = new Set(["FPCR", "FPSR"]);
+/** Those that another feature has, and encodings that are reserved, which have no name and read as zero. */
+const LEFT_OUT = /^(FPCR|FPSR|S[0-3]_.*)$/;
 
 function system(cpu: Cpu): readonly GdbRegister[] {
-  return readableSystemRegisters(cpu).filter((name) => !ELSEWHERE.has(name)).map((name) => ({
+  return readableSystemRegisters(cpu).filter((name) => !LEFT_OUT.test(name)).map((name) => ({
     name,
     bits: 64,
     type: "int",

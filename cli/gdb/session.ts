@@ -79,6 +79,8 @@ export class GdbSession {
   #task: Task | undefined;
   #last: Uint8Array = new Uint8Array();
   #isClosed = false;
+  /** The packet whose answer was not acknowledged yet. */
+  #unacknowledged: string | undefined;
   /** Texts for the client's console, until it listens. */
   readonly #unseen = new Set<string>();
 
@@ -119,15 +121,26 @@ export class GdbSession {
       case "refused":
         return this.options.send(this.#last);
       case "acknowledged":
+        this.#unacknowledged = undefined;
         return;
       case "damaged":
         if (this.acknowledges) this.options.send(latin1Bytes("-"));
         return;
       case "packet":
-        if (this.acknowledges) this.options.send(latin1Bytes("+"));
-        if (this.#task === undefined) this.#handle(incoming.payload);
-        else if (this.#queue.length < MOST_QUEUED) this.#queue.push(incoming);
+        return this.#takePacket(incoming);
     }
+  }
+
+  #takePacket(incoming: Incoming & { readonly kind: "packet" }): void {
+    const { payload } = incoming;
+    if (this.acknowledges) {
+      this.options.send(latin1Bytes("+"));
+      // Sent again because the answer took long, as that to the first packet may: it is on its way.
+      if (this.#unacknowledged === payload) return;
+      this.#unacknowledged = payload;
+    }
+    if (this.#task === undefined) this.#handle(payload);
+    else if (this.#queue.length < MOST_QUEUED) this.#queue.push(incoming);
   }
 
   #handle(payload: string): void {
@@ -223,6 +236,11 @@ export class GdbSession {
   /** An error: with its text for clients that take one, else a number. */
   error(text: string): string {
     return this.client.texts ? `E.${utf8Payload(text)}` : "E01";
+  }
+
+  /** An error of a packet to whose answers old clients allow no text. */
+  shortError(text: string): string {
+    return this.client.showsTexts ? this.error(text) : "E01";
   }
 
   /** A refusal that has to be seen: clients of before `error-message` keep most texts for themselves. */

@@ -16,6 +16,8 @@ function addressOf({ point, address }: WatchHit): bigint {
 /** A run that a client goes along. */
 export class TimelineTarget implements GdbTarget {
   readonly #slices: Slices;
+  /** Where a watchpoint's access was told of, on the way forward or back. */
+  #told: { readonly instant: number; readonly isForward: boolean } | undefined;
 
   /** `now` gives milliseconds of host time, by which slices are measured. */
   constructor(readonly timeline: Timeline, now: () => number) {
@@ -29,16 +31,40 @@ export class TimelineTarget implements GdbTarget {
 
   /** See GdbTarget. */
   *resume(wish: Wish, points: readonly WatchPoint[]): Generator<void, Stopped> {
+    const { timeline } = this;
+    const told = this.#told;
+    this.#told = undefined;
+    const isForward = wish.kind === "continue" || wish.kind === "step";
+    // Who was told of an access and still has its watchpoint is not told again.
+    const isKnown = told?.instant === timeline.instant && told.isForward === isForward;
+    const stopped = yield* this.#move(wish, points, isKnown);
+    if (stopped.kind === "hit" && stopped.point.kind !== "execute") {
+      this.#told = { instant: timeline.instant, isForward };
+    }
+    return stopped;
+  }
+
+  *#move(wish: Wish, points: readonly WatchPoint[], isKnown: boolean): Generator<void, Stopped> {
+    const { timeline, machine } = this;
+    const cpu = "cpu" in wish ? wish.cpu : machine.currentCpu.index;
+    if (isKnown) {
+      const breakpoints = points.filter(({ kind }) => kind === "execute");
+      const isAlone = wish.kind === "step" && wish.range === undefined;
+      if (isAlone) return yield* this.#step(cpu, breakpoints);
+      if (wish.kind === "stepBack") return yield* this.#stepBack(cpu, breakpoints);
+      if (wish.kind === "continueBack") timeline.stepBack();
+      else timeline.stepForward();
+    }
     switch (wish.kind) {
       case "continue":
-        return this.#stopped(yield* this.#forward(points, this.timeline.lastInstant));
+        return this.#stopped(yield* this.#forward(points, timeline.lastInstant));
       case "continueBack":
-        return this.#stopped(yield* this.#back(points, this.timeline.firstInstant));
+        return this.#stopped(yield* this.#back(points, timeline.firstInstant));
       case "stepBack":
-        return yield* this.#stepBack(wish.cpu, points);
+        return yield* this.#stepBack(cpu, points);
       case "step":
-        if (wish.range !== undefined) return yield* this.#leave(wish.cpu, wish.range, points);
-        return yield* this.#step(wish.cpu, points);
+        if (wish.range !== undefined) return yield* this.#leave(cpu, wish.range, points);
+        return yield* this.#step(cpu, points);
     }
   }
 
@@ -64,7 +90,7 @@ export class TimelineTarget implements GdbTarget {
     for (;;) {
       const end = Math.min(limit, timeline.instant + this.#slices.steps);
       const reached = this.#slices.measure(() => timeline.runForwardTo({ watches: points }, end));
-      if (reached.kind === "hit") return this.#beforeAccess(reached);
+      if (reached.kind === "hit") return this.#atAccess(reached, true);
       if (reached.kind === "end" || timeline.instant >= limit) return reached;
       const due = this.#dueHere(points);
       if (due !== undefined) return due;
@@ -73,14 +99,15 @@ export class TimelineTarget implements GdbTarget {
   }
 
   /**
-   * Back to before the access of a watchpoint: where AArch64's watchpoints stop, and gdb expects it. It takes the step
-   * over the access itself and compares values then.
+   * Stands at the near side of a watchpoint's access, seen the way the run goes: where AArch64's watchpoints stop, and
+   * gdb expects it. It takes the step over the access itself, on or back, and compares values then.
    */
-  #beforeAccess(reached: Reached & { readonly kind: "hit" }): Reached {
+  #atAccess(reached: Reached & { readonly kind: "hit" }, isForward: boolean): Reached {
     const access = reached.hits.find(({ point }) => point.kind !== "execute");
     if (access === undefined) return reached;
-    this.timeline.seek(access.instant);
-    return { ...reached, instant: access.instant, hits: [access] };
+    const instant = access.instant + (isForward ? 0 : 1);
+    this.timeline.seek(instant);
+    return { ...reached, instant, hits: [access] };
   }
 
   /** A breakpoint on the step that is next where a slice ended: the slice after it would pass over it. */
@@ -100,7 +127,8 @@ export class TimelineTarget implements GdbTarget {
     for (;;) {
       const end = Math.max(limit, timeline.instant - this.#slices.steps);
       const reached = this.#slices.measure(() => timeline.runBackTo({ watches: points }, end));
-      if (reached.kind !== "limit" || timeline.instant <= limit) return reached;
+      if (reached.kind === "hit") return this.#atAccess(reached, false);
+      if (reached.kind === "beginning" || timeline.instant <= limit) return reached;
       yield;
     }
   }
@@ -137,10 +165,10 @@ export class TimelineTarget implements GdbTarget {
     const { timeline } = this, { instant } = timeline;
     if (!timeline.stepBackOf(cpu)) return { kind: "history", cpu, end: "begin" };
     const target = timeline.instant;
-    if (points.length === 0 || target === instant - 1) return { kind: "stepped", cpu };
+    if (points.length === 0) return { kind: "stepped", cpu };
     timeline.seek(instant);
     const reached = yield* this.#back(points, target);
-    return reached.kind === "hit" && reached.instant > target
+    return reached.kind === "hit" && timeline.instant > target
       ? this.#stopped(reached)
       : { kind: "stepped", cpu };
   }
