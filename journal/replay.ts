@@ -10,6 +10,8 @@ import type {
   MachineEvent,
 } from "../machine/events.ts";
 import { Machine, type MachineOptions, type Snapshot } from "../machine/machine.ts";
+import type { StateRoot } from "../machine/state_root.ts";
+import type { WatchHit } from "../machine/watch.ts";
 import { InputRefusedError } from "../machine/errors.ts";
 import { type Costs, spending } from "./costs.ts";
 import { JournalError } from "./errors.ts";
@@ -34,8 +36,21 @@ export class DivergenceError extends JournalError {
 export interface ReplayOptions extends MachineOptions {
   /** Compare stored events with derived ones (default true). */
   readonly checkEvents?: boolean;
+  /**
+   * Follow the history (default true). Otherwise roots are compared by state alone, each the first time it is passed, and
+   * there is no history root.
+   */
+  readonly history?: boolean;
   /** Sees what the replay costs. */
   readonly costs?: Costs | undefined;
+}
+
+/** What a replay stopped for: watch points were hit (see `Machine.watch`). */
+export interface WatchStop {
+  /** All of them. */
+  readonly hits: readonly WatchHit[];
+  /** The state is not the one of its instant as such: the step boundary has begun. */
+  readonly isBegun: boolean;
 }
 
 /** Compares each derived event with the next stored one. */
@@ -116,11 +131,11 @@ export interface ReplayMark {
   readonly instant: number;
   /** State of the machine there. */
   readonly snapshot: Snapshot;
-  /** History up to there. */
-  readonly history: History;
+  /** History up to there, if it is followed. */
+  readonly history: History | undefined;
   /** Inputs delivered. */
   readonly nextInput: number;
-  /** Roots checked. */
+  /** Roots passed. */
   readonly nextRoot: number;
 }
 
@@ -128,11 +143,13 @@ export interface ReplayMark {
 export class Replay {
   /** The machine; look at it between calls, add observers before running. */
   readonly machine: Machine;
-  #history: History;
+  #history: History | undefined;
   #check: StoredEventCheck | undefined;
   readonly #costs: Costs | undefined;
   #nextInput = 0;
   #nextRoot = 0;
+  /** Roots compared by state alone. */
+  readonly #rootsKnown = new Set<number>();
   /** Roots checked so far, the end's included. */
   rootsChecked = 0;
 
@@ -143,8 +160,10 @@ export class Replay {
   constructor(readonly run: RecordedRun, images: MachineImages, options: ReplayOptions = {}) {
     this.machine = new Machine(run.manifest.configuration, images, options);
     run.begin(this.machine);
-    this.#history = new History(run.checkpoint?.root.historyRoot);
-    this.machine.board.events.add(this.#history);
+    if (options.history ?? true) {
+      this.#history = new History(run.checkpoint?.root.historyRoot);
+      this.machine.board.events.add(this.#history);
+    }
     if (options.checkEvents ?? true) {
       this.#check = new StoredEventCheck(run, this.machine);
       this.machine.board.events.add(this.#check);
@@ -160,9 +179,9 @@ export class Replay {
 
   /**
    * Runs to `target`, which must not be before the present instant; the state is the one before the step boundary
-   * there. Throws DivergenceError where the run is not the recorded one, RangeError for a target after its end.
+   * there. Comes back before that, with what was hit, where the machine has watch points; call it again to go on. Throws DivergenceError where the run is not the recorded one, RangeError for a target after its end.
    */
-  runTo(target: number): void {
+  runTo(target: number): WatchStop | undefined {
     if (target < this.instant || target > this.run.lastInstant) {
       throw new RangeError(
         `Cannot go to instant ${target}: the run is at ${this.instant} and ends at ${this.run.lastInstant}`,
@@ -171,27 +190,30 @@ export class Replay {
     for (;;) {
       const root = this.run.roots[this.#nextRoot];
       if (root !== undefined && root.instant === this.instant) {
-        this.#checkRoot(root);
+        this.#passRoot(root);
         this.#nextRoot++;
       }
-      if (this.instant === target) return;
+      if (this.instant === target) return undefined;
       this.#deliver();
       const input = this.run.inputs[this.#nextInput];
       const upcoming = this.run.roots[this.#nextRoot];
-      this.#advance(Math.min(target, input?.instant ?? target, upcoming?.instant ?? target));
+      const watched = this.#advance(Math.min(target, input?.instant ?? target, upcoming?.instant ?? target));
+      if (watched !== undefined) return watched;
     }
   }
 
-  #advance(limit: number): void {
+  #advance(limit: number): WatchStop | undefined {
     while (this.instant < limit) {
       const stop = spending(this.#costs, "engine", () => this.machine.run(limit));
       if (this.#check?.divergence !== undefined) throw this.#check.divergence;
+      if (stop.reason === "watched") return stop;
       if (stop.reason === "requested" || this.instant >= limit) continue;
       throw new DivergenceError(
         `The replay differs at instant ${this.instant}: it is ${stop.reason} there, the recorded run goes on`,
         this.instant,
       );
     }
+    return undefined;
   }
 
   /** Submits the inputs stamped with the present instant. */
@@ -213,17 +235,31 @@ export class Replay {
     }
   }
 
+  #passRoot(recorded: StoredRoot): void {
+    if (this.#history !== undefined) return this.#checkRoot(recorded);
+    if (this.#rootsKnown.has(this.#nextRoot)) return;
+    this.#compare(recorded, this.machine.stateRoot());
+    this.#rootsKnown.add(this.#nextRoot);
+  }
+
   #checkRoot(recorded: StoredRoot): void {
-    const replayed = spending(this.#costs, "roots", () => closeRoot(this.machine, this.#history));
+    const history = this.#history;
+    if (history === undefined) return this.#compare(recorded, this.machine.stateRoot());
+    const { stateRoot: root, parts, historyRoot } = spending(
+      this.#costs,
+      "roots",
+      () => closeRoot(this.machine, history),
+    );
     this.rootsChecked++;
     if (this.#costs !== undefined) this.#costs.counts.roots++;
     this.#costs?.lookAtMemory();
-    if (
-      equalBytes(replayed.stateRoot, recorded.stateRoot) &&
-      equalBytes(replayed.historyRoot, recorded.historyRoot)
-    ) return;
+    this.#compare(recorded, { root, parts }, historyRoot);
+  }
+
+  #compare(recorded: StoredRoot, { root, parts }: StateRoot, historyRoot = recorded.historyRoot): void {
+    if (equalBytes(root, recorded.stateRoot) && equalBytes(historyRoot, recorded.historyRoot)) return;
     const differing = recorded.parts.find(({ name, hash }) => {
-      const other = replayed.parts.find((part) => part.name === name);
+      const other = parts.find((part) => part.name === name);
       return other === undefined || !equalBytes(other.hash, hash);
     });
     throw new DivergenceError(
@@ -248,17 +284,27 @@ export class Replay {
     return end;
   }
 
-  /** History root of everything up to here; two runs with equal ones had equal inputs, traps and device accesses. */
+  /**
+   * History root of everything up to here; two runs with equal ones had equal inputs, traps and device
+   * accesses. Throws TypeError for a replay that does not follow it.
+   */
   historyRoot(): Uint8Array {
+    if (this.#history === undefined) {
+      throw new TypeError("A replay that does not follow the history has no root of it");
+    }
     return this.#history.peek(this.machine.stateRoot().root);
   }
 
-  /** Ends following the run, and gives what a recording needs to go on from here: the machine hears no one of this replay. */
+  /**
+   * Ends following the run, and gives what a recording needs to go on from here: the machine hears no one of this replay.
+   * Throws TypeError for a replay that does not follow the history.
+   */
   release(): { readonly machine: Machine; readonly history: History } {
-    const { events } = this.machine.board;
+    const { events } = this.machine.board, history = this.#history;
+    if (history === undefined) throw new TypeError("Cannot record on without the history of the run");
     if (this.#check !== undefined) events.remove(this.#check);
-    events.remove(this.#history);
-    return { machine: this.machine, history: this.#history };
+    events.remove(history);
+    return { machine: this.machine, history };
   }
 
   /** Remembers this point; stored events are not compared any more by a replay that went back. */
@@ -266,7 +312,7 @@ export class Replay {
     return {
       instant: this.instant,
       snapshot: this.machine.snapshot(),
-      history: this.#history.copy(),
+      history: this.#history?.copy(),
       nextInput: this.#nextInput,
       nextRoot: this.#nextRoot,
     };
@@ -277,10 +323,16 @@ export class Replay {
     if (this.#check !== undefined) this.machine.board.events.remove(this.#check);
     this.#check = undefined;
     this.machine.restore(mark.snapshot);
-    this.machine.board.events.remove(this.#history);
-    this.#history = mark.history.copy();
-    this.machine.board.events.add(this.#history);
+    this.#takeHistory(mark.history);
     this.#nextInput = mark.nextInput;
     this.#nextRoot = mark.nextRoot;
+  }
+
+  #takeHistory(history: History | undefined): void {
+    const { events } = this.machine.board;
+    if (this.#history === undefined || history === undefined) return;
+    events.remove(this.#history);
+    this.#history = history.copy();
+    events.add(this.#history);
   }
 }

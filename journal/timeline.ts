@@ -4,21 +4,30 @@ import type { EventClass, EventObserver, MachineEvent } from "../machine/events.
 import type { Machine } from "../machine/machine.ts";
 import type { WatchHit, WatchPoint } from "../machine/watch.ts";
 import { ALL_CLASSES } from "./event_stream.ts";
+import { type Interval, IntervalRecorder } from "./interval.ts";
+import { Ladder, type Rung } from "./ladder.ts";
 import { Replay, type ReplayMark, type ReplayOptions } from "./replay.ts";
 import type { RecordedRun } from "./run.ts";
-import { StepWatch } from "./step_watch.ts";
+import { type Met, StopScan } from "./stop_scan.ts";
+import { WriteFilter } from "./write_filter.ts";
 
-/** Steps between checkpoints. */
-const SPACING = 2 ** 22;
-/** Steps between two calls of `progress`, and between two looks at what was watched for. */
-const SLICE = 2 ** 17;
+/** Steps between checkpoints: a few milliseconds of them. */
+const SPACING = 2 ** 20;
+/** How long before the target of a seek checkpoints are laid for small steps back from there, in steps. */
+const NEAR = [2 ** 16, 2 ** 11] as const;
+/** Windows, in steps, in which the last hit is looked for first; where there are many the last is near. */
+const WINDOWS = [2 ** 11, 2 ** 16] as const;
 /** Memory for checkpoints by default, in bytes. */
 const CHECKPOINT_MEMORY = 2 ** 30;
+/** Checkpoints laid for each slice of `precompute`. */
+const RUNGS_AT_ONCE = 32;
 
 /** How a timeline is gone along; none of it changes the run. */
-export interface TimelineOptions extends ReplayOptions {
-  /** Bytes of memory for checkpoints, 1 GiB by default. */
+export interface TimelineOptions extends Omit<ReplayOptions, "checkEvents" | "history"> {
+  /** Bytes of memory for checkpoints, 1 GiB by default. The first one stays, whatever it takes. */
   readonly checkpointMemory?: number;
+  /** Steps between checkpoints where there is memory for all: 2^20 by default. */
+  readonly spacing?: number;
 }
 
 /** What a run along the timeline stops for. */
@@ -39,29 +48,43 @@ export type Reached =
 /** Called now and then with the instant reached. */
 export type Progress = (instant: number) => void;
 
-/** What a timeline keeps. */
+/** What a timeline keeps, and what it did. */
 export interface TimelineStatistics {
   /** Checkpoints kept. */
   readonly checkpoints: number;
-  /** Bytes of memory that they take. */
+  /** Bytes of memory that they take, what they share counted once. */
   readonly checkpointBytes: number;
+  /** Steps taken on the way to where somebody wanted to go. */
+  readonly steps: number;
+  /** Returns to a checkpoint. */
+  readonly returns: number;
+  /** Intervals between checkpoints that `runBackTo` had not to go through. */
+  readonly skipped: number;
 }
 
-/** A condition that was met: where to stand to look at it. */
-interface Met {
-  readonly position: number;
-  readonly hits: readonly WatchHit[];
-}
+type Counts = { -readonly [Name in keyof TimelineStatistics]: number };
 
-/** Goes to any instant of a recorded run. */
+/**
+ * Goes to any instant of a recorded run: back to the nearest checkpoint before it, and forward. Checkpoints are laid on
+ * the way; where memory runs out they get fewer far from where it stands. What a user sees never depends on them.
+ */
 export class Timeline {
-  #replay: Replay;
-  #marks: ReplayMark[];
+  readonly #replay: Replay;
+  readonly #ladder: Ladder;
+  readonly #recorder: IntervalRecorder;
+  readonly #spacing: number;
+  /** The rung since which the recorder has been there for every step. */
+  #open: Rung | undefined;
+  readonly #counts: Counts = { checkpoints: 0, checkpointBytes: 0, steps: 0, returns: 0, skipped: 0 };
 
   /** Powers the recorded machine on. Throws what `Replay` throws. */
-  constructor(readonly run: RecordedRun, images: MachineImages, readonly options: TimelineOptions = {}) {
-    this.#replay = new Replay(run, images, { ...options, checkEvents: false });
-    this.#marks = [this.#replay.mark()];
+  constructor(readonly run: RecordedRun, images: MachineImages, options: TimelineOptions = {}) {
+    this.#replay = new Replay(run, images, { ...options, checkEvents: false, history: false });
+    this.#spacing = options.spacing ?? SPACING;
+    const limit = options.checkpointMemory ?? CHECKPOINT_MEMORY;
+    this.#ladder = new Ladder(this.#replay.mark(), limit, this.#spacing);
+    this.#recorder = new IntervalRecorder(this.machine);
+    this.#beginInterval();
   }
 
   /** The machine: to be looked at, never changed. */
@@ -84,17 +107,9 @@ export class Timeline {
     return this.run.lastInstant;
   }
 
-  /** What is kept. */
+  /** What is kept, and what was done. */
   get statistics(): TimelineStatistics {
-    return { checkpoints: this.#marks.length, checkpointBytes: 0 };
-  }
-
-  /** Goes to an instant; throws RangeError for one outside the run, DivergenceError as `Replay.runTo`. */
-  seek(instant: number, progress?: Progress): void {
-    this.#checkInside(instant);
-    const mark = this.#marks.findLast((mark) => mark.instant <= instant) as ReplayMark;
-    if (instant < this.instant || mark.instant > this.instant) this.#replay.returnTo(mark);
-    this.#forward(instant, progress);
+    return { ...this.#counts, checkpoints: this.#ladder.count, checkpointBytes: this.#ladder.bytes };
   }
 
   #checkInside(instant: number): void {
@@ -104,28 +119,76 @@ export class Timeline {
     );
   }
 
-  #forward(target: number, progress?: Progress): void {
-    while (this.instant < target) {
-      const next = (this.#marks.at(-1) as ReplayMark).instant + SPACING;
-      const limit = this.instant < next ? Math.min(target, next) : target;
-      this.#replay.runTo(Math.min(limit, this.instant + SLICE));
-      if (this.instant === next) this.#addMark();
-      progress?.(this.instant);
+  /** Goes to an instant; throws RangeError for one outside the run, DivergenceError as `Replay.runTo`. */
+  seek(instant: number, progress?: Progress): void {
+    this.#checkInside(instant);
+    if (instant === this.instant) return;
+    this.#approach(instant);
+    for (const distance of NEAR) {
+      const place = instant - distance;
+      if (place - this.instant < distance) continue;
+      this.#forward(place, progress);
+      this.#ladder.addNear(this.#replay.mark(), instant);
     }
+    this.#forward(instant, progress);
   }
 
-  #addMark(): void {
-    this.#marks.push(this.#replay.mark());
-    const most = (this.options.checkpointMemory ?? CHECKPOINT_MEMORY) / 2 ** 26;
-    if (this.#marks.length > Math.max(2, most)) {
-      this.#marks = this.#marks.filter((_, index) => index % 2 === 0);
+  /** Goes to the nearest checkpoint before an instant, if that is nearer than where the machine is. */
+  #approach(instant: number): void {
+    const mark = this.#ladder.before(instant);
+    if (this.instant <= instant && mark.instant <= this.instant) return;
+    this.#return(mark);
+  }
+
+  #return(mark: ReplayMark): void {
+    this.#counts.returns++;
+    this.#open = undefined;
+    this.#replay.returnTo(mark);
+    this.#beginInterval();
+  }
+
+  /** Records facts of the interval from here if a rung is here whose facts nobody knows. */
+  #beginInterval(): void {
+    const rung = this.#ladder.rungBefore(this.instant);
+    if (rung.instant !== this.instant || rung.interval !== undefined) return;
+    this.#open = rung;
+    this.#recorder.begin();
+  }
+
+  /** Where the next rung is to be, after an instant. */
+  #nextRung(instant: number): number {
+    const since = instant - this.firstInstant + 1;
+    return Math.min(this.lastInstant, this.firstInstant + Math.ceil(since / this.#spacing) * this.#spacing);
+  }
+
+  /** Runs to an instant that is not before the present one, laying rungs; `scan` sees all steps. */
+  #forward(target: number, progress?: Progress, scan?: StopScan): boolean {
+    while (this.instant < target) {
+      const from = this.instant, next = this.#nextRung(from), to = Math.min(target, next);
+      const hasStopped = scan === undefined ? this.#replay.runTo(to) !== undefined : scan.runTo(to);
+      this.#counts.steps += this.instant - from;
+      if (this.instant === next && !hasStopped) this.#layRung();
+      if (hasStopped) return true;
+      progress?.(this.instant);
     }
+    return false;
+  }
+
+  #layRung(): void {
+    const open = this.#open, facts = open && this.#recorder.facts();
+    this.#open = undefined;
+    this.#ladder.add(this.#replay.mark(), this.instant);
+    // The rung may be gone, or its interval divided where the machine was not.
+    if (open !== undefined && this.#ladder.rungBefore(this.instant - 1) === open) {
+      this.#ladder.learn(open, facts as Interval);
+    }
+    this.#beginInterval();
   }
 
   /** Takes one step; false at the end of the run. */
   stepForward(): boolean {
     if (this.instant >= this.lastInstant) return false;
-    this.seek(this.instant + 1);
+    this.#forward(this.instant + 1);
     return true;
   }
 
@@ -136,104 +199,123 @@ export class Timeline {
     return true;
   }
 
+  /** Facts of the interval that has an instant before the end, which it goes through if nobody has. */
+  #intervalOf(instant: number): Interval {
+    const known = this.#ladder.rungBefore(instant).interval;
+    if (known !== undefined) return known;
+    const back = this.instant;
+    this.#return(this.#ladder.rungBefore(instant).mark);
+    this.#forward(this.#nextRung(instant));
+    // Before other rungs come: those just laid stay until then.
+    const { interval } = this.#ladder.rungBefore(instant);
+    this.#goBack(back);
+    if (interval === undefined) throw new RangeError(`Cannot go through the run at instant ${instant}`);
+    return interval;
+  }
+
+  /** Returns to where the user is. */
+  #goBack(instant: number): void {
+    this.#approach(instant);
+    this.#forward(instant);
+  }
+
   /** The CPU that takes the step of an instant, or the interrupt there. Throws RangeError for one outside the run. */
   cpuOfStep(instant: number): number {
-    const back = this.instant;
+    this.#checkInside(instant);
     if (instant === this.lastInstant) {
       throw new RangeError(`There is no step at instant ${instant}: the run ends there`);
     }
-    this.seek(instant + 1);
-    const { index } = this.machine.currentCpu;
-    this.seek(back);
-    return index;
+    if (this.machine.board.cpus.length === 1) return 0;
+    return this.#intervalOf(instant).turns.findLast((turn) => turn.instant <= instant)?.cpu as number;
   }
 
   /** Goes back to the last step of a CPU before here; false, and nothing changes, where there is none. */
   stepBackOf(cpu: number): boolean {
-    for (let instant = this.instant - 1; instant >= this.firstInstant; instant--) {
-      if (this.cpuOfStep(instant) !== cpu) continue;
-      this.seek(instant);
-      return true;
+    for (let end = this.instant; end > this.firstInstant;) {
+      const { turns } = this.#intervalOf(end - 1);
+      for (const turn of turns.toReversed()) {
+        if (turn.instant >= end) continue;
+        if (turn.cpu === cpu) {
+          this.seek(end - 1);
+          return true;
+        }
+        end = turn.instant;
+      }
     }
     return false;
   }
 
   /** Goes on until a CPU has taken a step; false, and nothing changes, where it takes none. */
   stepForwardOf(cpu: number): boolean {
-    for (let instant = this.instant; instant < this.lastInstant; instant++) {
-      if (this.cpuOfStep(instant) !== cpu) continue;
-      this.seek(instant + 1);
-      return true;
+    for (let from = this.instant; from < this.lastInstant;) {
+      const { turns } = this.#intervalOf(from);
+      const index = turns.findLastIndex(({ instant }) => instant <= from);
+      const turn = turns.slice(index).find((turn) => turn.cpu === cpu);
+      if (turn !== undefined) {
+        this.seek(Math.max(turn.instant, from) + 1);
+        return true;
+      }
+      from = this.#ladder.rungAfter(from)?.instant ?? this.lastInstant;
     }
     return false;
   }
 
   /**
    * Goes forward to the first instant at which a condition is met, or to `limit`, by default the end. An execute watch
-   * stops before its step, and passes the one it begins at; any other after it.
+   * stops before its step, and passes the one it begins at; any other after it. Throws RangeError for a limit before here
+   * or a watch that cannot be.
    */
   runForwardTo(stops: StopConditions, limit: number = this.lastInstant, progress?: Progress): Reached {
     this.#checkInside(limit);
-    const start = this.instant;
-    for (let from = start; from < limit; from += SLICE) {
-      const to = Math.min(limit, from + SLICE);
-      const met = this.#met(stops, from, to, start, "forward").find(({ position }) => position > start);
-      if (met !== undefined) {
-        this.seek(met.position);
-        return { kind: "hit", instant: met.position, hits: met.hits };
-      }
-      progress?.(to);
-    }
-    return { kind: limit === this.lastInstant ? "end" : "limit", instant: limit };
+    if (limit < this.instant) throw new RangeError(`Cannot run forward to ${limit} from ${this.instant}`);
+    const scan = new StopScan(this.#replay, stops, "forward", this.instant);
+    const found = scan.while(() => this.#forward(limit, progress, scan));
+    if (!found) return { kind: limit === this.lastInstant ? "end" : "limit", instant: limit };
+    const { position, hits } = scan.last!;
+    // A state within a boundary is not the one of its instant.
+    if (scan.isBegun) this.#return(this.#ladder.before(position));
+    this.seek(position);
+    return { kind: "hit", instant: position, hits };
   }
 
   /**
    * Goes back to the last instant before here at which a condition is met, or to `limit`, by default the beginning. It
-   * stops before the step that a watch is about, and at the first instant at which a predicate holds.
+   * stops before the step that a watch is about, and at the first instant at which a predicate holds. Throws RangeError
+   * for a limit after here or a watch that cannot be.
    */
   runBackTo(stops: StopConditions, limit: number = this.firstInstant, progress?: Progress): Reached {
     this.#checkInside(limit);
+    if (limit > this.instant) throw new RangeError(`Cannot run back to ${limit} from ${this.instant}`);
+    const filter = stops.predicate === undefined
+      ? new WriteFilter(this.machine, stops.watches ?? [])
+      : undefined;
     const start = this.instant;
-    for (let to = start; to > limit; to -= SLICE) {
-      const from = Math.max(limit, to - SLICE);
-      const met = this.#met(stops, from, to, start, "back").findLast(({ position }) => position < start);
-      if (met !== undefined) {
-        this.seek(met.position);
-        return { kind: "hit", instant: met.position, hits: met.hits };
+    let end = start, windows: readonly number[] = WINDOWS;
+    while (end > limit) {
+      const rung = this.#ladder.rungBefore(end - 1);
+      let from = Math.max(limit, rung.instant);
+      if (filter?.canSkip(rung.interval) === true) this.#counts.skipped++;
+      else {
+        from = Math.max(from, end - (windows[0] ?? Infinity));
+        windows = windows.slice(1);
+        const met = this.#lastMet(stops, from, end, start);
+        if (met !== undefined) return { kind: "hit", instant: met.position, hits: met.hits };
+        filter?.moved();
       }
-      progress?.(from);
+      end = from;
+      progress?.(end);
     }
     this.seek(limit);
     return { kind: limit === this.firstInstant ? "beginning" : "limit", instant: limit };
   }
 
-  /** All conditions met by the steps of an interval, in order of position; the machine is at its end then. */
-  #met(stops: StopConditions, from: number, to: number, start: number, way: "forward" | "back"): Met[] {
+  /** Goes to the last hit of an interval's steps; without one it stands at the interval's beginning. */
+  #lastMet(stops: StopConditions, from: number, to: number, start: number): Met | undefined {
     this.seek(from);
-    const met: Met[] = [];
-    const watch = new StepWatch(stops.watches ?? []);
-    const { events } = this.machine.board;
-    events.add(watch);
-    const { predicate } = stops;
-    if (predicate === undefined) this.#forward(to);
-    else {
-      let before = predicate(this.machine);
-      while (this.instant < to) {
-        this.#forward(this.instant + 1);
-        const now = predicate(this.machine);
-        if (now && !before && this.instant !== start) met.push({ position: this.instant, hits: [] });
-        before = now;
-      }
-    }
-    events.remove(watch);
-    for (const hit of watch.hits) {
-      const isAfter = way === "forward" && hit.point.kind !== "execute";
-      const position = hit.instant + (isAfter ? 1 : 0);
-      const same = met.find((other) => other.position === position);
-      if (same === undefined) met.push({ position, hits: [hit] });
-      else met[met.indexOf(same)] = { position, hits: [...same.hits, hit] };
-    }
-    return met.sort((a, b) => a.position - b.position);
+    const scan = new StopScan(this.#replay, stops, "back", start);
+    scan.while(() => this.#forward(to, undefined, scan));
+    this.seek(scan.last?.position ?? from);
+    return scan.last;
   }
 
   /** The events of instants `from` ≤ i < `to`, of all classes by default; the machine is where it was afterwards. */
@@ -249,20 +331,26 @@ export class Timeline {
     } finally {
       events.remove(observer);
     }
-    const first = this.#marks[0] as ReplayMark;
-    if (to > this.lastInstant) this.#replay.returnTo(first);
-    this.seek(back);
+    if (to > this.lastInstant) this.#return(this.#ladder.before(back));
+    this.#goBack(back);
     return gathered.filter((event) => this.run.isKnown(event));
   }
 
-  /** Goes through the run, or up to an instant, laying checkpoints, a slice for each `next()`; gives the instant reached. */
+  /**
+   * Goes through the run, or up to an instant, laying checkpoints, some for each `next()`; gives the instant reached, and
+   * stands where it was before. For hosts to call while nothing else is to be done.
+   */
   *precompute(to: number = this.lastInstant): Generator<number> {
-    let reached = (this.#marks.at(-1) as ReplayMark).instant;
+    this.#checkInside(to);
+    let reached = this.#ladder.top;
     while (reached < to) {
       const back = this.instant;
-      reached = Math.min(to, reached + SPACING);
-      this.seek(reached);
-      this.seek(back);
+      this.#ladder.addNear(this.#replay.mark(), back);
+      this.#approach(reached);
+      this.#forward(reached);
+      reached = Math.min(to, reached + RUNGS_AT_ONCE * this.#spacing);
+      this.#forward(reached);
+      this.#goBack(back);
       yield reached;
     }
   }

@@ -27,6 +27,7 @@ import { Scheduler, type TurnObserver } from "./scheduler.ts";
 import { type Section, sectionLayout } from "./snapshot.ts";
 import type { PageMap } from "./memory/page_map.ts";
 import { PageTracker } from "./memory/page_tracker.ts";
+import type { AccessControls } from "./memory/tlb.ts";
 import { type StateRoot, StateRootTree } from "./state_root.ts";
 import type { DiskContents } from "./storage/disk.ts";
 import type { WatchHit, WatchPoint } from "./watch.ts";
@@ -86,13 +87,13 @@ const powerLayout = sectionLayout("power", 1, {
   resetRequested: flag,
 });
 
-const TURNS: TurnObserver = {
-  ended: (cpu) => {
-    markOpenMonitors(cpu);
-    countersTurnEnded(cpu);
-  },
-  began: countersTurnBegan,
-};
+/** Told, while a machine runs, of what is no event; it must not touch the machine. */
+export interface RunFollower {
+  /** The next step is this CPU's, and so are those after it until another call. */
+  turnBegan(cpu: number): void;
+  /** Accesses are made under these controls from now on. */
+  controlsEnforced(controls: AccessControls): void;
+}
 
 /** A deterministic machine: its state at instant N depends on configuration, images and inputs alone. */
 export class Machine {
@@ -112,6 +113,17 @@ export class Machine {
   #begun = -1;
   /** Where an execute watch stopped last; −1 for nowhere. */
   #standing = -1;
+  #follower: RunFollower | undefined;
+  readonly #turns: TurnObserver = {
+    ended: (cpu) => {
+      markOpenMonitors(cpu);
+      countersTurnEnded(cpu);
+    },
+    began: (cpu) => {
+      countersTurnBegan(cpu);
+      this.#follower?.turnBegan(cpu.index);
+    },
+  };
 
   /**
    * Builds the machine and puts it in its power-on state.
@@ -283,7 +295,7 @@ export class Machine {
   #boundary(): Cpu | undefined {
     if (this.#resetRequested) this.#reset();
     this.board.clock.serveAlarms();
-    return this.#scheduler.next(TURNS);
+    return this.#scheduler.next(this.#turns);
   }
 
   /** An interrupt taken, or a burst of instructions up to whatever is planned next. */
@@ -434,6 +446,15 @@ export class Machine {
     }
     const contents = [...this.board.disks].map(([name, disk]) => [name, disk.save()] as const);
     return { sections: this.sections(), pages: this.#pages.snapshot(), disks: new Map(contents) };
+  }
+
+  /** From now on tells `follower`, in place of the one before, of all controls in force and those that come. */
+  follow(follower: RunFollower | undefined): void {
+    this.#follower = follower;
+    for (const { tlb } of this.board.cpus) {
+      tlb.forgetControls();
+      tlb.enforced = follower && ((controls) => follower.controlsEnforced(controls));
+    }
   }
 
   /** Numbers of the pages of memory that anything wrote to since the last call, or the last restore. */

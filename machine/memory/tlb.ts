@@ -248,8 +248,12 @@ export class Tlb {
     return (this.#remembered[level] as AccessControls[]).find(isSame);
   }
 
+  /** Called when controls come into force that were not known to be: before the first access under them. */
+  enforced: ((controls: AccessControls) => void) | undefined;
+
   /** Makes the controls in force at a level known. */
   enforce(level: number, controls: AccessControls): void {
+    this.enforced?.(controls);
     this.levels[level] = controls;
     if (this.isQuick && !controls.bigEndian) {
       this.contexts[level * 2] = controls.lowerContext;

@@ -1,6 +1,6 @@
 /** Watch points found by looking at every step: slow, and what faster ways are compared with. */
-import type { EventObserver, MachineEvent } from "../machine/events.ts";
-import type { WatchHit, WatchPoint } from "../machine/watch.ts";
+import type { EventObserver, MachineEvent } from "../../machine/events.ts";
+import type { WatchHit, WatchPoint } from "../../machine/watch.ts";
 
 /** Gathers the hits of steps as they happen. */
 export class StepWatch implements EventObserver {
