@@ -145,7 +145,8 @@ function plainRequests(kind: AccessKind): readonly TranslationRequest[] {
 
 /**
  * The entry of a page for aligned accesses that have the privilege of a level, entered if it has to be; −1 where there
- * is more to such an access than bytes in memory: a fault, a device, watchpoints, strict models, big-endian data.
+ * is more to such an access of `size` bytes than bytes in memory: a fault, a device, watchpoints, bytes that someone
+ * watches, strict models, big-endian data.
  */
 export function pageEntry(
   cpu: Cpu,
@@ -153,6 +154,7 @@ export function pageEntry(
   low: number,
   kind: AccessKind,
   level: ExceptionLevel = cpu.el,
+  size = 1,
 ): number {
   const { tlb, surroundings: { memory, strict } } = cpu, table = tlb[kind];
   const context = tlb.contexts[level << 1 | high >>> 23 & 1] as number;
@@ -162,7 +164,13 @@ export function pageEntry(
   const known = table.find(high, low, context);
   if (known >= 0) return known;
   const watches = kind === "execute" ? undefined : cpu.watches;
-  if (kind !== "execute" && watches?.isVirtualPage(kind, high, low) === true) return -1;
+  if (kind !== "execute" && watches !== undefined) {
+    const other = table.find(high, low, context | WATCHED_CONTEXT);
+    if (other >= 0) {
+      return watches.isWatched(kind, high, low, size, table.physicalPage[other] as number) ? -1 : other;
+    }
+    if (watches.isVirtualPage(kind, high, low)) return -1;
+  }
   if (elsewhereEntry(cpu, high, low, context, kind) >= 0) return -1;
   // Fetches take a tag out of the address first.
   const top = high >>> 23;

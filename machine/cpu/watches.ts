@@ -22,6 +22,9 @@ interface Range {
   readonly last: bigint;
   readonly firstPage: number;
   readonly lastPage: number;
+  /** Where in these they are. */
+  readonly firstByte: number;
+  readonly lastByte: number;
 }
 
 /** Bytes that an access reaches, in one page. */
@@ -40,6 +43,8 @@ function rangeOf(point: DataPoint): Range {
     last,
     firstPage: Number(first >> PAGE_SHIFT),
     lastPage: Number(last >> PAGE_SHIFT),
+    firstByte: Number(first & 0xfffn),
+    lastByte: Number(last & 0xfffn),
   };
 }
 
@@ -60,6 +65,17 @@ function check(point: WatchPoint, cpus: number): void {
   const { size, space } = kind === "execute" ? { size: 4, space: "virtual" as const } : point;
   if (!(Number.isSafeInteger(size) && size > 0)) refuse(`${size} bytes`);
   if (address < 0n || address + BigInt(size) > LARGEST[space]) refuse(`no ${space} address`);
+}
+
+/** Number of the page of a virtual address without its tag, of which the halves are given. */
+const pageOf = (high: number, low: number): number => (high & 0xff_ffff) * 2 ** 20 + (low >>> 12);
+
+/** Bytes `from` to `to` of a page are of one of the ranges. */
+function reaches(ranges: readonly Range[], page: number, from: number, to: number): boolean {
+  return ranges.some(({ firstPage, lastPage, firstByte, lastByte }) =>
+    (page > firstPage || page === firstPage && to >= firstByte) &&
+    (page < lastPage || page === lastPage && from <= lastByte)
+  );
 }
 
 const overlaps = ({ first, last }: Range, start: bigint, size: number): boolean =>
@@ -112,7 +128,7 @@ export class CpuWatches {
 
   /** The page of a virtual address, given in halves, has watched bytes: no quick path may make such accesses there. */
   isVirtualPage(kind: "read" | "write", high: number, low: number): boolean {
-    const page = (high & 0xff_ffff) * 2 ** 20 + (low >>> 12);
+    const page = pageOf(high, low);
     return this.#ranges[kind].virtual.some(({ firstPage, lastPage }) =>
       page >= firstPage && page <= lastPage
     );
@@ -124,6 +140,14 @@ export class CpuWatches {
     return this.#ranges[kind].physical.some(({ firstPage, lastPage }) =>
       page >= firstPage && page <= lastPage
     );
+  }
+
+  /** An access within a page, of which the page's physical address is known, reaches watched bytes. */
+  isWatched(kind: "read" | "write", high: number, low: number, size: number, physicalPage: number): boolean {
+    const { virtual, physical } = this.#ranges[kind];
+    const from = low & 0xfff, to = from + size - 1;
+    return virtual.length > 0 && reaches(virtual, pageOf(high, low), from, to) ||
+      physical.length > 0 && reaches(physical, physicalPage / 4096, from, to);
   }
 
   /** Physical addresses are watched for such accesses. */

@@ -475,7 +475,7 @@ class GeneratedCode {
     const kind = plainAccess(descriptor), size = descriptor >>> 8;
     if (kind === undefined || (low & (size - 1)) !== 0) return false;
     const level = isUnprivileged(descriptor) ? accessLevel(cpu, "unprivileged") : cpu.el;
-    const entry = pageEntry(cpu, high, low, kind, level);
+    const entry = pageEntry(cpu, high, low, kind, level, size);
     if (entry < 0) return false;
     const table = cpu.tlb[kind], offset = table.hostPage(entry) + (low & 0xfff);
     if (kind === "read") {
