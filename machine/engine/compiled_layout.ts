@@ -22,6 +22,8 @@ export const REGION_LOCAL = {
   flagsB: 8,
   /** Target of a branch to an address. */
   target: 9,
+  /** Where a region that was called came back. */
+  where: 10,
 } as const;
 
 /** What the flags are of; `none`: they are where they belong. */
@@ -45,10 +47,14 @@ export const SIDE_SIZE = 8;
 export const SIDE = { handler: 0, entry: 2, word: 4, region: 6 } as const;
 
 /**
- * The second result of a region's function is the number of the word whose instruction the caller executes, or
- * LEFT_PAGE: the address of the next instruction is in SHARED.target.
+ * The second result of a region's function is the record of the instruction at which it stopped, with the side of its
+ * page in SHARED.page, or says that the address of the next instruction is in SHARED.target: not looked up yet; that of
+ * the instruction after the one that called; one that no region is known for.
  */
-export const LEFT_PAGE = -1;
+export const WHERE = { leftPage: 0, returned: 1, unknown: 2 } as const;
+
+/** Calls within calls of regions, at most: each needs room on the host's stack. */
+export const DEEPEST_CALL = 16;
 
 /** Types of a region's parameters. */
 export const REGION_PARAMETERS = ["i32", "i32", "i32", "i32", "i32"] as const;
@@ -72,6 +78,8 @@ export interface RegionFunctions {
   readonly zero: number;
   /** The driver's access to a device, imported: offset in memory of the value, or 0 (`DeviceAccessor`). */
   readonly device: number;
+  /** Goes on at SHARED.target until the address after a call is reached: steps left, state, TLB, that address. */
+  readonly call: number;
   /** NZCV of a kind and two operands. */
   readonly flags: number;
 }

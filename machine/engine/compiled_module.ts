@@ -3,8 +3,9 @@ import type { CodeLayout } from "./threaded_layout.ts";
 import { ByteWriter } from "../wasm/bytes.ts";
 import { CodeWriter } from "../wasm/code_writer.ts";
 import { ModuleWriter } from "../wasm/module_writer.ts";
+import { defineCall } from "./compiled_chain.ts";
 import { defineFlags } from "./compiled_flags.ts";
-import { type RegionFunctions, regionType } from "./compiled_layout.ts";
+import { REGION_RESULTS, type RegionFunctions, regionType } from "./compiled_layout.ts";
 import { defineFind, defineFindOther } from "./compiled_memory.ts";
 import { type RegionPage, RegionWriter } from "./compiled_region.ts";
 
@@ -21,10 +22,10 @@ export class RegionModules {
     const { layout, memoryPages } = this, module = new ModuleWriter();
     module.importMemory("env", "memory", memoryPages, memoryPages);
     const functions = declareFunctions(module);
-    this.#bodies ??= bodiesOf(layout);
+    const type = regionType(module); // declared after the same as in every module
+    this.#bodies ??= bodiesOf(layout, type);
     const own = ownFunctions(functions);
     for (const [index, body] of this.#bodies.entries()) module.defineAs(own[index] as number, body);
-    const type = regionType(module);
     for (const [index, page] of pages.entries()) {
       const region = module.declare(type);
       module.exportFunction(String(index), region);
@@ -36,6 +37,7 @@ export class RegionModules {
 
 function declareFunctions(module: ModuleWriter): RegionFunctions {
   const device = module.importFunction("env", "device", module.type(["i32", "i32", "i32", "i32"], ["i32"]));
+  module.importTable("env", "regions", 1);
   const find = module.type(["i64", "i32", "i32", "i32"], ["i32"]);
   return {
     read: module.declare(find),
@@ -44,18 +46,22 @@ function declareFunctions(module: ModuleWriter): RegionFunctions {
     exclusive: module.declare(find),
     zero: module.declare(find),
     device,
+    call: module.declare(module.type(["i32", "i32", "i32", "i64"], REGION_RESULTS)),
     flags: module.declare(module.type(["i32", "i64", "i64"], ["i32"])),
   };
 }
 
 /** Those that a module defines, in the order of `bodiesOf`. */
-function ownFunctions({ read, write, unprivileged, exclusive, zero, flags }: RegionFunctions): number[] {
-  return [read, write, unprivileged.read, unprivileged.write, exclusive, zero, flags];
+function ownFunctions(
+  { read, write, unprivileged, exclusive, zero, call, flags }: RegionFunctions,
+): number[] {
+  return [read, write, unprivileged.read, unprivileged.write, exclusive, zero, call, flags];
 }
 
-/** Their bodies, which call nothing. */
-function bodiesOf(layout: CodeLayout): Uint8Array[] {
-  const find = 4, flags = 3; // parameters
+/** Their bodies, which call no function of the module's; `type` is that of regions. */
+function bodiesOf(layout: CodeLayout, type: number): Uint8Array[] {
+  const find = 4, call = 4, flags = 3; // parameters
+  const places = layout.regions as NonNullable<typeof layout.regions>;
   return [
     bodyOf(find, (code) => defineFind(code, layout, "read", "normal")),
     bodyOf(find, (code) => defineFind(code, layout, "write", "normal")),
@@ -63,6 +69,7 @@ function bodiesOf(layout: CodeLayout): Uint8Array[] {
     bodyOf(find, (code) => defineFind(code, layout, "write", "unprivileged")),
     bodyOf(find, (code) => defineFindOther(code, layout, "exclusive")),
     bodyOf(find, (code) => defineFindOther(code, layout, "zero")),
+    bodyOf(call, (code) => defineCall(code, layout, places, type)),
     bodyOf(flags, (code) => defineFlags(code)),
   ];
 }

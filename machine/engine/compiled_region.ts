@@ -5,11 +5,12 @@
 import { Emitter } from "../ir/emit.ts";
 import { PAGE_SIZE } from "../memory/physical.ts";
 import type { CodeWriter, Label } from "../wasm/code_writer.ts";
-import { PAGE_WORDS } from "./code_pages.ts";
+import { PAGE_WORDS, RECORD_SIZE } from "./code_pages.ts";
 import type { Block, Loop, PageInstruction, PagePlan } from "./compiled_blocks.ts";
 import { findGroups } from "./compiled_groups.ts";
+import { fromSide } from "./compiled_chain.ts";
 import { CompiledBackend, type RegionCode } from "./compiled_backend.ts";
-import { LEFT_PAGE, REGION_LOCAL, type RegionFunctions, SIDE, SIDE_SIZE } from "./compiled_layout.ts";
+import { REGION_LOCAL, type RegionFunctions, SIDE, SIDE_SIZE, WHERE } from "./compiled_layout.ts";
 import type { TargetKind } from "./shape.ts";
 import { type CodeLayout, SHARED } from "./threaded_layout.ts";
 
@@ -65,6 +66,7 @@ export class RegionWriter implements RegionCode {
   #dispatch: Label = 0;
   #stop: Label = 0;
   #leave: Label = 0;
+  #call: Label = 0;
   /** Index of the block that is being written. */
   #index = 0;
   /** Number of the word that is being written. */
@@ -75,11 +77,12 @@ export class RegionWriter implements RegionCode {
     private readonly code: CodeWriter,
     private readonly page: RegionPage,
     private readonly layout: CodeLayout,
-    functions: RegionFunctions,
+    private readonly functions: RegionFunctions,
   ) {
-    const { front, flagsKind, flagsA, flagsB, target } = REGION_LOCAL;
+    const { front, flagsKind, flagsA, flagsB, target, where } = REGION_LOCAL;
     const own = [front, flagsKind].map((local) => code.takeLocal("i32") === local);
     own.push(...[flagsA, flagsB, target].map((local) => code.takeLocal("i64") === local));
+    own.push(code.takeLocal("i32") === where);
     if (own.includes(false)) throw new RangeError("The region's own locals are the first");
     this.#backend = new CompiledBackend(code, layout, functions, this);
     this.#emitter = new Emitter(code, this.#backend);
@@ -94,20 +97,65 @@ export class RegionWriter implements RegionCode {
     this.#leave = code.block();
     this.#stop = code.block();
     this.#dispatch = code.loop();
+    this.#call = code.block();
     this.#level(unitsOf(0, plan.blocks.length - 1, plan.loops), true);
+    code.end(); // call
+    this.#callOut();
     code.end(); // dispatch
     code.end(); // stop
-    this.#settle();
-    code.localGet(REGION_LOCAL.left);
-    code.localGet(REGION_LOCAL.word);
-    code.return();
+    this.#giveStop();
     code.end(); // leave
+    this.#keepTarget();
+    code.localGet(REGION_LOCAL.left);
+    code.i32Const(WHERE.leftPage);
+  }
+
+  /** Goes on where the region stops at `word`. */
+  #giveStop(): void {
+    const { code, layout: { shared, regions } } = this;
+    this.#settle();
+    code.i32Const(0);
+    code.localGet(REGION_LOCAL.side);
+    code.i32Store(shared + SHARED.page);
+    code.localGet(REGION_LOCAL.left);
+    code.localGet(REGION_LOCAL.side);
+    fromSide(code, regions as NonNullable<typeof regions>);
+    code.localGet(REGION_LOCAL.word);
+    code.i32Const(RECORD_SIZE);
+    code.i32Mul();
+    code.i32Add();
+    code.return();
+  }
+
+  #keepTarget(): void {
+    const { code, layout } = this;
     this.#settle();
     code.i32Const(0);
     code.localGet(REGION_LOCAL.target);
     code.i64Store(layout.shared + SHARED.target);
-    code.localGet(REGION_LOCAL.left);
-    code.i32Const(LEFT_PAGE);
+  }
+
+  /** Calls what is at the address in `target`, and goes on at `word` when it has returned there. */
+  #callOut(): void {
+    const { code, functions, page: { address } } = this, { left, state, tlb, word, where } = REGION_LOCAL;
+    this.#keepTarget();
+    for (const local of [left, state, tlb]) code.localGet(local);
+    code.localGet(word);
+    code.i64ExtendI32U();
+    code.i64Const(2);
+    code.i64Shl();
+    code.i64Const(address);
+    code.i64Add();
+    code.call(functions.call);
+    code.localSet(where);
+    code.localSet(left);
+    code.localGet(where);
+    code.i32Const(WHERE.returned);
+    code.i32Eq();
+    code.brIf(this.#dispatch);
+    code.localGet(left);
+    code.localGet(where);
+    code.return();
   }
 
   #settle(): void {
@@ -236,14 +284,18 @@ export class RegionWriter implements RegionCode {
 
   /** Takes the present instruction's branch. */
   branch(kind: TargetKind): void {
-    const { code } = this, { operands, target } = this.page.instructions[this.#word] as PageInstruction;
+    const { code } = this;
+    const { operands, target, links } = this.page.instructions[this.#word] as PageInstruction;
     this.#count(this.uncounted);
     if (kind === "local") return this.#branchTo(target);
     if (kind === "far") {
       code.i64Const(operands.target as bigint);
       code.localSet(REGION_LOCAL.target);
     } else this.#returnHere();
-    code.br(this.#leave);
+    const following = this.page.plan.blockAt.get(this.#word + 1);
+    if (!links || following === undefined) return code.br(this.#leave);
+    this.#goOnAt(following);
+    code.br(this.#call);
   }
 
   #branchTo(word: number): void {

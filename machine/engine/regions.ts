@@ -249,7 +249,9 @@ export class Regions {
     if (wanted.length === 0 || module === undefined) return;
     this.#evict(wanted.length, bytes);
     const { memory } = this.memory, { statistics } = this;
-    const { exports } = new WebAssembly.Instance(module, { env: { memory, device: this.device } });
+    const { exports } = new WebAssembly.Instance(module, {
+      env: { memory, regions: this.table, device: this.device },
+    });
     const live: LiveModule = { bytes, regions: new Map() };
     this.#inOrder.add(live);
     for (const page of wanted) {

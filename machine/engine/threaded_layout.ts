@@ -40,8 +40,10 @@ export const SHARED = {
   unprivilegedFront: 92,
   /** Contexts of unprivileged accesses, as `contexts` are those of the others. */
   unprivilegedContexts: 96,
-  /** Offset of what is beside the first record of the page in which code is entered, 4 bytes. */
+  /** Offset of what is beside the first record of the page in which code is entered, or a region stopped, 4 bytes. */
   page: 112,
+  /** Calls that regions may still make within each other, 4 bytes. */
+  calls: 116,
 } as const;
 
 /** Why generated code comes back to the driver. */

@@ -264,7 +264,6 @@ class RunFunction {
     this.#heatPage(exit);
     for (const local of [LOCAL.record, LOCAL.left, LOCAL.state, LOCAL.tlb]) code.localGet(local);
     code.call(this.chain);
-    code.localSet(this.#page);
     code.localSet(LOCAL.record);
     code.localTee(LOCAL.left);
     // An access to a device may have taken steps out of it.
@@ -276,10 +275,15 @@ class RunFunction {
     code.i32Eqz();
     code.if();
     code.i32Const(0);
+    code.localSet(this.#page);
+    code.i32Const(0);
     code.i64Load(shared + SHARED.target);
     code.localSet(LOCAL.target);
     code.br(branch);
     code.end();
+    code.i32Const(0);
+    code.i32Load(shared + SHARED.page);
+    code.localSet(this.#page);
     code.localGet(LOCAL.left);
     code.i32Eqz();
     code.brIf(limit);

@@ -1,9 +1,6 @@
 /** What comes of regions that are compiled late, in vain, or too many; the reference engine says what must come out. */
 import { assert, assertEquals } from "@std/assert";
-import type { CompileStatistics, RegionCompiler } from "../../../machine/engine/compile_request.ts";
-import { CompiledEngine } from "../../../machine/engine/compiled.ts";
-import { Machine } from "../../../machine/machine.ts";
-import { flatGuest } from "../../journal/guest.ts";
+import { assertAgree } from "./agree.ts";
 import { EAGER } from "./eager.ts";
 import { LateCompiler } from "./late_compiler.ts";
 
@@ -43,24 +40,6 @@ const REWRITTEN = THREE_PAGES.replace(
         isb
         b       again`,
 );
-
-/** Runs the program on the reference engine and on one with a compiler, in pieces, and compares them after each. */
-function assertAgree(
-  source: string,
-  makeCompiler: (immediate: RegionCompiler) => RegionCompiler,
-  { policy = EAGER, between = () => {} } = {},
-): CompileStatistics {
-  const guest = flatGuest(source), configuration = guest.configuration();
-  const reference = new Machine(configuration, guest.images, { engine: "reference" });
-  const engine = new CompiledEngine((_, immediate) => makeCompiler(immediate), policy);
-  const compiled = Object.assign(new Machine(configuration, guest.images), { engine });
-  for (let limit = 3000; limit <= 60_000; limit += 3000) {
-    for (const machine of [reference, compiled]) machine.run(limit);
-    assertEquals(compiled.stateRoot(), reference.stateRoot(), `root at ${limit}`);
-    between();
-  }
-  return engine.compiled as CompileStatistics;
-}
 
 Deno.test("CompiledEngine goes on without regions while its compiler does not answer", () => {
   const { requests, regions } = assertAgree(
