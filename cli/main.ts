@@ -5,6 +5,7 @@ import { UsageError } from "./errors.ts";
 import { failureOf } from "./failure.ts";
 import { BrokenPipeError, type Host, processHost } from "./host/host.ts";
 import { closeCompileStores } from "./host/compile_store.ts";
+import { endByteWorker } from "./host/worker_bytes.ts";
 import { endCompileWorker } from "./host/worker_compiler.ts";
 import { type Options, readOptions } from "./options.ts";
 import { suggestion } from "./suggest.ts";
@@ -103,6 +104,7 @@ export async function main(args: readonly string[], host: Host): Promise<number>
     return exitCode;
   } finally {
     endCompileWorker();
+    endByteWorker();
     tell(closeCompileStores(), host);
   }
 }

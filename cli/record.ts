@@ -5,6 +5,7 @@ import { Recorder } from "../journal/recorder.ts";
 import type { Command } from "./command.ts";
 import { costsOf } from "./costs.ts";
 import { UsageError } from "./errors.ts";
+import { bytesInWorker } from "./host/worker_bytes.ts";
 import { FileSink } from "./host/file_sink.ts";
 import type { Host } from "./host/host.ts";
 import { drive } from "./host/record_driver.ts";
@@ -56,10 +57,10 @@ async function run(options: Options, host: Host): Promise<number> {
   const { request, configuration, images } = prepareMachine(options, host);
   const how = driveOptions(options, host, script, request);
   const bridges = await UdpBridges.open(request.networks);
-  const writer = new JournalWriter(new FileSink(output));
+  const work = bytesInWorker(), writer = new JournalWriter(new FileSink(output), { work });
   const manifest = { configuration, depth, recordedBy: RECORDED_BY };
   const costs = costsOf(options, host);
-  const recorder = new Recorder(manifest, images, writer, { ...engineOf(options), costs });
+  const recorder = new Recorder(manifest, images, writer, { ...engineOf(options), costs, work });
   const driven = await drive({ ...how, bridges, recorder, until: options.number("until") }).finally(() =>
     bridges?.close()
   );

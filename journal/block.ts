@@ -3,11 +3,14 @@
  *
  * @module
  */
-import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { zstdDecompressSync } from "node:zlib";
 import { type BlockKind, kindOfNumber, numberOfKind } from "./block_kinds.ts";
 import { decodeValue, EncodedValue, encodeValue } from "./codec.ts";
 import { JournalPayloadError } from "./errors.ts";
 import { crc32, equalBytes, HASH_LENGTH, sha256 } from "./hash.ts";
+import { type PackedPayload, Packing, packPayload } from "./packing.ts";
+
+export { Packing } from "./packing.ts";
 
 /** The longest payload of a block before compression, in bytes: 64 MiB. What is longer goes into several blocks. */
 export const MAX_RAW_LENGTH = 64 * 2 ** 20;
@@ -25,14 +28,6 @@ export type BlockSpan = {
   /** Last instant, not before the first. */
   readonly lastInstant: number;
 };
-
-/** How the payload is kept. */
-export enum Packing {
-  /** As it is: the index, and whatever zstd does not make shorter. */
-  Plain = 0,
-  /** One zstd frame. */
-  Zstd = 1,
-}
 
 /** What the payload is. */
 export enum Content {
@@ -227,9 +222,15 @@ export function encodeBlock(
     : payload instanceof EncodedValue
     ? payload.bytes
     : encodeValue(payload);
-  if (raw.length > MAX_RAW_LENGTH) {
+  checkBounds(kind, raw.length, span);
+  return encodePacked(kind, content, packPayload(raw, place.level), span, place);
+}
+
+/** Throws a `RangeError` for a length or a span that no block may have. */
+export function checkBounds(kind: BlockKind, length: number, span: BlockSpan): void {
+  if (length > MAX_RAW_LENGTH) {
     throw new RangeError(
-      `Cannot write ${kind} block: ${raw.length} bytes are over the bound of ${MAX_RAW_LENGTH}`,
+      `Cannot write ${kind} block: ${length} bytes are over the bound of ${MAX_RAW_LENGTH}`,
     );
   }
   if (!isInstant(span.firstInstant) || !isInstant(span.lastInstant) || span.firstInstant > span.lastInstant) {
@@ -237,10 +238,16 @@ export function encodeBlock(
       `Cannot write ${kind} block: no instants ${span.firstInstant} to ${span.lastInstant}`,
     );
   }
-  const packed = place.level === undefined ? raw : compress(raw, place.level);
-  const packing = packed.length < raw.length ? Packing.Zstd : Packing.Plain;
-  const stored = packing === Packing.Zstd ? packed : raw;
-  const storedHash = sha256(stored);
+}
+
+/** A block of a payload that is packed already. */
+export function encodePacked(
+  kind: BlockKind,
+  content: Content,
+  { stored, packing, storedHash, rawLength, rawCrc }: PackedPayload,
+  span: BlockSpan,
+  place: BlockPlace,
+): EncodedBlock {
   const header: BlockHeader = {
     journalId: place.journalId ?? journalIdOf(storedHash),
     number: place.number,
@@ -250,8 +257,8 @@ export function encodeBlock(
     firstInstant: span.firstInstant,
     lastInstant: span.lastInstant,
     storedLength: stored.length,
-    rawLength: raw.length,
-    rawCrc: crc32(raw),
+    rawLength,
+    rawCrc,
     previousHash: place.previousHash,
     storedHash,
   };
@@ -285,10 +292,6 @@ export function decodeBlock(header: BlockHeader, stored: Uint8Array): unknown {
 
 function isInstant(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
-}
-
-function compress(raw: Uint8Array, level: number): Uint8Array {
-  return zstdCompressSync(raw, { params: { [constants.ZSTD_c_compressionLevel]: level } });
 }
 
 function decompress(stored: Uint8Array, rawLength: number): Uint8Array {

@@ -110,6 +110,14 @@ export function meteredWriter(writer: BlockWriter, costs: Costs): BlockWriter {
       costs.counts.blocks++;
       return spending(costs, "journal", () => writer.append(kind, payload, span));
     },
+    appendLater(kind, payload, span) {
+      costs.counts.blocks++;
+      spending(costs, "journal", () => {
+        if (writer.appendLater === undefined) writer.append(kind, payload, span);
+        else writer.appendLater(kind, payload, span);
+      });
+    },
+    settle: () => spending(costs, "journal", () => writer.settle?.()),
     finish: () => spending(costs, "journal", () => writer.finish()),
     rooted: (machine, root) => spending(costs, "journal", () => writer.rooted?.(machine, root)),
   };

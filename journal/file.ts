@@ -21,20 +21,28 @@
 import {
   BLOCK_HEADER_LENGTH,
   type BlockInfo,
+  type BlockPlace,
   type BlockSpan,
+  checkBounds,
   checkHeader,
+  Content,
   decodeBlock,
   decodeHeader,
   encodeBlock,
+  type EncodedBlock,
+  encodePacked,
   infoOf,
   isStoredWhole,
   MAX_BLOCKS,
 } from "./block.ts";
 import type { BlockKind } from "./block_kinds.ts";
+import type { ByteWork } from "./byte_work.ts";
+import type { EncodedValue } from "./codec.ts";
 import { JournalCorruptError, JournalPayloadError, JournalWriteError } from "./errors.ts";
 import { decodeFileHeader, encodeFileHeader, FILE_HEADER_LENGTH, FORMAT, upcast } from "./format.ts";
 import { sha256 } from "./hash.ts";
 import { type BlockList, encodeIndex, readIndex } from "./index_block.ts";
+import type { PackedPayload } from "./packing.ts";
 import { scanBlocks, type TornTail } from "./scan.ts";
 import { readExactly, type Sink, type Source } from "./storage.ts";
 
@@ -43,13 +51,25 @@ const DEFAULT_LEVEL = 3;
 
 const NO_INSTANTS: BlockSpan = { firstInstant: 0, lastInstant: 0 };
 
+/** Blocks that another thread packs at most, and the least bytes that are worth asking it. */
+const MOST_WAITING = 2, WORTH_WAITING = 1 << 16;
+
+/** A block that another thread packs. */
+interface WaitingBlock {
+  readonly kind: BlockKind;
+  readonly span: BlockSpan;
+  readonly packed: () => PackedPayload;
+}
+
 /**
  * Writes a journal to a sink that is empty. Each block goes out at once when it is appended, so whatever cuts the
- * writing off costs the block being written and nothing before it.
+ * writing off costs the block being written and nothing before it, but for blocks that were said to have time.
  */
 export class JournalWriter {
   readonly #sink: Sink;
   readonly #level: number;
+  readonly #work: ByteWork | undefined;
+  readonly #waiting: WaitingBlock[] = [];
   readonly #blocks: BlockInfo[] = [];
   readonly #fileHeader = encodeFileHeader();
   #headHash = sha256(this.#fileHeader);
@@ -58,19 +78,25 @@ export class JournalWriter {
   #finished = false;
   #failure: JournalWriteError | undefined;
 
-  /** Takes the sink, and zstd's level (1 to 22; 3 by default). Writes nothing before the first block. */
-  constructor(sink: Sink, options: { readonly level?: number } = {}) {
+  /**
+   * Takes the sink, zstd's level (1 to 22; 3 by default), and who packs blocks that may wait, if anybody does. Writes
+   * nothing before the first block.
+   */
+  constructor(sink: Sink, options: { readonly level?: number; readonly work?: ByteWork | undefined } = {}) {
     this.#sink = sink;
+    this.#work = options.work;
     this.#level = options.level ?? DEFAULT_LEVEL;
   }
 
   /** The blocks written whole so far, in order. */
   get blocks(): readonly BlockInfo[] {
+    this.#settle();
     return this.#blocks;
   }
 
   /** Length of the file up to the last whole block, in bytes. */
   get byteLength(): number {
+    this.#settle();
     return this.#byteLength;
   }
 
@@ -84,7 +110,37 @@ export class JournalWriter {
    */
   append(kind: BlockKind, payload: unknown, span: BlockSpan = NO_INSTANTS): BlockInfo {
     if (kind === "index") throw new RangeError("Cannot append index block: finish() writes it");
+    this.#settle();
     return this.#append(kind, payload, span, this.#level);
+  }
+
+  /**
+   * The same for a block that may be packed in another thread; it is written, at the latest, when anything else is asked
+   * of the writer but the same once or twice. What `append` throws may come then.
+   */
+  appendLater(kind: BlockKind, payload: EncodedValue, span: BlockSpan): void {
+    const { bytes } = payload, isWorth = bytes.length >= WORTH_WAITING && this.#blocks.length > 0;
+    if (isWorth && this.#failure === undefined && !this.#finished) {
+      checkBounds(kind, bytes.length, span);
+      this.#settle(MOST_WAITING - 1);
+      const packed = this.#work?.pack(bytes, this.#level);
+      if (packed !== undefined) return void this.#waiting.push({ kind, span, packed });
+    }
+    this.append(kind, payload, span);
+  }
+
+  /** Writes what waits. */
+  settle(): void {
+    this.#settle();
+  }
+
+  /** Writes blocks that were packed elsewhere until so many wait. */
+  #settle(most = 0): void {
+    if (this.#failure !== undefined) this.#waiting.length = 0;
+    while (this.#waiting.length > most) {
+      const { kind, span, packed } = this.#waiting.shift() as WaitingBlock;
+      this.#write(kind, (place) => encodePacked(kind, Content.Value, packed(), span, place), this.#level);
+    }
   }
 
   /**
@@ -112,6 +168,7 @@ export class JournalWriter {
    */
   finish(): void {
     if (this.#finished || this.#failure !== undefined) return;
+    this.#settle();
     if (this.#blocks.length > 0) {
       const index = encodeIndex(this.#blocks, this.#byteLength);
       this.#append("index", index, NO_INSTANTS, undefined);
@@ -130,6 +187,14 @@ export class JournalWriter {
   }
 
   #append(kind: BlockKind, payload: unknown, span: BlockSpan, level: number | undefined): BlockInfo {
+    return this.#write(kind, (place) => encodeBlock(kind, payload, span, place), level);
+  }
+
+  #write(
+    kind: BlockKind,
+    encode: (place: BlockPlace) => EncodedBlock,
+    level: number | undefined,
+  ): BlockInfo {
     const number = this.#blocks.length;
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#finished) throw new RangeError(`Cannot append ${kind} block: the journal is finished`);
@@ -140,7 +205,7 @@ export class JournalWriter {
     }
     const chain = { number, previousHash: this.#headHash, level };
     const place = this.#journalId === undefined ? chain : { ...chain, journalId: this.#journalId };
-    const { header, headerBytes, stored } = encodeBlock(kind, payload, span, place);
+    const { header, headerBytes, stored } = encode(place);
     if (number === MAX_BLOCKS - 1 && kind !== "index") {
       throw this.#fail(`it has ${MAX_BLOCKS} blocks, the most it may`);
     }

@@ -1,5 +1,4 @@
 /** The history root: a hash chain over state roots and the events between them. */
-import { createHash, type Hash } from "node:crypto";
 import {
   type AnyFields,
   type DeviceAccess,
@@ -14,6 +13,7 @@ import { ByteWriter, Phrase } from "../machine/layout.ts";
 import type { AccessLog } from "../machine/access_log.ts";
 import { accessBytes, WORTH_EXPANDING } from "./access_bytes.ts";
 import { AccessForms } from "./access_forms.ts";
+import { type ByteWork, digestHere, type EventDigest } from "./byte_work.ts";
 import { HASH_LENGTH, sha256 } from "./hash.ts";
 
 /** Where the instant's halves, the index and the value's lower half are in an access's bytes, the last from the end. */
@@ -35,12 +35,13 @@ export class History implements EventObserver {
   readonly classes = ["input", "trap", "device"] as const;
   #writer = new ByteWriter();
   readonly #forms = new AccessForms(canonicalForm);
-  #hash: Hash = createHash("sha256");
+  #digest: EventDigest;
   #root: Uint8Array;
 
-  /** Goes on from a root that was closed before; from none, by default. */
-  constructor(root: Uint8Array = new Uint8Array(HASH_LENGTH)) {
+  /** Goes on from a root that was closed before; from none, by default. `work` makes digests, if anybody does. */
+  constructor(root: Uint8Array = new Uint8Array(HASH_LENGTH), private readonly work?: ByteWork) {
     this.#root = root;
+    this.#digest = work?.digest() ?? digestHere();
   }
 
   /** The last history root: 32 zero bytes before the first. */
@@ -85,18 +86,20 @@ export class History implements EventObserver {
       );
     }
     this.#flush();
-    accessBytes().expand("canonical", log, (bytes) => this.#hash.update(bytes));
+    accessBytes().expand("canonical", log, (bytes) => this.#digest.update(bytes));
   }
 
   #flush(): void {
-    this.#hash.update(this.#writer.view());
+    if (this.#writer.length === 0) return;
+    this.#digest.update(this.#writer.view());
     this.#writer.clear();
   }
 
   /** Closes the interval: SHA-256(previous history root ‖ state root ‖ digest of the events since). */
   close(stateRoot: Uint8Array): Uint8Array {
-    const digest = this.#digest();
-    this.#hash = createHash("sha256");
+    this.#flush();
+    const digest = this.#digest.digest();
+    this.#digest = this.work?.digest() ?? digestHere();
     this.#root = sha256(this.#root, stateRoot, digest);
     return this.#root;
   }
@@ -104,19 +107,14 @@ export class History implements EventObserver {
   /** What `close` would give, without closing: for a look at a run in the middle of an interval. */
   peek(stateRoot: Uint8Array): Uint8Array {
     this.#flush();
-    return sha256(this.#root, stateRoot, this.#hash.copy().digest());
-  }
-
-  #digest(): Uint8Array {
-    this.#flush();
-    return this.#hash.digest();
+    return sha256(this.#root, stateRoot, this.#digest.copy().digest());
   }
 
   /** A copy that goes on independently, for a mark to which a replay returns. */
   copy(): History {
     this.#flush();
     const other = new History(this.#root);
-    other.#hash = this.#hash.copy();
+    other.#digest = this.#digest.copy();
     return other;
   }
 }

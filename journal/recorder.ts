@@ -4,6 +4,8 @@ import type { EventClass, EventObserver, Input, InputEvent } from "../machine/ev
 import { Machine, type MachineOptions, type Stop } from "../machine/machine.ts";
 import type { BlockSpan } from "./block.ts";
 import type { BlockKind } from "./block_kinds.ts";
+import type { ByteWork } from "./byte_work.ts";
+import type { EncodedValue } from "./codec.ts";
 import { type Costs, meteredWriter, spending } from "./costs.ts";
 import { History } from "./history.ts";
 import { type Depth, type Manifest, type RunEnd, storedManifest, type StoredRoot } from "./payloads.ts";
@@ -39,6 +41,10 @@ export function closeRoot(machine: Machine, history: History): StoredRoot {
 export interface BlockWriter {
   /** Appends a block; as `JournalWriter.append`. */
   append(kind: BlockKind, payload: unknown, span?: BlockSpan): unknown;
+  /** The same for what may be written a little later; as `JournalWriter.appendLater`. */
+  appendLater?(kind: BlockKind, payload: EncodedValue, span: BlockSpan): void;
+  /** Writes what waits. */
+  settle?(): void;
   /** Nothing more comes. */
   finish(): void;
   /** Called after a root block, while nothing is left unwritten: a run could begin here. */
@@ -49,6 +55,8 @@ export interface BlockWriter {
 export interface RecorderOptions extends MachineOptions {
   /** Sees what it costs. */
   readonly costs?: Costs | undefined;
+  /** Makes digests, if anybody does. */
+  readonly work?: ByteWork | undefined;
   /** Goes on from here instead of from power-on: the journal has its blocks up to the root of this instant. */
   readonly resumed?: ResumedRun;
 }
@@ -89,7 +97,7 @@ export class Recorder {
     this.#costs = costs;
     this.#writer = costs === undefined ? writer : meteredWriter(writer, costs);
     this.machine = resumed?.machine ?? new Machine(manifest.configuration, images, options);
-    this.#history = resumed?.history ?? new History();
+    this.#history = resumed?.history ?? new History(undefined, options.work);
     this.#parts = resumed?.parts ?? [];
     const { events } = this.machine.board;
     events.add(this.#history);
@@ -128,7 +136,7 @@ export class Recorder {
       const stop = spending(this.#costs, "engine", () => this.machine.run(burstEnd, paced));
       // Also when an observer asked for a stop just there: who listens must not change the chain of roots.
       if (this.machine.instant === nextRoot && stop.reason !== "poweredOff") this.#writeRoot();
-      if (this.#rows.count >= BLOCK_FULL.rows || this.#rows.length >= BLOCK_FULL.bytes) this.flush();
+      if (this.#rows.count >= BLOCK_FULL.rows || this.#rows.length >= BLOCK_FULL.bytes) this.#writeFull();
       if (stop.reason !== "limit" || this.machine.instant >= limit) return stop;
     }
   }
@@ -165,13 +173,22 @@ export class Recorder {
   flush(): void {
     this.#steps?.flush();
     if (this.#rows.count > 0) this.#writeRows(this.machine.instant);
+    this.#writer.settle?.();
   }
 
-  #writeRows(through: number): void {
+  /** Writes a full block, which may be packed meanwhile; blocks of steps and of their events stay together. */
+  #writeFull(): void {
+    if (this.#steps === undefined) this.#writeRows(this.machine.instant, true);
+    else this.flush();
+  }
+
+  #writeRows(through: number, mayWait = false): void {
     const { count, firstInstant } = this.#rows;
     const span = { firstInstant: count === 0 ? through : firstInstant, lastInstant: through };
     if (this.#costs !== undefined) this.#costs.counts.stored += count;
-    this.#writer.append("events", this.#rows.take(through), span);
+    const writer = this.#writer, payload = this.#rows.take(through);
+    if (mayWait && writer.appendLater !== undefined) writer.appendLater("events", payload, span);
+    else writer.append("events", payload, span);
   }
 
   /** Ends the run here: writes what is gathered, the end block with the final root, and the index. */

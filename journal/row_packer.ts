@@ -13,6 +13,8 @@ import { accessBytes, WORTH_EXPANDING } from "./access_bytes.ts";
 import { AccessForms } from "./access_forms.ts";
 import { EncodedValue, encodeValue } from "./codec.ts";
 
+/** Room for what a block has before its rows: two keys, an instant, a count. */
+const BLOCK_START = 64;
 /** Fields of an event's row before those of its kind. */
 const ADDRESS_FIELDS = 4;
 /** Room for a row of numbers and texts that are kept encoded, in bytes: 32 fields at most, 40 bytes each. */
@@ -29,26 +31,37 @@ export const FIELD_NAMES: ReadonlyMap<string, readonly string[]> = new Map<strin
 class Packer {
   #bytes = new Uint8Array(4096);
   #view = new DataView(this.#bytes.buffer);
-  #length = 0;
+  #length: number;
   readonly #texts = new Map<string, Uint8Array>();
 
+  /** Keeps room for bytes in front. */
+  constructor(private readonly margin = 0) {
+    this.#length = margin;
+  }
+
   get length(): number {
-    return this.#length;
+    return this.#length - this.margin;
   }
 
   clear(): void {
-    this.#length = 0;
+    this.#length = this.margin;
   }
 
   view(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
+    return this.#bytes.subarray(this.margin, this.#length);
+  }
+
+  /** The bytes with others in front of them, where room was kept. */
+  viewBehind(front: Uint8Array): Uint8Array {
+    this.#bytes.set(front, this.margin - front.length);
+    return this.#bytes.subarray(this.margin - front.length, this.#length);
   }
 
   makeRoom(count: number): void {
     const end = this.#length + count;
     if (end <= this.#bytes.length) return;
     const grown = new Uint8Array(Math.max(2 * this.#bytes.length, end));
-    grown.set(this.view());
+    grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;
     this.#view = new DataView(grown.buffer);
   }
@@ -192,8 +205,8 @@ function accessForm({ kind, cpu, device, address, size }: DeviceAccess): AccessF
 
 /** Gathers the rows of a block of events. */
 export class RowPacker {
-  readonly #rows = new Packer();
-  readonly #block = new Packer();
+  readonly #rows = new Packer(BLOCK_START);
+  readonly #start = new Packer();
   readonly #forms = new AccessForms(accessForm);
   #count = 0;
   #firstInstant = 0;
@@ -267,18 +280,18 @@ export class RowPacker {
 
   /** The payload of a block with what was gathered (`StoredEvents`), good until the next call; starts over. */
   take(through: number): EncodedValue {
-    const block = this.#block;
-    block.clear();
-    block.makeRoom(ROW_ROOM);
-    block.raw(TWO_KEYS);
-    block.value("through");
-    block.value(through);
-    block.value("rows");
-    block.array(this.#count);
-    block.raw(this.#rows.view());
+    const start = this.#start;
+    start.clear();
+    start.makeRoom(ROW_ROOM);
+    start.raw(TWO_KEYS);
+    start.value("through");
+    start.value(through);
+    start.value("rows");
+    start.array(this.#count);
+    const payload = this.#rows.viewBehind(start.view());
     this.#rows.clear();
     this.#count = this.#firstInstant = 0;
-    return new EncodedValue(block.view());
+    return new EncodedValue(payload);
   }
 }
 
