@@ -12,9 +12,7 @@ import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
 import { symbolsOf } from "./host/symbol_files.ts";
 import { type Options, refuseOutside } from "./options.ts";
-
-/** QEMU's. */
-const USUAL_PORT = 1234;
+import { USUAL_GDB_PORT } from "./qemu_gdb.ts";
 
 /** Says where to connect. */
 function announce(port: number, options: Options, host: Host): void {
@@ -46,7 +44,7 @@ async function run(options: Options, host: Host): Promise<number> {
   try {
     if (isStandard) await serveClient(standardChannel(host), sessionOf, host, ended.signal);
     else {
-      const server = GdbPort.open(port ?? USUAL_PORT);
+      const server = GdbPort.open(port ?? USUAL_GDB_PORT);
       ended.signal.addEventListener("abort", () => server.close());
       announce(server.port, options, host);
       for (;;) {
@@ -78,7 +76,7 @@ alone, one after the other; Ctrl-C ends it. Deno has to be told: --allow-net=127
     {
       name: "port",
       value: "N",
-      help: `the port on 127.0.0.1 (default ${USUAL_PORT}); 0 takes a free one and tells it`,
+      help: `the port on 127.0.0.1 (default ${USUAL_GDB_PORT}); 0 takes a free one and tells it`,
     },
     { name: "stdio", help: "one client, on standard input and output" },
     { name: "at", value: "N", help: "stand at this instant first, not at the beginning" },

@@ -177,6 +177,9 @@ async function run(options: Options, host: Host): Promise<number> {
       "hunt has no network from outside: every run would get other frames; use -netdev user",
     );
   }
+  if (machine.request.debug !== undefined) {
+    throw new UsageError("hunt has no gdb: record the seed that it finds, then `hindsight gdb`");
+  }
   const hunt = huntOf(options, host, machine.configuration);
   const folder = options.text("output");
   if (folder !== undefined) makeFolder(folder);

@@ -71,6 +71,14 @@ export type NetworkRequest =
     readonly remote: UdpAddress;
   };
 
+/** How gdb is to watch the machine run. */
+export interface DebugRequest {
+  /** A port of this computer; 0 for one that is free. */
+  readonly port: number;
+  /** `-S`: nothing runs before gdb says so. */
+  readonly startsHalted: boolean;
+}
+
 /** The machine that a command line asks for, its files by name. */
 export interface MachineRequest {
   /** All but what boots and what is plugged in. */
@@ -95,6 +103,8 @@ export interface MachineRequest {
   readonly devices: readonly DeviceConfiguration[];
   /** `-no-reboot`: a reset ends the recording. */
   readonly endsAtReset: boolean;
+  /** `-gdb` or `-s`, with `-S`; it changes no result. */
+  readonly debug: DebugRequest | undefined;
 }
 
 /** What is not a function of the command line, asked of the host once and then part of the configuration. */
@@ -137,6 +147,10 @@ export interface RequestDraft {
   readonly objects: Map<string, "rng" | "chardev" | "terminal">;
   /** As in the request. */
   endsAtReset: boolean;
+  /** `-gdb` or `-s`. */
+  debugPort: number | undefined;
+  /** `-S`. */
+  startsHalted: boolean;
 }
 
 /** A request in which nothing was asked for. */
@@ -156,6 +170,8 @@ export function emptyDraft(): RequestDraft {
     disks: [],
     objects: new Map(),
     endsAtReset: false,
+    debugPort: undefined,
+    startsHalted: false,
   };
 }
 

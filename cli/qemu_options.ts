@@ -21,6 +21,7 @@ import {
   readSemihosting,
 } from "./qemu_machine.ts";
 import { readFirmwareFile } from "./qemu_firmware.ts";
+import { readGdb, USUAL_GDB_PORT } from "./qemu_gdb.ts";
 import { readNetdev, readNic } from "./qemu_networks.ts";
 import { finishRequest, readChardev, readGlobal, readObject } from "./qemu_wiring.ts";
 
@@ -80,6 +81,9 @@ const TABLE: readonly QemuRow[] = [
   { name: "semihosting",                                    read: (draft) => void (draft.configuration.semihosting = true), help: "HLT #0xF000 is a semihosting call" },
   { name: "semihosting-config",      value: "enable=on",    read: readSemihosting, help: "the same, with target=native" },
   { name: "no-reboot",                                      read: (draft) => void (draft.endsAtReset = true), help: "a reset of the machine ends the recording" },
+  { name: "gdb",                     value: "tcp::PORT",    read: readGdb,         help: "gdb may connect while the machine runs, from this computer; 0 takes a free port (`hindsight gdb` goes back too)" },
+  { name: "s",                                              read: (draft) => void (draft.debugPort = USUAL_GDB_PORT), help: `-gdb tcp::${USUAL_GDB_PORT}` },
+  { name: "S",                                              read: (draft) => void (draft.startsHalted = true), help: "nothing runs before gdb says so" },
   // Accepted, and without effect: what they ask for is what there is.
   { name: "nographic",                                      read: nothing,         help: "no effect: there is no display" },
   { name: "nodefaults",                                     read: nothing,         help: "no effect: there are no default devices" },
@@ -99,9 +103,6 @@ const TABLE: readonly QemuRow[] = [
   { name: "icount",                  value: "…",            read: refuse("-icount", "every run counts its steps; leave it out"), help: "refused: every run counts its steps" },
   { name: "d",                       value: "…",            read: refuse("-d", "record, then use `hindsight events`"), help: "refused: use `hindsight events`" },
   { name: "D",                       value: "FILE",         read: refuse("-D", "record, then use `hindsight events`"), help: "refused: use `hindsight events`" },
-  { name: "S",                                              read: refuse("-S", "record, then look at any instant with `hindsight state`"), help: "refused: use `hindsight state`" },
-  { name: "gdb",                     value: "…",            read: refuse("-gdb", "record, then look at any instant with `hindsight state`"), help: "refused: use `hindsight state`" },
-  { name: "s",                                              read: refuse("-s", "record, then look at any instant with `hindsight state`"), help: "refused: use `hindsight state`" },
 ];
 
 /** The options of QEMU for `readOptions` and help texts; every one with a value may be repeated. */

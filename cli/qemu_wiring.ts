@@ -109,7 +109,7 @@ function refuseOddIds(option: string, things: readonly { readonly id: string | u
 
 /** Ends the reading of a command line: what refers to something must find it. Throws UsageError. */
 export function finishRequest(draft: RequestDraft): MachineRequest {
-  const { cards, devices, disks, flash, objects: _, ...rest } = draft;
+  const { cards, devices, disks, flash, objects: _, debugPort, startsHalted, ...rest } = draft;
   const all = [...cards, ...devices, ...disks];
   refuseOddIds("-drive", draft.drives);
   refuseOddIds("-netdev", draft.networks);
@@ -125,5 +125,9 @@ export function finishRequest(draft: RequestDraft): MachineRequest {
   if (flash.length > 0 && draft.files.bios !== undefined) {
     throw new UsageError("-bios and -pflash both fill the first flash bank: give one of them");
   }
-  return { ...rest, devices: all, flash: flash.filter((file) => file !== undefined) };
+  if (startsHalted && debugPort === undefined) {
+    throw new UsageError("-S waits for gdb to say go: give -s or -gdb tcp::PORT as well");
+  }
+  const debug = debugPort === undefined ? undefined : { port: debugPort, startsHalted };
+  return { ...rest, devices: all, flash: flash.filter((file) => file !== undefined), debug };
 }

@@ -2,13 +2,14 @@
 import { JournalWriter } from "../journal/file.ts";
 import { DEPTHS } from "../journal/payloads.ts";
 import { Recorder } from "../journal/recorder.ts";
-import type { Command } from "./command.ts";
+import { type Command, SYMBOL_OPTIONS } from "./command.ts";
 import { costsOf } from "./costs.ts";
 import { UsageError } from "./errors.ts";
 import { bytesInWorker } from "./host/worker_bytes.ts";
 import { FileSink } from "./host/file_sink.ts";
 import type { Host } from "./host/host.ts";
-import { drive } from "./host/record_driver.ts";
+import { driveDebugged, LiveDebugging } from "./host/gdb_live.ts";
+import { symbolsOf } from "./host/symbol_files.ts";
 import { UdpBridges } from "./host/udp_bridge.ts";
 import {
   driveOptions,
@@ -56,12 +57,14 @@ async function run(options: Options, host: Host): Promise<number> {
   endTextOf(options);
   const { request, configuration, images } = prepareMachine(options, host);
   const how = driveOptions(options, host, script, request);
+  const debugging = LiveDebugging.open(request.debug, symbolsOf(options), host);
   const bridges = await UdpBridges.open(request.networks);
   const work = bytesInWorker(), writer = new JournalWriter(new FileSink(output), { work });
   const manifest = { configuration, depth, recordedBy: RECORDED_BY };
   const costs = costsOf(options, host);
   const recorder = new Recorder(manifest, images, writer, { ...engineOf(options), costs, work });
-  const driven = await drive({ ...how, bridges, recorder, until: options.number("until") }).finally(() =>
+  const until = options.number("until");
+  const driven = await driveDebugged(debugging, { ...how, bridges, recorder, until }).finally(() =>
     bridges?.close()
   );
   const bytes = writer.byteLength;
@@ -87,6 +90,6 @@ export const record: Command = {
     "deno task hindsight record -bios u-boot -o typed.hindsight  # at a terminal: type; Ctrl-A x ends it",
     "deno task hindsight record -kernel my.elf --strict tlb,icache,dcache,context -o strict.hindsight",
   ],
-  options: [...OPTIONS, ...MACHINE_OPTIONS],
+  options: [...OPTIONS, ...MACHINE_OPTIONS, ...SYMBOL_OPTIONS],
   run,
 };

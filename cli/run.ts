@@ -13,7 +13,7 @@ import { UsageError } from "./errors.ts";
 import { FileSink } from "./host/file_sink.ts";
 import type { Host } from "./host/host.ts";
 import type { Watch } from "./host/drivable.ts";
-import { drive } from "./host/record_driver.ts";
+import { driveDebugged, LiveDebugging } from "./host/gdb_live.ts";
 import { symbolsOf } from "./host/symbol_files.ts";
 import { UdpBridges } from "./host/udp_bridge.ts";
 import {
@@ -121,12 +121,14 @@ async function run(options: Options, host: Host): Promise<number> {
   const watch = watchOf(options, "save-when");
   const prepared = prepareMachine(options, host);
   const how = driveOptions(options, host, script, prepared.request);
+  const debugging = LiveDebugging.open(prepared.request.debug, symbolsOf(options), host);
   const bridges = await UdpBridges.open(prepared.request.networks);
   const costs = costsOf(options, host);
   const { recorder, flight } = recording(options, prepared, costs);
   const given = options.texts("panic");
   const endTexts = given.length > 0 ? given : flight === undefined ? [] : PANICS;
-  const driven = await drive({ ...how, bridges, recorder, until: options.number("until"), watch, endTexts })
+  const until = options.number("until");
+  const driven = await driveDebugged(debugging, { ...how, bridges, recorder, until, watch, endTexts })
     .finally(() => bridges?.close());
   const path = options.text("output") ?? "";
   const bytes = flight?.byteLength ?? 0;

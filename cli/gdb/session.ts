@@ -210,7 +210,8 @@ export class GdbSession {
     this.stopped = stopped;
     if (stopped.kind !== "exited") this.selected = stopped.cpu;
     this.stepped = undefined;
-    return stopReply(this);
+    const reply = stopReply(this);
+    return stopped.kind === "exited" ? this.close(reply) ?? "" : reply;
   }
 
   /** Ends the session, after an answer if there is one. */

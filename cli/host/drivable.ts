@@ -2,6 +2,7 @@
 import type { RunEnd } from "../../journal/payloads.ts";
 import type { EventObserver, Input } from "../../machine/events.ts";
 import type { Machine, Stop } from "../../machine/machine.ts";
+import type { DebugControl } from "../gdb/live_target.ts";
 import type { ScriptRun } from "../script_run.ts";
 import type { Host } from "./host.ts";
 
@@ -60,6 +61,8 @@ export interface DriveOptions {
   readonly watch?: Watch | undefined;
   /** Frames from outside and to it. */
   readonly bridges?: Bridges | undefined;
+  /** A debugger, which may have the machine stand still. */
+  readonly debug?: DebugControl | undefined;
   /** Texts of which the console's first ends the recording, a moment later. */
   readonly endTexts?: readonly string[];
 }

@@ -83,6 +83,8 @@ export async function serveClient(
     wake = new AbortController();
   };
   until.addEventListener("abort", rouse);
+  const { target } = session;
+  target.listen?.(rouse);
   channel.start((bytes) => {
     session.receive(bytes);
     rouse();
@@ -91,10 +93,10 @@ export async function serveClient(
     rouse();
   });
   while (!isGone && !session.isClosed && !until.aborted) {
-    if (session.isBusy) {
-      session.advance();
-      await host.breathe();
-    } else await host.sleep(60_000, wake.signal);
+    if (session.isBusy) session.advance();
+    // What others let run says when there is something to be looked at.
+    if (session.isBusy && target.listen === undefined) await host.breathe();
+    else if (!session.isClosed) await host.sleep(60_000, wake.signal);
   }
   session.close();
   until.removeEventListener("abort", rouse);

@@ -73,7 +73,8 @@ class Drive {
 
   /** Takes in keys as they come, until the end of the recording. */
   listen(): () => void {
-    const { host, readsInput, bridges, recorder } = this.options;
+    const { host, readsInput, bridges, recorder, debug } = this.options;
+    debug?.attach(() => this.#interrupt());
     const isRaw = readsInput && host.stdin.isTerminal;
     if (isRaw) host.stdin.setRaw(true);
     if (readsInput) {
@@ -110,10 +111,14 @@ class Drive {
   /** Runs to the end of the recording, and says why it ended. */
   async run(): Promise<{ reason: EndReason; exitCode: number; isWaiting: boolean }> {
     for (;;) {
-      this.#deliverDue();
-      this.#deliverPending();
-      const reason = this.#endReason();
-      if (reason !== undefined) return { reason, exitCode: 0, isWaiting: this.#isWaiting };
+      await this.#stand();
+      // A breakpoint may be behind what belongs to a step boundary, where inputs are not taken and no run ends.
+      if (this.options.debug?.isAtBoundary !== false) {
+        this.#deliverDue();
+        this.#deliverPending();
+        const reason = this.#endReason();
+        if (reason !== undefined) return { reason, exitCode: 0, isWaiting: this.#isWaiting };
+      }
       const stop = this.#slice();
       if (stop.reason === "poweredOff") {
         return { reason: stop.cut ? "powerCut" : "poweredOff", exitCode: stop.exitCode, isWaiting: false };
@@ -127,6 +132,15 @@ class Drive {
     }
   }
 
+  /** Lets the machine stand still while a debugger wants it to. */
+  async #stand(): Promise<void> {
+    const { host, debug } = this.options;
+    if (debug?.isHalted !== true) return;
+    this.#showConsole();
+    this.#flush();
+    while (debug.isHalted && !debug.wantsEnd && !this.#wantsEnd) await host.sleep(60_000, this.#wake.signal);
+  }
+
   #endReason(): EndReason | undefined {
     const { recorder: { machine }, script, until, endsAtReset, watch } = this.options;
     if (script.isEnded || machine.virtualTime >= this.#endsAt) return "console";
@@ -135,7 +149,8 @@ class Drive {
     }
     if (until !== undefined && machine.instant >= until) return "instant";
     if (endsAtReset && machine.resetPending) return "reset";
-    return this.#wantsEnd || this.#failure !== undefined ? "operator" : undefined;
+    const wantsEnd = this.#wantsEnd || this.options.debug?.wantsEnd === true;
+    return wantsEnd || this.#failure !== undefined ? "operator" : undefined;
   }
 
   /** Hands over what the script has for the present instant. */
@@ -196,11 +211,13 @@ class Drive {
 
   /** Runs one slice, and makes the next as long as fits. */
   #slice(): Stop {
-    const { recorder, host, script, isPaced } = this.options;
+    const { recorder, host, script, isPaced, debug } = this.options;
     const { instant } = recorder.machine;
-    const limit = Math.min(instant + this.#steps, script.nextInstant, this.#nextLook());
+    const most = Math.min(this.#steps, debug?.mostSteps ?? Infinity);
+    const limit = Math.min(instant + most, script.nextInstant, this.#nextLook());
     const started = host.now();
     const stop = recorder.run(limit, isPaced);
+    debug?.ran(stop);
     this.#isWaiting = stop.reason === "waiting" || stop.reason === "resting";
     const took = host.now() - started;
     const taken = recorder.machine.instant - instant;
@@ -238,7 +255,7 @@ class Drive {
     if (this.#pace.isWorthWaiting(deadline - from)) {
       this.#flush();
       const time = from + await this.#pace.wait(deadline - from, this.#wake.signal);
-      if (this.#wantsEnd) return;
+      if (this.#wantsEnd || this.options.debug?.isHalted === true) return;
       this.#takeFrames();
       if (time < deadline && this.#pending.length > 0) return this.#deliverPending(time);
       if (time < deadline) return;
@@ -248,7 +265,7 @@ class Drive {
 
   /** Nothing is due: waits for a key, if one can come; false when none can. */
   async #rest(): Promise<boolean> {
-    const { host, recorder: { machine }, bridges, script } = this.options;
+    const { host, recorder: { machine }, bridges, script, debug } = this.options;
     this.#flush();
     if (this.#endsAt < Infinity) return false;
     const repeated = script.takeRepeated();
@@ -256,11 +273,13 @@ class Drive {
     const from = machine.virtualTime, started = host.now();
     this.#takeFrames();
     const mayCome = (): boolean => !this.#inputEnded || bridges !== undefined;
-    while (this.#pending.length === 0 && mayCome() && !this.#wantsEnd) {
+    const isEnding = (): boolean => this.#wantsEnd || debug?.wantsEnd === true;
+    while (this.#pending.length === 0 && mayCome() && !isEnding()) {
       await host.sleep(60_000, this.#wake.signal);
       this.#takeFrames();
     }
-    if (this.#pending.length === 0) return this.#wantsEnd;
+    await this.#stand();
+    if (this.#pending.length === 0) return isEnding();
     const elapsed = this.options.isPaced ? Math.floor((host.now() - started) * 1e6) : 0;
     this.#deliverPending(from + elapsed);
     return true;
