@@ -287,10 +287,12 @@ class Drive {
 
   /** Lets signals and keys be seen, and stands still while the operator is at the prompt, doing what is typed there. */
   async #breathe(): Promise<void> {
-    const { host, bridges } = this.options;
+    const { host, bridges, debug } = this.options;
     if (host.now() - this.#breathedAt >= SLICE / 2) {
-      // A datagram takes several turns of the event loop.
-      for (let turn = 0; turn < (bridges === undefined ? 1 : 8); turn++) await host.breathe();
+      // What comes by a socket takes several turns of the event loop.
+      for (let turn = 0; turn < (bridges === undefined && debug === undefined ? 1 : 8); turn++) {
+        await host.breathe();
+      }
       this.#breathedAt = host.now();
     }
     while (this.#keys.isPrompting && !this.#wantsEnd && !this.#inputEnded) {
