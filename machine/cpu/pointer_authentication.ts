@@ -4,7 +4,7 @@ import type { Cpu } from "./cpu.ts";
 import { hashFour } from "./pauth_hash.ts";
 import { qarma5 } from "./qarma5.ts";
 import { INDEX } from "./system_register_index.ts";
-import type { TrapName } from "./system_register_traps.ts";
+import { type TrapName, trapOf } from "./system_register_traps.ts";
 import { isTrapped } from "./system_registers.ts";
 import { accessControls, controlRegister } from "./translation_regime.ts";
 
@@ -13,19 +13,24 @@ interface Key {
   readonly enable: number;
   /** It is for addresses of data. */
   readonly isData: boolean;
-  /** What a failed authentication leaves in two bits of the pointer: 1 for A, 2 for B. */
+  /** What a failed authentication leaves in two bits of the pointer. */
   readonly error: bigint;
   readonly high: number;
   readonly low: number;
 }
 
+/** What a failed authentication leaves in two bits of the pointer, by key A and B. */
+export const ERROR_CODES = [1n, 2n] as const;
+
+const [A, B] = ERROR_CODES;
+
 /** The keys by number. */
 // deno-fmt-ignore
 const KEYS: readonly Key[] = [
-  { enable: 31, isData: false, error: 1n, high: INDEX.APIAKeyHi_EL1, low: INDEX.APIAKeyLo_EL1 },
-  { enable: 30, isData: false, error: 2n, high: INDEX.APIBKeyHi_EL1, low: INDEX.APIBKeyLo_EL1 },
-  { enable: 27, isData: true,  error: 1n, high: INDEX.APDAKeyHi_EL1, low: INDEX.APDAKeyLo_EL1 },
-  { enable: 13, isData: true,  error: 2n, high: INDEX.APDBKeyHi_EL1, low: INDEX.APDBKeyLo_EL1 },
+  { enable: 31, isData: false, error: A, high: INDEX.APIAKeyHi_EL1, low: INDEX.APIAKeyLo_EL1 },
+  { enable: 30, isData: false, error: B, high: INDEX.APIBKeyHi_EL1, low: INDEX.APIBKeyLo_EL1 },
+  { enable: 27, isData: true,  error: A, high: INDEX.APDAKeyHi_EL1, low: INDEX.APDAKeyLo_EL1 },
+  { enable: 13, isData: true,  error: B, high: INDEX.APDBKeyHi_EL1, low: INDEX.APDBKeyLo_EL1 },
 ];
 
 /** Bits of TCR_ELx about one range of addresses: TnSZ, TBIn and TBIDn. */
@@ -49,6 +54,11 @@ function ignoresTop(tcr: bigint, { ignored, dataOnly }: RangeBits, isData: boole
   return isOne(tcr, ignored) && (isData || !isOne(tcr, dataOnly));
 }
 
+/** A regime with one or two ranges ignores the top byte of addresses in one. */
+function ignoresAnyTop(tcr: bigint, hasTwo: boolean, isData: boolean): boolean {
+  return (hasTwo ? [LOWER, UPPER] : [SINGLE]).some((range) => ignoresTop(tcr, range, isData));
+}
+
 /** Which bits of a pointer are not its address. */
 interface Format {
   /** The bits above the address, up to 55 where the top byte is ignored, else up to 63. */
@@ -66,8 +76,7 @@ function formatOf(cpu: Cpu, pointer: bigint, isData: boolean, isSigned: boolean)
   const { registers: { tcr }, translation: { stage1 } } = accessControls(cpu, cpu.el);
   const hasTwo = stage1.upper !== undefined;
   const bit55 = isOne(pointer, 55n);
-  const byBit55 = isSigned ||
-    (hasTwo ? [LOWER, UPPER] : [SINGLE]).some((range) => ignoresTop(tcr, range, isData));
+  const byBit55 = isSigned || ignoresAnyTop(tcr, hasTwo, isData);
   const isUpper = byBit55 ? bit55 : isOne(pointer, 63n);
   const rangeOf = (upper: boolean) => !hasTwo ? SINGLE : upper ? UPPER : LOWER;
   const topIgnored = ignoresTop(tcr, rangeOf(bit55), isData);
@@ -154,4 +163,41 @@ const GENERIC = { high: INDEX.APGAKeyHi_EL1, low: INDEX.APGAKeyLo_EL1 } as const
 export function genericPac(cpu: Cpu, value: bigint, modifier: bigint): bigint {
   if (isTrapped(cpu, TRAPS, 0, 0, false)) return 0n;
   return compute(cpu, value, modifier, GENERIC) >> 32n << 32n;
+}
+
+/** Bits of `PointerRules.keys`: key 0–3 is enabled; what is to be signed is of a range by bit 55, instructions, then data; the rules hold. */
+export const POINTER_RULE = { enabled: 1, byBit55: 1 << 4, known: 1 << 8 } as const;
+
+/** What the functions above do at the present level with any pointer, as numbers. */
+export interface PointerRules {
+  /** Bits of POINTER_RULE. */
+  readonly keys: number;
+  /** Bits above an address of an instruction in the lower range, the upper one, and the same of data. */
+  readonly extensions: readonly bigint[];
+}
+
+const KEY_TRAPS: readonly TrapName[] = ["APK_EL2", "APK_EL3"];
+
+/** The rules of QARMA5 where neither it nor the registers of its keys trap; undefined elsewhere. */
+export function pointerRules(cpu: Cpu): PointerRules | undefined {
+  if (!cpu.implements("PAuth") || cpu.implements("PACIMP")) return undefined;
+  if (trapOf(cpu, TRAPS, false) !== undefined || trapOf(cpu, KEY_TRAPS, false) !== undefined) {
+    return undefined;
+  }
+  const { registers: { tcr }, translation: { stage1 } } = accessControls(cpu, cpu.el);
+  let keys: number = POINTER_RULE.known;
+  const extensions: bigint[] = [];
+  for (const [isData, index] of [[false, 0], [true, 1]] as const) {
+    if (ignoresAnyTop(tcr, stage1.upper !== undefined, isData)) keys |= POINTER_RULE.byBit55 << index;
+    for (const pointer of [0n, BIT_55]) extensions.push(formatOf(cpu, pointer, isData, true).extension);
+  }
+  for (const [number, key] of KEYS.entries()) {
+    if (isEnabled(cpu, key)) keys |= POINTER_RULE.enabled << number;
+  }
+  return { keys, extensions };
+}
+
+/** The register with the lower half of the key that a helper uses; the upper half's is the next. */
+export function keyRegister(helper: string, number: number): number {
+  return helper === "genericPac" ? GENERIC.low : (KEYS[number & 3] as Key).low;
 }

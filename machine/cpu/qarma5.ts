@@ -1,23 +1,27 @@
 /** QARMA5, the cipher of FEAT_PACQARMA5 (Arm ARM ComputePAC; R. Avanzi, "The QARMA Block Cipher Family", 2017: QARMA-64, σ2). */
 
 /** The 16 cells of four bits of a state, the most significant first, as the paper counts them. */
-type Cells = readonly number[];
+export type Cells = readonly number[];
 
-const CELLS = 16, ROUNDS = 5;
+const CELLS = 16;
+/** Rounds before and after the central one. */
+export const ROUNDS = 5;
 
 /** The substitution σ2. */
-const SUBSTITUTION: Cells = [11, 6, 8, 15, 12, 0, 9, 14, 3, 7, 4, 5, 13, 2, 1, 10];
+export const SUBSTITUTION: Cells = [11, 6, 8, 15, 12, 0, 9, 14, 3, 7, 4, 5, 13, 2, 1, 10];
 /** The shuffle τ of the state. */
-const SHUFFLE: Cells = [0, 11, 6, 13, 10, 1, 12, 7, 5, 14, 3, 8, 15, 4, 9, 2];
-/** The shuffle h of the tweak, and the cells that its register ω then moves on. */
-const TWEAK_SHUFFLE: Cells = [6, 5, 14, 15, 0, 1, 2, 3, 7, 12, 13, 4, 8, 9, 10, 11];
-const TWEAK_MOVED: Cells = [0, 1, 3, 4, 8, 11, 13];
+export const SHUFFLE: Cells = [0, 11, 6, 13, 10, 1, 12, 7, 5, 14, 3, 8, 15, 4, 9, 2];
+/** The shuffle h of the tweak. */
+export const TWEAK_SHUFFLE: Cells = [6, 5, 14, 15, 0, 1, 2, 3, 7, 12, 13, 4, 8, 9, 10, 11];
+/** The cells of the tweak that its register ω then moves on. */
+export const TWEAK_MOVED: Cells = [0, 1, 3, 4, 8, 11, 13];
 /** The rotations of the rows of M = circ(0, ρ, ρ², ρ), and whether each is there at all. */
-const MIX: readonly (readonly [distance: number, rotation: number])[] = [[1, 1], [2, 2], [3, 1]];
+export const MIX: readonly (readonly [distance: number, rotation: number])[] = [[1, 1], [2, 2], [3, 1]];
 
-/** α, and the constant of each round, from the digits of π. */
-const ALPHA = 0xc0ac_29b7_c97c_50ddn;
-const CONSTANTS = [
+/** α, from the digits of π. */
+export const ALPHA = 0xc0ac_29b7_c97c_50ddn;
+/** The constant of each round, from there too. */
+export const CONSTANTS: readonly bigint[] = [
   0n,
   0x1319_8a2e_0370_7344n,
   0xa409_3822_299f_31d0n,
@@ -26,7 +30,12 @@ const CONSTANTS = [
 ];
 
 const at = (cells: Cells, index: number): number => cells[index] as number;
-const inverse = (permutation: Cells): Cells => permutation.map((_, index) => permutation.indexOf(index));
+
+/** The permutation that undoes one. */
+export function inverse(permutation: Cells): Cells {
+  return permutation.map((_, index) => permutation.indexOf(index));
+}
+
 const shuffle = (cells: Cells, order: Cells): Cells => order.map((from) => at(cells, from));
 const rotate = (cell: number, count: number): number => (cell << count | cell >> (4 - count)) & 15;
 
@@ -73,10 +82,25 @@ function tabulate(map: (cells: Cells) => Cells): Int32Array {
   return table;
 }
 
-const FORWARD = tabulate((cells) => mix(shuffle(cells, SHUFFLE)));
-const BACKWARD = tabulate((cells) => shuffle(mix(cells), inverse(SHUFFLE)));
-const REFLECTED = tabulate((cells) => shuffle(cells, inverse(SHUFFLE)));
-const TWEAK = tabulate(moveTweak);
+/** The linear maps of the cipher. */
+interface Tables {
+  readonly forward: Int32Array;
+  readonly backward: Int32Array;
+  readonly reflected: Int32Array;
+  readonly tweak: Int32Array;
+}
+
+let tables: Tables | undefined;
+
+/** Made when they are first needed: most machines never do. */
+function linearMaps(): Tables {
+  return tables ??= {
+    forward: tabulate((cells) => mix(shuffle(cells, SHUFFLE))),
+    backward: tabulate((cells) => shuffle(mix(cells), inverse(SHUFFLE))),
+    reflected: tabulate((cells) => shuffle(cells, inverse(SHUFFLE))),
+    tweak: tabulate(moveTweak),
+  };
+}
 
 /** A substitution of cells, for two cells at once. */
 const ofBytes = (cells: Cells): Uint8Array =>
@@ -148,26 +172,27 @@ const TWEAKS = Array.from({ length: ROUNDS + 1 }, () => pair());
  * half (the core key k0). All values are unsigned.
  */
 export function qarma5(text: bigint, tweak: bigint, upperKey: bigint, lowerKey: bigint): bigint {
+  const { forward, backward, reflected, tweak: tweakMap } = linearMaps();
   WHITENING.set(upperKey);
   LAST_WHITENING.set(upperKey << 63n | upperKey >> 1n ^ upperKey >> 63n);
   KEY.set(lowerKey);
   (TWEAKS[0] as Pair).set(tweak);
   for (let round = 1; round <= ROUNDS; round++) {
-    (TWEAKS[round] as Pair).copy(TWEAKS[round - 1] as Pair).map(TWEAK);
+    (TWEAKS[round] as Pair).copy(TWEAKS[round - 1] as Pair).map(tweakMap);
   }
   const central = TWEAKS[ROUNDS] as Pair;
   STATE.set(text).add(WHITENING);
   for (let round = 0; round < ROUNDS; round++) {
     STATE.add(KEY).add(TWEAKS[round] as Pair).add(FORWARD_CONSTANTS[round] as Pair);
-    if (round > 0) STATE.map(FORWARD);
+    if (round > 0) STATE.map(forward);
     STATE.substitute(SUBSTITUTE);
   }
-  STATE.add(LAST_WHITENING).add(central).map(FORWARD).substitute(SUBSTITUTE);
-  STATE.map(FORWARD).add(KEY).map(REFLECTED);
-  STATE.substitute(RESTORE).map(BACKWARD).add(WHITENING).add(central);
+  STATE.add(LAST_WHITENING).add(central).map(forward).substitute(SUBSTITUTE);
+  STATE.map(forward).add(KEY).map(reflected);
+  STATE.substitute(RESTORE).map(backward).add(WHITENING).add(central);
   for (let round = ROUNDS - 1; round >= 0; round--) {
     STATE.substitute(RESTORE);
-    if (round > 0) STATE.map(BACKWARD);
+    if (round > 0) STATE.map(backward);
     STATE.add(KEY).add(TWEAKS[round] as Pair).add(BACKWARD_CONSTANTS[round] as Pair);
   }
   return STATE.add(LAST_WHITENING).value;

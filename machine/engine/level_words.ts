@@ -1,12 +1,16 @@
 /** What generated code may rely on at the present exception level: words of SHARED that hold until a burst ends. */
 import type { Cpu } from "../cpu/cpu.ts";
+import { pointerRules } from "../cpu/pointer_authentication.ts";
 import { isKernelQuiet, isQuiet } from "../cpu/quiet.ts";
 import { SHARED } from "./threaded_layout.ts";
 
-/** Words that depend on the level; the first two are found out when somebody asks for them. */
-const PLACES = [SHARED.floatEnabled, SHARED.zeroEnabled, SHARED.quiet, SHARED.kernel].map((place) =>
-  place >> 2
-);
+const EXTENSIONS = Array.from({ length: 8 }, (_, word) => SHARED.pointerExtensions + word * 4);
+
+/** Words that depend on the level; all but `quiet` and `kernel` are found out when somebody asks for them. */
+const PLACES = [
+  ...[SHARED.floatEnabled, SHARED.zeroEnabled, SHARED.quiet, SHARED.kernel, SHARED.pointerKeys],
+  ...EXTENSIONS,
+].map((place) => place >> 2);
 const COUNT = PLACES.length;
 
 /** Keeps the words of levels that a burst goes back and forth between. */
@@ -41,11 +45,25 @@ export class LevelWords {
     this.#putPrivilege(cpu);
   }
 
+  /** Finds out how pointers are signed, if that is not known. */
+  askPointers(cpu: Cpu): void {
+    const { words } = this;
+    if (words[SHARED.pointerKeys >> 2] !== 0) return;
+    const rules = pointerRules(cpu);
+    if (rules === undefined) return;
+    words[SHARED.pointerKeys >> 2] = rules.keys;
+    for (const [index, extension] of rules.extensions.entries()) {
+      words[(EXTENSIONS[index * 2] as number) >> 2] = Number(BigInt.asIntN(32, extension));
+      words[(EXTENSIONS[index * 2 + 1] as number) >> 2] = Number(BigInt.asIntN(32, extension >> 32n));
+    }
+  }
+
   #ask(cpu: Cpu): void {
     const { words } = this, quiet = isQuiet(cpu);
     this.#level = cpu.el;
     words[SHARED.floatEnabled >> 2] = 0;
     words[SHARED.zeroEnabled >> 2] = 0;
+    words[SHARED.pointerKeys >> 2] = 0;
     words[SHARED.quiet >> 2] = quiet ? 1 : 0;
     words[SHARED.kernel >> 2] = quiet && isKernelQuiet(cpu) ? 1 : 0;
     this.#putPrivilege(cpu);

@@ -1,8 +1,10 @@
 /** Writes the system instructions of plain_registers.ts, for handlers and for compiled regions. */
-import { SLOT_DAIF } from "../cpu/registers.ts";
+import { keyRegister } from "../cpu/pointer_authentication.ts";
+import { OFFSET_SYSTEM, SLOT_DAIF } from "../cpu/registers.ts";
 import type { Emitter } from "../ir/emit.ts";
 import type { IrNode } from "../ir/operations.ts";
-import type { CodeWriter } from "../wasm/code_writer.ts";
+import type { CodeWriter, SharedFunction } from "../wasm/code_writer.ts";
+import { ADD_PAC, AUTHENTICATE, GENERIC_PAC, STRIP_PAC } from "./pointer_code.ts";
 import { type Condition, masksChanged, type PlainRegister, plainRegister } from "./plain_registers.ts";
 import { type CodeLayout, SHARED } from "./threaded_layout.ts";
 import { TlbCode } from "./threaded_tlb.ts";
@@ -51,9 +53,33 @@ export class PlainCode {
       case "systemInstruction":
         this.require(["quiet"]);
         return true;
+      case "addPac":
+        return this.#pointer(ADD_PAC, node, e);
+      case "authenticate":
+        return this.#pointer(AUTHENTICATE, node, e);
+      case "stripPac":
+        return this.#pointer(STRIP_PAC, node, e);
+      case "genericPac":
+        return this.#pointer(GENERIC_PAC, node, e);
       default:
         return false;
     }
+  }
+
+  /** Pointer authentication: where it does not trap, by functions of the module. */
+  #pointer(callee: SharedFunction, { immediates: [name, number] }: IrNode, e: Emitter): boolean {
+    const { code, layout: { shared } } = this;
+    // Of XPACI and XPACD the number says what pointers are to; keys of data are 2 and 3.
+    const key = name === "stripPac" ? 2 * (number as number) : number as number ?? 0;
+    this.require(["pointerKeys"]);
+    e.argument(0);
+    if (e.has(1)) e.argument(1);
+    else code.i64Const(0);
+    this.place.state(OFFSET_SYSTEM + keyRegister(name as string, key) * 8);
+    code.i32Const(shared);
+    code.i32Const(key);
+    code.callShared(callee);
+    return true;
   }
 
   /** MRS. */

@@ -1,13 +1,13 @@
 /** System instructions that generated code executes itself: where nothing traps or is pending they do little or nothing. */
 import { type CpuModel, hasFeature } from "../a64/feature.ts";
-import { SYSTEM_INSTRUCTIONS, systemEncoding } from "../a64/system_names.ts";
+import { SYSTEM_INSTRUCTIONS, SYSTEM_REGISTERS, systemEncoding } from "../a64/system_names.ts";
 import { OFFSET_SYSTEM, SLOT_DAIF } from "../cpu/registers.ts";
 import { INDEX, type StoredRegister } from "../cpu/system_register_index.ts";
 import { CACHE_TYPE, ZEROING_TYPE } from "../cpu/system_registers_id.ts";
 import type { IrNode } from "../ir/operations.ts";
 
-/** What an instruction relies on beside the page of its operand: a word of SHARED that must be 1. */
-export type Condition = "privileged" | "quiet" | "kernel" | "floatEnabled";
+/** What an instruction relies on beside the page of its operand: a word of SHARED that must not be 0. */
+export type Condition = "privileged" | "quiet" | "kernel" | "floatEnabled" | "pointerKeys";
 
 /** A register that generated code reads and writes. */
 export interface PlainRegister {
@@ -32,6 +32,11 @@ function register(name: StoredRegister): Required<PlainRegister>["stored"] {
   return { offset: systemOffset(name), shift: 0, mask: ALL_BITS };
 }
 
+/** Keys of pointer authentication; kernels have their own, and one for each process. */
+const KEYS = ["IA", "IB", "DA", "DB", "GA"].flatMap((key) =>
+  ["Lo", "Hi"].map((half) => `AP${key}Key${half}_EL1` as StoredRegister)
+);
+
 /** Those that kernels use all the time, by encoding; FEAT_FGT may trap them all, which `quiet` rules out. */
 // deno-fmt-ignore
 const REGISTERS: ReadonlyMap<number, PlainRegister> = new Map<number, PlainRegister>([
@@ -44,6 +49,7 @@ const REGISTERS: ReadonlyMap<number, PlainRegister> = new Map<number, PlainRegis
   [systemEncoding(3, 0, 6, 0, 0),  { stored: register("FAR_EL1"), read: ["kernel"] }],
   [systemEncoding(3, 3, 13, 0, 3), { stored: register("TPIDRRO_EL0"), read: [], write: ["quiet"] }],
   [systemEncoding(3, 3, 4, 2, 1),  { stored: { offset: SLOT_DAIF * 8, shift: 6, mask: 15n }, read: ["quiet"], write: ["quiet"] }],
+  ...KEYS.map((name): [number, PlainRegister] => [SYSTEM_REGISTERS[name] as number, { stored: register(name), read: ["kernel", "pointerKeys"], write: ["kernel", "pointerKeys"] }]),
   [systemEncoding(3, 3, 0, 0, 1),  { value: CACHE_TYPE, read: ["quiet"] }],
   [systemEncoding(3, 3, 0, 0, 7),  { value: ZEROING_TYPE, read: ["quiet"] }],
 ]);
@@ -77,12 +83,16 @@ export function masksChanged(node: IrNode): { readonly isSet: boolean; readonly 
   return { isSet: op2 === DAIF_SET, masks: masks as number };
 }
 
+/** Helpers that compute codes of pointers. */
+const POINTER_CODES: ReadonlySet<unknown> = new Set(["addPac", "authenticate", "stripPac", "genericPac"]);
+
 /** True for a node as `withoutTarget` leaves those that generated code executes itself. */
 export function isPlain(node: IrNode): boolean {
   const { immediates: [name, , third] } = node;
   const isTargeted = name === "readSystemRegister" || name === "writeSystemRegister" ||
     name === "maintainCache" ||
     name === "systemInstruction";
+  if (POINTER_CODES.has(name)) return third === undefined;
   return isTargeted ? third === undefined : masksChanged(node) !== undefined;
 }
 
@@ -108,8 +118,9 @@ function plainImmediates(model: CpuModel, name: string, encoding: number): (stri
       return MAINTENANCE.has(encoding) ? [name, 0] : undefined;
     case "systemInstruction":
       return INVALIDATIONS.has(encoding) ? [name, 0] : undefined;
-    default:
-      return undefined;
+    default: // The algorithm of FEAT_PACIMP is not generated: such nodes get a third immediate, and are not plain.
+      if (!POINTER_CODES.has(name) || !hasFeature(model, "PACIMP")) return undefined;
+      return [name, encoding ?? 0, "hash"];
   }
 }
 

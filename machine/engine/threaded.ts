@@ -29,6 +29,7 @@ import {
   readDescriptor,
   REASON,
   SHARED,
+  SHARED_SIZE,
   SLOW,
 } from "./threaded_layout.ts";
 import { canGenerate } from "./threaded_module.ts";
@@ -129,7 +130,7 @@ class GeneratedCode {
   ) {
     const compiles = compile !== "off";
     this.#shared = memory.reserveHost(4096);
-    this.#words = new Int32Array(memory.memory.buffer as ArrayBuffer, this.#shared, 32);
+    this.#words = new Int32Array(memory.memory.buffer as ArrayBuffer, this.#shared, SHARED_SIZE / 4);
     this.#level = new LevelWords(this.#words);
     this.#exceptions = cpus.map((cpu) => new PlainExceptions(cpu));
     this.#fronts = compiles ? cpus.map(({ tlb }) => new FrontTables(memory, tlb, this.#marked)) : [];
@@ -533,6 +534,7 @@ class GeneratedCode {
     if (this.#pages.handlerOf(record) !== HANDLER.evaluated) {
       this.#put(SHARED.floatEnabled, isFloatTrapped(cpu) ? 0 : 1);
       this.#put(SHARED.zeroEnabled, isZeroBlockTrapped(cpu) ? 0 : 1);
+      this.#level.askPointers(cpu);
     }
     this.#putContexts();
     return cpu.slots[SLOT_PC] === BigInt.asUintN(64, pc + 4n) ? record + RECORD_SIZE : 0;

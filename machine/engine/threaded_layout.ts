@@ -44,7 +44,14 @@ export const SHARED = {
   page: 112,
   /** Calls that regions may still make within each other, 4 bytes. */
   calls: 116,
+  /** `PointerRules.keys`, or 0 while they are not known, 4 bytes. */
+  pointerKeys: 120,
+  /** `PointerRules.extensions`, 32 bytes. */
+  pointerExtensions: 128,
 } as const;
+
+/** Bytes of the block. */
+export const SHARED_SIZE = 160;
 
 /** Why generated code comes back to the driver. */
 export const REASON = {
