@@ -110,6 +110,7 @@ export * from "./journal/event_json.ts";
 export type { EventRow } from "./journal/event_rows.ts";
 export * from "./journal/event_stream.ts";
 export * from "./journal/file.ts";
+export type { Course, CourseOptions, Outcome, Place } from "./journal/course.ts";
 export * from "./journal/explore.ts";
 export * from "./journal/fork.ts";
 export * from "./journal/hash.ts";

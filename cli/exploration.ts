@@ -1,5 +1,6 @@
 /** What `explore` was asked for: its options, and the exploring of one stretch of the window. */
-import { type ExploreOptions, Explorer, type Future, type Outcome } from "../journal/explore.ts";
+import type { Outcome } from "../journal/course.ts";
+import { type ExploreOptions, Explorer, type Future } from "../journal/explore.ts";
 import { compilePredicate } from "../journal/predicate.ts";
 import type { Input } from "../machine/events.ts";
 import { addressOf } from "./bisect.ts";

@@ -1,5 +1,6 @@
 /** `hindsight explore`: an input at every step boundary of a window, and what comes of it. */
-import type { Future, Outcome } from "../journal/explore.ts";
+import type { Outcome } from "../journal/course.ts";
+import type { Future } from "../journal/explore.ts";
 import { fork as forkRun } from "../journal/fork.ts";
 import type { Command } from "./command.ts";
 import { engineOf } from "./engine_options.ts";

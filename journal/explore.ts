@@ -1,23 +1,11 @@
 /** Explore: injects an input at every step boundary of a window, and tells the different ends that the run then comes to. */
 import type { MachineImages } from "../machine/compose.ts";
 import { InputRefusedError } from "../machine/errors.ts";
-import type { Input, InputEvent } from "../machine/events.ts";
-import type { Machine, MachineOptions, Snapshot, Stop } from "../machine/machine.ts";
-import { JournalError } from "./errors.ts";
-import { inputOf, Replay } from "./replay.ts";
+import type { Input } from "../machine/events.ts";
+import type { Machine, MachineOptions } from "../machine/machine.ts";
+import { Course, type CourseOptions, type Outcome } from "./course.ts";
+import { Replay } from "./replay.ts";
 import type { RecordedRun } from "./run.ts";
-
-/** How a future of a run ends; plain data. */
-export interface Outcome {
-  /** Why it ends: `limit` is the instant at which futures are left, `refused` that there was nothing to inject. */
-  readonly reason: "poweredOff" | "powerCut" | "reset" | "resting" | "limit" | "refused";
-  /** The guest's exit code, 0 where it gave none. */
-  readonly exitCode: number;
-  /** What the console wrote from the window's beginning on, or why the machine did not take the input. */
-  readonly console: string;
-  /** What the conditions were at the end. */
-  readonly held: readonly boolean[];
-}
 
 /** One future of a run. */
 export interface Future {
@@ -32,19 +20,13 @@ export interface Future {
 }
 
 /** What is explored. */
-export interface ExploreOptions extends MachineOptions {
+export interface ExploreOptions extends MachineOptions, CourseOptions {
   /** First step boundary. */
   readonly from: number;
   /** What is injected, one in each future. */
   readonly injections: readonly Input[];
-  /** Futures are left at this instant. */
-  readonly until: number;
-  /** A reset ends a future. */
-  readonly endsAtReset?: boolean;
   /** What the run was given after the window's beginning does not come again. */
   readonly dropsInputs?: boolean;
-  /** Looked at at the end of each future. */
-  readonly conditions?: readonly ((machine: Machine) => boolean)[];
   /** Whether a future is left where its state is one that another has been in (true by default). */
   readonly prunes?: boolean;
 }
@@ -71,23 +53,13 @@ interface Passed {
   readonly root: string | undefined;
 }
 
-/** Where the machine stands on the way of the run itself. */
-interface Place {
-  readonly snapshot: Snapshot;
-  readonly nextInput: number;
-  readonly console: string;
-}
-
 /** Explores the futures of one run, boundary by boundary. */
 export class Explorer {
-  readonly #machine: Machine;
-  readonly #inputs: readonly InputEvent[];
+  readonly #course: Course;
   /** Ends of futures by their states: by sketch, then by root. */
   readonly #states = new Map<string, Map<string, Outcome>>();
   /** Roots taken for late looks, and how many of them were known. */
   readonly #late = { roots: 0, found: 0 };
-  #nextInput = 0;
-  #console = "";
   readonly #withoutAny: Outcome;
 
   /**
@@ -103,12 +75,16 @@ export class Explorer {
     }
     const replay = new Replay(run, images, { ...options, checkEvents: false });
     replay.runTo(from);
-    this.#machine = replay.release().machine;
-    this.#inputs = options.dropsInputs === true ? [] : run.inputs.filter(({ instant }) => instant >= from);
-    this.#machine.board.transmitted = (byte) => void (this.#console += String.fromCharCode(byte));
-    const start = this.#place();
+    const { machine } = replay.release();
+    const inputs = options.dropsInputs === true ? [] : run.inputs.filter(({ instant }) => instant >= from);
+    this.#course = new Course(machine, inputs, options);
+    const start = this.#course.place();
     this.#withoutAny = this.#finish(from).outcome;
-    this.#return(start);
+    this.#course.return(start);
+  }
+
+  get #machine(): Machine {
+    return this.#course.machine;
   }
 
   /** How the run ends when nothing is injected. */
@@ -126,60 +102,22 @@ export class Explorer {
     }
     while (this.#machine.instant < first) if (!this.#step(first)) return;
     for (;;) {
-      const place = this.#place(), { instant } = this.#machine;
+      const place = this.#course.place(), { instant } = this.#machine;
       for (const injection of this.options.injections.keys()) {
         yield this.#future(instant, injection);
-        this.#return(place);
+        this.#course.return(place);
       }
       if (instant >= last || !this.#step(instant + 1)) return;
     }
   }
 
-  #place(): Place {
-    return { snapshot: this.#machine.snapshot(), nextInput: this.#nextInput, console: this.#console };
-  }
-
-  #return({ snapshot, nextInput, console }: Place): void {
-    this.#machine.restore(snapshot);
-    this.#nextInput = nextInput;
-    this.#console = console;
-  }
-
   /** Goes along the run itself, to `limit` at most; false when it has ended. */
   #step(limit: number): boolean {
-    return this.#endOf(this.#run(limit)) === undefined;
-  }
-
-  /** Runs to `limit` at most, or the next input of the run, which comes first where it is due. */
-  #run(limit: number): Stop {
-    this.#deliver();
-    const next = this.#inputs[this.#nextInput]?.instant ?? Infinity;
-    const stop = this.#machine.run(Math.min(limit, next));
-    if (stop.reason !== "resting" || !this.#deliverNext()) return stop;
-    return { reason: "limit" };
-  }
-
-  /** Hands over what the run was given at this instant. */
-  #deliver(): void {
-    while (this.#inputs[this.#nextInput]?.instant === this.#machine.instant) this.#deliverNext();
-  }
-
-  /** Hands over the run's next input; false when there is none. One that is refused is left out. */
-  #deliverNext(): boolean {
-    const event = this.#inputs[this.#nextInput];
-    if (event === undefined) return false;
-    this.#nextInput++;
-    if (event.virtualTime > this.#machine.virtualTime) this.#machine.wait(event.virtualTime);
-    try {
-      this.#machine.submit(inputOf(event));
-    } catch (error) {
-      if (!(error instanceof InputRefusedError)) throw error;
-    }
-    return true;
+    return this.#course.endOf(this.#course.run(limit)) === undefined;
   }
 
   #future(instant: number, injection: number): Future {
-    this.#deliver();
+    this.#course.deliver();
     try {
       this.#machine.submit(this.options.injections[injection] as Input);
     } catch (error) {
@@ -199,7 +137,7 @@ export class Explorer {
     };
     let known: Outcome | undefined;
     for (let look = nextLook(start, machine.instant);;) {
-      const end = this.#endOf(this.#run(Math.min(look, this.options.until)));
+      const end = this.#course.endOf(this.#course.run(Math.min(look, this.options.until)));
       if (end !== undefined) return finish(end);
       if (machine.instant < look) continue;
       const age = machine.instant - start;
@@ -245,28 +183,8 @@ export class Explorer {
     const registers = cpus.map((cpu) =>
       `${cpu.pc} ${cpu.registers.sp} ${cpu.registers.x(0)} ${cpu.registers.x(30)}`
     );
-    return [instant, virtualTime, turnEnds, this.#nextInput, ...registers, this.#console].join(" ");
-  }
-
-  #endOf(stop: Stop): Outcome | undefined {
-    switch (stop.reason) {
-      case "poweredOff":
-        return this.#outcome(stop.cut ? "powerCut" : "poweredOff", stop.exitCode);
-      case "resting":
-        return this.#outcome("resting");
-      case "requested":
-        return this.options.endsAtReset === true && this.#machine.resetPending
-          ? this.#outcome("reset")
-          : undefined;
-      case "limit":
-        return this.#machine.instant >= this.options.until ? this.#outcome("limit") : undefined;
-      default:
-        throw new JournalError(`Cannot explore: the machine is ${stop.reason}`);
-    }
-  }
-
-  #outcome(reason: Outcome["reason"], exitCode = 0): Outcome {
-    const held = (this.options.conditions ?? []).map((condition) => condition(this.#machine));
-    return { reason, exitCode, console: this.#console, held };
+    return [instant, virtualTime, turnEnds, this.#course.nextInput, ...registers, this.#course.console].join(
+      " ",
+    );
   }
 }
