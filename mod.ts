@@ -116,6 +116,7 @@ export * from "./journal/fork.ts";
 export * from "./journal/hash.ts";
 export * from "./journal/history.ts";
 export * from "./journal/images.ts";
+export * from "./journal/minimize.ts";
 export * from "./journal/payloads.ts";
 export { compilePredicate, type Predicate, type SymbolLookup } from "./journal/predicate.ts";
 export * from "./journal/query.ts";

@@ -3,6 +3,7 @@ import { hex } from "../machine/address.ts";
 import { bisect as search, type Bisection } from "../journal/bisect.ts";
 import { PredicateError } from "../journal/errors.ts";
 import { compilePredicate, type Predicate } from "../journal/predicate.ts";
+import { bisectInputs, INPUT_OPTIONS } from "./bisect_inputs.ts";
 import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
 import { generalRegisters, pstateText, registerColumns } from "./cpu_view.ts";
 import { UsageError } from "./errors.ts";
@@ -104,7 +105,8 @@ function resultJson(found: Bisection, symbols: SymbolTable): string {
   });
 }
 
-function run(options: Options, host: Host): number {
+function run(options: Options, host: Host): number | Promise<number> {
+  if (options.isOn("inputs")) return bisectInputs(options, host);
   const symbols = symbolsOf(options);
   const { expression, predicate } = predicateOf(options, symbols);
   const opened = openRun(options.others[0]!, host);
@@ -134,10 +136,14 @@ export const bisect: Command = {
     "  symbol(NAME)                 address of a function or object of --symbols\n" +
     "  instant, time, cpu           steps, nanoseconds, whose turn it is\n" +
     "Exits with 0 when there is such a step, with 1 when the expression does not hold at the end.",
-  examples: ["deno task hindsight bisect u.hindsight --when 'memory(0x41000000, 4) == 0xdeadbeef'"],
+  examples: [
+    "deno task hindsight bisect u.hindsight --when 'memory(0x41000000, 4) == 0xdeadbeef'",
+    "deno task hindsight bisect seed-17.hindsight --inputs --leave-out turns --when 'memory(0x41000000, 4) != 6' -o m.hindsight",
+  ],
   options: [
     { name: "when", value: "EXPR", help: "what must hold" },
     { name: "scan", help: "look at every step from the start, for what comes and goes; slow" },
+    ...INPUT_OPTIONS,
     ...ENGINE_OPTIONS,
     ...SYMBOL_OPTIONS,
     ...IMAGE_OPTIONS,

@@ -22,10 +22,10 @@ import { imagesOf } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
 import { drive } from "./host/record_driver.ts";
 import { workInPool } from "./host/worker_pool.ts";
-import { END_TEXT } from "./info.ts";
 import type { Options } from "./options.ts";
+import { outcomeText } from "./outcome_text.ts";
 import { ScriptRun } from "./script_run.ts";
-import { counted, grouped, lastLine, paletteFor, ranges } from "./text.ts";
+import { counted, grouped, paletteFor, ranges } from "./text.ts";
 
 /** Boundaries in one job of a worker. */
 const CHUNK = 64;
@@ -175,18 +175,6 @@ async function record(
   throw new CommandError(
     `The future of instant ${instant} ended in another way when it was recorded: a defect of Hindsight`,
   );
-}
-
-const REASON_TEXT = { ...END_TEXT, limit: "still running at the limit", refused: "not taken by the machine" };
-
-function outcomeText({ reason, exitCode, console, held }: Outcome, whens: readonly string[]): string {
-  if (reason === "refused") return `not taken: ${console}`;
-  const last = lastLine(console);
-  return [
-    `${REASON_TEXT[reason]}${reason === "poweredOff" ? ` with exit code ${exitCode | 0}` : ""}`,
-    ...whens.map((when, index) => `${when}: ${held[index]}`),
-    ...(last === "" ? [] : [`console: ${JSON.stringify(last)}`]),
-  ].join("; ");
 }
 
 function reportText(
