@@ -29,8 +29,11 @@ export interface CourseOptions {
 
 /** A point of a course to which it can return. */
 export interface Place {
+  /** The machine's state. */
   readonly snapshot: Snapshot;
+  /** Inputs handed over by then. */
   readonly nextInput: number;
+  /** What the console had written. */
   readonly console: string;
 }
 
