@@ -2,7 +2,7 @@
  * The bytes of many accesses to devices at once, as history roots digest them and as rows of blocks: a template for each
  * register, in which a few numbers are filled in by WebAssembly.
  */
-import { ACCESS_LOG_CAPACITY, ACCESS_LOG_WORDS, type AccessLog } from "../machine/access_log.ts";
+import { ACCESS_LOG_CAPACITY, ACCESS_LOG_SIZE, type AccessLog } from "../machine/access_log.ts";
 import { type DeviceAccess, writeEventParts } from "../machine/events.ts";
 import { ByteWriter } from "../machine/layout.ts";
 import type { CodeWriter } from "../machine/wasm/code_writer.ts";
@@ -30,10 +30,13 @@ const TEMPLATE_SIZE = 256, CANONICAL_ROOM = 80, ROW_START_ROOM = 16, ROW_MIDDLE_
 /** Room for the bytes of an access: what is stored at once may pass its end. */
 const MOST_BYTES = 128;
 
+/** Accesses to one register, one after another, that are worth a call. */
+const LONG_RUN = 16;
+
 /** Where the parts are in memory. */
 const TEMPLATES_AT = 0;
 const NUMBERS_AT = TEMPLATES_AT + TEMPLATES * TEMPLATE_SIZE;
-const SLOTS_AT = NUMBERS_AT + ACCESS_LOG_CAPACITY * ACCESS_LOG_WORDS * 4;
+const SLOTS_AT = NUMBERS_AT + ACCESS_LOG_CAPACITY * ACCESS_LOG_SIZE;
 const OUT_AT = SLOTS_AT + ACCESS_LOG_CAPACITY * 2;
 const MEMORY_PAGES = Math.ceil((OUT_AT + ACCESS_LOG_CAPACITY * MOST_BYTES) / 65536);
 
@@ -41,7 +44,7 @@ const MEMORY_PAGES = Math.ceil((OUT_AT + ACCESS_LOG_CAPACITY * MOST_BYTES) / 655
 const CANONICAL = { instant: 1, index: 10, valueFromEnd: 8 };
 
 /** Locals of both functions: parameters, then their own. */
-const LOCAL = { from: 0, to: 1, out: 2, entry: 3, template: 4, number: 5 } as const;
+const LOCAL = { from: 0, to: 1, out: 2, entry: 3, template: 4, number: 5, instant: 6 } as const;
 
 /** Writes a function from two numbers of accesses and where to write to where writing ended. */
 function define(module: ModuleWriter, name: string, one: (code: CodeWriter) => void): void {
@@ -50,13 +53,14 @@ function define(module: ModuleWriter, name: string, one: (code: CodeWriter) => v
   for (const local of [LOCAL.entry, LOCAL.template, LOCAL.number]) {
     if (code.takeLocal("i32") !== local) throw new RangeError("The function's own locals are the first");
   }
+  if (code.takeLocal("i64") !== LOCAL.instant) throw new RangeError("The instant is the last local");
   const done = code.block(), next = code.loop();
   code.localGet(LOCAL.from);
   code.localGet(LOCAL.to);
   code.i32GeU();
   code.brIf(done);
   code.localGet(LOCAL.from);
-  code.i32Const(ACCESS_LOG_WORDS * 4);
+  code.i32Const(ACCESS_LOG_SIZE);
   code.i32Mul();
   code.localSet(LOCAL.entry);
   code.localGet(LOCAL.from);
@@ -103,26 +107,37 @@ function pass(code: CodeWriter, length: number): void {
   code.localSet(LOCAL.out);
 }
 
-/** Pushes a number of the access. */
+/** Numbers of the access after its instant. */
+const INDEX = 2, VALUE = 3;
+
+/** Pushes one. */
 function push(code: CodeWriter, word: number): void {
   code.localGet(LOCAL.entry);
   code.i32Load(NUMBERS_AT + word * 4);
 }
 
+/** Leaves the instant in its local. */
+function takeInstant(code: CodeWriter): void {
+  code.localGet(LOCAL.entry);
+  code.f64Load(NUMBERS_AT);
+  code.i64TruncSatF64U();
+  code.localSet(LOCAL.instant);
+}
+
 function canonical(code: CodeWriter): void {
   copy(code, TEMPLATE.canonical, CANONICAL_ROOM);
-  for (
-    const [word, place] of [[0, CANONICAL.instant], [1, CANONICAL.instant + 4], [2, CANONICAL.index]] as const
-  ) {
-    code.localGet(LOCAL.out);
-    push(code, word);
-    code.i32Store(place);
-  }
+  takeInstant(code);
+  code.localGet(LOCAL.out);
+  code.localGet(LOCAL.instant);
+  code.i64Store(CANONICAL.instant);
+  code.localGet(LOCAL.out);
+  push(code, INDEX);
+  code.i32Store(CANONICAL.index);
   passTemplate(code, TEMPLATE.canonicalLength);
   code.localGet(LOCAL.out);
   code.i32Const(CANONICAL.valueFromEnd);
   code.i32Sub();
-  push(code, 3);
+  push(code, VALUE);
   code.i32Store(0);
 }
 
@@ -149,10 +164,10 @@ function lead(code: CodeWriter, byte: number): void {
 }
 
 /** Writes an unsigned number as the codec does, in the fewest bytes. */
-function number(code: CodeWriter, word: number): void {
+function number(code: CodeWriter, push: () => void): void {
   const done = code.block();
   const ifBelow = (limit: number, write: () => void) => {
-    push(code, word);
+    push();
     code.i32Const(limit);
     code.i32LtU();
     code.if();
@@ -162,21 +177,21 @@ function number(code: CodeWriter, word: number): void {
   };
   ifBelow(0x80, () => {
     code.localGet(LOCAL.out);
-    push(code, word);
+    push();
     code.i32Store8(0);
     pass(code, 1);
   });
   ifBelow(0x100, () => {
     lead(code, 0xcc);
     code.localGet(LOCAL.out);
-    push(code, word);
+    push();
     code.i32Store8(1);
     pass(code, 2);
   });
   ifBelow(0x1_0000, () => {
     lead(code, 0xcd);
     code.localGet(LOCAL.out);
-    push(code, word);
+    push();
     reverse(code);
     code.i32Const(16);
     code.i32ShrU();
@@ -185,7 +200,7 @@ function number(code: CodeWriter, word: number): void {
   });
   lead(code, 0xce);
   code.localGet(LOCAL.out);
-  push(code, word);
+  push();
   reverse(code);
   code.i32Store(1);
   pass(code, 5);
@@ -194,24 +209,21 @@ function number(code: CodeWriter, word: number): void {
 
 /** Writes the instant: one of more than 32 bits is a float64. */
 function instant(code: CodeWriter): void {
-  const wide = code.takeLocal("i64");
-  push(code, 1);
-  code.i32Eqz();
+  takeInstant(code);
+  code.localGet(LOCAL.instant);
+  code.i64Const(32n);
+  code.i64ShrU();
+  code.i64Eqz();
   code.if();
-  number(code, 0);
+  number(code, () => {
+    code.localGet(LOCAL.instant);
+    code.i32WrapI64();
+  });
   code.else();
   lead(code, 0xcb);
-  code.localGet(LOCAL.entry);
-  code.i64Load(NUMBERS_AT);
-  code.f64ConvertI64U();
-  code.i64ReinterpretF64();
-  code.localSet(wide);
-  for (const [shift, place] of [[32n, 1], [0n, 5]] as const) {
+  for (const [word, place] of [[1, 1], [0, 5]] as const) {
     code.localGet(LOCAL.out);
-    code.localGet(wide);
-    code.i64Const(shift);
-    code.i64ShrU();
-    code.i32WrapI64();
+    push(code, word);
     reverse(code);
     code.i32Store(place);
   }
@@ -228,7 +240,7 @@ function row(code: CodeWriter): void {
   code.i32Load16U(TEMPLATE.cpu);
   code.i32Store16(0);
   passTemplate(code, TEMPLATE.cpuLength);
-  number(code, 2);
+  number(code, () => push(code, INDEX));
   copy(code, TEMPLATE.middle, ROW_MIDDLE_ROOM);
   passTemplate(code, TEMPLATE.middleLength);
   lead(code, 0xd3);
@@ -236,7 +248,7 @@ function row(code: CodeWriter): void {
   code.i32Const(0);
   code.i32Store(1);
   code.localGet(LOCAL.out);
-  push(code, 3);
+  push(code, VALUE);
   reverse(code);
   code.i32Store(5);
   pass(code, 9);
@@ -252,18 +264,12 @@ export class AccessBytes {
   readonly #memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES });
   readonly #bytes = new Uint8Array(this.#memory.buffer);
   readonly #view = new DataView(this.#memory.buffer);
-  readonly #numbers: Uint32Array;
   readonly #slots: Uint16Array;
   readonly #known: (DeviceAccess | undefined)[] = new Array(TEMPLATES).fill(undefined);
   readonly #expand: Readonly<Record<AccessForm, Expand>>;
 
   /** `templateOf` gives the templates. */
   constructor(private readonly templateOf: (access: DeviceAccess) => AccessTemplate) {
-    this.#numbers = new Uint32Array(
-      this.#memory.buffer,
-      NUMBERS_AT,
-      ACCESS_LOG_CAPACITY * ACCESS_LOG_WORDS,
-    );
     this.#slots = new Uint16Array(this.#memory.buffer, SLOTS_AT, ACCESS_LOG_CAPACITY);
     const module = new ModuleWriter();
     module.importMemory("env", "memory", MEMORY_PAGES, MEMORY_PAGES);
@@ -276,28 +282,25 @@ export class AccessBytes {
   }
 
   /** Gives the bytes of all accesses to `take`, in order, in one or more pieces that are good during the call only. */
-  expand(form: AccessForm, { count, accesses, numbers }: AccessLog, take: (bytes: Uint8Array) => void): void {
-    const slots = this.#slots, expand = this.#expand[form];
+  expand(form: AccessForm, log: AccessLog, take: (bytes: Uint8Array) => void): void {
+    const expand = this.#expand[form];
     const give = (from: number, to: number) => {
       if (from < to) take(this.#bytes.subarray(OUT_AT, expand(from, to, OUT_AT)));
     };
-    this.#numbers.set(numbers.subarray(0, count * ACCESS_LOG_WORDS));
-    let last: DeviceAccess | undefined, slot = 0, from = 0;
-    for (let at = 0; at < count; at++) {
-      const access = accesses[at] as DeviceAccess;
-      if (access !== last) {
-        last = access;
-        slot = (access.address >>> 2 ^ access.address >>> 12) & (TEMPLATES - 1);
-        if (this.#known[slot] !== access) {
-          // Those before may need what was there.
-          give(from, at);
-          from = at;
-          this.#place(slot, access);
-        }
+    this.#bytes.set(log.bytes, NUMBERS_AT);
+    let from = 0;
+    log.forEachRun((access, first, end) => {
+      const slot = (access.address >>> 2 ^ access.address >>> 12) & (TEMPLATES - 1);
+      if (this.#known[slot] !== access) {
+        // Those before may need what was there.
+        give(from, first);
+        from = first;
+        this.#place(slot, access);
       }
-      slots[at] = slot;
-    }
-    give(from, count);
+      if (end - first < LONG_RUN) { for (let at = first; at < end; at++) this.#slots[at] = slot; }
+      else this.#slots.fill(slot, first, end);
+    });
+    give(from, log.count);
   }
 
   #place(slot: number, access: DeviceAccess): void {

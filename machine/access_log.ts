@@ -4,48 +4,72 @@ import type { DeviceAccess } from "./events.ts";
 /** The most that are gathered. */
 export const ACCESS_LOG_CAPACITY = 4096;
 
-/** Numbers of each: the low half of the instant, the high half, the index and the value. */
-export const ACCESS_LOG_WORDS = 4;
-
-const TWO_32 = 0x1_0000_0000;
+/** Bytes of each: the instant, a float64, then index and value, 32 bits each. */
+export const ACCESS_LOG_SIZE = 16;
 
 /** Accesses in the order in which they happened. */
 export class AccessLog {
+  readonly #buffer = new ArrayBuffer(ACCESS_LOG_CAPACITY * ACCESS_LOG_SIZE);
+  readonly #instants = new Float64Array(this.#buffer);
+  readonly #numbers = new Uint32Array(this.#buffer);
+  #count = 0;
+  /** Accesses that are not to the register of the one before, and where they are: who polls reads the same again. */
+  readonly #others: DeviceAccess[] = [];
+  readonly #starts: number[] = [];
+  #last: DeviceAccess | undefined;
+
   /** How many there are. */
-  count = 0;
-  /** What accesses to their registers have in common. */
-  readonly accesses: DeviceAccess[] = new Array(ACCESS_LOG_CAPACITY);
-  /** The rest, ACCESS_LOG_WORDS of each. */
-  readonly numbers: Uint32Array<ArrayBuffer> = new Uint32Array(ACCESS_LOG_CAPACITY * ACCESS_LOG_WORDS);
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Their numbers, ACCESS_LOG_SIZE bytes of each. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.#buffer, 0, this.#count * ACCESS_LOG_SIZE);
+  }
 
   /** Adds one; there must be room. */
   add(access: DeviceAccess, instant: number, index: number, value: number): void {
-    const { count, numbers } = this, at = count * ACCESS_LOG_WORDS;
-    this.accesses[count] = access;
-    numbers[at] = instant;
-    numbers[at + 1] = instant / TWO_32;
-    numbers[at + 2] = index;
-    numbers[at + 3] = value;
-    this.count = count + 1;
+    const count = this.#count, numbers = this.#numbers;
+    if (access !== this.#last) this.#addOther(access);
+    this.#instants[count * 2] = instant;
+    numbers[count * 4 + 2] = index;
+    numbers[count * 4 + 3] = value;
+    this.#count = count + 1;
+  }
+
+  #addOther(access: DeviceAccess): void {
+    this.#last = access;
+    this.#others.push(access);
+    this.#starts.push(this.#count);
+  }
+
+  /** Empties it. */
+  clear(): void {
+    this.#count = this.#others.length = this.#starts.length = 0;
+    this.#last = undefined;
   }
 
   /** The instant of one. */
   instantOf(number: number): number {
-    const { numbers } = this, at = number * ACCESS_LOG_WORDS;
-    return (numbers[at] as number) + (numbers[at + 1] as number) * TWO_32;
+    return this.#instants[number * 2] as number;
+  }
+
+  /** Calls for each run of accesses to one register, numbered from `first` up to `end`. */
+  forEachRun(act: (access: DeviceAccess, first: number, end: number) => void): void {
+    const starts = this.#starts;
+    for (let run = 0; run < starts.length; run++) {
+      act(this.#others[run] as DeviceAccess, starts[run] as number, starts[run + 1] ?? this.#count);
+    }
   }
 
   /** Calls for each. */
   forEach(act: (access: DeviceAccess, instant: number, index: number, value: number) => void): void {
-    const { count, numbers } = this;
-    for (let number = 0; number < count; number++) {
-      const at = number * ACCESS_LOG_WORDS;
-      act(
-        this.accesses[number] as DeviceAccess,
-        this.instantOf(number),
-        numbers[at + 2] as number,
-        numbers[at + 3] as number,
-      );
-    }
+    const numbers = this.#numbers;
+    this.forEachRun((access, first, end) => {
+      for (let at = first; at < end; at++) {
+        act(access, this.instantOf(at), numbers[at * 4 + 2] as number, numbers[at * 4 + 3] as number);
+      }
+    });
   }
 }

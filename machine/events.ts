@@ -409,7 +409,7 @@ export class EventHub {
     if (log === undefined || log.count === 0) return;
     this.delivering(true, log.count);
     for (const observer of this.#listening.device) observer.observeAccesses?.(log);
-    log.count = 0;
+    log.clear();
     this.delivering(false, 0);
   }
 

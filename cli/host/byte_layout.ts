@@ -1,7 +1,7 @@
 /** What a thread that digests and packs bytes shares with the one that asks it: a queue of jobs, and slots with their bytes. */
 
 /** Slots for pieces of what is digested, then for payloads; the size of each in bytes. */
-export const DIGEST_SLOTS = 4, PACK_SLOTS = 2, DIGEST_SLOT_SIZE = 1 << 18, PACK_SLOT_SIZE = 4 << 20;
+export const DIGEST_SLOTS = 8, PACK_SLOTS = 2, DIGEST_SLOT_SIZE = 1 << 18, PACK_SLOT_SIZE = 4 << 20;
 
 /** All of them. */
 export const SLOTS: number = DIGEST_SLOTS + PACK_SLOTS;

@@ -21,8 +21,11 @@ import {
 
 const SOURCE = new URL("./byte_worker.ts", import.meta.url);
 
-/** Bytes of payloads that are packed here first: a worker takes its time to start. */
-const FIRST_BYTES = 8 << 20;
+/**
+ * Bytes of payloads that are packed here first, since a worker takes nearly half a second of processor time to start.
+ * Payloads of DENSE and more count DENSE_COUNTS times: only who does little else makes so many events at once.
+ */
+const FIRST_BYTES = 64 << 20, DENSE = 1 << 20, DENSE_COUNTS = 16;
 /** Milliseconds after which a worker that does not answer is taken for dead. */
 const PATIENCE = 60_000;
 
@@ -146,7 +149,7 @@ class ByteThread {
 let thread: ByteThread | undefined;
 /** It cannot be started here, or has failed. */
 let isBroken = false;
-/** Bytes of payloads so far. */
+/** Bytes of payloads so far, as they count. */
 let total = 0;
 
 function readyThread(): ByteThread | undefined {
@@ -175,7 +178,7 @@ export function bytesInWorker(firstBytes: number = FIRST_BYTES): ByteWork {
     digest: () => total < firstBytes ? undefined : readyThread()?.digest(),
     pack: (raw, level) => {
       if (total < firstBytes) {
-        total += raw.length;
+        total += raw.length >= DENSE ? DENSE_COUNTS * raw.length : raw.length;
         return undefined;
       }
       return readyThread()?.pack(raw, level);

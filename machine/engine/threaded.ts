@@ -439,10 +439,16 @@ class GeneratedCode {
 
   /** A region's access; see `DeviceAccessor`. Where the burst, or what code relies on, ends, no steps are left. */
   #accessDevice(left: number, low: number, high: number, descriptor: number): number {
-    const cpu = this.#cpu, { tlb, surroundings: { clock } } = cpu;
+    const cpu = this.#cpu, { tlb, surroundings: { clock, events } } = cpu, size = descriptor >>> 8;
+    if (!events.takesNumbers || (low & (size - 1)) !== 0) return 0;
     const { translations } = tlb, { count } = this.#marked, writes = this.#codeWrites;
+    const registers = this.#registers[cpu.index] as KnownRegisters;
     clock.instant = this.#sliceEnd - left - 1;
-    if (!this.#accessRegister(low, high, descriptor)) return 0;
+    if ((descriptor & 3) === SLOW.load) {
+      const value = registers.read(high, low, size);
+      if (value < 0) return 0;
+      this.#put(SHARED.value, value);
+    } else if (!registers.write(high, low, size, this.#written(size))) return 0;
     const areTablesGood = tlb.translations === translations && this.#marked.count === count;
     if (
       !areTablesGood || this.#codeWrites !== writes || cpu.attention || clock.changed || this.#mustLookAgain()
@@ -466,8 +472,13 @@ class GeneratedCode {
       this.#put(SHARED.value + 4, 0);
       return true;
     }
+    return registers.write(high, low, size, this.#written(size));
+  }
+
+  /** What 1, 2 or 4 bytes become. */
+  #written(size: number): number {
     const mask = size === 4 ? -1 : (1 << size * 8) - 1;
-    return registers.write(high, low, size, (this.#get(SHARED.value) & mask) >>> 0);
+    return (this.#get(SHARED.value) & mask) >>> 0;
   }
 
   /** Loads or stores if that is one of bytes in one page of memory; false, and nothing has happened, if it is not. */
