@@ -362,6 +362,13 @@ export function defineFind(
   tlb.entryMarks(entry, kind);
   code.i32Const(MARK_ALIGNED);
   code.i32And();
+  if (!isRead) {
+    // So does one that plain writes may not go to, though this one may.
+    code.localGet(host);
+    tlb.isMarkedDirty();
+    code.i32Eqz();
+    code.i32Or();
+  }
   code.if();
   code.localGet(host);
   code.return();

@@ -1,8 +1,11 @@
 /** How generated code finds pages: the TLB's tables, and the marks that stop a plain write. */
-import { PAGE_DIRTY } from "../memory/physical.ts";
+import { PAGE_DIRTY, PAGE_WALKED, PAGE_WALKED_THROUGH } from "../memory/physical.ts";
 import { ENTRY_HOST_PAGE, ENTRY_MARKS, MARK_ALIGNED, TABLE_OFFSETS, TLB_ENTRIES } from "../memory/tlb.ts";
 import type { CodeWriter, Label } from "../wasm/code_writer.ts";
 import { type CodeLayout, LOCAL, type Privilege, SHARED } from "./threaded_layout.ts";
+
+/** Bytes of a descriptor of translation tables. */
+const DESCRIPTOR_SIZE = 8;
 
 /** A table of translations. */
 export type TableName = Exclude<keyof typeof TABLE_OFFSETS, "contexts">;
@@ -163,7 +166,47 @@ export class TlbCode {
     code.localGet(host);
     this.isMarkedDirty();
     code.i32Eqz();
-    code.brIf(other);
+    code.if();
+    if (this.layout.isStrict) code.br(other);
+    else this.#requireNoDescriptor(host, size, other);
+    code.end();
+  }
+
+  /**
+   * Goes to `other` unless a write is one of a descriptor, in a page that serves walks alone, where no valid one was in
+   * either byte order: nothing comes from there (`walkedPageWritten`).
+   */
+  #requireNoDescriptor(host: number, size: number, other: Label): void {
+    const { code, layout } = this;
+    const conditions: readonly [() => void, number][] = [
+      [() => {
+        code.localGet(host);
+        code.i32Const(12);
+        code.i32ShrU();
+        code.i32Load8U(layout.pageFlags);
+        code.i32Const(~(PAGE_WALKED | PAGE_WALKED_THROUGH));
+        code.i32And();
+      }, PAGE_DIRTY],
+      [() => this.#magnitude(size), DESCRIPTOR_SIZE],
+      [() => {
+        code.localGet(host);
+        code.i32Const(DESCRIPTOR_SIZE - 1);
+        code.i32And();
+      }, 0],
+      [() => {
+        code.localGet(host);
+        code.i64Load();
+        code.i64Const(BigInt.asIntN(64, 1n | 1n << 56n));
+        code.i64And();
+        code.i64Eqz();
+      }, 1],
+    ];
+    for (const [push, wanted] of conditions) {
+      push();
+      code.i32Const(wanted);
+      code.i32Ne();
+      code.brIf(other);
+    }
   }
 
   /** Pushes a local without its sign. */

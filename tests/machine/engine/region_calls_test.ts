@@ -2,6 +2,7 @@
 import { assert } from "@std/assert";
 import { assertAgree } from "./agree.ts";
 import { EAGER } from "./eager.ts";
+import { LEVELS } from "./levels.ts";
 
 /** Recursion between two pages, deeper than calls of regions go, by BL and by BLR. */
 const DEEP = `
@@ -93,33 +94,12 @@ change: add     x19, x19, #1
 1:      ret
 `;
 
-/** Turns the MMU on, and copies two callers to pages that take turns at one address: what they call says when. */
-const REMAPS_CALLER = `
-        mov     x0, #0x40100000         // level 1: two blocks, and at 2 GiB a table
-        mov     x1, #0x0705
-        movk    x1, #0x4000, lsl #16
-        str     x1, [x0, #8]
-        mov     x1, #0x0405
-        movk    x1, #0x0060, lsl #48
-        str     x1, [x0]
-        add     x2, x0, #1, lsl #12
-        orr     x2, x2, #3
-        str     x2, [x0, #16]
-        add     x3, x0, #1, lsl #12  // level 2
-        add     x2, x2, #1, lsl #12
-        str     x2, [x3]
-        add     x26, x0, #2, lsl #12        // level 3
+/** Copies two callers to pages that take turns at one address: what they call says when. */
+const REMAPS_CALLER = `${LEVELS}
         mov     x27, #0x40300000
         orr     x2, x27, #0x700
         orr     x2, x2, #3
         str     x2, [x26]
-        mov     x1, #0xff
-        msr     mair_el1, x1
-        msr     ttbr0_el1, x0
-        mov     x1, #0x3519
-        movk    x1, #0x80, lsl #16
-        msr     tcr_el1, x1
-        isb
         adr     x1, first
         add     x2, x27, #1, lsl #12
         mov     x3, #16
@@ -129,10 +109,6 @@ const REMAPS_CALLER = `
         str     w4, [x2], #4
         subs    x3, x3, #4
         b.ne    1b
-        mrs     x1, sctlr_el1
-        orr     x1, x1, #1
-        msr     sctlr_el1, x1
-        isb
         ic      iallu
         dsb     sy
         isb
