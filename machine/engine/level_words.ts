@@ -1,14 +1,22 @@
 /** What generated code may rely on at the present exception level: words of SHARED that hold until a burst ends. */
 import type { Cpu } from "../cpu/cpu.ts";
+import { mayTrapFineGrained } from "../cpu/fine_grained_traps.ts";
 import { pointerRules } from "../cpu/pointer_authentication.ts";
 import { isKernelQuiet, isQuiet } from "../cpu/quiet.ts";
 import { SHARED } from "./threaded_layout.ts";
 
 const EXTENSIONS = Array.from({ length: 8 }, (_, word) => SHARED.pointerExtensions + word * 4);
 
-/** Words that depend on the level; all but `quiet` and `kernel` are found out when somebody asks for them. */
+/** Words that depend on the level; all but `quiet`, `kernel` and `untrapped` are found out when somebody asks for them. */
 const PLACES = [
-  ...[SHARED.floatEnabled, SHARED.zeroEnabled, SHARED.quiet, SHARED.kernel, SHARED.pointerKeys],
+  ...[
+    SHARED.floatEnabled,
+    SHARED.zeroEnabled,
+    SHARED.quiet,
+    SHARED.kernel,
+    SHARED.pointerKeys,
+    SHARED.untrapped,
+  ],
   ...EXTENSIONS,
 ].map((place) => place >> 2);
 const COUNT = PLACES.length;
@@ -64,6 +72,7 @@ export class LevelWords {
     words[SHARED.floatEnabled >> 2] = 0;
     words[SHARED.zeroEnabled >> 2] = 0;
     words[SHARED.pointerKeys >> 2] = 0;
+    words[SHARED.untrapped >> 2] = mayTrapFineGrained(cpu) ? 0 : 1;
     words[SHARED.quiet >> 2] = quiet ? 1 : 0;
     words[SHARED.kernel >> 2] = quiet && isKernelQuiet(cpu) ? 1 : 0;
     this.#putPrivilege(cpu);

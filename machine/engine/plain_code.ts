@@ -5,7 +5,13 @@ import type { Emitter } from "../ir/emit.ts";
 import type { IrNode } from "../ir/operations.ts";
 import type { CodeWriter, SharedFunction } from "../wasm/code_writer.ts";
 import { ADD_PAC, AUTHENTICATE, GENERIC_PAC, STRIP_PAC } from "./pointer_code.ts";
-import { type Condition, masksChanged, type PlainRegister, plainRegister } from "./plain_registers.ts";
+import {
+  type Condition,
+  masksChanged,
+  type PlainRegister,
+  plainRegister,
+  readConditions,
+} from "./plain_registers.ts";
 import { type CodeLayout, SHARED } from "./threaded_layout.ts";
 import { TlbCode } from "./threaded_tlb.ts";
 
@@ -85,8 +91,8 @@ export class PlainCode {
   /** MRS. */
   #read({ immediates: [, encoding] }: IrNode): boolean {
     const { code } = this;
-    const { stored, value, read } = plainRegister(encoding as number) as PlainRegister;
-    this.require(read);
+    const register = plainRegister(encoding as number) as PlainRegister, { stored, value, read } = register;
+    this.require(this.layout.hasFineGrainedTraps ? readConditions(register) : read);
     if (stored === undefined) {
       code.i64Const(value as bigint);
       return true;

@@ -7,7 +7,7 @@ import { CACHE_TYPE, ZEROING_TYPE } from "../cpu/system_registers_id.ts";
 import type { IrNode } from "../ir/operations.ts";
 
 /** What an instruction relies on beside the page of its operand: a word of SHARED that must not be 0. */
-export type Condition = "privileged" | "quiet" | "kernel" | "floatEnabled" | "pointerKeys";
+export type Condition = "privileged" | "quiet" | "kernel" | "floatEnabled" | "pointerKeys" | "untrapped";
 
 /** A register that generated code reads and writes. */
 export interface PlainRegister {
@@ -37,7 +37,7 @@ const KEYS = ["IA", "IB", "DA", "DB", "GA"].flatMap((key) =>
   ["Lo", "Hi"].map((half) => `AP${key}Key${half}_EL1` as StoredRegister)
 );
 
-/** Those that kernels use all the time, by encoding; FEAT_FGT may trap them all, which `quiet` rules out. */
+/** Those that kernels use all the time, by encoding; FEAT_FGT may trap them all, which `quiet` and `kernel` rule out. */
 // deno-fmt-ignore
 const REGISTERS: ReadonlyMap<number, PlainRegister> = new Map<number, PlainRegister>([
   [systemEncoding(3, 0, 4, 1, 0),  { stored: register("SP_EL0"), read: ["privileged"], write: ["privileged", "quiet"] }],
@@ -111,7 +111,7 @@ function plainImmediates(model: CpuModel, name: string, encoding: number): (stri
   const found = REGISTERS.get(encoding);
   switch (name) {
     case "readSystemRegister":
-      return found === undefined || isTrappable(model, found.read) ? undefined : [name, encoding];
+      return found === undefined ? undefined : [name, encoding];
     case "writeSystemRegister":
       return found?.write === undefined ? undefined : [name, encoding];
     case "maintainCache":
@@ -124,7 +124,7 @@ function plainImmediates(model: CpuModel, name: string, encoding: number): (stri
   }
 }
 
-/** FEAT_FGT may trap what does not ask whether anything does. */
-function isTrappable(model: CpuModel, conditions: readonly Condition[]): boolean {
-  return !conditions.includes("quiet") && !conditions.includes("kernel") && hasFeature(model, "FGT");
+/** Conditions of a read of a register on machines that have FEAT_FGT. */
+export function readConditions({ read }: PlainRegister): readonly Condition[] {
+  return read.includes("quiet") || read.includes("kernel") ? read : [...read, "untrapped"];
 }

@@ -182,6 +182,7 @@ class GeneratedCode {
     return {
       isStrict: cpu0.surroundings.strict !== undefined,
       hasBranchTypes: cpu0.implements("BTI"),
+      hasFineGrainedTraps: cpu0.implements("FGT"),
       shared: this.#shared,
       pageFlags: memory.pageFlags.byteOffset,
       cpu: only && { state: 0, tlb: only.tlb.offset },

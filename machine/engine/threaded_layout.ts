@@ -46,6 +46,8 @@ export const SHARED = {
   calls: 116,
   /** `PointerRules.keys`, or 0 while they are not known, 4 bytes. */
   pointerKeys: 120,
+  /** 1 when no fine-grained trap is set, 4 bytes (FEAT_FGT). */
+  untrapped: 124,
   /** `PointerRules.extensions`, 32 bytes. */
   pointerExtensions: 128,
 } as const;
@@ -122,6 +124,8 @@ export interface CodeLayout {
   readonly regions: { readonly arena: number; readonly sides: number } | undefined;
   /** Branches to registers set BTYPE (FEAT_BTI). */
   readonly hasBranchTypes: boolean;
+  /** Reads of registers that nothing else traps may be trapped (FEAT_FGT). */
+  readonly hasFineGrainedTraps: boolean;
 }
 
 /** Accesses have the privilege of the present level, or are LDTR or STTR. */
