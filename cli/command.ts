@@ -39,7 +39,8 @@ export const SYMBOL_OPTIONS: readonly OptionRow[] = [
     name: "symbols",
     value: "FILE[@OFFSET]",
     repeats: true,
-    help: "name addresses by this ELF file, System.map or output of nm, moved by OFFSET such as -0x80000",
+    help:
+      "name addresses by this ELF file, arm64 Image with kallsyms, System.map or output of nm, moved by OFFSET such as -0x80000",
   },
 ];
 

@@ -1,18 +1,34 @@
 /** `hindsight gdb`: a recorded run under gdb, forward and back. */
 import { Timeline } from "../journal/timeline.ts";
 import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
-import { UsageError } from "./errors.ts";
+import { CommandError, UsageError } from "./errors.ts";
 import { ENGINE_OPTIONS, engineOf } from "./engine_options.ts";
 import { RegisterFile } from "./gdb/registers.ts";
 import { GdbSession } from "./gdb/session.ts";
+import { symbolElf } from "./gdb/symbol_elf.ts";
 import { TimelineTarget } from "./gdb/timeline_target.ts";
+import { reasonOf } from "./host/file_source.ts";
 import { GdbPort, serveClient, standardChannel } from "./host/gdb_server.ts";
 import type { Host } from "./host/host.ts";
 import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
 import { symbolsOf } from "./host/symbol_files.ts";
 import { type Options, refuseOutside } from "./options.ts";
+import type { SymbolTable } from "./symbols.ts";
 import { USUAL_GDB_PORT } from "./qemu_gdb.ts";
+
+/** Writes the symbols for gdb's `symbol-file`. */
+function writeElf(path: string, symbols: SymbolTable): void {
+  if (symbols.isEmpty) throw new UsageError("--elf writes the names of --symbols FILE: give that as well");
+  const named = [...symbols.names()].flatMap((name) =>
+    symbols.addressesOf(name).map((address) => ({ name, address }))
+  );
+  try {
+    Deno.writeFileSync(path, symbolElf(named));
+  } catch (error) {
+    throw new CommandError(`Cannot write "${path}": ${reasonOf(error)}`);
+  }
+}
 
 /** Says where to connect. */
 function announce(port: number, options: Options, host: Host): void {
@@ -23,7 +39,8 @@ function announce(port: number, options: Options, host: Host): void {
 async function run(options: Options, host: Host): Promise<number> {
   const isStandard = options.isOn("stdio"), port = options.number("port", 0, 65535);
   if (isStandard && port !== undefined) throw new UsageError("gdb takes --port or --stdio, not both");
-  const symbols = symbolsOf(options);
+  const symbols = symbolsOf(options), elf = options.text("elf");
+  if (elf !== undefined) writeElf(elf, symbols);
   const opened = openRun(options.others[0]!, host);
   const at = options.number("at");
   refuseOutside("--at", at, opened.run);
@@ -78,6 +95,7 @@ alone, one after the other; Ctrl-C ends it. Deno has to be told: --allow-net=127
       value: "N",
       help: `the port on 127.0.0.1 (default ${USUAL_GDB_PORT}); 0 takes a free one and tells it`,
     },
+    { name: "elf", value: "FILE", help: "write the names of --symbols there, for gdb's symbol-file" },
     { name: "stdio", help: "one client, on standard input and output" },
     { name: "at", value: "N", help: "stand at this instant first, not at the beginning" },
     ...ENGINE_OPTIONS,

@@ -1,7 +1,8 @@
-/** Files of symbols: ELF, or the text that `nm` prints and that Linux and U-Boot call System.map. */
+/** Files of symbols: ELF, an arm64 Image of Linux, or the text that `nm` prints and that is called System.map. */
 import { isElf } from "../machine/elf.ts";
 import { elfSymbols } from "./elf_symbols.ts";
 import { UsageError } from "./errors.ts";
+import { isKernelImage, kernelSymbols } from "./kernel_symbols.ts";
 import { isProgramName, LONGEST_NAME, MOST_SYMBOLS, type ProgramSymbol } from "./symbols.ts";
 
 /** `nm`'s types of defined code and data; of others (U, N, …) lines are passed over. */
@@ -39,18 +40,23 @@ function textSymbols(text: string, what: string): ProgramSymbol[] {
 }
 
 /**
- * Reads the functions, objects and labels of an untrusted file: an ELF file of AArch64, or text as `nm` prints it.
+ * Reads the functions, objects and labels of an untrusted file: an ELF file of AArch64, an arm64 Image, or text as `nm`
+ * prints it.
  * `what` names it in messages, `offset` is added to all addresses modulo 2^64. Throws UsageError for a file that is
  * neither, is malformed, or has no symbols.
  */
 export function parseSymbols(bytes: Uint8Array, what: string, offset = 0n): ProgramSymbol[] {
   const symbols = isElf(bytes)
     ? elfSymbols(bytes, what)
+    : isKernelImage(bytes)
+    ? kernelSymbols(bytes, what)
     : bytes.includes(0)
     ? undefined
     : textSymbols(new TextDecoder().decode(bytes), what);
   if (symbols === undefined) {
-    throw new UsageError(`Cannot read symbols of ${what}: it is neither ELF nor text as nm prints it`);
+    throw new UsageError(
+      `Cannot read symbols of ${what}: it is neither ELF, nor an arm64 Image, nor text as nm prints it`,
+    );
   }
   if (symbols.length === 0) {
     throw new UsageError(

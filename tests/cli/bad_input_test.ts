@@ -93,7 +93,7 @@ const CASES: readonly (readonly [line: string, code: number, message: RegExp])[]
   ["events $RUN --symbols $F/map@12",         2, /--symbols F\/map@12: OFFSET is hexadecimal .*, not "12"/],
   ["events $RUN --symbols $F/notes.txt",      2, /Cannot read symbols of "F\/notes.txt": line 1 is "not a journal.*", not "ADDRESS/],
   ["state $RUN --at 1 --symbols $F/cut.elf",  2, /Cannot read symbols of "F\/cut.elf": .*ELF header ends past its 8 bytes/],
-  ["diff $RUN $RUN --symbols $F/large",       2, /it is neither ELF nor text as nm prints it/],
+  ["diff $RUN $RUN --symbols $F/large",       2, /it is neither ELF, nor an arm64 Image, nor text as nm prints it/],
   ["replay $RUN --symbols $F/empty",          2, /Cannot read symbols of "F\/empty": it has none; if it was stripped/],
   ["diff $RUN",                               2, /diff takes A and B besides options/],
 ];

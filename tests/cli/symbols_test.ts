@@ -63,7 +63,7 @@ const BAD_TEXTS: readonly (readonly [text: string, message: string])[] = [
   ["10 T\n",                     'line 1 is "10 T"'],
   ["11112222333344445 T a",      "line 1 is"],
   [`10 T ${"x".repeat(50)} y z`, `"10 T ${"x".repeat(35)}…"`],
-  ["10 T a\0",                   "neither ELF nor text"],
+  ["10 T a\0",                   "neither ELF, nor an arm64 Image, nor text"],
 ];
 
 Deno.test("parseSymbols names the line of a text that it cannot read", () => {
