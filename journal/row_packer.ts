@@ -6,9 +6,10 @@ import {
   EVENT_KIND_NAMES,
   EVENT_KINDS,
   type EventKind,
+  hasNumberForms,
   numberForms,
 } from "../machine/events.ts";
-import { Phrase } from "../machine/layout.ts";
+import { type NumberForm, Phrase } from "../machine/layout.ts";
 import { accessBytes, WORTH_EXPANDING } from "./access_bytes.ts";
 import { AccessForms } from "./access_forms.ts";
 import { EncodedValue, encodeValue } from "./codec.ts";
@@ -178,6 +179,16 @@ class Packer {
 interface RowForm {
   readonly start: Uint8Array;
   readonly names: readonly string[];
+  /** The start again, and the forms of the fields where all are numbers, names already encoded. */
+  readonly phrase: Phrase;
+  readonly words: readonly ("wide" | "narrow" | readonly Phrase[])[];
+}
+
+/** How a field in words is written. */
+function wordForm(form: NumberForm): RowForm["words"][number] {
+  if (form === "u64") return "wide";
+  if (typeof form === "string") return "narrow";
+  return form.map((name) => new Phrase(encodeValue(name).slice()));
 }
 
 const ROW_FORMS: ReadonlyMap<EventKind, RowForm> = new Map<EventKind, RowForm>(
@@ -186,7 +197,8 @@ const ROW_FORMS: ReadonlyMap<EventKind, RowForm> = new Map<EventKind, RowForm>(
     const start = new Packer();
     start.array(ADDRESS_FIELDS + names.length);
     start.raw(encodeValue(kind));
-    return [kind, { start: start.view(), names }];
+    const words = hasNumberForms(kind) ? numberForms(kind).map(wordForm) : [];
+    return [kind, { start: start.view(), names, phrase: new Phrase(start.view()), words }];
   }),
 );
 
@@ -241,17 +253,17 @@ export class RowPacker {
   /** As `add`, with fields in words (`EventObserver.observeWords`). */
   addWords(kind: EventKind, instant: number, cpu: number, index: number, words: Uint32Array): void {
     if (this.#count++ === 0) this.#firstInstant = instant;
-    const rows = this.#rows, { start } = ROW_FORMS.get(kind) as RowForm, forms = numberForms(kind);
+    const rows = this.#rows, { phrase, words: forms } = ROW_FORMS.get(kind) as RowForm;
     rows.makeRoom(ROW_ROOM);
-    rows.few(start);
+    rows.phrase(phrase);
     rows.number(instant);
     rows.number(cpu);
     rows.number(index);
     for (let at = 0; at < forms.length; at++) {
       const form = forms[at], low = words[at * 2] as number;
-      if (form === "u64") rows.halves(low, words[at * 2 + 1] as number);
-      else if (typeof form === "string") rows.number(low);
-      else rows.value((form as readonly string[])[low]);
+      if (form === "wide") rows.halves(low, words[at * 2 + 1] as number);
+      else if (form === "narrow") rows.number(low);
+      else rows.phrase((form as readonly Phrase[])[low] as Phrase);
     }
   }
 

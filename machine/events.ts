@@ -222,6 +222,11 @@ const FORMS = new Map<string, readonly NumberForm[] | undefined>(
   EVENT_KIND_NAMES.map((name) => [name, formsOf(name)]),
 );
 
+/** Whether all fields of a kind are numbers. */
+export function hasNumberForms(name: EventKind): boolean {
+  return FORMS.get(name) !== undefined;
+}
+
 /** The same, for `emitWords` and `observeWords`; throws RangeError for a kind that has other fields. */
 export function numberForms(name: EventKind): readonly NumberForm[] {
   const forms = FORMS.get(name);

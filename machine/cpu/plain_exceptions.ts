@@ -5,7 +5,7 @@ import type { Cpu } from "./cpu.ts";
 import type { ExceptionLevel } from "./exception.ts";
 import { isInterruptPending } from "./interrupts.ts";
 import { areCountersOff } from "./performance_counters.ts";
-import { enterExtensions, extensionState, PSTATE_BIT, restoreExtensions, setPan } from "./pstate.ts";
+import { enterExtensions, extensionState, PSTATE_BIT, restoreExtensionBits, setPan } from "./pstate.ts";
 import { CPU_STATE_SIZE, OFFSET_SYSTEM, SLOT_DAIF, SLOT_NZCV, SLOT_PC, SLOT_SP } from "./registers.ts";
 import { syndromeOf } from "./syndrome.ts";
 import { INDEX, type StoredRegister } from "./system_register_index.ts";
@@ -99,7 +99,7 @@ export class PlainExceptions {
     const fields = cpu.extensionFields;
     if (fields !== 0) {
       setPan(cpu, (spsr & fields & 1 << PSTATE_BIT.PAN) !== 0);
-      restoreExtensions(cpu, cpu.registers.system[INDEX.SPSR_EL1] as bigint);
+      restoreExtensionBits(cpu, spsr);
     }
     this.#select(mode === EL0T ? 0 : 1, mode === EL1H ? 1 : 0);
     h[PC] = h[ELR] as number;

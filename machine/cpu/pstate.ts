@@ -1,8 +1,8 @@
 /** PSTATE as SPSR_ELx shows it (Arm ARM C5.2.18, exceptions taken from AArch64), and what an exception makes of it. */
 import type { Feature } from "../a64/feature.ts";
-import { field } from "../memory/translation_controls.ts";
+import { hasBit } from "./controls.ts";
 import type { Cpu } from "./cpu.ts";
-import { INDEX, type StoredRegister } from "./system_register_index.ts";
+import type { StoredRegister } from "./system_register_index.ts";
 import { isInHost } from "./translation_regime.ts";
 
 /** SPSR_ELx.SS. */
@@ -56,7 +56,12 @@ export function restoreFlags(cpu: Cpu, spsr: bigint): void {
 
 /** Sets what a legal exception return restores beside that and the level: UAO, DIT, SSBS and BTYPE. */
 export function restoreExtensions(cpu: Cpu, spsr: bigint): void {
-  const bits = Number(spsr & 0xffff_ffffn) & cpu.extensionFields;
+  restoreExtensionBits(cpu, Number(spsr & 0xffff_ffffn));
+}
+
+/** The same from bits 31–0 of the value. */
+export function restoreExtensionBits(cpu: Cpu, spsr: number): void {
+  const bits = spsr & cpu.extensionFields;
   cpu.uao = (bits & UAO) !== 0;
   cpu.dit = (bits & DIT) !== 0;
   cpu.ssbs = (bits & SSBS) !== 0;
@@ -73,10 +78,10 @@ const SCTLR_SPAN = 23, SCTLR_DSSBS = 44;
 export function enterExtensions(cpu: Cpu, target: 1 | 2 | 3): void {
   const fields = cpu.extensionFields;
   if (fields === 0) return;
-  const sctlr = cpu.registers.system[INDEX[SCTLR[target]]] as bigint;
+  const sctlr = SCTLR[target];
   const isGuarded = target === 1 || (target === 2 && isInHost(cpu));
-  if ((fields & PAN) !== 0 && isGuarded && field(sctlr, SCTLR_SPAN, 1) === 0) setPan(cpu, true);
-  cpu.ssbs = (fields & SSBS) !== 0 && field(sctlr, SCTLR_DSSBS, 1) === 1;
+  if ((fields & PAN) !== 0 && isGuarded && !hasBit(cpu, sctlr, SCTLR_SPAN)) setPan(cpu, true);
+  cpu.ssbs = (fields & SSBS) !== 0 && hasBit(cpu, sctlr, SCTLR_DSSBS);
   cpu.uao = false;
   cpu.branchType = 0;
 }

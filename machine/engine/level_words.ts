@@ -20,6 +20,8 @@ const PLACES = [
   ...EXTENSIONS,
 ].map((place) => place >> 2);
 const COUNT = PLACES.length;
+/** Where it is said whether the last of them are known. */
+const KEYS = PLACES.indexOf(SHARED.pointerKeys >> 2);
 
 /** Keeps the words of levels that a burst goes back and forth between. */
 export class LevelWords {
@@ -41,12 +43,14 @@ export class LevelWords {
   changed(cpu: Cpu): void {
     const { words } = this, before = this.#level, now = cpu.el;
     if (now === before) return this.#putPrivilege(cpu);
-    for (let at = 0; at < COUNT; at++) {
+    const kept = words[SHARED.pointerKeys >> 2] === 0 ? KEYS + 1 : COUNT;
+    for (let at = 0; at < kept; at++) {
       this.#kept[before * COUNT + at] = words[PLACES[at] as number] as number;
     }
     this.#known |= 1 << before;
     if ((this.#known >> now & 1) === 0) return this.#ask(cpu);
-    for (let at = 0; at < COUNT; at++) {
+    const known = this.#kept[now * COUNT + KEYS] === 0 ? KEYS + 1 : COUNT;
+    for (let at = 0; at < known; at++) {
       words[PLACES[at] as number] = this.#kept[now * COUNT + at] as number;
     }
     this.#level = now;
