@@ -1,12 +1,13 @@
 /** Diff: the first event in which two runs differ, found through history roots, with both sides around it. */
 import type { MachineImages } from "../machine/compose.ts";
-import { type EventObserver, type MachineEvent, writeEvent } from "../machine/events.ts";
+import { type EventClass, type MachineEvent, writeEvent } from "../machine/events.ts";
 import { ByteWriter } from "../machine/layout.ts";
+import { boundsFromRoots, differingParts, haveEqualIntervals } from "./diff_roots.ts";
+import { both, type Pair, Side } from "./diff_side.ts";
 import { JournalError } from "./errors.ts";
-import { equalBytes, HASH_LENGTH } from "./hash.ts";
-import { History } from "./history.ts";
-import { ALL_CLASSES } from "./event_stream.ts";
-import { Replay, type ReplayMark, type ReplayOptions } from "./replay.ts";
+import { equalBytes } from "./hash.ts";
+import { eventStream, storedClasses } from "./event_stream.ts";
+import type { Replay, ReplayOptions } from "./replay.ts";
 import type { RecordedRun } from "./run.ts";
 
 /** One of the two runs compared. */
@@ -27,6 +28,16 @@ export interface DivergentSide {
   readonly after: readonly MachineEvent[];
   /** The machine at the instant of the divergent event, before its step boundary. */
   readonly replay: Replay;
+}
+
+/** What it took to find the first difference. */
+export interface DiffEffort {
+  /** Roots in the journals that were compared. */
+  readonly rootsCompared: number;
+  /** Roots of the two replays that were compared while halving. */
+  readonly probes: number;
+  /** Steps replayed in the interval between the roots, of the run of which more were. */
+  readonly intervalSteps: number;
 }
 
 /** What diff found. */
@@ -64,6 +75,10 @@ export type Difference =
     readonly kind: "divergent";
     /** Instant of the first divergent event. */
     readonly instant: number;
+    /** Steps were compared too; where machines differ from the start, and have been apart for long, only events are. */
+    readonly withSteps: boolean;
+    /** What it took. */
+    readonly effort: DiffEffort;
     /** First and second run. */
     readonly sides: readonly [DivergentSide, DivergentSide];
   };
@@ -78,43 +93,61 @@ export interface DiffOptions extends ReplayOptions {
 
 /** Intervals up to this many steps are compared event by event. */
 const EVENT_BY_EVENT = 4096;
+/** What enters the history root, and is compared where machines are not the same. */
+const HISTORY: readonly EventClass[] = ["input", "trap", "device"];
+const DEFAULT_CONTEXT = 8;
 
 /**
  * Finds the first divergent event of two runs. Differences that arise and heal without a trap, a device access or an
- * input are not looked for. Where a run begins at a checkpoint, both are compared from there on; states that differ there
- * already are a difference of kind "beginning". Runs of different machines, whose states are never equal, are compared by events alone.
+ * input are not looked for (`diffExhaustive` does). Where a run begins at a checkpoint, both are compared from there on;
+ * states that differ there already are a difference of kind "beginning". Runs of different machines, whose states are
+ * never equal, are compared by their inputs, traps and device accesses alone.
  */
 export function diff(left: DiffSide, right: DiffSide, options: DiffOptions = {}): Difference {
   const bounds = boundsFromRoots(left.run, right.run);
-  const end = Math.min(left.run.lastInstant, right.run.lastInstant);
   if (bounds.areEqual) return { kind: "equal", rootsCompared: bounds.compared };
   const sides: Pair<Side> = [new Side(left, options), new Side(right, options)];
   const first = commonStart(left.run, right.run);
-  for (const { replay } of sides) replay.runTo(first);
+  for (const side of sides) side.runTo(first);
   if (first > 0) {
-    const parts = differingParts(sides);
+    const parts = partsOf(sides);
     if (parts.length > 0) return { kind: "beginning", instant: first, parts };
   }
-  const isOneMachine = haveEqualRoots(left.run, right.run) && equalBytes(sides[0].root(), sides[1].root());
-  const start = Math.max(isOneMachine ? bounds.lastEqual : 0, first);
-  const upper = isOneMachine ? Math.min(bounds.firstDiffering ?? end, end) : end;
-  if (!isOneMachine) { for (const side of sides) side.compareEventsOnly(); }
-  options.progress?.("replaying to the last common root", start, upper);
-  for (const { replay } of sides) replay.runTo(Math.min(start, upper));
-  const low = narrow(sides, upper, options);
-  const high = Math.min(upper, low + EVENT_BY_EVENT);
-  const found = compareFrom(sides, low, high, high === end, options);
-  if (found !== undefined) return found;
-  for (const { replay } of sides) replay.runTo(upper);
-  const parts = differingParts(sides);
-  if (parts.length > 0) return { kind: "state", instant: upper, parts };
-  if (left.run.lastInstant !== right.run.lastInstant) {
-    return { kind: "length", lastInstants: [left.run.lastInstant, right.run.lastInstant] };
-  }
-  return { kind: "equal", rootsCompared: bounds.compared };
+  const isOneMachine = haveEqualIntervals(left.run, right.run) &&
+    equalBytes(sides[0].root(), sides[1].root());
+  const search: Search = {
+    inputs: [left, right],
+    sides,
+    end: Math.min(left.run.lastInstant, right.run.lastInstant),
+    options,
+    effort: { rootsCompared: bounds.compared, probes: 0, intervalSteps: 0 },
+  };
+  const found = isOneMachine
+    ? betweenRoots(search, Math.max(bounds.lastEqual, first), bounds.firstDiffering)
+    : amongEvents(search, first);
+  return found ?? atTheEnd(search, isOneMachine ? bounds.firstDiffering : undefined);
 }
 
-type Pair<T> = [T, T];
+/** What a search goes on. */
+interface Search {
+  readonly inputs: Pair<DiffSide>;
+  readonly sides: Pair<Side>;
+  /** Where the shorter run ends. */
+  readonly end: number;
+  readonly options: DiffOptions;
+  readonly effort: { -readonly [K in keyof DiffEffort]: DiffEffort[K] };
+}
+
+/** No event differs: the states may, or the lengths. */
+function atTheEnd({ sides, end, effort }: Search, firstDiffering = end): Difference {
+  const upper = Math.min(firstDiffering, end);
+  for (const side of sides) if (side.instant < upper) side.runTo(upper);
+  const parts = partsOf(sides);
+  if (parts.length > 0) return { kind: "state", instant: sides[0].instant, parts };
+  const [left, right] = both(sides, ({ replay }) => replay.run.lastInstant);
+  if (left !== right) return { kind: "length", lastInstants: [left, right] };
+  return { kind: "equal", rootsCompared: effort.rootsCompared };
+}
 
 /** Where both runs have begun. Throws JournalError when one ends before the other begins. */
 function commonStart(left: RecordedRun, right: RecordedRun): number {
@@ -128,165 +161,163 @@ function commonStart(left: RecordedRun, right: RecordedRun): number {
   return first;
 }
 
-/** A point to which one side can return. */
-interface SideMark {
-  readonly replay: ReplayMark;
-  readonly events: History | undefined;
+function partsOf([left, right]: Pair<Side>): string[] {
+  return differingParts(left.replay.machine.stateRoot().parts, right.replay.machine.stateRoot().parts);
 }
 
-/** One run being compared. */
-class Side {
-  readonly replay: Replay;
-  /** Digests events from the start on, without the states between them. */
-  #events: History | undefined;
-
-  constructor({ run, images }: DiffSide, options: DiffOptions) {
-    this.replay = new Replay(run, images, { ...options, checkEvents: false });
-  }
-
-  root(): Uint8Array {
-    return this.replay.machine.stateRoot().root;
-  }
-
-  /** From power-on on, leaves states out of the fingerprint. */
-  compareEventsOnly(): void {
-    this.#events = new History();
-    this.replay.machine.board.events.add(this.#events);
-  }
-
-  /** Equal for runs that were the same up to here. */
-  fingerprint(): Uint8Array {
-    return this.#events?.peek(NO_STATE) ?? this.replay.historyRoot();
-  }
-
-  mark(): SideMark {
-    return { replay: this.replay.mark(), events: this.#events?.copy() };
-  }
-
-  returnTo(mark: SideMark): void {
-    this.replay.returnTo(mark.replay);
-    if (this.#events === undefined || mark.events === undefined) return;
-    const { events } = this.replay.machine.board;
-    events.remove(this.#events);
-    this.#events = mark.events.copy();
-    events.add(this.#events);
-  }
-}
-
-const NO_STATE = new Uint8Array(HASH_LENGTH);
-
-/** Whether equal runs have roots at equal instants: otherwise their chains of roots cannot be compared. */
-function haveEqualRoots(left: RecordedRun, right: RecordedRun): boolean {
-  return left.manifest.configuration.rootInterval === right.manifest.configuration.rootInterval;
-}
-
-function differingParts([left, right]: Pair<Side>): string[] {
-  const parts = new Map(left.replay.machine.stateRoot().parts.map(({ name, hash }) => [name, hash]));
-  const differing: string[] = [];
-  for (const { name, hash } of right.replay.machine.stateRoot().parts) {
-    const other = parts.get(name);
-    if (other === undefined || !equalBytes(other, hash)) differing.push(name);
-    parts.delete(name);
-  }
-  return [...differing, ...parts.keys()];
-}
-
-/** The last common root with equal histories and the first with different ones. */
-function boundsFromRoots(left: RecordedRun, right: RecordedRun) {
-  const ends = [left, right].map(({ roots, end }) => end === undefined ? roots : [...roots, end]);
-  const areEqual = haveEqualRoots(left, right) && left.end?.instant === right.end?.instant &&
-    left.end !== undefined && right.end !== undefined &&
-    equalBytes(left.end.historyRoot, right.end.historyRoot);
-  const others = new Map((ends[1] ?? []).map((root) => [root.instant, root.historyRoot]));
-  let lastEqual = 0, compared = 0;
-  for (const { instant, historyRoot } of ends[0] ?? []) {
-    const other = others.get(instant);
-    if (other === undefined) continue;
-    compared++;
-    if (!equalBytes(other, historyRoot)) {
-      return { lastEqual, firstDiffering: instant, compared, areEqual: false };
-    }
-    lastEqual = instant;
-  }
-  return { lastEqual, firstDiffering: undefined, compared, areEqual };
+/** Runs of one machine: halves between the two roots, after the stored events have said what they can. */
+function betweenRoots(
+  search: Search,
+  start: number,
+  firstDiffering: number | undefined,
+): Difference | undefined {
+  const { inputs, sides, end, options } = search;
+  const upper = Math.min(firstDiffering ?? end, end);
+  const areStored = inputs.every(({ run }) => HISTORY.every((name) => storedClasses(run).includes(name)));
+  const event = areStored ? firstDifferentEvent(search, start, upper)?.instant : undefined;
+  options.progress?.("replaying to the last common root", start, upper);
+  for (const side of sides) side.runTo(Math.min(start, upper));
+  const before = Math.max(...both(sides, ({ steps }) => steps));
+  const low = narrow(search, Math.min(upper, (event ?? upper) + 1));
+  const high = Math.min(upper, low + EVENT_BY_EVENT);
+  const found = compareSteps(search, low, high, high === end);
+  search.effort.intervalSteps = Math.max(...both(sides, ({ steps }) => steps)) - before;
+  return found;
 }
 
 /**
  * Halves the interval on fingerprints, which never heal, until it is short; both sides then stand at its start,
  * which is returned. When the fingerprints at `upper` are equal, the start is close to `upper`.
  */
-function narrow(sides: Pair<Side>, upper: number, options: DiffOptions): number {
-  let low = sides[0].replay.instant, high = upper;
-  let marks = sides.map((side) => side.mark()) as Pair<SideMark>;
+function narrow({ sides, options, effort }: Search, upper: number): number {
+  let low = sides[0].instant, high = upper;
+  let marks = both(sides, (side) => side.mark());
   while (high - low > EVENT_BY_EVENT) {
     const middle = low + Math.ceil((high - low) / 2);
     options.progress?.("bisecting on history roots", low, high);
-    for (const { replay } of sides) replay.runTo(middle);
+    for (const side of sides) side.runTo(middle);
+    effort.probes++;
     if (equalBytes(sides[0].fingerprint(), sides[1].fingerprint())) {
       low = middle;
-      marks = sides.map((side) => side.mark()) as Pair<SideMark>;
+      marks = both(sides, (side) => side.mark());
     } else {
       high = middle;
-      for (const [index, side] of sides.entries()) side.returnTo(marks[index] as SideMark);
+      for (const [index, side] of sides.entries()) side.returnTo(marks[index as 0 | 1]);
     }
   }
   return low;
 }
 
 /**
+ * Runs of different machines: the first event that differs, and the steps before it if only what differed from the
+ * start has differed until shortly before.
+ */
+function amongEvents(search: Search, first: number): Difference | undefined {
+  const { sides, options } = search;
+  const atStart = partsOf(sides).join();
+  const found = firstDifferentEvent(search, first, search.end);
+  if (found === undefined) return undefined;
+  options.progress?.("replaying to the first divergent event", first, found.instant);
+  const low = Math.max(first, found.instant - EVENT_BY_EVENT);
+  for (const side of sides) side.runTo(low);
+  if (partsOf(sides).join() === atStart) {
+    const steps = compareSteps(
+      search,
+      low,
+      Math.min(found.instant + 1, search.end),
+      found.instant >= search.end,
+    );
+    if (steps !== undefined) return steps;
+  }
+  for (const side of sides) side.runTo(found.instant);
+  return divergent(search, found, false);
+}
+
+/** Where two lists of events, or streams, part. */
+interface Parting {
+  readonly instant: number;
+  readonly before: readonly MachineEvent[];
+  readonly after: Pair<readonly MachineEvent[]>;
+}
+
+function divergent({ sides, effort }: Search, parting: Parting, withSteps: boolean): Difference {
+  const found = both(sides, ({ replay }, index): DivergentSide => {
+    const after = parting.after[index as 0 | 1];
+    return { event: after[0], before: parting.before, after, replay };
+  });
+  return { kind: "divergent", instant: parting.instant, sides: found, withSteps, effort };
+}
+
+/** Compares streams of inputs, traps and device accesses, stored or derived, from an instant on up to another. */
+function firstDifferentEvent(
+  { inputs, end, options }: Search,
+  from: number,
+  to: number,
+): Parting | undefined {
+  const context = options.context ?? DEFAULT_CONTEXT, lasts = both(inputs, ({ run }) => run.lastInstant);
+  const range = { from, classes: HISTORY, ...to === end && lasts[0] === lasts[1] ? {} : { to } };
+  const streams = both(inputs, ({ run, images }) => {
+    const progress = (instant: number) => options.progress?.("deriving events", instant, to);
+    return eventStream(run, images, range, { ...options, checkEvents: false, progress });
+  });
+  const before: MachineEvent[] = [];
+  for (;;) {
+    const [left, right] = both(streams, (stream) => stream.next());
+    if (left.done && right.done) return undefined;
+    if (!left.done && !right.done && isSameEvent(left.value, right.value)) {
+      if (before.push(left.value) > context) before.shift();
+      continue;
+    }
+    const rest = (result: IteratorResult<MachineEvent>, stream: Iterator<MachineEvent>): MachineEvent[] => {
+      const events: MachineEvent[] = [];
+      for (let next = result; !next.done && events.length < context; next = stream.next()) {
+        events.push(next.value);
+      }
+      return events;
+    };
+    const after: Pair<MachineEvent[]> = [rest(left, streams[0]), rest(right, streams[1])];
+    const instant = Math.min(...after.map(([event]) => event?.instant ?? Infinity));
+    return { instant, before, after };
+  }
+}
+
+/**
  * Compares events of all classes from `low`, and leaves both sides at the instant of the first that differs; without
  * a difference, at `low`.
  */
-function compareFrom(
-  sides: Pair<Side>,
-  low: number,
-  high: number,
-  toTheEnd: boolean,
-  options: DiffOptions,
-): Difference | undefined {
-  const context = options.context ?? 8;
-  const marks = sides.map((side) => side.mark()) as Pair<SideMark>;
-  const lasts = sides.map(({ replay }) => replay.run.lastInstant) as Pair<number>;
+function compareSteps(search: Search, low: number, high: number, toTheEnd: boolean): Difference | undefined {
+  const { sides, options } = search;
+  const context = options.context ?? DEFAULT_CONTEXT;
+  const marks = both(sides, (side) => side.mark());
+  const lasts = both(sides, ({ replay }) => replay.run.lastInstant);
   const stop = Math.min(high + context, ...lasts);
-  const ends = toTheEnd && lasts[0] === lasts[1];
-  const streams = sides.map(({ replay }) => gather(replay, stop, ends)) as Pair<MachineEvent[]>;
+  const streams = both(sides, (side) => side.gather(stop, toTheEnd && lasts[0] === lasts[1]));
   const index = firstDifference(...streams);
-  for (const [at, side] of sides.entries()) side.returnTo(marks[at] as SideMark);
+  for (const [at, side] of sides.entries()) side.returnTo(marks[at as 0 | 1]);
   if (index === undefined) return undefined;
   const instant = Math.min(...streams.map((stream) => stream[index]?.instant ?? Infinity));
-  const found = sides.map(({ replay }, at): DivergentSide => {
-    replay.runTo(Math.max(low, Math.min(instant, replay.run.lastInstant)));
-    const stream = streams[at] as MachineEvent[];
-    return {
-      event: stream[index],
-      before: stream.slice(Math.max(0, index - context), index),
-      after: stream.slice(index, index + context),
-      replay,
-    };
-  }) as Pair<DivergentSide>;
-  return { kind: "divergent", instant, sides: found };
-}
-
-function gather(replay: Replay, stop: number, toTheEnd: boolean): MachineEvent[] {
-  const events: MachineEvent[] = [];
-  const observer: EventObserver = { classes: ALL_CLASSES, observe: (event) => void events.push(event) };
-  replay.machine.board.events.add(observer);
-  replay.runTo(stop);
-  if (toTheEnd) replay.runToEnd();
-  replay.machine.board.events.remove(observer);
-  return events;
+  for (const side of sides) side.runTo(Math.max(low, instant));
+  const before = streams[0].slice(Math.max(0, index - context), index);
+  const after = both(streams, (stream) => stream.slice(index, index + context));
+  return divergent(search, { instant, before, after }, true);
 }
 
 function firstDifference(left: readonly MachineEvent[], right: readonly MachineEvent[]): number | undefined {
-  const writers = [new ByteWriter(), new ByteWriter()] as const;
   for (let index = 0; index < Math.max(left.length, right.length); index++) {
-    const pair = [left[index], right[index]] as const;
-    if (pair[0] === undefined || pair[1] === undefined) return index;
-    for (const [side, writer] of writers.entries()) {
-      writer.clear();
-      writeEvent(writer, pair[side] as MachineEvent);
-    }
-    if (!equalBytes(writers[0].view(), writers[1].view())) return index;
+    const [one, other] = [left[index], right[index]];
+    if (one === undefined || other === undefined || !isSameEvent(one, other)) return index;
   }
   return undefined;
+}
+
+const writers = [new ByteWriter(), new ByteWriter()] as const;
+
+/** Equal in every field, the instant included. */
+function isSameEvent(left: MachineEvent, right: MachineEvent): boolean {
+  if (left.kind !== right.kind || left.instant !== right.instant) return false;
+  for (const [side, writer] of writers.entries()) {
+    writer.clear();
+    writeEvent(writer, side === 0 ? left : right);
+  }
+  return equalBytes(writers[0].view(), writers[1].view());
 }
