@@ -1,6 +1,6 @@
 /** Re-alignment: which events of two runs belong together after their first difference, in bounded memory. */
 import { classOf, type MachineEvent } from "../machine/events.ts";
-import { keyed, type KeyedEvent } from "./diff_kinds.ts";
+import { isAsynchronous, keyed, type KeyedEvent } from "./diff_kinds.ts";
 import { matchEvents } from "./diff_match.ts";
 
 /** Two events that belong together, or one that has no counterpart. */
@@ -18,9 +18,28 @@ const LARGEST_WINDOW = 4 * WINDOW;
 
 type Sides<T> = readonly [T, T];
 
-/** What one CPU does is in one order in both runs, whatever the CPUs do between: each is a track, and the inputs are one. */
-function trackOf(event: MachineEvent): number {
-  return classOf(event.kind) === "input" ? -1 : event.cpu;
+/** Exceptions that are open at once, at most: what is never returned from is forgotten. */
+const DEEPEST = 16;
+const INPUTS = -1;
+
+/**
+ * Gives each event of a run its track. What one CPU does is in one order in both runs whatever the CPUs do between, and
+ * so is what it does in interrupts wherever these strike: each is a track, and the inputs are one.
+ */
+class Tracks {
+  #open = new Map<number, boolean[]>();
+
+  /** The track of the next event, and whether it returns to where an interrupt struck. */
+  of(event: MachineEvent): { readonly track: number; readonly isBack: boolean } {
+    if (classOf(event.kind) === "input") return { track: INPUTS, isBack: false };
+    let open = this.#open.get(event.cpu);
+    if (open === undefined) this.#open.set(event.cpu, open = []);
+    if (event.kind === "exceptionTaken") open.push(isAsynchronous(event));
+    const track = event.cpu * 2 + (open.includes(true) ? 1 : 0);
+    const isBack = event.kind === "exceptionReturned" && open.pop() === true;
+    if (open.length > DEEPEST) open.shift();
+    return { track, isBack };
+  }
 }
 
 /** The events of one track that are not aligned yet. */
@@ -88,7 +107,7 @@ export function* alignEvents(
   progress: (taken: number) => void = () => {},
 ): Generator<AlignedEvents> {
   const streams = [left[Symbol.iterator](), right[Symbol.iterator]()] as const;
-  const tracks = new Map<number, Track>();
+  const tracks = new Map<number, Track>(), numbers = [new Tracks(), new Tracks()] as const;
   const ended: [boolean, boolean] = [false, false];
   let taken = 0;
   const take = (side: number): Track | undefined => {
@@ -98,10 +117,10 @@ export function* alignEvents(
       return undefined;
     }
     taken++;
-    const number = trackOf(value);
-    let track = tracks.get(number);
-    if (track === undefined) tracks.set(number, track = new Track());
-    (track.held[side] as KeyedEvent[]).push(keyed(value));
+    const place = numbers[side as 0 | 1].of(value);
+    let track = tracks.get(place.track);
+    if (track === undefined) tracks.set(place.track, track = new Track());
+    (track.held[side] as KeyedEvent[]).push(keyed(value, place.isBack));
     return track;
   };
   while (!ended[0] || !ended[1]) {

@@ -1,5 +1,6 @@
 /** How events of two runs are told to be the same, and how two that belong together differ. */
 import { classOf, EVENT_KINDS, type EventKind, type MachineEvent } from "../machine/events.ts";
+import type { Keyed } from "./diff_match.ts";
 
 /** What two events that belong together, or one without a counterpart, say of the runs. */
 export type DifferenceClass =
@@ -100,7 +101,7 @@ function text(value: unknown): string {
 }
 
 /** Hash of a text to 53 bits, for events to be found by; a collision only spoils an alignment (cyrb53). */
-function hash(words: string): number {
+export function hashText(words: string): number {
   let high = 0xdeadbeef, low = 0x41c6ce57;
   for (let at = 0; at < words.length; at++) {
     const code = words.charCodeAt(at);
@@ -113,16 +114,17 @@ function hash(words: string): number {
 }
 
 /** An event with the two keys by which it is compared. */
-export interface KeyedEvent {
+export interface KeyedEvent extends Keyed {
+  /** The event. */
   readonly event: MachineEvent;
-  /** Equal for events that may belong together: of one kind, device, register, exception class. */
-  readonly shape: number;
-  /** Equal for events that say the same, whenever that was. */
-  readonly content: number;
 }
 
-/** Finds an event's keys. */
-export function keyed(event: MachineEvent): KeyedEvent {
+/**
+ * Finds an event's keys: the shape is equal for events of one kind, device, register and exception class, the content
+ * for those that say the same, whenever that was. `isBack` says that it returns to where an interrupt struck, which is
+ * chance.
+ */
+export function keyed(event: MachineEvent, isBack = false): KeyedEvent {
   const fields = fieldsOf(event);
   let shape = `${event.kind} ${event.cpu}`;
   for (const name of identityOf(event)) shape += ` ${text(fields[name])}`;
@@ -130,10 +132,10 @@ export function keyed(event: MachineEvent): KeyedEvent {
   if (event.kind === "exceptionTaken" && !isStruck) shape += ` ${event.syndrome >> 26n}`;
   let content = shape;
   for (const name of Object.keys(EVENT_KINDS[event.kind].fields)) {
-    if (TIMES.has(name) || isCount || (isStruck && STRUCK.has(name))) continue;
+    if (TIMES.has(name) || isCount || isBack || (isStruck && STRUCK.has(name))) continue;
     content += ` ${text(fields[name])}`;
   }
-  return { event, shape: hash(shape), content: hash(content) };
+  return { event, shape: hashText(shape), content: hashText(content) };
 }
 
 /** Names of the fields in which two events of one kind differ, instants and times left out. */

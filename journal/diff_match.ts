@@ -1,5 +1,12 @@
 /** Matches two short lists of events: anchors that are unique in both first, then the best alignment between them. */
-import type { KeyedEvent } from "./diff_kinds.ts";
+
+/** What is matched: events, or anything else with two keys. */
+export interface Keyed {
+  /** Equal for what may belong together. */
+  readonly shape: number;
+  /** Equal for what says the same; then `shape` is equal too. */
+  readonly content: number;
+}
 
 /** Indices of two events that belong together. */
 export type Match = readonly [left: number, right: number];
@@ -17,16 +24,16 @@ const TABLE = 1 << 18;
 /** Events on a side of a table where a gap is too large for one. */
 const SIDE = 512;
 /** What is worth how much: events that say the same, and those that may belong together. */
-const EQUAL = 5, ALIKE = 2;
+const EQUAL = 3, ALIKE = 2;
 
 /** Matches in increasing order on both sides; matched events have equal `shape`. */
-export function matchEvents(left: readonly KeyedEvent[], right: readonly KeyedEvent[]): Match[] {
+export function matchEvents(left: readonly Keyed[], right: readonly Keyed[]): Match[] {
   return matchGap(left, right, { left: [0, left.length], right: [0, right.length] }, 0);
 }
 
 function matchGap(
-  left: readonly KeyedEvent[],
-  right: readonly KeyedEvent[],
+  left: readonly Keyed[],
+  right: readonly Keyed[],
   gap: Gap,
   level: number,
 ): Match[] {
@@ -54,25 +61,25 @@ function matchGap(
   return matches;
 }
 
-function isEqual(left: KeyedEvent | undefined, right: KeyedEvent | undefined): boolean {
+function isEqual(left: Keyed | undefined, right: Keyed | undefined): boolean {
   return left !== undefined && right !== undefined && left.content === right.content;
 }
 
 /** Where runs of `length` events begin that are in the gap once on each side. */
 function uniqueRuns(
-  left: readonly KeyedEvent[],
-  right: readonly KeyedEvent[],
+  left: readonly Keyed[],
+  right: readonly Keyed[],
   gap: Gap,
   length: number,
 ): Match[] {
   const places = (
-    events: readonly KeyedEvent[],
+    events: readonly Keyed[],
     [from, to]: readonly [number, number],
   ): Map<string, number> => {
     const found = new Map<string, number>();
     for (let at = from; at + length <= to; at++) {
       let key = "";
-      for (let k = 0; k < length; k++) key += `${(events[at + k] as KeyedEvent).content} `;
+      for (let k = 0; k < length; k++) key += `${(events[at + k] as Keyed).content} `;
       found.set(key, found.has(key) ? -1 : at);
     }
     return found;
@@ -103,7 +110,7 @@ function increasing(matches: readonly Match[]): Match[] {
 }
 
 /** The best alignment of a gap; of a large one, tables are laid along its diagonal. */
-function matchByTables(left: readonly KeyedEvent[], right: readonly KeyedEvent[], gap: Gap): Match[] {
+function matchByTables(left: readonly Keyed[], right: readonly Keyed[], gap: Gap): Match[] {
   const matches: Match[] = [];
   let [a, b] = [gap.left[0], gap.right[0]];
   const [aEnd, bEnd] = [gap.left[1], gap.right[1]];
@@ -122,14 +129,14 @@ function matchByTables(left: readonly KeyedEvent[], right: readonly KeyedEvent[]
 }
 
 /** The alignment of greatest worth (Needleman and Wunsch, gaps cost nothing). */
-function bestAlignment(left: readonly KeyedEvent[], right: readonly KeyedEvent[], gap: Gap): Match[] {
+function bestAlignment(left: readonly Keyed[], right: readonly Keyed[], gap: Gap): Match[] {
   const [a, b] = [gap.left[0], gap.right[0]];
   const n = gap.left[1] - a, m = gap.right[1] - b, row = m + 1;
   const worth = new Uint16Array((n + 1) * row);
   for (let i = n - 1; i >= 0; i--) {
-    const { shape, content } = left[a + i] as KeyedEvent;
+    const { shape, content } = left[a + i] as Keyed;
     for (let j = m - 1; j >= 0; j--) {
-      const other = right[b + j] as KeyedEvent;
+      const other = right[b + j] as Keyed;
       let best = Math.max(worth[(i + 1) * row + j] as number, worth[i * row + j + 1] as number);
       if (shape === other.shape) {
         const gain = content === other.content ? EQUAL : ALIKE;
@@ -141,7 +148,7 @@ function bestAlignment(left: readonly KeyedEvent[], right: readonly KeyedEvent[]
   const matches: Match[] = [];
   for (let i = 0, j = 0; i < n && j < m;) {
     const here = worth[i * row + j] as number;
-    const [x, y] = [left[a + i] as KeyedEvent, right[b + j] as KeyedEvent];
+    const [x, y] = [left[a + i] as Keyed, right[b + j] as Keyed];
     const gain = x.shape !== y.shape ? 0 : x.content === y.content ? EQUAL : ALIKE;
     if (gain > 0 && here === (worth[(i + 1) * row + j + 1] as number) + gain) {
       matches.push([a + i++, b + j++]);
