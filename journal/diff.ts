@@ -150,7 +150,7 @@ function atTheEnd({ sides, end, effort }: Search, firstDiffering = end): Differe
 }
 
 /** Where both runs have begun. Throws JournalError when one ends before the other begins. */
-function commonStart(left: RecordedRun, right: RecordedRun): number {
+export function commonStart(left: RecordedRun, right: RecordedRun): number {
   const first = Math.max(left.firstInstant, right.firstInstant);
   for (const { lastInstant } of [left, right]) {
     if (lastInstant >= first) continue;
@@ -313,7 +313,7 @@ function firstDifference(left: readonly MachineEvent[], right: readonly MachineE
 const writers = [new ByteWriter(), new ByteWriter()] as const;
 
 /** Equal in every field, the instant included. */
-function isSameEvent(left: MachineEvent, right: MachineEvent): boolean {
+export function isSameEvent(left: MachineEvent, right: MachineEvent): boolean {
   if (left.kind !== right.kind || left.instant !== right.instant) return false;
   for (const [side, writer] of writers.entries()) {
     writer.clear();
