@@ -75,7 +75,7 @@ export function isAsynchronous(event: MachineEvent): boolean {
 /** Fields of an interrupt that only say where it struck; ESR_ELx and FAR_ELx keep what an exception before left. */
 const STRUCK = new Set(["returnAddress", "savedState", "syndrome", "faultAddress", "faultIpa"]);
 
-const CNT_READ = 0xd53be000, CNT_MASK = 0xfffff000;
+const CNT_READ = 0xd53be000, CNT_MASK = 0xffffff00;
 /** CNTPCT_EL0, CNTVCT_EL0 and their self-synchronized forms, by op2 (Arm ARM D19.12). */
 const CNT_COUNTS = new Set([1, 2, 5, 6]);
 
@@ -155,6 +155,8 @@ function shiftOf(left: MachineEvent, right: MachineEvent, names: readonly string
 
 /** A constant has to be seen this often before what it shifts is called an address. */
 const OFTEN = 3;
+/** A register's value that is shifted by less is no address. */
+const PAGE = 4096n;
 /** Places where interrupts struck, and constants, that are remembered. */
 const REMEMBERED = 4096;
 
@@ -181,13 +183,16 @@ export class PairClassifier {
   classify(left: MachineEvent, right: MachineEvent): DifferenceClass {
     const names = this.#differing(left, right);
     this.#remember(left, right);
-    if (names.length === 0) return isSameTime(left, right) ? "same" : "timing";
+    if (names.length === 0) {
+      return isSameTime(left, right) && differingFields(left, right).length === 0 ? "same" : "timing";
+    }
     if (isCounterRead(left) && isCounterRead(right)) return "counter";
     const isValue = classOf(left.kind) === "device" && names.length === 1 && names[0] === "value";
     if (!isValue && !this.#areAddresses(left, names)) return "value";
     const shift = shiftOf(left, right, names);
     const count = shift === undefined ? 0 : this.#shifts.get(shift) ?? 0;
-    return count >= OFTEN ? "address" : "value";
+    const isFar = !isValue || (shift as bigint) >= PAGE || (shift as bigint) <= -PAGE;
+    return count >= OFTEN && isFar ? "address" : "value";
   }
 
   /** The differing fields that say more than where interrupts struck. */
