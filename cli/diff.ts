@@ -3,7 +3,7 @@ import type { MachineEvent } from "../machine/events.ts";
 import { buildBoard } from "../machine/board.ts";
 import { diff as compare, type Difference, type DiffSide } from "../journal/diff.ts";
 import { diffExhaustive, type ExhaustiveDiff } from "../journal/diff_exhaustive.ts";
-import { type AddressRange, type DiffFilterOptions, FILTER_WORDS } from "../journal/diff_filter.ts";
+import { type IgnoredRange, type DiffFilterOptions, FILTER_WORDS } from "../journal/diff_filter.ts";
 import { type Comparison, type Consequences, follow } from "../journal/diff_follow.ts";
 import type { RecordedRun } from "../journal/run.ts";
 import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
@@ -67,10 +67,10 @@ function wordsOf(options: Options, name: string, sides: readonly DiffSide[]): st
 }
 
 /** `0x9000000..0x9001000`; throws UsageError. */
-function rangeOf(text: string): AddressRange {
+function rangeOf(text: string): IgnoredRange {
   const [, from, to] = /^(0x[0-9a-f_]+|[0-9_]+)\.\.(0x[0-9a-f_]+|[0-9_]+)$/i.exec(text) ?? [];
   const range = [from, to].map((word) => word === undefined ? -1n : BigInt(word.replaceAll("_", "")));
-  if (range[0]! >= 0n && range[0]! < range[1]!) return range as unknown as AddressRange;
+  if (range[0]! >= 0n && range[0]! < range[1]!) return range as unknown as IgnoredRange;
   throw new UsageError(
     `--ignore-address takes a first address and one after the last, such as 0x9000000..0x9001000, not "${text}"`,
   );

@@ -139,11 +139,11 @@ function timeText({ timeShift }: Consequences, view: View): string[] {
 function consoleRows({ console }: Consequences, names: readonly [string, string]): SummaryRow[] {
   const { equal, only, differences } = console;
   if (only[0] + only[1] === 0) {
-    return equal === 0 ? [] : [["console", `${counted(equal, "line")}, the same in both`]];
+    return equal === 0 ? [] : [["console", `${counted(equal, "later line")}, the same in both`]];
   }
-  const count = `${counted(only[0], "line")} only in ${names[0]}, ${grouped(only[1])} only in ${names[1]}, ${
-    grouped(equal)
-  } in both`;
+  const count = `${counted(only[0], "later line")} only in ${names[0]}, ${grouped(only[1])} only in ${
+    names[1]
+  }, ${grouped(equal)} in both`;
   const left = only[0] + only[1] - differences.length;
   return [
     ["console", count],
@@ -178,7 +178,11 @@ export function summaryRows(found: Divergence, followed: Consequences, view: Vie
     [
       "followed",
       words(real, shown) ||
-      (counts.timing > hidden.timing ? "only timing: no event differs in anything else" : "nothing"),
+      (counts.timing > hidden.timing
+        ? "only timing: no event differs in anything else"
+        : hiddenTotal > 0
+        ? "nothing that is not hidden"
+        : "nothing"),
     ],
     ...shifts.length > 0 && shown.address > 0
       ? [["", `addresses by ${shifts.join(", ")}${addressShifts.length > 4 ? ", …" : ""}`] as const]

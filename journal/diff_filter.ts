@@ -5,7 +5,7 @@ import { DIFFERENCE_CLASSES, type DifferenceClass } from "./diff_kinds.ts";
 import { ALL_CLASSES } from "./event_stream.ts";
 
 /** Addresses from the first up to, not including, the second. */
-export type AddressRange = readonly [from: bigint, to: bigint];
+export type IgnoredRange = readonly [from: bigint, to: bigint];
 
 /** What to hide. Words are classes of difference, classes of event, kinds of event, and names of devices. */
 export interface DiffFilterOptions {
@@ -14,7 +14,7 @@ export interface DiffFilterOptions {
   /** All but differences of these are hidden. */
   readonly only?: readonly string[];
   /** Differences of events about these addresses are hidden. */
-  readonly ignoreAddresses?: readonly AddressRange[];
+  readonly ignoreAddresses?: readonly IgnoredRange[];
 }
 
 /** The words that any run's filters may have, beside names of devices. */
@@ -44,7 +44,7 @@ function addressesOf(event: MachineEvent): bigint[] {
 export class DiffFilter {
   readonly #ignore: ReadonlySet<string>;
   readonly #only: ReadonlySet<string>;
-  readonly #ranges: readonly AddressRange[];
+  readonly #ranges: readonly IgnoredRange[];
 
   /** Hides nothing by default. */
   constructor({ ignore = [], only = [], ignoreAddresses = [] }: DiffFilterOptions = {}) {

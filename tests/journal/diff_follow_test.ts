@@ -96,7 +96,11 @@ text:   .asciz  "${text}"
   ];
   const [left, right] = guests.map((one) => sideOf(recordGuest(one, { machine: { cpus: 1 } }), one.images));
   const { found, followed } = compared(left!, right!);
-  assertEquals(found.sides.map(({ event }) => event?.kind), ["stepRetired", "stepRetired"], "the literal has moved");
+  assertEquals(
+    found.sides.map(({ event }) => event?.kind),
+    ["stepRetired", "stepRetired"],
+    "the literal has moved",
+  );
   assertEquals([followed.console.equal, followed.console.only], [3, [0, 1]]);
   assertEquals(followed.console.differences.map(({ side, text }) => [side, text]), [[1, "four"]]);
 });
