@@ -3,7 +3,7 @@ import type { MachineEvent } from "../machine/events.ts";
 import { buildBoard } from "../machine/board.ts";
 import { diff as compare, type Difference, type DiffSide } from "../journal/diff.ts";
 import { diffExhaustive, type ExhaustiveDiff } from "../journal/diff_exhaustive.ts";
-import { type IgnoredRange, type DiffFilterOptions, FILTER_WORDS } from "../journal/diff_filter.ts";
+import { type DiffFilterOptions, FILTER_WORDS, type IgnoredRange } from "../journal/diff_filter.ts";
 import { type Comparison, type Consequences, follow } from "../journal/diff_follow.ts";
 import type { RecordedRun } from "../journal/run.ts";
 import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
