@@ -14,15 +14,22 @@ const MEMORY_READS: readonly TrapName[] = ["TRVM"];
 const CONTROLS: readonly TrapName[] = ["UMA", "UCT", "UCI", "DZE", "TID2", "TPC", "TPU", "TTLB", "TDZ"];
 
 /**
- * True above EL0 while none of these instructions traps, no one listens to what they write, no strict model sees what
- * they maintain, and no change of the masks lets anything be taken. Constant until a burst ends: whatever makes an
- * interrupt pending asks for attention.
+ * True above EL0 while none of these instructions traps, no one listens to what they write, and no strict model sees
+ * what they maintain. Constant until a burst ends.
  */
 export function isQuiet(cpu: Cpu): boolean {
   const { strict, events } = cpu.surroundings;
   if (cpu.el === 0 || strict !== undefined || events.wantsDetails || cpu.samplesInstructions) return false;
-  if (isInterruptPending(cpu) || hasBit(cpu, "MDSCR_EL1", MDSCR_SS)) return false;
+  if (hasBit(cpu, "MDSCR_EL1", MDSCR_SS)) return false;
   return trapOf(cpu, CONTROLS, false) === undefined && !mayTrapFineGrained(cpu);
+}
+
+/**
+ * True while no change of the masks lets anything be taken. Until a burst ends it stays so: whatever makes an interrupt
+ * pending asks for attention.
+ */
+export function isSettled(cpu: Cpu): boolean {
+  return !isInterruptPending(cpu);
 }
 
 /** True when, in such a state, SPSR_EL1, ELR_EL1, ESR_EL1 and FAR_EL1 are at EL1 what their names say and do not trap. */

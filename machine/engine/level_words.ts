@@ -2,7 +2,7 @@
 import type { Cpu } from "../cpu/cpu.ts";
 import { mayTrapFineGrained } from "../cpu/fine_grained_traps.ts";
 import { pointerRules } from "../cpu/pointer_authentication.ts";
-import { isKernelQuiet, isQuiet } from "../cpu/quiet.ts";
+import { isKernelQuiet, isQuiet, isSettled } from "../cpu/quiet.ts";
 import { SHARED } from "./threaded_layout.ts";
 
 const EXTENSIONS = Array.from({ length: 8 }, (_, word) => SHARED.pointerExtensions + word * 4);
@@ -36,6 +36,7 @@ export class LevelWords {
   /** A burst begins. */
   begin(cpu: Cpu): void {
     this.#known = 0;
+    this.words[SHARED.settled >> 2] = isSettled(cpu) ? 1 : 0;
     this.#ask(cpu);
   }
 

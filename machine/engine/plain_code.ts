@@ -111,7 +111,7 @@ export class PlainCode {
     const { stored, write } = plainRegister(encoding as number) as PlainRegister;
     if (stored === undefined || write === undefined) return false;
     this.require(write);
-    this.place.state(stored.offset);
+    const value = code.takeLocal("i64");
     e.argument(0);
     if (stored.shift !== 0) {
       code.i64Const(BigInt(stored.shift));
@@ -119,15 +119,38 @@ export class PlainCode {
       code.i64Const(stored.mask);
       code.i64And();
     }
+    code.localSet(value);
+    if (stored.offset === SLOT_DAIF * 8) this.#requireMasked(value);
+    this.place.state(stored.offset);
+    code.localGet(value);
     code.i64Store();
+    code.releaseLocal(value);
     return true;
+  }
+
+  /** Leaves the instruction where masks that it takes away (those that a local does not have) let an interrupt be taken. */
+  #requireMasked(masks: number): void {
+    const { code, layout: { shared } } = this;
+    code.i32Const(0);
+    code.i32Load(shared + SHARED.settled);
+    code.i32Eqz();
+    this.place.state(SLOT_DAIF * 8);
+    code.i64Load();
+    code.localGet(masks);
+    code.i64Const(-1);
+    code.i64Xor();
+    code.i64And();
+    code.i64Eqz();
+    code.i32Eqz();
+    code.i32And();
+    this.place.leaveIf();
   }
 
   /** MSR DAIFSet and DAIFClr. */
   #changeMasks(node: IrNode): boolean {
     const { code } = this, change = masksChanged(node);
     if (change === undefined) return false;
-    this.require(["quiet"]);
+    this.require(change.isSet ? ["quiet"] : ["quiet", "settled"]);
     this.place.state(SLOT_DAIF * 8);
     this.place.state(SLOT_DAIF * 8);
     code.i32Load();

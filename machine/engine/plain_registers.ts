@@ -7,7 +7,14 @@ import { CACHE_TYPE, ZEROING_TYPE } from "../cpu/system_registers_id.ts";
 import type { IrNode } from "../ir/operations.ts";
 
 /** What an instruction relies on beside the page of its operand: a word of SHARED that must not be 0. */
-export type Condition = "privileged" | "quiet" | "kernel" | "floatEnabled" | "pointerKeys" | "untrapped";
+export type Condition =
+  | "privileged"
+  | "quiet"
+  | "settled"
+  | "kernel"
+  | "floatEnabled"
+  | "pointerKeys"
+  | "untrapped";
 
 /** A register that generated code reads and writes. */
 export interface PlainRegister {

@@ -50,10 +50,12 @@ export const SHARED = {
   untrapped: 124,
   /** `PointerRules.extensions`, 32 bytes. */
   pointerExtensions: 128,
+  /** 1 while no interrupt waits to be unmasked, 4 bytes. */
+  settled: 160,
 } as const;
 
 /** Bytes of the block. */
-export const SHARED_SIZE = 160;
+export const SHARED_SIZE = 176;
 
 /** Why generated code comes back to the driver. */
 export const REASON = {
