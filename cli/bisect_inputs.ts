@@ -25,7 +25,7 @@ import { drive } from "./host/record_driver.ts";
 import { symbolsOf } from "./host/symbol_files.ts";
 import { RECORDED_BY } from "./machine_options.ts";
 import type { OptionRow, Options } from "./options.ts";
-import { outcomeText } from "./outcome_text.ts";
+import { commonStart, outcomeText } from "./outcome_text.ts";
 import { ScriptRun } from "./script_run.ts";
 import { counted, grouped, paletteFor } from "./text.ts";
 
@@ -138,6 +138,7 @@ function resultText(
     return `The run ends alike with its ${all} and with none: ${outcomeText(found.outcome, whens)}\n`;
   }
   const { inputs, outcome, without, tries } = found;
+  const common = commonStart([outcome, without]);
   return [
     palette.bold(`${inputs.length} of ${all}`) +
     (inputs.length === 1
@@ -145,8 +146,8 @@ function resultText(
       : " are enough, and none of them can be left out") +
     ` (${counted(tries, "run")}):`,
     ...inputs.map((input) => `  ${eventText(input, palette)}`),
-    `with:     ${outcomeText(outcome, whens)}`,
-    `without:  ${outcomeText(without, whens)}`,
+    `with:     ${outcomeText(outcome, whens, common)}`,
+    `without:  ${outcomeText(without, whens, common)}`,
     ...(output === undefined ? [] : [palette.dim(`hindsight replay --console ${output}`)]),
     "",
   ].join("\n");

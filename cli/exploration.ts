@@ -116,8 +116,16 @@ function exploreOptionsOf(options: Options, { from, until, injections }: Explora
   };
 }
 
+/** What came of a chunk. */
+export interface Explored {
+  /** Its futures. */
+  readonly futures: readonly Future[];
+  /** How the run ends with nothing injected, in the same terms. */
+  readonly withoutAny: Outcome;
+}
+
 /** Explores a chunk: what a worker does. */
-export function explorerOf(options: Options, host: Host): (chunk: Chunk) => Future[] {
+export function explorerOf(options: Options, host: Host): (chunk: Chunk) => Explored {
   const exploration = explorationOf(options, host), { run } = exploration.opened;
   const images = imagesOf(exploration.opened, options), how = exploreOptionsOf(options, exploration);
   let explorer: Explorer | undefined, reached = 0;
@@ -125,7 +133,7 @@ export function explorerOf(options: Options, host: Host): (chunk: Chunk) => Futu
     // Chunks come in order to each worker; one that would go back begins anew.
     if (explorer === undefined || first < reached) explorer = new Explorer(run, images, how);
     reached = last + 1;
-    return [...explorer.explore(first, last)];
+    return { futures: [...explorer.explore(first, last)], withoutAny: explorer.withoutAny };
   };
 }
 
@@ -142,10 +150,4 @@ export function injectionText(input: Input): string {
   if (input.kind === "interruptInjected") return `irq:${input.interrupt}`;
   if (input.kind === "cpuSwitchForced") return `switch:${input.target}`;
   return inputText(input);
-}
-
-/** How the run ends with nothing injected, in the same terms. */
-export function withoutAnyOf(options: Options, exploration: Exploration): Outcome {
-  const { run } = exploration.opened, images = imagesOf(exploration.opened, options);
-  return new Explorer(run, images, exploreOptionsOf(options, exploration)).withoutAny;
 }

@@ -10,9 +10,9 @@ import {
   type Chunk,
   type Exploration,
   explorationOf,
+  type Explored,
   explorerOf,
   injectionText,
-  withoutAnyOf,
 } from "./exploration.ts";
 import { repeatedInputs } from "./fork.ts";
 import { FileSink } from "./host/file_sink.ts";
@@ -23,7 +23,7 @@ import { Progress } from "./host/progress.ts";
 import { drive } from "./host/record_driver.ts";
 import { workInPool } from "./host/worker_pool.ts";
 import type { Options } from "./options.ts";
-import { outcomeText } from "./outcome_text.ts";
+import { commonStart, outcomeText } from "./outcome_text.ts";
 import { ScriptRun } from "./script_run.ts";
 import { counted, grouped, paletteFor, ranges } from "./text.ts";
 
@@ -53,6 +53,7 @@ class Outcomes {
   readonly #groups = new Map<string, Group>();
   count = 0;
   steps = 0;
+  withoutAny: Outcome | undefined;
 
   add(futures: readonly Future[]): void {
     for (const { instant, injection, outcome, steps } of futures) {
@@ -96,8 +97,9 @@ async function exploreAll(
     next = Math.min(to + 1, first + CHUNK);
     return { first, last: next - 1 };
   };
-  const add = (futures: readonly Future[]): void => {
+  const add = ({ futures, withoutAny }: Explored): void => {
     outcomes.add(futures);
+    outcomes.withoutAny = withoutAny;
     done = Math.min(total, done + CHUNK);
     const rate = outcomes.count / Math.max(1, host.now() - started) * 1000;
     const left = Math.ceil((total - done) * (outcomes.count / Math.max(1, done)) / Math.max(rate, 1e-9));
@@ -120,7 +122,7 @@ async function exploreAll(
     } else {
       const module = new URL("./host/explore_worker.ts", import.meta.url);
       const args = [...options.given(ALL_OPTIONS), "--", options.others[0]!];
-      await workInPool<Chunk, Future[]>({
+      await workInPool<Chunk, Explored>({
         module,
         name: "explore",
         args,
@@ -184,10 +186,12 @@ function reportText(
   seconds: number,
   options: Options,
   host: Host,
-  withoutAny: Outcome,
 ): string {
   const { bold, dim } = paletteFor(host.stdout), whens = options.texts("when");
-  const without = JSON.stringify(withoutAny);
+  const without = JSON.stringify(outcomes.withoutAny);
+  const common = commonStart(
+    groups.map(({ outcome }) => outcome).filter(({ reason }) => reason !== "refused"),
+  );
   const lines = groups.flatMap(({ outcome, futures, journal }) => {
     const same = JSON.stringify(outcome) === without ? ", as without any" : "";
     const byInjection = exploration.injections.flatMap((input, index) => {
@@ -197,7 +201,7 @@ function reportText(
         : [`          ${injectionText(input)} at ${ranges(instants, RANGES_NAMED)}`];
     });
     return [
-      `${bold(grouped(futures.length).padStart(8))}  ${outcomeText(outcome, whens)}${same}`,
+      `${bold(grouped(futures.length).padStart(8))}  ${outcomeText(outcome, whens, common)}${same}`,
       ...byInjection,
       ...(journal === undefined ? [] : [dim(`          hindsight replay --console ${journal}`)]),
     ];
@@ -224,14 +228,14 @@ async function run(options: Options, host: Host): Promise<number> {
     group.journal = pathIn(folder, `outcome-${index + 1}.hindsight`);
     await record(group, exploration, options, group.journal, host);
   }
-  const withoutAny = withoutAnyOf(options, exploration);
+  const { withoutAny } = outcomes;
   if (isInterrupted) host.stderr.write("hindsight: interrupted: the rest of the window was not explored\n");
   if (options.isOn("json")) {
     const value = {
       futures: outcomes.count,
       steps: outcomes.steps,
       isInterrupted,
-      withoutAny,
+      withoutAny: withoutAny ?? null,
       outcomes: groups.map(({ outcome, futures, journal }) => ({
         ...outcome,
         count: futures.length,
@@ -243,7 +247,7 @@ async function run(options: Options, host: Host): Promise<number> {
     };
     host.stdout.write(`${JSON.stringify(value)}\n`);
   } else {
-    host.stdout.write(reportText(groups, exploration, outcomes, seconds, options, host, withoutAny));
+    host.stdout.write(reportText(groups, exploration, outcomes, seconds, options, host));
   }
   return isInterrupted ? 1 : 0;
 }
