@@ -10,7 +10,7 @@ import { FileSink } from "./host/file_sink.ts";
 import type { Host } from "./host/host.ts";
 import { driveDebugged, LiveDebugging } from "./host/gdb_live.ts";
 import { symbolsOf } from "./host/symbol_files.ts";
-import { UdpBridges } from "./host/udp_bridge.ts";
+import { openBridges } from "./host/bridges.ts";
 import {
   driveOptions,
   endTextOf,
@@ -58,7 +58,7 @@ async function run(options: Options, host: Host): Promise<number> {
   const { request, configuration, images } = prepareMachine(options, host);
   const how = driveOptions(options, host, script, request);
   const debugging = LiveDebugging.open(request.debug, symbolsOf(options), host);
-  const bridges = await UdpBridges.open(request.networks);
+  const bridges = await openBridges(request.networks);
   const work = bytesInWorker(), writer = new JournalWriter(new FileSink(output), { work });
   const manifest = { configuration, depth, recordedBy: RECORDED_BY };
   const costs = costsOf(options, host);

@@ -15,7 +15,7 @@ import type { Host } from "./host/host.ts";
 import type { Watch } from "./host/drivable.ts";
 import { driveDebugged, LiveDebugging } from "./host/gdb_live.ts";
 import { symbolsOf } from "./host/symbol_files.ts";
-import { UdpBridges } from "./host/udp_bridge.ts";
+import { openBridges } from "./host/bridges.ts";
 import {
   driveOptions,
   endTextOf,
@@ -122,7 +122,7 @@ async function run(options: Options, host: Host): Promise<number> {
   const prepared = prepareMachine(options, host);
   const how = driveOptions(options, host, script, prepared.request);
   const debugging = LiveDebugging.open(prepared.request.debug, symbolsOf(options), host);
-  const bridges = await UdpBridges.open(prepared.request.networks);
+  const bridges = await openBridges(prepared.request.networks);
   const costs = costsOf(options, host);
   const { recorder, flight } = recording(options, prepared, costs);
   const given = options.texts("panic");

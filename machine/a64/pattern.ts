@@ -25,6 +25,8 @@ export interface Field {
   readonly mask: number;
 }
 
+const FIELD = /^[A-Za-z]\w*:\d+$/;
+
 /**
  * A parsed encoding. Words are unsigned 32-bit numbers. The string has bit 31 first; its tokens are fields `name:width`
  * and fixed bits `0`, `1`; `(0)` and `(1)` are bits that should be so but are ignored by decoders; `x` is as `(0)`.
@@ -47,20 +49,30 @@ export class Pattern {
     const refuse = (reason: string) => new MachineInvariantError(`Encoding "${encoding}": ${reason}`);
     let position = 32, mask = 0, value = 0, template = 0;
     const fields: Field[] = [];
+    // A thousand encodings are parsed at every start: without a regular expression where there are only bits.
     for (const token of encoding.trim().split(/\s+/)) {
-      const [, name, width] = /^([A-Za-z]\w*):(\d+)$/.exec(token) ?? [];
-      if (name !== undefined) {
-        position -= Number(width);
+      const colon = token.indexOf(":");
+      if (colon > 0) {
+        const name = token.slice(0, colon), width = Number(token.slice(colon + 1));
+        if (!FIELD.test(token)) throw refuse(`"${token}" is neither a field nor bits`);
+        position -= width;
         if (fields.some((field) => field.name === name)) throw refuse(`field ${name} appears twice`);
-        fields.push({ name, lowest: position, width: Number(width), mask: 2 ** Number(width) - 1 });
+        fields.push({ name, lowest: position, width, mask: 2 ** width - 1 });
         continue;
       }
-      if (!/^([01x]|\([01]\))+$/.test(token)) throw refuse(`"${token}" is neither a field nor bits`);
-      for (const bit of token.match(/[01x]|\([01]\)/g) ?? []) {
+      for (let at = 0; at < token.length; at++) {
+        const isIgnored = token[at] === "(", bit = token[isIgnored ? at + 1 : at];
+        const isBit = bit === "0" || bit === "1" || (bit === "x" && !isIgnored);
+        if (!isBit || (isIgnored && token[at + 2] !== ")")) {
+          throw refuse(`"${token}" is neither a field nor bits`);
+        }
         const place = 2 ** --position;
-        if (bit.includes("1")) template += place;
-        if (bit === "1") value += place;
-        if (bit === "0" || bit === "1") mask += place;
+        if (bit === "1") template += place;
+        if (isIgnored) at += 2;
+        else if (bit !== "x") {
+          mask += place;
+          if (bit === "1") value += place;
+        }
       }
     }
     if (position !== 0) throw refuse(`it has ${32 - position} bits, not 32`);

@@ -1,26 +1,33 @@
 /** The field of AES (FIPS 197, 4): products, the table of SubBytes, and inverses by way of nibbles. */
 
-/** The product in the field of AES (FIPS 197, 4.2). */
-export function multiply(a: number, b: number): number {
-  let product = 0;
-  for (; b > 0; b >>= 1) {
-    if ((b & 1) === 1) product ^= a;
-    a = (a << 1) ^ ((a & 0x80) !== 0 ? 0x11b : 0);
-  }
-  return product;
+/** Elements but 0, of which each is a power of 3; and their logarithms. */
+const ORDER = 255, POWERS = new Uint8Array(ORDER), LOGARITHMS = new Uint8Array(256);
+for (let exponent = 0, power = 1; exponent < ORDER; exponent++) {
+  POWERS[exponent] = power;
+  LOGARITHMS[power] = exponent;
+  power ^= power << 1 ^ ((power & 0x80) !== 0 ? 0x11b : 0);
 }
 
-/** SubBytes (FIPS 197, 5.1.1): the inverse, found by walking the powers of 3 up and down, then an affine map. */
+/** The element with a logarithm, which is taken modulo 255. */
+const elementOf = (logarithm: number): number => POWERS[logarithm % ORDER] as number;
+const logarithm = (a: number): number => LOGARITHMS[a] as number;
+
+/** The product in the field of AES (FIPS 197, 4.2). */
+export function multiply(a: number, b: number): number {
+  return a === 0 || b === 0 ? 0 : elementOf(logarithm(a) + logarithm(b));
+}
+
+const power = (a: number, exponent: number): number => a === 0 ? 0 : elementOf(logarithm(a) * exponent);
+/** That of 0 is 0. */
+const inverse = (a: number): number => power(a, ORDER - 1);
+
+/** SubBytes (FIPS 197, 5.1.1): the inverse, then an affine map. */
 function substitution(): Uint8Array {
   const table = new Uint8Array(256);
-  let power = 1, inverse = 1;
-  do {
-    power = multiply(power, 3);
-    inverse = multiply(inverse, 0xf6);
-    const repeated = inverse * 0x0101;
-    table[power] = 0x63 ^ inverse ^ repeated >> 7 ^ repeated >> 6 ^ repeated >> 5 ^ repeated >> 4;
-  } while (power !== 1);
-  table[0] = 0x63;
+  for (let byte = 0; byte < 256; byte++) {
+    const found = inverse(byte), repeated = found * 0x0101;
+    table[byte] = 0x63 ^ found ^ repeated >> 7 ^ repeated >> 6 ^ repeated >> 5 ^ repeated >> 4;
+  }
   return table;
 }
 
@@ -28,13 +35,6 @@ function substitution(): Uint8Array {
 export const SUB_BYTES: Uint8Array = substitution();
 /** Its inverse. */
 export const INVERSE_SUB_BYTES: Uint8Array = Uint8Array.from(SUB_BYTES, (_, byte) => SUB_BYTES.indexOf(byte));
-
-function power(a: number, exponent: number): number {
-  let product = 1;
-  for (; exponent > 0; exponent--) product = multiply(product, a);
-  return product;
-}
-const inverse = (a: number): number => power(a, 254);
 
 /** The elements of the field of 16 that is in this field, so numbered that their sums are those of their numbers. */
 const ELEMENTS: Uint8Array = Uint8Array.from({ length: 16 }, (_, number) => {
