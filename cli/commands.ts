@@ -22,6 +22,7 @@ export const COMMANDS: readonly CommandRow[] = [
   { name: "events",  load: async () => (await import("./events.ts")).events,          summary: "Prints the events of a run, in order" },
   { name: "state",   load: async () => (await import("./state.ts")).state,            summary: "Shows the machine at an instant: all CPUs, the root, and the instruction that comes next" },
   { name: "gdb",     load: async () => (await import("./gdb.ts")).gdb,                summary: "Lets gdb go forward and back in a recorded run" },
+  { name: "dap",     load: async () => (await import("./dap.ts")).dap,                summary: "Lets editors go forward and back in a recorded run, by the Debug Adapter Protocol" },
   { name: "disk",    load: async () => (await import("./disk.ts")).disk,              summary: "Writes what is on a disk, or in a flash bank, at an instant to a raw file" },
   { name: "console", load: async () => (await import("./console.ts")).consoleCommand, summary: "Prints what a run wrote on its console" },
   { name: "diff",    load: async () => (await import("./diff.ts")).diff,              summary: "Finds the first event in which two runs differ, and says what followed from it" },

@@ -1,6 +1,5 @@
-/** Serves gdb: a socket on loopback, or standard input and output, one client at a time. */
+/** Serves debuggers: a socket on loopback, or standard input and output, one client at a time. */
 import { CommandError } from "../errors.ts";
-import type { GdbSession } from "../gdb/session.ts";
 import { reasonOf } from "./file_source.ts";
 import type { Host } from "./host.ts";
 
@@ -17,6 +16,22 @@ export interface Channel {
   write(bytes: Uint8Array): void;
   /** Lets what was written go out, then closes. */
   close(): Promise<void>;
+}
+
+/** A client's session, which knows no channel. */
+export interface ServedSession {
+  /** The client has gone, or wants to. */
+  readonly isClosed: boolean;
+  /** Something is being worked on: `advance` is to be called. */
+  readonly isBusy: boolean;
+  /** What is debugged: one that others let run says when there is something to be looked at. */
+  readonly target?: { listen?(rouse: () => void): void };
+  /** Takes bytes from the client. */
+  receive(bytes: Uint8Array): void;
+  /** Works on for a slice. */
+  advance(): void;
+  /** Ends the session. */
+  close(): void;
 }
 
 /** The client that started this process, `target remote | hindsight gdb RUN --stdio`. */
@@ -72,7 +87,7 @@ function socketChannel(connection: Deno.TcpConn): Channel {
 /** Serves one client until it goes, or `until` is aborted; `sessionOf` is given how to send. */
 export async function serveClient(
   channel: Channel,
-  sessionOf: (send: (bytes: Uint8Array) => void) => GdbSession,
+  sessionOf: (send: (bytes: Uint8Array) => void) => ServedSession,
   host: Host,
   until: AbortSignal,
 ): Promise<void> {
@@ -84,7 +99,7 @@ export async function serveClient(
   };
   until.addEventListener("abort", rouse);
   const { target } = session;
-  target.listen?.(rouse);
+  target?.listen?.(rouse);
   channel.start((bytes) => {
     session.receive(bytes);
     rouse();
@@ -95,7 +110,7 @@ export async function serveClient(
   while (!isGone && !session.isClosed && !until.aborted) {
     if (session.isBusy) session.advance();
     // What others let run says when there is something to be looked at.
-    if (session.isBusy && target.listen === undefined) await host.breathe();
+    if (session.isBusy && target?.listen === undefined) await host.breathe();
     else if (!session.isClosed) await host.sleep(60_000, wake.signal);
   }
   session.close();

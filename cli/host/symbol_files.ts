@@ -21,8 +21,13 @@ function fileAndOffset(text: string): { path: string; offset: bigint } {
 
 /** The symbols that a command was given, or none. Throws CommandError for a file that cannot be read, UsageError. */
 export function symbolsOf(options: Options): SymbolTable {
+  return symbolsIn(options.texts("symbols"));
+}
+
+/** The symbols of files named as `--symbols` has them. Throws as `symbolsOf`. */
+export function symbolsIn(texts: readonly string[]): SymbolTable {
   const symbols: ProgramSymbol[] = [];
-  for (const text of options.texts("symbols")) {
+  for (const text of texts) {
     const { path, offset } = fileAndOffset(text);
     // Not spread as arguments: there may be more than a call takes.
     for (const symbol of parseSymbols(readWholeFile(path, "symbols"), `"${path}"`, offset)) {
