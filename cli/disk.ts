@@ -66,6 +66,7 @@ function goTo(replay: Replay, options: Options, host: Host): void {
   const at = options.number("at");
   refuseOutside("--at", at, replay.run);
   const progress = new Progress(host, "replaying");
+  replay.skipTo(at ?? lastInstant);
   replayTo(replay, at ?? lastInstant, progress);
   if (at === undefined) replay.runToEnd();
   progress.clear();

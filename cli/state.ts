@@ -101,6 +101,7 @@ function run(options: Options, host: Host): number {
   const at = instantOf(options, opened.run);
   const replay = new Replay(opened.run, imagesOf(opened, options), engineOf(options));
   const progress = new Progress(host, "replaying");
+  replay.skipTo(at);
   replayTo(replay, at, progress);
   progress.clear();
   const text = describe(replay, options, symbols, host);

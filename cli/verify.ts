@@ -3,7 +3,7 @@ import { classOf, type EventClass, type MachineEvent, writeEvent } from "../mach
 import { ByteWriter } from "../machine/layout.ts";
 import { eventStream, storedClasses } from "../journal/event_stream.ts";
 import { equalBytes } from "../journal/hash.ts";
-import { DivergenceError } from "../journal/replay.ts";
+import { DivergenceError, Replay } from "../journal/replay.ts";
 import { type Command, IMAGE_OPTIONS } from "./command.ts";
 import { eventText } from "./event_text.ts";
 import type { Host } from "./host/host.ts";
@@ -72,11 +72,26 @@ function compareEvents(opened: OpenedRun, options: Options, host: Host): Map<Eve
   return counts;
 }
 
+/** Goes to each checkpoint at a root, whose state has to be the root's; returns how many there are. */
+function checkCheckpoints(opened: OpenedRun, options: Options, host: Host): number {
+  const { run } = opened, { length } = run.laterCheckpoints;
+  if (length === 0) return 0;
+  const progress = new Progress(host, "checking checkpoints");
+  const replay = new Replay(run, imagesOf(opened, options), { ...engineOf(options), history: false });
+  for (const { root: { instant } } of run.laterCheckpoints) {
+    replay.goToCheckpoint(instant);
+    progress.update(instant, run.lastInstant);
+  }
+  progress.clear();
+  return length;
+}
+
 function run(options: Options, host: Host): number {
   const opened = openRun(options.others[0]!, host);
   const { reader, run } = opened;
   for (const { number } of reader.blocks) reader.payload(number);
   const counts = compareEvents(opened, options, host);
+  const checkpoints = checkCheckpoints(opened, options, host);
   const roots = run.roots.length + (run.end === undefined ? 0 : 1);
   if (options.isOn("json")) {
     const value = {
@@ -85,6 +100,7 @@ function run(options: Options, host: Host): number {
       torn: reader.torn ?? null,
       complete: run.end !== undefined,
       roots,
+      checkpoints,
       events: Object.fromEntries(counts),
     };
     host.stdout.write(`${JSON.stringify(value)}\n`);
@@ -97,7 +113,9 @@ function run(options: Options, host: Host): number {
       `${counted(roots, "root")} and ${
         counted([...counts.values()].reduce((sum, n) => sum + n, 0), "stored event")
       } ` +
-      `(${events}) equal on replay.\n`,
+      `(${events}) equal on replay${
+        checkpoints === 0 ? "" : `, ${counted(checkpoints, "checkpoint")} the state of its root`
+      }.\n`,
   );
   return 0;
 }

@@ -9,7 +9,7 @@ export const BLOCK_KINDS = [
   { number: 4, name: "roots" },         // state root and history root
   { number: 5, name: "images" },        // images or parts of them (pack)
   { number: 6, name: "steps" },         // stored steps of CPUs, in columns: bytes
-  { number: 7, name: "checkpoint" },    // the state from which the run begins, right after the configuration; journal/checkpoint.ts
+  { number: 7, name: "checkpoint" },    // the state at which the run begins, right after the configuration, or at a root, right after it; journal/checkpoint.ts
   { number: 8, name: "end" },           // how and when the run ended
   { number: 9, name: "index" },         // the last block of a finished file; journal/index_block.ts
 ] as const;

@@ -15,6 +15,9 @@ const PAGES_PER_BLOCK = 1024;
 /** Chunks of a disk in one block: 4 MiB of them. */
 const CHUNKS_PER_BLOCK = 64;
 
+/** Numbers of pages or chunks in one block. */
+const MOST_NUMBERS = 2 ** 18;
+
 /** The layers of a disk's overlay, in the order in which they are written. */
 const LAYERS = ["durable", "volatile"] as const;
 
@@ -41,11 +44,16 @@ export interface CheckpointHead {
   readonly chunks: number;
 }
 
+/** Schema of a snapshot's sections. */
+export const sectionsSchema: z.ZodType<CheckpointHead["sections"]> = z.array(
+  z.strictObject({ name, version: count, bytes: bytes(16 << 20) }),
+).max(1024);
+
 /** Schema of a checkpoint's first block. */
 export const headSchema: Schema<CheckpointHead> = z.strictObject({
   part: z.literal("state"),
   root: z.custom<StoredRoot>((value) => rootSchema.safeParse(value).success, "is no root"),
-  sections: z.array(z.strictObject({ name, version: count, bytes: bytes(16 << 20) })).max(1024),
+  sections: sectionsSchema,
   pages: count,
   chunks: count,
 });
@@ -69,38 +77,92 @@ const chunksSchema = z.strictObject({
   chunks: z.array(z.strictObject({ number: count, bytes: bytes(1 << 20) })).max(CHUNKS_PER_BLOCK),
 });
 
-const partSchema = z.discriminatedUnion("part", [pagesSchema, chunksSchema]);
+/** Pages of one region that are zero and were not in the state before. */
+const zerosSchema = z.strictObject({
+  part: z.literal("zeros"),
+  region: name,
+  numbers: bytes(4 * MOST_NUMBERS),
+});
 
-/** A region's pages, by their numbers in it. */
-function* pagePayloads({ board }: Machine, { pages }: Snapshot): Generator<unknown> {
+/** Chunks of a disk's layer that are those that one layer or the other had in the state before: numbers as above. */
+const keptSchema = z.strictObject({
+  part: z.literal("kept"),
+  disk: name,
+  layer: z.enum(LAYERS),
+  durable: bytes(4 * MOST_NUMBERS),
+  volatile: bytes(4 * MOST_NUMBERS),
+});
+
+const partSchema = z.discriminatedUnion("part", [pagesSchema, chunksSchema, zerosSchema, keptSchema]);
+
+/** Numbers as little-endian words. */
+function packNumbers(numbers: readonly number[]): Uint8Array {
+  const packed = new Uint8Array(4 * numbers.length), view = new DataView(packed.buffer);
+  for (const [index, number] of numbers.entries()) view.setUint32(4 * index, number, true);
+  return packed;
+}
+
+function unpackNumbers(bytes: Uint8Array): number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return Array.from({ length: Math.floor(bytes.length / 4) }, (_, index) => view.getUint32(4 * index, true));
+}
+
+/** Pieces of a list. */
+function* pieces<T>(list: readonly T[], length: number): Generator<readonly T[]> {
+  for (let at = 0; at < list.length; at += length) yield list.slice(at, at + length);
+}
+
+/** Some pages, given in order, by their numbers in their regions. */
+function* pagePayloads(
+  { board }: Machine,
+  { pages }: Snapshot,
+  wanted: readonly number[],
+): Generator<unknown> {
   for (const { name: region, hostOffset, size } of board.memory.regions) {
     const first = hostOffset / PAGE_SIZE, limit = first + size / PAGE_SIZE;
-    const numbers = [...pages.keys()].filter((page) => page >= first && page < limit);
-    for (let at = 0; at < numbers.length; at += PAGES_PER_BLOCK) {
-      const some = numbers.slice(at, at + PAGES_PER_BLOCK);
-      const packed = {
-        numbers: new Uint8Array(4 * some.length),
-        bytes: new Uint8Array(PAGE_SIZE * some.length),
-      };
-      const view = new DataView(packed.numbers.buffer);
-      for (const [index, page] of some.entries()) {
-        view.setUint32(4 * index, page - first, true);
-        packed.bytes.set(pages.get(page)!, PAGE_SIZE * index);
-      }
-      yield { part: "pages", region, ...packed };
+    const inside = wanted.filter((page) => page >= first && page < limit);
+    const isZero = (page: number): boolean => pages.get(page) === undefined;
+    for (const some of pieces(inside.filter((page) => !isZero(page)), PAGES_PER_BLOCK)) {
+      const bytes = new Uint8Array(PAGE_SIZE * some.length);
+      for (const [index, page] of some.entries()) bytes.set(pages.get(page)!, PAGE_SIZE * index);
+      yield { part: "pages", region, numbers: packNumbers(some.map((page) => page - first)), bytes };
+    }
+    for (const some of pieces(inside.filter(isZero), MOST_NUMBERS)) {
+      yield { part: "zeros", region, numbers: packNumbers(some.map((page) => page - first)) };
     }
   }
 }
 
-function* chunkPayloads({ disks }: Snapshot): Generator<unknown> {
+/** The chunks of disks that are not those of the state before. */
+function* chunkPayloads({ disks }: Snapshot, before?: Snapshot): Generator<unknown> {
   for (const [disk, contents] of disks) {
+    const old = before?.disks.get(disk);
     for (const layer of LAYERS) {
+      if (contents[layer] === old?.[layer]) continue;
       const all = [...contents[layer]].sort(([a], [b]) => a - b);
-      for (let at = 0; at < all.length; at += CHUNKS_PER_BLOCK) {
-        const some = all.slice(at, at + CHUNKS_PER_BLOCK);
+      const from = (name: typeof LAYERS[number], at: number): boolean =>
+        old !== undefined && old[name].get(at) === contents[layer].get(at);
+      const durable = all.flatMap(([at]) => from("durable", at) ? [at] : []);
+      const volatile = all.flatMap(([at]) => !from("durable", at) && from("volatile", at) ? [at] : []);
+      if (old !== undefined) yield* keptPayloads(disk, layer, durable, volatile);
+      const fresh = all.filter(([at]) => !from("durable", at) && !from("volatile", at));
+      for (const some of pieces(fresh, CHUNKS_PER_BLOCK)) {
         yield { part: "chunks", disk, layer, chunks: some.map(([number, { bytes }]) => ({ number, bytes })) };
       }
     }
+  }
+}
+
+/** At least one, since a layer that is not named is as it was. */
+function* keptPayloads(
+  disk: string,
+  layer: string,
+  durable: readonly number[],
+  volatile: readonly number[],
+): Generator<unknown> {
+  for (let at = 0; at === 0 || at < Math.max(durable.length, volatile.length); at += MOST_NUMBERS) {
+    const some = (numbers: readonly number[]) => packNumbers(numbers.slice(at, at + MOST_NUMBERS));
+    yield { part: "kept", disk, layer, durable: some(durable), volatile: some(volatile) };
   }
 }
 
@@ -119,8 +181,18 @@ export function* checkpointPayloads(
     chunks: layers.reduce((sum, size) => sum + size, 0),
   };
   yield head;
-  yield* pagePayloads(machine, snapshot);
+  yield* pagePayloads(machine, snapshot, [...snapshot.pages.keys()]);
   yield* chunkPayloads(snapshot);
+}
+
+/** What a checkpoint behind a run's beginning holds after its head: how its state differs from the one before. */
+export function* differencePayloads(
+  machine: Machine,
+  before: Snapshot,
+  snapshot: Snapshot,
+): Generator<unknown> {
+  yield* pagePayloads(machine, snapshot, [...snapshot.pages.differing(before.pages)]);
+  yield* chunkPayloads(snapshot, before);
 }
 
 /** The span of a checkpoint's blocks. */
@@ -128,46 +200,104 @@ export function checkpointSpan({ instant }: StoredRoot): BlockSpan {
   return { firstInstant: instant, lastInstant: instant };
 }
 
-/** Gathers a snapshot for one machine, and refuses what does not fit it. */
-class SnapshotReader {
-  readonly pages = new Map<number, Uint8Array>();
-  readonly disks: Map<string, Record<(typeof LAYERS)[number], Map<number, OverlayChunk>>>;
+/** A machine with nothing in memory or on disks. */
+function emptySnapshot(machine: Machine): Pick<Snapshot, "pages" | "disks"> {
+  const nothing: DiskContents = { durable: new Map(), volatile: new Map() };
+  return {
+    pages: PageMap.EMPTY,
+    disks: new Map([...machine.board.disks.keys()].map((name) => [name, nothing])),
+  };
+}
+
+/** Gathers a snapshot for one machine from its difference to another, and refuses what does not fit it. */
+export class SnapshotReader {
+  readonly #pages = new Map<number, Uint8Array | undefined>();
+  readonly #layers = new Map<string, Map<number, OverlayChunk>>();
+  /** Chunks that were given. */
   chunks = 0;
 
-  constructor(private readonly machine: Machine) {
-    const names = [...machine.board.disks.keys()];
-    this.disks = new Map(names.map((name) => [name, { durable: new Map(), volatile: new Map() }]));
+  /** Reads for a machine; the difference is to `before`, by default to nothing. */
+  constructor(
+    private readonly machine: Machine,
+    private readonly before: Pick<Snapshot, "pages" | "disks"> = emptySnapshot(machine),
+  ) {}
+
+  /** Pages that were given, zeros left out. */
+  get pages(): number {
+    return this.#pages.values().reduce((sum, bytes) => sum + (bytes === undefined ? 0 : 1), 0);
   }
 
+  /** Takes what a block holds; throws zod's error or RangeError. */
   add(payload: unknown): void {
     const part = partSchema.parse(payload);
-    if (part.part === "pages") this.#addPages(part);
-    else this.#addChunks(part);
-  }
-
-  #addPages({ region: name, numbers, bytes }: z.output<typeof pagesSchema>): void {
-    const region = this.machine.board.memory.regions.find((region) => region.name === name);
-    if (region === undefined) throw new RangeError(`the machine has no memory "${name}"`);
-    const view = new DataView(numbers.buffer, numbers.byteOffset, numbers.length);
-    for (let at = 0; at < numbers.length; at += 4) {
-      const number = view.getUint32(at, true);
-      const page = region.hostOffset / PAGE_SIZE + number;
-      if (number >= region.size / PAGE_SIZE || this.pages.has(page)) {
-        throw new RangeError(`page ${number} of "${name}" is outside or there twice`);
-      }
-      this.pages.set(page, bytes.slice(at / 4 * PAGE_SIZE, (at / 4 + 1) * PAGE_SIZE));
+    switch (part.part) {
+      case "pages":
+        return this.#addPages(part.region, part.numbers, part.bytes);
+      case "zeros":
+        return this.#addPages(part.region, part.numbers, undefined);
+      case "chunks":
+        return this.#addChunks(part);
+      case "kept":
+        return this.#keepChunks(part);
     }
   }
 
-  #addChunks({ disk: name, layer, chunks }: z.output<typeof chunksSchema>): void {
-    const disk = this.disks.get(name);
-    if (disk === undefined) throw new RangeError(`the machine has no disk "${name}"`);
+  #addPages(name: string, numbers: Uint8Array, bytes: Uint8Array | undefined): void {
+    const region = this.machine.board.memory.regions.find((region) => region.name === name);
+    if (region === undefined) throw new RangeError(`the machine has no memory "${name}"`);
+    for (const [index, number] of unpackNumbers(numbers).entries()) {
+      const page = region.hostOffset / PAGE_SIZE + number;
+      if (number >= region.size / PAGE_SIZE || this.#pages.has(page)) {
+        throw new RangeError(`page ${number} of "${name}" is outside or there twice`);
+      }
+      this.#pages.set(page, bytes?.slice(index * PAGE_SIZE, (index + 1) * PAGE_SIZE));
+    }
+  }
+
+  #layer(disk: string, layer: typeof LAYERS[number]): Map<number, OverlayChunk> {
+    if (!this.before.disks.has(disk)) throw new RangeError(`the machine has no disk "${disk}"`);
+    const key = `${layer} ${disk}`, known = this.#layers.get(key) ?? new Map();
+    this.#layers.set(key, known);
+    return known;
+  }
+
+  #addChunks({ disk, layer, chunks }: z.output<typeof chunksSchema>): void {
+    const into = this.#layer(disk, layer);
     for (const { number, bytes } of chunks) {
-      if (disk[layer].has(number)) throw new RangeError(`chunk ${number} of disk "${name}" is there twice`);
-      disk[layer].set(number, { bytes: Uint8Array.from(bytes) });
+      if (into.has(number)) throw new RangeError(`chunk ${number} of disk "${disk}" is there twice`);
+      into.set(number, { bytes: Uint8Array.from(bytes) });
       this.chunks++;
     }
   }
+
+  #keepChunks({ disk, layer, ...numbers }: z.output<typeof keptSchema>): void {
+    const into = this.#layer(disk, layer), before = this.before.disks.get(disk) as DiskContents;
+    for (const from of LAYERS) {
+      for (const number of unpackNumbers(numbers[from])) {
+        const chunk = before[from].get(number);
+        if (chunk === undefined || into.has(number)) {
+          throw new RangeError(`chunk ${number} of disk "${disk}" was not there before, or is there twice`);
+        }
+        into.set(number, chunk);
+      }
+    }
+  }
+
+  /** The state with these sections. */
+  snapshot(sections: Snapshot["sections"]): Snapshot {
+    const disks = [...this.before.disks].map(([name, before]): [string, DiskContents] => {
+      const layer = (layer: typeof LAYERS[number]) => this.#layers.get(`${layer} ${name}`) ?? before[layer];
+      return [name, { durable: layer("durable"), volatile: layer("volatile") }];
+    });
+    return { sections, pages: this.before.pages.with(this.#pages), disks: new Map(disks) };
+  }
+}
+
+/** The error for a checkpoint that cannot be used. */
+export function refuseCheckpoint(instant: number, what: string): JournalFormatError {
+  return new JournalFormatError(
+    `Cannot begin at the checkpoint of instant ${instant}: ${what.slice(0, 300)}`,
+  );
 }
 
 /**
@@ -175,29 +305,30 @@ class SnapshotReader {
  * JournalFormatError when they are not whole, do not fit the machine, or are not what the root says.
  */
 export function restoreCheckpoint(machine: Machine, head: CheckpointHead, parts: Iterable<unknown>): void {
-  const refuse = (what: string): JournalFormatError =>
-    new JournalFormatError(
-      `Cannot begin at the checkpoint of instant ${head.root.instant}: ${what.slice(0, 300)}`,
-    );
   const reader = new SnapshotReader(machine);
   try {
     for (const payload of parts) reader.add(payload);
-    if (reader.pages.size !== head.pages || reader.chunks !== head.chunks) {
+    if (reader.pages !== head.pages || reader.chunks !== head.chunks) {
       throw new RangeError("a part of it is missing");
     }
-    const disks: ReadonlyMap<string, DiskContents> = reader.disks;
-    machine.restore({ sections: head.sections, pages: PageMap.of(reader.pages), disks });
+    restoreChecked(machine, reader.snapshot(head.sections), head.root);
   } catch (error) {
     if (error instanceof JournalFormatError) throw error;
-    throw refuse((error as Error).message);
+    throw refuseCheckpoint(head.root.instant, (error as Error).message);
   }
+}
+
+/** Puts a machine in a state; throws JournalFormatError when it is not the one that a root names. */
+export function restoreChecked(machine: Machine, snapshot: Snapshot, recorded: StoredRoot): void {
+  machine.restore(snapshot);
   const { root, parts: hashes } = machine.stateRoot();
-  if (equalBytes(root, head.root.stateRoot)) return;
-  const differing = head.root.parts.find(({ name, hash }) => {
+  if (equalBytes(root, recorded.stateRoot)) return;
+  const differing = recorded.parts.find(({ name, hash }) => {
     const other = hashes.find((part) => part.name === name);
     return other === undefined || !equalBytes(other.hash, hash);
   });
-  throw refuse(
+  throw refuseCheckpoint(
+    recorded.instant,
     differing === undefined
       ? "it is not the state that its root names"
       : `its section "${differing.name}" is not equal`,

@@ -62,6 +62,7 @@ function* derivedEvents(
 ): Generator<MachineEvent> {
   const replay = new Replay(run, images, options);
   const from = Math.min(range.from ?? 0, run.lastInstant);
+  replay.skipTo(from);
   while (replay.instant < from) {
     replay.runTo(Math.min(from, replay.instant + PROGRESS_SLICE));
     options.progress?.(replay.instant);

@@ -6,7 +6,7 @@ import { JournalFormatError, JournalVersionError, nameOfJournal } from "./errors
  * The format that this build writes. A change of what a block or a payload means raises it, adds a row to
  * {@linkcode UPCASTERS}, and leaves a journal of the old format in the fixtures.
  */
-export const FORMAT = 2;
+export const FORMAT = 3;
 
 /** Length of what precedes the first block, in bytes. */
 export const FILE_HEADER_LENGTH = 16;
@@ -21,8 +21,12 @@ export type Upcaster = (kind: BlockKind, payload: unknown) => unknown;
  * For each old format, how its payloads become those of the next one.
  *
  * - 1 to 2: a run may begin with checkpoint blocks, and may end because a condition held; nothing old changed.
+ * - 2 to 3: checkpoint blocks may follow root blocks; nothing old changed.
  */
-export const UPCASTERS: ReadonlyMap<number, Upcaster> = new Map([[1, (_kind, payload) => payload]]);
+export const UPCASTERS: ReadonlyMap<number, Upcaster> = new Map([
+  [1, (_kind, payload) => payload],
+  [2, (_kind, payload) => payload],
+]);
 
 /** The first {@linkcode FILE_HEADER_LENGTH} bytes of a journal: magic, and the format as a little-endian u16. */
 export function encodeFileHeader(format: number = FORMAT): Uint8Array {

@@ -42,9 +42,9 @@ export class Ladder {
     return this.#size.bytes + this.#intervalBytes;
   }
 
-  /** Instant of the last rung. */
-  get top(): number {
-    return (this.#rungs.at(-1) as Rung).instant;
+  /** The first rung from which nobody has gone on to the next. */
+  get firstUnknown(): Rung | undefined {
+    return this.#rungs.find(({ interval }) => interval === undefined);
   }
 
   /** Index of the last rung at or before an instant. */

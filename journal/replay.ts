@@ -18,6 +18,7 @@ import { JournalError } from "./errors.ts";
 import { isRowOf } from "./event_rows.ts";
 import { equalBytes } from "./hash.ts";
 import { History } from "./history.ts";
+import type { CheckpointLoader } from "./later_checkpoints.ts";
 import type { RunEnd, StoredRoot } from "./payloads.ts";
 import { closeRoot, STORED_CLASSES } from "./recorder.ts";
 import type { RecordedRun, StoredRow } from "./run.ts";
@@ -63,7 +64,7 @@ class StoredEventCheck implements EventObserver {
 
   constructor(private readonly run: RecordedRun, private readonly machine: Machine) {
     this.classes = STORED_CLASSES[run.manifest.depth];
-    this.#stored = run.storedRows({ from: 0, to: Infinity, classes: this.classes });
+    this.#stored = run.storedRows({ from: machine.instant, to: Infinity, classes: this.classes });
     this.#advance();
   }
 
@@ -146,6 +147,7 @@ export class Replay {
   #history: History | undefined;
   #check: StoredEventCheck | undefined;
   readonly #costs: Costs | undefined;
+  readonly #loader: CheckpointLoader | undefined;
   #nextInput = 0;
   #nextRoot = 0;
   /** Roots compared by state alone. */
@@ -160,6 +162,7 @@ export class Replay {
   constructor(readonly run: RecordedRun, images: MachineImages, options: ReplayOptions = {}) {
     this.machine = new Machine(run.manifest.configuration, images, options);
     run.begin(this.machine);
+    this.#loader = run.checkpointLoader(this.machine);
     if (options.history ?? true) {
       this.#history = new History(run.checkpoint?.root.historyRoot);
       this.machine.board.events.add(this.#history);
@@ -305,6 +308,44 @@ export class Replay {
     if (this.#check !== undefined) events.remove(this.#check);
     events.remove(history);
     return { machine: this.machine, history };
+  }
+
+  /** Index of the last checkpoint in the journal at or before an instant; −1 if there is none. */
+  #checkpointBefore(instant: number): number {
+    return this.run.laterCheckpoints.findLastIndex(({ root }) => root.instant <= instant);
+  }
+
+  /** Instant of the last checkpoint in the journal, behind the run's beginning, at or before an instant. */
+  checkpointBefore(instant: number): number | undefined {
+    return this.run.laterCheckpoints[this.#checkpointBefore(instant)]?.root.instant;
+  }
+
+  /**
+   * Goes to the last checkpoint in the journal at or before an instant, if there is one; what comes before it is not
+   * compared. False, and nothing happens, if there is none. Throws JournalError when it is not what its root says.
+   */
+  goToCheckpoint(instant: number): boolean {
+    const index = this.#checkpointBefore(instant), checkpoint = this.run.laterCheckpoints[index];
+    if (checkpoint === undefined || this.#loader === undefined) return false;
+    const { root } = checkpoint, { events } = this.machine.board;
+    this.#loader.restore(index);
+    this.#takeHistory(new History(root.historyRoot));
+    this.#nextInput = this.run.inputs.findIndex((input) => input.instant >= root.instant);
+    if (this.#nextInput < 0) this.#nextInput = this.run.inputs.length;
+    // The root was compared just now.
+    this.#nextRoot = this.run.roots.indexOf(root) + 1;
+    this.#rootsKnown.add(this.#nextRoot - 1);
+    if (this.#check !== undefined) {
+      events.remove(this.#check);
+      this.#check = new StoredEventCheck(this.run, this.machine);
+      events.add(this.#check);
+    }
+    return true;
+  }
+
+  /** Goes on to the last checkpoint in the journal at or before an instant, if one lies between here and there. */
+  skipTo(instant: number): void {
+    if ((this.checkpointBefore(instant) ?? -1) > this.instant) this.goToCheckpoint(instant);
   }
 
   /** Remembers this point; stored events are not compared any more by a replay that went back. */

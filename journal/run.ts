@@ -11,6 +11,7 @@ import type { Schema } from "../machine/layout.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { BlockInfo } from "./block.ts";
 import { type CheckpointHead, headSchema, restoreCheckpoint } from "./checkpoint.ts";
+import { CheckpointLoader, differenceSchema, type LaterCheckpoint } from "./later_checkpoints.ts";
 import { JournalError, JournalFormatError } from "./errors.ts";
 import { eventOfRow, type EventRow } from "./event_rows.ts";
 import type { JournalReader } from "./file.ts";
@@ -44,6 +45,9 @@ export interface StoredRow {
   readonly block: BlockInfo;
 }
 
+/** Kinds of block that say where a run begins. */
+const BEFORE_THE_RUN: readonly BlockInfo["kind"][] = ["configuration", "images", "checkpoint"];
+
 /** Everything a journal says of a run, with stored events decoded block by block. */
 export class RecordedRun {
   /** What the run is a function of, beside its inputs. */
@@ -56,6 +60,8 @@ export class RecordedRun {
   readonly end: RunEnd | undefined;
   /** Where a run begins that was not recorded from its power-on. */
   readonly checkpoint: CheckpointHead | undefined;
+  /** Checkpoints at roots, from which a replay can go on, in order. */
+  readonly laterCheckpoints: readonly LaterCheckpoint[];
   /** The first instant of which the journal knows: the checkpoint's, or 0. */
   readonly firstInstant: number;
   /** The last instant of which the journal knows: the end's, or where a recording was cut off. */
@@ -69,15 +75,22 @@ export class RecordedRun {
     const of = (kind: BlockInfo["kind"]) => reader.blocks.filter((block) => block.kind === kind);
     this.manifest = this.#parse(manifestSchema, reader.blocks[0] as BlockInfo);
     this.#eventBlocks = of("events");
-    this.#checkpointBlocks = of("checkpoint");
-    this.checkpoint = this.#checkpointHead(reader.blocks);
+    const begun = reader.blocks.findIndex(({ kind }) => !BEFORE_THE_RUN.includes(kind));
+    const isFirst = ({ number }: BlockInfo): boolean => begun < 0 || number < begun;
+    this.#checkpointBlocks = of("checkpoint").filter(isFirst);
+    const [head] = this.#checkpointBlocks;
+    this.checkpoint = head && this.#parse(headSchema, head);
     this.firstInstant = this.checkpoint?.root.instant ?? 0;
     let parts = this.checkpoint?.root.parts ?? [];
     const whole = <R extends StoredRoot>(root: R): R => ({
       ...root,
       parts: parts = allParts(parts, root.parts),
     });
-    this.roots = of("roots").map((block) => whole(this.#parse(rootSchema, block)));
+    const rootBlocks = of("roots");
+    this.roots = rootBlocks.map((block) => whole(this.#parse(rootSchema, block)));
+    this.laterCheckpoints = this.#later(
+      new Map(rootBlocks.map(({ number }, index) => [number, this.roots[index]!])),
+    );
     this.end = of("end").map((block) => whole(this.#parse(endSchema, block))).at(-1);
     const inputs: InputEvent[] = [];
     let last = this.roots.at(-1)?.instant ?? this.firstInstant;
@@ -95,16 +108,39 @@ export class RecordedRun {
     this.#checkOrder();
   }
 
-  /** The head of the checkpoint, whose blocks come before all that happened. */
-  #checkpointHead(blocks: readonly BlockInfo[]): CheckpointHead | undefined {
-    const [first] = this.#checkpointBlocks;
-    const last = this.#checkpointBlocks.at(-1);
-    if (first === undefined || last === undefined) return undefined;
-    const before = blocks.slice(0, last.number).filter(({ kind }) =>
-      !["configuration", "images"].includes(kind)
-    );
-    if (before.some(({ kind }) => kind !== "checkpoint")) throw this.#refuse(last, "comes too late");
-    return this.#parse(headSchema, first);
+  /** Checkpoints behind root blocks, which are given by number; the last one of a journal that was cut may be cut too. */
+  #later(roots: ReadonlyMap<number, StoredRoot>): LaterCheckpoint[] {
+    const { blocks } = this.reader, found: LaterCheckpoint[] = [];
+    for (let number = 0; number < blocks.length; number++) {
+      const block = blocks[number] as BlockInfo;
+      if (!this.isLaterCheckpoint(block)) continue;
+      const root = roots.get(number - 1);
+      if (root === undefined) throw this.#refuse(block, "comes too late, or behind no root");
+      const head = this.#parse(differenceSchema, block);
+      if (head.since !== (found.at(-1)?.root.instant ?? this.firstInstant)) {
+        throw this.#refuse(block, `is a difference to instant ${head.since}, where no checkpoint is`);
+      }
+      const group = blocks.slice(number, number + 1 + head.blocks);
+      const isWhole = group.length === head.blocks + 1 && group.every(({ kind }) => kind === "checkpoint");
+      if (isWhole) found.push({ root, blocks: group });
+      else if (number + group.length < blocks.length) {
+        throw this.#refuse(block, "begins a checkpoint that is not whole");
+      }
+      number += head.blocks;
+    }
+    return found;
+  }
+
+  /** Whether a block belongs to a checkpoint behind the beginning, or to one that was cut. */
+  isLaterCheckpoint(block: BlockInfo): boolean {
+    return block.kind === "checkpoint" &&
+      !this.#checkpointBlocks.some(({ number }) => number === block.number);
+  }
+
+  /** Restores later checkpoints in a machine that stands where the run begins; undefined if there are none. */
+  checkpointLoader(machine: Machine): CheckpointLoader | undefined {
+    if (this.laterCheckpoints.length === 0) return undefined;
+    return new CheckpointLoader(machine, this.laterCheckpoints, ({ number }) => this.reader.payload(number));
   }
 
   /** Puts a machine of this run in the state in which it begins. Throws JournalError when it cannot be had. */

@@ -135,9 +135,19 @@ export class Timeline {
 
   /** Goes to the nearest checkpoint before an instant, if that is nearer than where the machine is. */
   #approach(instant: number): void {
-    const mark = this.#ladder.before(instant);
-    if (this.instant <= instant && mark.instant <= this.instant) return;
-    this.#return(mark);
+    const mark = this.#ladder.before(instant), isAhead = this.instant <= instant;
+    const nearest = isAhead ? Math.max(mark.instant, this.instant) : mark.instant;
+    if ((this.#replay.checkpointBefore(instant) ?? 0) > nearest + this.#spacing) this.#enter(instant);
+    else if (!isAhead || mark.instant > this.instant) this.#return(mark);
+  }
+
+  /** Goes to a checkpoint in the journal, which becomes a rung. */
+  #enter(instant: number): void {
+    this.#counts.returns++;
+    this.#open = undefined;
+    this.#replay.goToCheckpoint(instant);
+    this.#ladder.add(this.#replay.mark(), this.instant);
+    this.#beginInterval();
   }
 
   #return(mark: ReplayMark): void {
@@ -155,10 +165,11 @@ export class Timeline {
     this.#recorder.begin();
   }
 
-  /** Where the next rung is to be, after an instant. */
+  /** Where the next rung is, or is to be, after an instant. */
   #nextRung(instant: number): number {
     const since = instant - this.firstInstant + 1;
-    return Math.min(this.lastInstant, this.firstInstant + Math.ceil(since / this.#spacing) * this.#spacing);
+    const place = this.firstInstant + Math.ceil(since / this.#spacing) * this.#spacing;
+    return Math.min(this.lastInstant, place, this.#ladder.rungAfter(instant)?.instant ?? Infinity);
   }
 
   /** Runs to an instant that is not before the present one, laying rungs; `scan` sees all steps. */
@@ -177,7 +188,9 @@ export class Timeline {
   #layRung(): void {
     const open = this.#open, facts = open && this.#recorder.facts();
     this.#open = undefined;
-    this.#ladder.add(this.#replay.mark(), this.instant);
+    if (this.#ladder.rungBefore(this.instant).instant !== this.instant) {
+      this.#ladder.add(this.#replay.mark(), this.instant);
+    }
     // The rung may be gone, or its interval divided where the machine was not.
     if (open !== undefined && this.#ladder.rungBefore(this.instant - 1) === open) {
       this.#ladder.learn(open, facts as Interval);
@@ -337,21 +350,23 @@ export class Timeline {
   }
 
   /**
-   * Goes through the run, or up to an instant, laying checkpoints, some for each `next()`; gives the instant reached, and
-   * stands where it was before. For hosts to call while nothing else is to be done.
+   * Goes through the run, or up to an instant, laying checkpoints, some for each `next()`; gives the instant up to which
+   * there are any, and stands where it was before. For hosts to call while nothing else is to be done.
    */
   *precompute(to: number = this.lastInstant): Generator<number> {
     this.#checkInside(to);
-    let reached = this.#ladder.top;
-    while (reached < to) {
+    for (;;) {
       const back = this.instant;
       this.#ladder.addNear(this.#replay.mark(), back);
-      this.#approach(reached);
-      this.#forward(reached);
-      reached = Math.min(to, reached + RUNGS_AT_ONCE * this.#spacing);
-      this.#forward(reached);
+      const rung = this.#ladder.firstUnknown;
+      if (rung === undefined || rung.instant >= to) return;
+      const until = Math.min(to, rung.instant + RUNGS_AT_ONCE * this.#spacing);
+      this.#return(rung.mark);
+      while (this.instant < until && this.#open !== undefined) this.#forward(this.#nextRung(this.instant));
+      const reached = this.instant;
       this.#goBack(back);
-      yield reached;
+      if (reached === rung.instant) return;
+      yield Math.min(to, this.#ladder.firstUnknown?.instant ?? to);
     }
   }
 }

@@ -50,16 +50,16 @@ Deno.test("JournalReader.payload refuses a number that is no block's", () => {
 
 /** The file of the next test, put together outside of this project from the tables of journal/README.md (Python). */
 const GOLDEN = [
-  "8948494e4453494748540d0a1a0a0200",
+  "8948494e4453494748540d0a1a0a0300",
   "8b4853424c4f434bac22adafdfd6421b0000000001000100000000000000000000000000000000000400000004000000",
-  "6553faa7f1c46242f544a00fbacea5fd1b9bbbfd9dcf31c5dfaf27449757fe49b0a85100ac22adafdfd6421b711ba440",
-  "b6910ae1e4516fdc7d6210629d885caeb92ce11e512ebca681a16101",
+  "6553faa7a33756034d6874cee8dd7037fd7f62263b0ec5794829c950bf67b40c1abc27acac22adafdfd6421b711ba440",
+  "b6910ae1e4516fdc7d6210629d885caeb92ce11e3ce341c081a16101",
   "8b4853424c4f434bac22adafdfd6421b0100000003000000000000000000000000000000000000000100000001000000",
-  "2e7a664c6c89d1e484a9d8e4191cb44293f9850b6ac61df0b2a66e898b1affd4f0f91b4cca358758f6d27e6cf4527293",
-  "7977a748fd88391db679ceda7dc7bf1f005ee8799bf98d7c07",
+  "2e7a664c9ca924a91aca143b463ca508bfc972208cb0b56f2da28b10f6c29d9d2771bad2ca358758f6d27e6cf4527293",
+  "7977a748fd88391db679ceda7dc7bf1f005ee8793f02a0d907",
 ].join("");
 
-Deno.test("JournalWriter and JournalReader keep to the layout of format 2", () => {
+Deno.test("JournalWriter and JournalReader keep to the layout of format 3", () => {
   const appends: Append[] = [["configuration", { a: 1 }], ["inputs", Uint8Array.of(7)]];
   assertEquals(journalOf(appends, false).toHex(), GOLDEN);
   assertEquals(payloadsOf(open(Uint8Array.fromHex(GOLDEN))), [{ a: 1 }, Uint8Array.of(7)]);

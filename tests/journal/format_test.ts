@@ -21,7 +21,7 @@ Deno.test("JournalReader refuses what is no journal, and names a later format", 
   assertThrows(() => open(FILE.slice(1)), JournalFormatError, "it is not a Hindsight journal");
   const as = (format: number) => concatenated(encodeFileHeader(format), FILE.slice(FILE_HEADER_LENGTH));
   assertThrows(() => open(as(0)), JournalFormatError, "there is no format 0");
-  const message = "it has format 65535 and this build knows formats up to 2. Open it with a newer Hindsight.";
+  const message = "it has format 65535 and this build knows formats up to 3. Open it with a newer Hindsight.";
   assertThrows(() => open(as(65535)), JournalVersionError, message);
 });
 

