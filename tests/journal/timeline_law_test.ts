@@ -14,6 +14,8 @@ import type { WatchHit, WatchPoint } from "../../machine/watch.ts";
 import { drive, type DrivePlan } from "../law/drive.ts";
 import { Choices } from "../law/random.ts";
 import { guestOf, hotTrial, randomTrial, type Trial } from "../lockstep/trial.ts";
+import { guestOf as guestOfProgram, WINDOW } from "../machine/strict/program.ts";
+import { recordGuest } from "./guest.ts";
 import { StepWatch } from "./step_watch.ts";
 
 const SEED = Number(Deno.env.get("TIMELINE_SEED") ?? 1),
@@ -188,4 +190,79 @@ Deno.test(`Timeline.runBackTo and runForwardTo on random programs find what the 
     }
   }
   assert(found > TRIALS, `${found} hits`);
+});
+
+const wait = (label: number): string => `
+        mov     x11, #60
+${label}:      subs    x11, x11, #1
+        b.ne    ${label}b`;
+
+/** Writes to the window while it is page0, page1 after remapping, and page1 by other tables; and waits in between. */
+const REMAPPING = `
+        ldr     x1, =${WINDOW}
+        ldr     x2, =level3
+        ldr     x4, =page1 + 0x703
+        ldr     x5, =page0 + 0x703
+        ldr     x6, =level1b
+        mrs     x7, ttbr0_el1
+        mov     x10, #4
+round:  str     x10, [x1]
+        ${wait(1)}
+        str     xzr, [x2]
+        dsb     sy
+        tlbi    vmalle1
+        dsb     sy
+        isb
+        str     x4, [x2]
+        dsb     sy
+        isb
+        ${wait(2)}
+        str     x10, [x1, #8]
+        ${wait(3)}
+        str     xzr, [x2]
+        dsb     sy
+        tlbi    vmalle1
+        dsb     sy
+        isb
+        str     x5, [x2]
+        dsb     sy
+        isb
+        ${wait(4)}
+        msr     ttbr0_el1, x6
+        isb
+        ${wait(5)}
+        str     x10, [x1, #16]
+        ${wait(6)}
+        msr     ttbr0_el1, x7
+        isb
+        ${wait(7)}
+        subs    x10, x10, #1
+        b.ne    round`;
+
+Deno.test("Timeline.runBackTo finds every write to a virtual page that is one page and then another", () => {
+  const program = {
+    name: "",
+    models: [],
+    body: REMAPPING,
+    right: 0n,
+    wrong: 0n,
+    event: "timeSkipped",
+  } as const;
+  const guest = guestOfProgram(program, false);
+  const { run } = recordGuest(guest, { machine: { cpus: 1, memoryMiB: 16 } });
+  const watches = [{ kind: "write", address: BigInt(WINDOW), size: 64, space: "virtual" }] as const;
+  const brute = new StepWatch(watches);
+  for (const step of new Timeline(run, guest.images).events(0, run.lastInstant, ["step"])) {
+    brute.observe(step);
+  }
+  assertEquals(brute.hits.length, 12);
+  for (const spacing of [20, 50, 200]) {
+    const timeline = new Timeline(run, guest.images, { spacing });
+    for (const _ of timeline.precompute());
+    timeline.seek(run.lastInstant);
+    const seen: number[] = [];
+    while (timeline.runBackTo({ watches }).kind === "hit") seen.unshift(timeline.instant);
+    assertEquals(seen, brute.hits.map(({ instant }) => instant), `spacing ${spacing}`);
+    assert(timeline.statistics.skipped > 10 || spacing === 200, `${timeline.statistics.skipped} passed over`);
+  }
 });
