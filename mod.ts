@@ -138,6 +138,7 @@ export {
 export * from "./journal/recorder.ts";
 export * from "./journal/replay.ts";
 export type { CheckpointHead } from "./journal/checkpoint.ts";
+export { CheckpointLoader, type LaterCheckpoint } from "./journal/later_checkpoints.ts";
 export type { Parts } from "./journal/root_parts.ts";
 export * from "./journal/run.ts";
 export type { TornTail } from "./journal/scan.ts";
