@@ -4,17 +4,12 @@ import { valueType } from "../ir/emit.ts";
 import type { IrNode } from "../ir/operations.ts";
 import type { CodeWriter } from "../wasm/code_writer.ts";
 import type { Group, Member } from "./compiled_groups.ts";
+import { ENTRY_MASK, ENTRY_SHIFT } from "./compiled_find.ts";
 import { REGION_LOCAL, type RegionFunctions } from "./compiled_layout.ts";
-import { FRONT, FRONT_ENTRIES, FRONT_ENTRY_SIZE } from "./front_table.ts";
+import { FRONT } from "./front_table.ts";
 import { ExclusiveCode } from "./exclusive_code.ts";
 import { type CodeLayout, type Privilege, SHARED, SLOW, slowDescriptor } from "./threaded_layout.ts";
 import { loadWidth, storeWidth, ZERO_BLOCK, zeroBytes } from "./threaded_memory.ts";
-import { MARK_ALIGNED } from "../memory/tlb.ts";
-import { TlbCode } from "./threaded_tlb.ts";
-
-/** Shift that takes a page's number to its entry's offset. */
-const ENTRY_SHIFT = 12 - (31 - Math.clz32(FRONT_ENTRY_SIZE));
-const ENTRY_MASK = (FRONT_ENTRIES - 1) * FRONT_ENTRY_SIZE;
 
 /** Accesses that the quick paths are for, and whether they may be misaligned there. */
 const QUICK: Readonly<Record<string, boolean>> = {
@@ -339,80 +334,4 @@ export class RegionMemory {
     this.region.stop();
     this.code.end();
   }
-}
-
-/** Locals of `defineFind`'s function. */
-const FIND = { address: 0, size: 1, front: 2, tlb: 3 } as const;
-
-/**
- * Writes the function that finds what the front table does not have: an access of `size` bytes, or, when negative, of
- * as many that must be aligned.
- */
-export function defineFind(
-  code: CodeWriter,
-  layout: CodeLayout,
-  kind: "read" | "write",
-  privilege: Privilege,
-): void {
-  const tlb = new TlbCode(code, layout, privilege), isRead = kind === "read";
-  const entry = code.takeLocal("i32"), host = code.takeLocal("i32");
-  const none = code.block();
-  tlb.findPlain(kind, { address: FIND.address, size: FIND.size, tlb: FIND.tlb, entry, host }, none);
-  // Where misaligned accesses may fault, the page stays out of the front table, where nobody looks for that.
-  tlb.entryMarks(entry, kind);
-  code.i32Const(MARK_ALIGNED);
-  code.i32And();
-  if (!isRead) {
-    // So does one that plain writes may not go to, though this one may.
-    code.localGet(host);
-    tlb.isMarkedDirty();
-    code.i32Eqz();
-    code.i32Or();
-  }
-  code.if();
-  code.localGet(host);
-  code.return();
-  code.end();
-  code.localGet(FIND.address);
-  code.i64Const(ENTRY_SHIFT);
-  code.i64ShrU();
-  code.i32WrapI64();
-  code.i32Const(ENTRY_MASK);
-  code.i32And();
-  code.localGet(FIND.front);
-  code.i32Add();
-  code.localTee(entry);
-  code.localGet(FIND.address);
-  code.i64Const(-4096);
-  code.i64And();
-  code.i64Store(isRead ? FRONT.readTag : FRONT.writeTag);
-  code.localGet(entry);
-  code.localGet(host);
-  code.localGet(FIND.address);
-  code.i32WrapI64();
-  code.i32Sub();
-  code.i32Store(isRead ? FRONT.readAddend : FRONT.writeAddend);
-  code.localGet(host);
-  code.return();
-  code.end();
-  code.i32Const(0);
-}
-
-/** Writes the function that finds the place of a store-exclusive or of a block to clear, in the same way. */
-export function defineFindOther(code: CodeWriter, layout: CodeLayout, kind: "exclusive" | "zero"): void {
-  const tlb = new TlbCode(code, layout);
-  const entry = code.takeLocal("i32"), host = code.takeLocal("i32");
-  const none = code.block();
-  const local = { address: FIND.address, size: FIND.size, tlb: FIND.tlb, entry, host };
-  tlb.findPlain("write", local, none, kind === "exclusive");
-  if (kind === "zero") {
-    tlb.entryMarks(entry, "write");
-    code.i32Const(MARK_ALIGNED);
-    code.i32And();
-    code.brIf(none);
-  }
-  code.localGet(host);
-  code.return();
-  code.end();
-  code.i32Const(0);
 }

@@ -6,7 +6,7 @@ import { ModuleWriter } from "../wasm/module_writer.ts";
 import { defineCall } from "./compiled_chain.ts";
 import { defineFlags } from "./compiled_flags.ts";
 import { REGION_RESULTS, type RegionFunctions, regionType } from "./compiled_layout.ts";
-import { defineFind, defineFindOther } from "./compiled_memory.ts";
+import { defineFind, defineFindOther } from "./compiled_find.ts";
 import { type RegionPage, RegionWriter } from "./compiled_region.ts";
 
 /** Makes modules of one machine's regions. */

@@ -7,11 +7,12 @@ import type { IrNode } from "../ir/operations.ts";
 import { MARK_GUARDED } from "../memory/tlb.ts";
 import type { CodeWriter, Label } from "../wasm/code_writer.ts";
 import { ModuleWriter } from "../wasm/module_writer.ts";
-import { HANDLER, PAGE_SIDE, RECORD, RECORD_SIZE } from "./code_pages.ts";
+import { HANDLER, RECORD, RECORD_SIZE } from "./code_pages.ts";
 import { declareChain, toSide } from "./compiled_chain.ts";
 import { SIDE } from "./compiled_layout.ts";
 import type { Shape } from "./shape.ts";
 import { isSupported, ThreadedBackend } from "./threaded_backend.ts";
+import { HeatCode } from "./threaded_heat.ts";
 import { type CodeLayout, type HandlerFunctions, LOCAL, REASON, SHARED } from "./threaded_layout.ts";
 import { TlbCode } from "./threaded_tlb.ts";
 
@@ -72,9 +73,7 @@ function unalignedFunctions(module: ModuleWriter, layout: CodeLayout): HandlerFu
 class RunFunction {
   readonly #reason: number;
   readonly #handler: number;
-  /** Side of the page that steps are counted for, 0 for none, and steps that were left when that began. */
-  readonly #page: number;
-  readonly #since: number;
+  readonly #heat: HeatCode;
 
   constructor(
     private readonly code: CodeWriter,
@@ -86,8 +85,7 @@ class RunFunction {
     if (code.takeLocal("i64") !== LOCAL.target) throw new RangeError("The target is the first local");
     this.#reason = code.takeLocal("i32");
     this.#handler = code.takeLocal("i32");
-    this.#page = code.takeLocal("i32");
-    this.#since = code.takeLocal("i32");
+    this.#heat = new HeatCode(code, layout, (exit) => this.#leave(REASON.hot, exit));
   }
 
   /**
@@ -95,12 +93,8 @@ class RunFunction {
    * handler's code follows the end of its block.
    */
   generate(shapes: readonly Shape[]): void {
-    const { code, layout: { regions, shared } } = this;
-    if (regions !== undefined) {
-      code.i32Const(0);
-      code.i32Load(shared + SHARED.page);
-      this.#countFor();
-    }
+    const { code } = this;
+    this.#heat.countForPresent();
     const exit = code.block();
     const next = code.loop();
     const evaluate = code.block(), fault = code.block(), limit = code.block(), branch = code.block();
@@ -197,62 +191,12 @@ class RunFunction {
     code.i32Mul();
     code.i32Add();
     code.localSet(LOCAL.record);
-    this.#heatPage(exit);
-    if (layout.regions !== undefined) {
+    this.#heat.take(exit);
+    this.#heat.countFor(() => {
       tlb.entryPage(entry, "code");
-      toSide(code, layout.regions);
-      this.#countFor();
-    }
+      if (layout.regions !== undefined) toSide(code, layout.regions);
+    });
     code.br(next);
-  }
-
-  /** Steps are counted for the page with the side on the stack from now on. */
-  #countFor(): void {
-    const { code } = this;
-    code.localSet(this.#page);
-    code.localGet(LOCAL.left);
-    code.localSet(this.#since);
-  }
-
-  /**
-   * Takes the steps since counting began from what a page has left until it is hot. When it is, comes back by `exit`;
-   * without, code comes back now.
-   */
-  #heatPage(exit?: Label): void {
-    const { code, layout: { regions, shared } } = this;
-    if (regions === undefined) return;
-    const heat = code.takeLocal("i32");
-    code.localGet(this.#page);
-    code.if();
-    code.localGet(this.#page);
-    code.localGet(this.#page);
-    code.i32Load(PAGE_SIDE.heat);
-    code.localGet(LOCAL.left);
-    code.i32Add();
-    code.localGet(this.#since);
-    code.i32Sub();
-    if (exit === undefined) {
-      code.i32Const(0);
-      code.i32Load(shared + SHARED.rest);
-      code.i32Add();
-    }
-    code.localTee(heat);
-    code.i32Store(PAGE_SIDE.heat);
-    if (exit !== undefined) {
-      code.localGet(heat);
-      code.i32Const(0);
-      code.i32LeS();
-      code.if();
-      code.i32Const(0);
-      code.localGet(this.#page);
-      code.i32Store(shared + SHARED.hot);
-      code.i32Const(0);
-      code.localSet(this.#page);
-      this.#leave(REASON.hot, exit);
-      code.end();
-    }
-    code.end();
-    code.releaseLocal(heat);
   }
 
   /** Calls regions; where they stop, the instruction is executed by its own handler. */
@@ -261,29 +205,21 @@ class RunFunction {
     code.end(); // compiled
     if (regions === undefined) return code.unreachable();
     this.#countStep(1);
-    this.#heatPage(exit);
+    this.#heat.take(exit);
     for (const local of [LOCAL.record, LOCAL.left, LOCAL.state, LOCAL.tlb]) code.localGet(local);
     code.call(this.chain);
     code.localSet(LOCAL.record);
-    code.localTee(LOCAL.left);
-    // An access to a device may have taken steps out of it.
-    code.i32Const(0);
-    code.i32Load(shared + SHARED.rest);
-    code.i32Add();
-    code.localSet(this.#since);
+    code.localSet(LOCAL.left);
     code.localGet(LOCAL.record);
     code.i32Eqz();
     code.if();
-    code.i32Const(0);
-    code.localSet(this.#page);
+    this.#heat.countFor();
     code.i32Const(0);
     code.i64Load(shared + SHARED.target);
     code.localSet(LOCAL.target);
     code.br(branch);
     code.end();
-    code.i32Const(0);
-    code.i32Load(shared + SHARED.page);
-    code.localSet(this.#page);
+    this.#heat.countForPresent();
     code.localGet(LOCAL.left);
     code.i32Eqz();
     code.brIf(limit);
@@ -345,7 +281,7 @@ class RunFunction {
 
   #exit(): void {
     const { code, layout: { shared } } = this;
-    this.#heatPage();
+    this.#heat.take();
     for (const [local, place] of [[LOCAL.record, SHARED.record], [LOCAL.left, SHARED.left]] as const) {
       code.i32Const(0);
       code.localGet(local);
