@@ -4,9 +4,7 @@ import { type CommandRow, COMMANDS } from "./commands.ts";
 import { UsageError } from "./errors.ts";
 import { failureOf } from "./failure.ts";
 import { BrokenPipeError, type Host, processHost } from "./host/host.ts";
-import { closeCompileStores } from "./host/compile_store.ts";
-import { endByteWorker } from "./host/worker_bytes.ts";
-import { endCompileWorker } from "./host/worker_compiler.ts";
+import { endAll } from "./host/endings.ts";
 import { type Options, readOptions } from "./options.ts";
 import { suggestion } from "./suggest.ts";
 
@@ -103,9 +101,7 @@ export async function main(args: readonly string[], host: Host): Promise<number>
     }
     return exitCode;
   } finally {
-    endCompileWorker();
-    endByteWorker();
-    tell(closeCompileStores(), host);
+    tell(endAll(), host);
   }
 }
 

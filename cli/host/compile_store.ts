@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { CompileCache } from "../../machine/engine/compile_request.ts";
 import { equalBytes, HASH_LENGTH, sha256 } from "../../machine/sha256.ts";
+import { atEnd } from "./endings.ts";
 import { reasonOf } from "./file_source.ts";
 
 /** What a file begins with: eight letters, the last of which is the version of the form; then SHA-256 of the rest. */
@@ -162,8 +163,10 @@ export function compileStoreIn(folder: string): CompileStore {
 }
 
 /** Closes all stores; what went wrong with them, for the user. */
-export function closeCompileStores(): readonly string[] {
+function closeCompileStores(): readonly string[] {
   const failures = [...stores.values()].flatMap((store) => store.close() ?? []);
   stores.clear();
   return failures;
 }
+
+atEnd(closeCompileStores);

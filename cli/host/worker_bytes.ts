@@ -18,6 +18,7 @@ import {
   STATE,
   wordOf,
 } from "./byte_layout.ts";
+import { atEnd } from "./endings.ts";
 
 const SOURCE = new URL("./byte_worker.ts", import.meta.url);
 
@@ -171,6 +172,8 @@ export function endByteWorker(): void {
   thread = undefined;
   total = 0;
 }
+
+atEnd(endByteWorker);
 
 /** Work that goes to the process's worker as soon as there is one that is ready, after the first bytes. */
 export function bytesInWorker(firstBytes: number = FIRST_BYTES): ByteWork {

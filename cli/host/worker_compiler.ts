@@ -7,6 +7,7 @@ import type {
   RegionCompiler,
 } from "../../machine/engine/compile_request.ts";
 import type { FromCompileWorker, ToCompileWorker } from "./compile_worker.ts";
+import { atEnd } from "./endings.ts";
 
 const SOURCE = new URL("./compile_worker.ts", import.meta.url);
 
@@ -38,6 +39,8 @@ export function endCompileWorker(): void {
   worker?.terminate();
   worker = undefined;
 }
+
+atEnd(endCompileWorker);
 
 /**
  * Pages of a machine that are compiled at once, before a worker is worth its start, which takes some 400 ms; where there
