@@ -98,6 +98,7 @@ export * from "./machine/memory/physical.ts";
 export type { Section } from "./machine/snapshot.ts";
 export type { StateRoot } from "./machine/state_root.ts";
 export * from "./journal/bisect.ts";
+export * from "./journal/bisect_runs.ts";
 export type { BlockInfo, BlockSpan } from "./journal/block.ts";
 export { BLOCK_KINDS, type BlockKind } from "./journal/block_kinds.ts";
 export type { ByteWork, EventDigest } from "./journal/byte_work.ts";
@@ -125,7 +126,14 @@ export * from "./journal/history.ts";
 export * from "./journal/images.ts";
 export * from "./journal/minimize.ts";
 export * from "./journal/payloads.ts";
-export { compilePredicate, type Predicate, type SymbolLookup } from "./journal/predicate.ts";
+export {
+  compilePredicate,
+  compileTraced,
+  type MemoryRead,
+  type Predicate,
+  type SymbolLookup,
+  type TracedPredicate,
+} from "./journal/predicate.ts";
 export * from "./journal/query.ts";
 export * from "./journal/query_expression.ts";
 export {

@@ -1,13 +1,14 @@
 /** `hindsight bisect`: the first instant at which an expression holds. */
 import { hex } from "../machine/address.ts";
-import { bisect as search, type Bisection } from "../journal/bisect.ts";
+import { bisect as search } from "../journal/bisect.ts";
 import { PredicateError } from "../journal/errors.ts";
-import { compilePredicate, type Predicate } from "../journal/predicate.ts";
+import { compileTraced, type TracedPredicate } from "../journal/predicate.ts";
+import { betweenRuns, runsJson, runsText } from "./bisect_runs.ts";
+import { type Bisected, bisectionJson, bisectionText } from "./bisect_text.ts";
 import { bisectInputs, INPUT_OPTIONS } from "./bisect_inputs.ts";
 import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
-import { generalRegisters, pstateText, registerColumns } from "./cpu_view.ts";
 import { UsageError } from "./errors.ts";
-import { eventJson, eventText } from "./event_text.ts";
+import { namesOf, type View } from "./diff_text.ts";
 import type { Host } from "./host/host.ts";
 import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
@@ -16,7 +17,7 @@ import type { Options } from "./options.ts";
 import { ENGINE_OPTIONS, engineOf } from "./engine_options.ts";
 import { suggestion } from "./suggest.ts";
 import type { SymbolTable } from "./symbols.ts";
-import { counted, grouped, type Palette, paletteFor } from "./text.ts";
+import { grouped, paletteFor } from "./text.ts";
 
 /** The one address of a name; throws PredicateError where there is none, or more than one. */
 export function addressOf(name: string, symbols: SymbolTable): bigint {
@@ -34,110 +35,86 @@ export function addressOf(name: string, symbols: SymbolTable): bigint {
   );
 }
 
-function predicateOf(options: Options, symbols: SymbolTable): { expression: string; predicate: Predicate } {
-  const expression = options.text("when");
-  if (expression === undefined) throw new UsageError("bisect needs an expression: --when EXPR");
-  return { expression, predicate: compilePredicate(expression, (name) => addressOf(name, symbols)) };
+function predicateOf(expression: string, symbols: SymbolTable): TracedPredicate {
+  return compileTraced(expression, (name) => addressOf(name, symbols));
 }
 
-/** X registers that are not zero, SP, PC and PSTATE of the CPU whose step it was. */
-function registersText(found: Bisection & { kind: "found" }, palette: Palette, symbols: SymbolTable): string {
-  const index = found.events.at(-1)?.cpu ?? 0;
-  const cpu = found.replay.machine.board.cpus[index];
-  if (cpu === undefined) return "";
-  const shown = generalRegisters(cpu).filter(([name, value]) => value !== 0n || name === "pc");
-  const lines = registerColumns(shown, 5, 4, palette, symbols);
-  return `cpu${index} after it, ${pstateText(cpu)}:\n${lines.join("\n")}\n`;
-}
-
-function foundText(
-  found: Bisection & { kind: "found" },
+/** Bisects along one run, with progress. */
+function bisectOne(
+  path: string,
   expression: string,
-  isFirst: boolean,
-  palette: Palette,
+  options: Options,
   symbols: SymbolTable,
-): string {
-  const { instant, probes, events } = found;
-  const effort = isFirst ? "looking at every step" : `after ${counted(probes, "probe")}`;
-  return [
-    `${palette.bold(expression)} holds from instant ${palette.bold(grouped(instant))} on, not at ${
-      grouped(instant - 1)
-    } (${effort}).`,
-    "The step between them:",
-    ...events.map((event) => `  ${eventText(event, palette, symbols)}`),
-    registersText(found, palette, symbols),
-    ...(isFirst
-      ? []
-      : ["An expression that comes and goes may have held before: --scan looks at every step."]),
-    "",
-  ].join("\n");
-}
-
-function resultText(
-  found: Bisection,
-  expression: string,
-  isScan: boolean,
-  firstInstant: number,
-  palette: Palette,
-  symbols: SymbolTable,
-): string {
-  switch (found.kind) {
-    case "always":
-      return `${expression} holds at instant ${grouped(firstInstant)} already, where the run begins.\n`;
-    case "never":
-      return isScan
-        ? `${expression} never holds up to instant ${grouped(found.lastInstant)}, the end.\n`
-        : `${expression} does not hold at instant ${grouped(found.lastInstant)}, the end. ` +
-          `If it came and went, --scan finds when.\n`;
-    case "found":
-      return foundText(found, expression, isScan, palette, symbols);
-  }
-}
-
-function resultJson(found: Bisection, symbols: SymbolTable): string {
-  if (found.kind !== "found") return JSON.stringify(found);
-  const { kind, instant, probes, events } = found;
-  return JSON.stringify({
-    kind,
-    instant,
-    probes,
-    events: events.map((event) => JSON.parse(eventJson(event, symbols))),
+  host: Host,
+): Bisected {
+  const opened = openRun(path, host), progress = new Progress(host, "bisecting");
+  const { lastInstant, firstInstant } = opened.run;
+  const found = search(opened.run, imagesOf(opened, options), predicateOf(expression, symbols), {
+    ...engineOf(options),
+    scan: options.isOn("scan"),
+    progress: (low, high) =>
+      high === lastInstant
+        ? progress.update(low, high)
+        : progress.note(`instants ${grouped(low)} to ${grouped(high)}`),
   });
+  progress.clear();
+  return { found, expression, firstInstant };
 }
 
 function run(options: Options, host: Host): number | Promise<number> {
-  if (options.isOn("inputs")) return bisectInputs(options, host);
-  const symbols = symbolsOf(options);
-  const { expression, predicate } = predicateOf(options, symbols);
-  const opened = openRun(options.others[0]!, host);
-  const isScan = options.isOn("scan");
-  const progress = new Progress(host, "bisecting");
-  const found = search(opened.run, imagesOf(opened, options), predicate, {
-    ...engineOf(options),
-    scan: isScan,
-    progress: (low, high) => progress.note(`instants ${grouped(low)} to ${grouped(high)}`),
-  });
-  progress.clear();
-  const palette = paletteFor(host.stdout);
-  const text = options.isOn("json")
-    ? `${resultJson(found, symbols)}\n`
-    : resultText(found, expression, isScan, opened.run.firstInstant, palette, symbols);
-  host.stdout.write(text);
-  return found.kind === "never" ? 1 : 0;
+  const [first, second] = options.others as [string, string | undefined];
+  if (options.isOn("inputs")) {
+    if (second !== undefined) throw new UsageError("bisect --inputs takes one run");
+    return bisectInputs(options, host);
+  }
+  const symbols = symbolsOf(options), expression = options.text("when");
+  const view: View = { names: namesOf([first, second ?? ""]), palette: paletteFor(host.stdout), symbols };
+  if (second === undefined) {
+    if (expression === undefined) {
+      throw new UsageError("bisect needs an expression, --when EXPR, or a second run");
+    }
+    const bisected = bisectOne(first, expression, options, symbols, host);
+    host.stdout.write(
+      options.isOn("json")
+        ? `${JSON.stringify(bisectionJson(bisected, symbols))}\n`
+        : bisectionText(bisected, view),
+    );
+    return bisected.found.kind === "never" ? 1 : 0;
+  }
+  const runs = betweenRuns(first, second, options, host);
+  const when = expression === undefined
+    ? undefined
+    : ([first, second] as const).map((path) => bisectOne(path, expression, options, symbols, host)) as [
+      Bisected,
+      Bisected,
+    ];
+  host.stdout.write(
+    options.isOn("json")
+      ? `${JSON.stringify(runsJson(runs, when, symbols))}\n`
+      : `${runsText(runs, when, view).join("\n")}\n`,
+  );
+  return runs.found.difference.kind === "equal" ? 1 : 0;
 }
 
 /** The command. */
 export const bisect: Command = {
-  operands: ["RUN"],
-  details: "EXPR is in the Common Expression Language: comparisons, arithmetic, && || !, over\n" +
+  operands: ["RUN", "[OTHER]"],
+  details:
+    "With one run and --when EXPR: the first step from which on EXPR holds. Memory that EXPR reads is watched, if\n" +
+    "it reads nothing else: then it is the first. Otherwise EXPR is looked at in 64 places and halved between two\n" +
+    "of them, which says whether it seems to come and go; --scan looks at every step.\n" +
+    "With two runs, a good and a bad one: where they part, and what the cause is: machines, images, inputs; with\n" +
+    "--when also from where on EXPR holds in each.\n" +
+    "EXPR is in the Common Expression Language: comparisons, arithmetic, && || !, over\n" +
     "  memory(ADDRESS, BYTES)       1, 2, 4 or 8 bytes of physical memory\n" +
     "  register(NAME)               of the CPU whose turn it is: x0–x30, w0–w30, sp, pc, nzcv, el, daif,\n" +
     "  register(NAME, CPU)          or a system register such as ELR_EL1; or of a given CPU\n" +
     "  symbol(NAME)                 address of a function or object of --symbols\n" +
     "  instant, time, cpu           steps, nanoseconds, whose turn it is\n" +
-    "Exits with 0 when there is such a step, with 1 when the expression does not hold at the end.",
+    "Exits with 0 when there is such a step, or the runs part, and with 1 when not.",
   examples: [
     "deno task hindsight bisect u.hindsight --when 'memory(0x41000000, 4) == 0xdeadbeef'",
+    "deno task hindsight bisect u.hindsight larger.hindsight",
     "deno task hindsight bisect seed-17.hindsight --inputs --leave-out turns --when 'memory(0x41000000, 4) != 6' -o m.hindsight",
   ],
   options: [

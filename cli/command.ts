@@ -4,7 +4,7 @@ import { type OptionRow, type Options, optionsHelp } from "./options.ts";
 
 /** One command of `hindsight`, in a file of its own; `commands.ts` says its name and what it is for. */
 export interface Command {
-  /** Its arguments without options, such as `RUN`; their number is checked. */
+  /** Its arguments without options, such as `RUN`, in brackets what may be left out; their number is checked. */
   readonly operands: readonly string[];
   /** What else is worth knowing: paragraphs. */
   readonly details: string;

@@ -10,7 +10,7 @@ import { eventStream } from "../journal/event_stream.ts";
 import { JournalReader, JournalWriter } from "../journal/file.ts";
 import { appendImages } from "../journal/images.ts";
 import type { RunEnd } from "../journal/payloads.ts";
-import { compilePredicate } from "../journal/predicate.ts";
+import { compileTraced } from "../journal/predicate.ts";
 import { Recorder } from "../journal/recorder.ts";
 import { Replay } from "../journal/replay.ts";
 import { RecordedRun } from "../journal/run.ts";
@@ -148,11 +148,11 @@ function showBisect(wrong: Recording, images: MachineImages, program: Program, i
     address("tally1")
   }, 8)`;
   console.log(`   ${dim("when")} ${expression}`);
-  const found = bisect(wrong.run, images, compilePredicate(expression));
+  const found = bisect(wrong.run, images, compileTraced(expression));
   if (found.kind !== "found") throw new Error("The counter never went wrong");
   const window = steps(wrong.run, images, injected - 6, found.instant + 6);
   console.log(
-    `   after ${found.probes} probes: true from instant ${
+    `   watching what it reads, after ${found.effort.looks} looks: true from instant ${
       number(found.instant)
     } on; the step that made it so:`,
   );

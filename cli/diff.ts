@@ -5,14 +5,14 @@ import { diff as compare, type Difference, type DiffSide } from "../journal/diff
 import { diffExhaustive, type ExhaustiveDiff } from "../journal/diff_exhaustive.ts";
 import { type DiffFilterOptions, FILTER_WORDS, type IgnoredRange } from "../journal/diff_filter.ts";
 import { type Comparison, type Consequences, follow } from "../journal/diff_follow.ts";
-import type { RecordedRun } from "../journal/run.ts";
 import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
-import { configurationLines } from "./configuration_text.ts";
 import { differencePage, HtmlRows } from "./diff_html.ts";
 import {
+  configurationDifferences,
   type Divergence,
   divergenceText,
   exhaustiveText,
+  namesOf,
   NOT_LOOKED_FOR,
   otherText,
   registerRows,
@@ -30,23 +30,6 @@ import { ENGINE_OPTIONS, engineOf } from "./engine_options.ts";
 import { suggestion } from "./suggest.ts";
 import type { SymbolTable } from "./symbols.ts";
 import { grouped, paletteFor } from "./text.ts";
-
-/** The lines of two configurations that are not in both. */
-export function configurationDifferences(left: RecordedRun, right: RecordedRun): [string, string, string][] {
-  const [first, second] = [left, right].map((run) => configurationLines(run.manifest.configuration));
-  const names = new Set([...first!.keys(), ...second!.keys()]);
-  return [...names].flatMap((name): [string, string, string][] => {
-    const values = [first!.get(name) ?? "none", second!.get(name) ?? "none"] as const;
-    return values[0] === values[1] ? [] : [[name, ...values]];
-  });
-}
-
-/** Names for the two sides: their files without folders, with them, or first and second, whichever tells them apart. */
-export function namesOf([left = "", right = ""]: readonly string[]): [string, string] {
-  const names = [left, right].map((path) => path.slice(path.lastIndexOf("/") + 1));
-  if (names[0] !== names[1]) return names as [string, string];
-  return left === right ? ["first", "second"] : [left, right];
-}
 
 /** The words of a filter; throws UsageError for one that no run has. */
 function wordsOf(options: Options, name: string, sides: readonly DiffSide[]): string[] {

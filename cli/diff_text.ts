@@ -1,9 +1,11 @@
 /** What diff found, as text: a summary first, then the events. */
-import { EVENT_KINDS, type EventKind, type MachineEvent } from "../machine/events.ts";
+import type { MachineEvent } from "../machine/events.ts";
 import type { Difference } from "../journal/diff.ts";
 import type { ExhaustiveDiff } from "../journal/diff_exhaustive.ts";
 import type { Comparison, Consequences } from "../journal/diff_follow.ts";
 import { type DifferenceClass, differingFields, isCounterRead } from "../journal/diff_kinds.ts";
+import type { RecordedRun } from "../journal/run.ts";
+import { configurationLines } from "./configuration_text.ts";
 import { registerDifferences } from "./cpu_view.ts";
 import { eventText, whatText } from "./event_text.ts";
 import type { SymbolTable } from "./symbols.ts";
@@ -26,6 +28,23 @@ export interface View {
 export const NOT_LOOKED_FOR =
   "Not looked for: differences that arise and heal again between two roots without a trap,\n" +
   "a device access or an input. --exhaustive looks for them.";
+
+/** The lines of two configurations that are not in both. */
+export function configurationDifferences(left: RecordedRun, right: RecordedRun): [string, string, string][] {
+  const [first, second] = [left, right].map((run) => configurationLines(run.manifest.configuration));
+  const names = new Set([...first!.keys(), ...second!.keys()]);
+  return [...names].flatMap((name): [string, string, string][] => {
+    const values = [first!.get(name) ?? "none", second!.get(name) ?? "none"] as const;
+    return values[0] === values[1] ? [] : [[name, ...values]];
+  });
+}
+
+/** Names for the two sides: their files without folders, with them, or first and second, whichever tells them apart. */
+export function namesOf([left = "", right = ""]: readonly string[]): [string, string] {
+  const names = [left, right].map((path) => path.slice(path.lastIndexOf("/") + 1));
+  if (names[0] !== names[1]) return names as [string, string];
+  return left === right ? ["first", "second"] : [left, right];
+}
 
 /** Names, and what each of the two runs has, in three columns. */
 export function table(rows: readonly (readonly [string, string, string])[], indent: string): string[] {
@@ -346,9 +365,4 @@ export function exhaustiveText({ from, to, atStart, episodes }: ExhaustiveDiff, 
       ];
     }),
   ];
-}
-
-/** Whether a word is a kind of event. */
-export function isKind(word: string): word is EventKind {
-  return Object.hasOwn(EVENT_KINDS, word);
 }

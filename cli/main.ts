@@ -63,11 +63,17 @@ async function carryOut([name, ...args]: readonly string[], host: Host): Promise
     host.stdout.write(commandHelp(name, summary, command));
     return 0;
   }
-  if (options.others.length !== command.operands.length) {
+  if (!areEnough(options.others.length, command.operands)) {
     const wanted = command.operands.length === 0 ? "no arguments" : command.operands.join(" and ");
     throw new UsageError(`${name} takes ${wanted} besides options, not "${options.others.join(" ")}"`);
   }
   return await command.run(options, host);
+}
+
+/** Whether a command takes so many arguments; those in brackets may be left out. */
+function areEnough(count: number, operands: readonly string[]): boolean {
+  const least = operands.filter((operand) => !operand.startsWith("[")).length;
+  return count >= least && count <= operands.length;
 }
 
 /** The command line that tells more about the command of another, or about all commands where it has none. */

@@ -12,6 +12,24 @@ import { suggestion } from "./suggest.ts";
 /** Reads a predicate's value from a machine between two steps. */
 export type Predicate = (machine: Machine) => boolean;
 
+/** Bytes of physical memory. */
+export interface MemoryRead {
+  /** The first. */
+  readonly address: number;
+  /** How many. */
+  readonly size: number;
+}
+
+/** A predicate that tells what its value depends on. */
+export interface TracedPredicate {
+  /** The value, from a machine between two steps. */
+  readonly holds: Predicate;
+  /** The memory read by the last call of `holds`; nothing else was, unless `readsMore`. */
+  readonly memory: readonly MemoryRead[];
+  /** It reads registers, the clock or the turn as well, which change all the time. */
+  readonly readsMore: boolean;
+}
+
 /** The address of a name in the program; throws PredicateError for one that there is not. */
 export type SymbolLookup = (name: string) => bigint;
 
@@ -83,12 +101,20 @@ export interface Subject {
   readonly cpu: Cpu;
 }
 
-/** Adds the functions that read a machine's state: `memory` and `register`. */
-export function addStateFunctions(environment: Environment, now: () => Subject): Environment {
+/** Adds the functions that read a machine's state: `memory`, which is told to `seen`, and `register`. */
+export function addStateFunctions(
+  environment: Environment,
+  now: () => Subject,
+  seen: (read: MemoryRead) => void = () => {},
+): Environment {
   return environment
     .registerFunction(
       "memory(int, int): int",
-      (address: bigint, size: bigint) => readMemory(now().machine, address, size),
+      (address: bigint, size: bigint) => {
+        const value = readMemory(now().machine, address, size);
+        seen({ address: Number(address), size: Number(size) });
+        return value;
+      },
     )
     .registerFunction("register(string): int", (name: string) => readRegister(now().cpu, name))
     .registerFunction(
@@ -104,12 +130,34 @@ export function addStateFunctions(environment: Environment, now: () => Subject):
  * parse or is not bool.
  */
 export function compilePredicate(expression: string, lookUp: SymbolLookup = noSymbols): Predicate {
+  return compiled(expression, lookUp, () => {});
+}
+
+/** What depends on more than memory: `instant`, `time`, `cpu`, `register(`; strings are taken out before. */
+const MORE = /\b(instant|time|cpu|register)\b/;
+const STRING = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/g;
+
+/** The same, telling what was read. */
+export function compileTraced(expression: string, lookUp: SymbolLookup = noSymbols): TracedPredicate {
+  const memory: MemoryRead[] = [];
+  const predicate = compiled(expression, lookUp, (read) => void memory.push(read));
+  return {
+    memory,
+    readsMore: MORE.test(expression.replace(STRING, "")),
+    holds: (machine) => {
+      memory.length = 0;
+      return predicate(machine);
+    },
+  };
+}
+
+function compiled(expression: string, lookUp: SymbolLookup, seen: (read: MemoryRead) => void): Predicate {
   let machine: Machine | undefined;
   const now = (): Subject => {
     if (machine === undefined) throw new PredicateError("A predicate was read outside a run");
     return { machine, cpu: machine.currentCpu };
   };
-  const environment = addStateFunctions(new Environment(), now)
+  const environment = addStateFunctions(new Environment(), now, seen)
     .registerVariable("instant", "int")
     .registerVariable("time", "int")
     .registerVariable("cpu", "int")

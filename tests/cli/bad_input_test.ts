@@ -80,7 +80,7 @@ const CASES: readonly (readonly [line: string, code: number, message: RegExp])[]
   ["state $RUN",                              2, /state needs an instant: --at N/],
   ["state $RUN --at 99999",                   2, /--at 99999: the run ends at instant 40/],
   ["state $RUN --at 1 --memory 0x100000000000", 2, /the machine has no memory there/],
-  ["bisect $RUN",                             2, /bisect needs an expression: --when EXPR/],
+  ["bisect $RUN",                             2, /bisect needs an expression, --when EXPR, or a second run/],
   ["bisect $RUN --when instant",              2, /has type int; a predicate needs bool/],
   ["bisect $RUN --when memory(",              2, /memory\(/],
   ["bisect $RUN --when memory(134217728,8)==1", 2, /There is no memory at 0x8000000/],

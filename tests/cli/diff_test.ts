@@ -118,7 +118,7 @@ Deno.test("diff names the driver that a wrong device-tree property stops", async
   assert(!html.includes("<ready>"), "the guest's text is escaped");
   assert(html.includes("rtc &#60;ready&#62; &#38; running"));
   assert(!/<script|https?:|src=|href=|@import|url\(/i.test(html), "nothing from elsewhere, no script");
-  const exhaustive = await hindsight(["diff", good, bad, "--exhaustive", "--json"]);
+  const exhaustive = await hindsight(["diff", good, bad, "--exhaustive", "--from", "50000", "--json"]);
   const [episode] = JSON.parse(exhaustive.out).exhaustive.episodes;
   const [read] = episode.after[0];
   assertEquals([read.kind, read.memory[0].value, episode.after[1][0].memory[0].value], [
@@ -207,4 +207,33 @@ Deno.test("diff refuses words, addresses and files that it cannot use", async ()
 Deno.test("escaped leaves no character that HTML or a terminal would take for more than itself", () => {
   assertEquals(escaped(`<a href='x' b="&">`), "&#60;a href=&#39;x&#39; b=&#34;&#38;&#34;&#62;");
   assertEquals(escaped("\x1b[31m\u202e\ud800é"), "·[31m··é");
+});
+
+Deno.test("bisect between two runs names machines, inputs, and from where on an expression holds", async () => {
+  using folder = new TestFolder();
+  const good = await record(folder, "good", 'at 20 send "a"\nexpect "a"\nsend "q"');
+  const bad = await record(
+    folder,
+    "bad",
+    'at 20 send "b"\nexpect "b"\nsend "q"',
+    "-rtc",
+    "base=2020-01-01T00:00:00",
+  );
+  const { code, out } = await hindsight(["bisect", good, bad, "--when", 'register("w0") == 0x62']);
+  assertEquals(code, 0);
+  assertMatch(out, /^The runs part at instant 20: .*consoleReceived/);
+  assertMatch(
+    out,
+    /The machines or their images are not the same:\n +good +bad\n +clock +2026-01-01T00:00:00.000Z +2020-01-01T00:00:00.000Z\n/,
+  );
+  assertMatch(out, /1 input of the runs differs, 1 the same \(− only good, \+ only bad/);
+  assertMatch(out, /− +20 {2}cpu0 {2}consoleReceived .*"a"\n.*\+ +20 {2}cpu0 {2}consoleReceived .*"b"/);
+  assertMatch(
+    out,
+    /good: it was not seen to hold\nbad: it holds from instant 34 on\nThat is 14 steps after the runs part/,
+  );
+  const json = JSON.parse((await hindsight(["bisect", good, bad, "--json"])).out);
+  assertEquals([json.kind, json.instant, json.inputs.length, json.equalInputs], ["divergent", 20, 1, 1]);
+  assertEquals((await hindsight(["bisect", good, good])).code, 1);
+  assertMatch((await hindsight(["bisect", good, bad, "--inputs"])).err, /takes one run/);
 });
