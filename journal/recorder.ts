@@ -183,12 +183,13 @@ export class Recorder {
   }
 
   #writeRows(through: number, mayWait = false): void {
-    const { count, firstInstant } = this.#rows;
-    const span = { firstInstant: count === 0 ? through : firstInstant, lastInstant: through };
-    if (this.#costs !== undefined) this.#costs.counts.stored += count;
-    const writer = this.#writer, payload = this.#rows.take(through);
-    if (mayWait && writer.appendLater !== undefined) writer.appendLater("events", payload, span);
-    else writer.append("events", payload, span);
+    const writer = this.#writer;
+    if (this.#costs !== undefined) this.#costs.counts.stored += this.#rows.count;
+    this.#rows.take(through, (payload, firstInstant, lastInstant) => {
+      const span = { firstInstant, lastInstant };
+      if (mayWait && writer.appendLater !== undefined) writer.appendLater("events", payload, span);
+      else writer.append("events", payload, span);
+    });
   }
 
   /** Ends the run here: writes what is gathered, the end block with the final root, and the index. */

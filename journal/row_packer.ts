@@ -14,6 +14,8 @@ import { accessBytes, WORTH_EXPANDING } from "./access_bytes.ts";
 import { AccessForms } from "./access_forms.ts";
 import { EncodedValue, encodeValue } from "./codec.ts";
 
+/** Rows and bytes after which a block may end, when the next instant begins: far from what a block may hold. */
+const LONG_BLOCK = { rows: 1 << 15, bytes: 1 << 24 };
 /** Room for what a block has before its rows: two keys, an instant, a count. */
 const BLOCK_START = 64;
 /** Fields of an event's row before those of its kind. */
@@ -52,10 +54,11 @@ class Packer {
     return this.#bytes.subarray(this.margin, this.#length);
   }
 
-  /** The bytes with others in front of them, where room was kept. */
-  viewBehind(front: Uint8Array): Uint8Array {
-    this.#bytes.set(front, this.margin - front.length);
-    return this.#bytes.subarray(this.margin - front.length, this.#length);
+  /** Bytes with others in front of them, where room was kept or where bytes are that nobody needs any more. */
+  viewBehind(front: Uint8Array, from: number, to: number): Uint8Array {
+    const start = this.margin + from - front.length;
+    this.#bytes.set(front, start);
+    return this.#bytes.subarray(start, this.margin + to);
   }
 
   makeRoom(count: number): void {
@@ -215,13 +218,27 @@ function accessForm({ kind, cpu, device, address, size }: DeviceAccess): AccessF
   return { start: new Phrase(start), cpu, middle: new Phrase(middle.view()) };
 }
 
-/** Gathers the rows of a block of events. */
+/** Rows and bytes before a point, and the instant that begins there. */
+interface BlockPoint {
+  readonly rows: number;
+  readonly bytes: number;
+  readonly instant: number;
+}
+
+const BEGINNING: BlockPoint = { rows: 0, bytes: 0, instant: 0 };
+
+/** Gathers the rows of blocks of events. */
 export class RowPacker {
   readonly #rows = new Packer(BLOCK_START);
   readonly #start = new Packer();
   readonly #forms = new AccessForms(accessForm);
   #count = 0;
   #firstInstant = 0;
+  #lastInstant = 0;
+  /** Where blocks end before the last. */
+  readonly #ends: BlockPoint[] = [];
+  /** Where the last block begins. */
+  #begin: BlockPoint = BEGINNING;
 
   /** Rows gathered. */
   get count(): number {
@@ -240,6 +257,7 @@ export class RowPacker {
 
   /** Adds the row of an event (journal/event_rows.ts). Throws a `TypeError` for a field that a journal cannot hold. */
   add(kind: EventKind, instant: number, cpu: number, index: number, fields: AnyFields): void {
+    this.#look(instant);
     if (this.#count++ === 0) this.#firstInstant = instant;
     const rows = this.#rows, { start, names } = ROW_FORMS.get(kind) as RowForm;
     rows.makeRoom(ROW_ROOM);
@@ -252,6 +270,7 @@ export class RowPacker {
 
   /** As `add`, with fields in words (`EventObserver.observeWords`). */
   addWords(kind: EventKind, instant: number, cpu: number, index: number, words: Uint32Array): void {
+    this.#look(instant);
     if (this.#count++ === 0) this.#firstInstant = instant;
     const rows = this.#rows, { phrase, words: forms } = ROW_FORMS.get(kind) as RowForm;
     rows.makeRoom(ROW_ROOM);
@@ -269,6 +288,7 @@ export class RowPacker {
 
   /** The same for an access to a device. */
   addAccess(access: DeviceAccess, instant: number, index: number, value: number): void {
+    this.#look(instant);
     if (this.#count++ === 0) this.#firstInstant = instant;
     const rows = this.#rows, { start, cpu, middle } = this.#forms.of(access);
     rows.makeRoom(ROW_ROOM);
@@ -285,25 +305,51 @@ export class RowPacker {
     if (log.count < WORTH_EXPANDING) {
       return log.forEach((access, instant, index, value) => this.addAccess(access, instant, index, value));
     }
+    this.#look(log.instantOf(0));
     if (this.#count === 0) this.#firstInstant = log.instantOf(0);
     this.#count += log.count;
+    this.#lastInstant = log.instantOf(log.count - 1);
     accessBytes().expand("row", log, (bytes) => this.#rows.raw(bytes));
   }
 
-  /** The payload of a block with what was gathered (`StoredEvents`), good until the next call; starts over. */
-  take(through: number): EncodedValue {
+  /** Before a row: a long block ends where an instant begins. */
+  #look(instant: number): void {
+    const { count, length } = this, { rows, bytes } = this.#begin;
+    const isLong = count - rows >= LONG_BLOCK.rows || length - bytes >= LONG_BLOCK.bytes;
+    if (isLong && instant > this.#lastInstant) {
+      this.#begin = { rows: count, bytes: length, instant };
+      this.#ends.push(this.#begin);
+    }
+    this.#lastInstant = instant;
+  }
+
+  /**
+   * Gives payloads of blocks with what was gathered (`StoredEvents`), which are good during the call only, and the first
+   * and last instants that they are about; the last goes up to `through`. Starts over.
+   */
+  take(through: number, give: (payload: EncodedValue, first: number, last: number) => void): void {
+    const end: BlockPoint = { rows: this.#count, bytes: this.length, instant: through + 1 };
+    let from: BlockPoint = { ...BEGINNING, instant: this.#count === 0 ? through : this.#firstInstant };
+    for (const to of [...this.#ends, end]) {
+      give(this.#payload(from, to), from.instant, to.instant - 1);
+      from = to;
+    }
+    this.#rows.clear();
+    this.#ends.length = 0;
+    this.#begin = BEGINNING;
+    this.#count = this.#firstInstant = this.#lastInstant = 0;
+  }
+
+  #payload(from: BlockPoint, to: BlockPoint): EncodedValue {
     const start = this.#start;
     start.clear();
     start.makeRoom(ROW_ROOM);
     start.raw(TWO_KEYS);
     start.value("through");
-    start.value(through);
+    start.value(to.instant - 1);
     start.value("rows");
-    start.array(this.#count);
-    const payload = this.#rows.viewBehind(start.view());
-    this.#rows.clear();
-    this.#count = this.#firstInstant = 0;
-    return new EncodedValue(payload);
+    start.array(to.rows - from.rows);
+    return new EncodedValue(this.#rows.viewBehind(start.view(), from.bytes, to.bytes));
   }
 }
 

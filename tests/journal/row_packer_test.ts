@@ -1,12 +1,20 @@
 /** Events on their way into a block: the bytes are those of the codec. */
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ACCESS_LOG_CAPACITY, AccessLog } from "../../machine/access_log.ts";
 import type { DeviceAccess, MachineEvent } from "../../machine/events.ts";
 import { WORTH_EXPANDING } from "../../journal/access_bytes.ts";
-import { encodeValue } from "../../journal/codec.ts";
-import { rowOfEvent } from "../../journal/event_rows.ts";
+import { decodeValue, encodeValue } from "../../journal/codec.ts";
+import { type EventRow, rowOfEvent } from "../../journal/event_rows.ts";
 import { History } from "../../journal/history.ts";
 import { RowPacker } from "../../journal/row_packer.ts";
+
+/** The payload, where there is one alone. */
+function taken(rows: RowPacker, through: number): Uint8Array {
+  const payloads: Uint8Array[] = [];
+  rows.take(through, ({ bytes }) => payloads.push(bytes.slice()));
+  assertEquals(payloads.length, 1);
+  return payloads[0] as Uint8Array;
+}
 
 /** Values at the edges of MessagePack's formats. */
 const NUMBERS = [
@@ -53,7 +61,7 @@ function events(): MachineEvent[] {
 /** The same, packed. */
 function pack(rows: RowPacker, some: readonly MachineEvent[], through: number): Uint8Array {
   for (const event of some) rows.add(event.kind, event.instant, event.cpu, event.index, { ...event });
-  return rows.take(through).bytes.slice();
+  return taken(rows, through);
 }
 
 Deno.test("RowPacker gives the bytes that the codec gives for rows", () => {
@@ -95,7 +103,7 @@ Deno.test("RowPacker.addAccess gives the row that add gives", () => {
     }
   }
   assertEquals(quick.firstInstant, whole.firstInstant);
-  assertEquals(quick.take(5).bytes, whole.take(5).bytes);
+  assertEquals(taken(quick, 5), taken(whole, 5));
 });
 
 Deno.test("History.observeAccess digests what observeParts does", () => {
@@ -140,7 +148,7 @@ Deno.test("RowPacker.addAccesses gives the rows that add gives", () => {
       assertEquals(quick.firstInstant, whole.firstInstant);
     }
     assertEquals(quick.count, whole.count);
-    assertEquals(quick.take(5).bytes, whole.take(5).bytes);
+    assertEquals(taken(quick, 5), taken(whole, 5));
   }
 });
 
@@ -157,4 +165,37 @@ Deno.test("History.observeAccesses digests what observeParts does", () => {
   }
   assertEquals(quick.peek(root), whole.peek(root));
   assertEquals(quick.close(root), whole.close(root));
+});
+
+Deno.test("RowPacker ends long blocks where an instant begins", () => {
+  const rows = new RowPacker(), log = new AccessLog();
+  const access = { kind: "deviceRead", cpu: 0, device: "uart0", address: 0x9000018, size: 4 } as const;
+  const expected: EventRow[] = [];
+  for (let at = 0; at < 150_000; at++) {
+    const instant = 1000 + Math.floor(at / 3), index = at % 3;
+    expected.push(["deviceRead", instant, 0, index, "uart0", 0x9000018, 4, BigInt(at)]);
+    if (at < 70_000) rows.addAccess(access, instant, index, at);
+    else {
+      log.add(access, instant, index, at);
+      if (log.count === 1000) {
+        rows.addAccesses(log);
+        log.clear();
+      }
+    }
+  }
+  const found: EventRow[] = [], spans: [number, number][] = [];
+  rows.take(60_000, ({ bytes }, first, last) => {
+    const block = decodeValue(bytes) as { through: number; rows: EventRow[] };
+    assertEquals(block.through, last);
+    assertEquals(block.rows[0]?.[1], first);
+    assert((block.rows.at(-1)?.[1] as number) <= last && block.rows.length < 40_000);
+    found.push(...block.rows);
+    spans.push([first, last]);
+  });
+  assertEquals(found, expected);
+  assert(spans.length >= 4);
+  spans.forEach(([first], index) =>
+    assertEquals(first, index === 0 ? 1000 : (spans[index - 1]?.[1] ?? 0) + 1)
+  );
+  assertEquals([spans.at(-1)?.[1], rows.count, rows.length], [60_000, 0, 0]);
 });
