@@ -1,36 +1,19 @@
 /** How compiled code reaches state: registers at known places, each read from memory once in a block, and flags when asked. */
 import { SLOT_NZCV, SLOT_SP } from "../cpu/registers.ts";
-import { type Backend, canEmit, type Emitter, valueType } from "../ir/emit.ts";
+import { type Backend, type Emitter, valueType } from "../ir/emit.ts";
 import { int } from "../ir/operation.ts";
 import type { IrNode, Width } from "../ir/operations.ts";
 import type { CodeWriter } from "../wasm/code_writer.ts";
 import { FlagsCode } from "./compiled_flags.ts";
 import { type Member, memberKey } from "./compiled_groups.ts";
 import { REGION_LOCAL, type RegionFunctions } from "./compiled_layout.ts";
-import { type AccessingRegion, isQuickAccess, RegionMemory } from "./compiled_memory.ts";
+import { BARRIERS } from "./compiled_instructions.ts";
+import { type AccessingRegion, RegionMemory } from "./compiled_memory.ts";
 import { PlainCode } from "./plain_code.ts";
-import { isPlain, systemOffset } from "./plain_registers.ts";
+import { systemOffset } from "./plain_registers.ts";
 import type { ConstantPlace, Operands, Shape, TargetKind } from "./shape.ts";
 import { type CodeLayout, SHARED } from "./threaded_layout.ts";
 import { loadWidth } from "./threaded_memory.ts";
-
-const BARRIERS: ReadonlySet<string> = new Set(["dataBarrier", "instructionBarrier"]);
-const STATE: ReadonlySet<string> = new Set([
-  ...["constant", "readX", "writeX", "readV", "writeV", "readNzcv", "writeNzcv", "branch", "branchIf"],
-  ...["writeBranchType", "loadExclusive", "storeExclusive"],
-]);
-
-/** True when compiled code can hold an instruction's operations; the others are the threaded engine's. */
-export function canCompile({ nodes }: Shape, layout: CodeLayout): boolean {
-  return canEmit(nodes, (node) => isCompiled(node, layout), { float: !layout.isStrict });
-}
-
-function isCompiled(node: IrNode, layout: CodeLayout): boolean {
-  const { op, immediates: [name] } = node;
-  if (op !== "helper") return STATE.has(op) || isQuickAccess(node);
-  if (name === "checkFpEnabled" || name === "checkSpAlignment") return true;
-  return (BARRIERS.has(name as string) || name === "zeroBlock" || isPlain(node)) && !layout.isStrict;
-}
 
 /** What the backend asks of the region around it. */
 export interface RegionCode extends AccessingRegion {

@@ -4,7 +4,7 @@
  */
 import type { IrNode } from "../ir/operations.ts";
 import type { PageInstruction } from "./compiled_blocks.ts";
-import { isQuickAccess } from "./compiled_memory.ts";
+import { isQuickAccess } from "./compiled_instructions.ts";
 import type { Operands, Shape } from "./shape.ts";
 
 /** Bytes that a group spans at most; the more, the more often it crosses into another page and has to do without. */

@@ -5,38 +5,12 @@ import type { IrNode } from "../ir/operations.ts";
 import type { CodeWriter } from "../wasm/code_writer.ts";
 import type { Group, Member } from "./compiled_groups.ts";
 import { ENTRY_MASK, ENTRY_SHIFT } from "./compiled_find.ts";
+import { QUICK_ACCESSES } from "./compiled_instructions.ts";
 import { REGION_LOCAL, type RegionFunctions } from "./compiled_layout.ts";
 import { FRONT } from "./front_table.ts";
 import { ExclusiveCode } from "./exclusive_code.ts";
 import { type CodeLayout, type Privilege, SHARED, SLOW, slowDescriptor } from "./threaded_layout.ts";
 import { loadWidth, storeWidth, ZERO_BLOCK, zeroBytes } from "./threaded_memory.ts";
-
-/** Accesses that the quick paths are for, and whether they may be misaligned there. */
-const QUICK: Readonly<Record<string, boolean>> = {
-  normal: true,
-  unprivileged: true,
-  ordered: false,
-  lanes8: true,
-  lanes16: true,
-  lanes32: true,
-};
-
-/** True for loads and stores that compiled code does itself where it can. */
-export function isQuickAccess({ op, immediates }: IrNode): boolean {
-  return (op === "load" || op === "store") && (immediates[1] as string) in QUICK;
-}
-
-/** What may happen once more if it stops: an instruction with one access to a register's bytes, and no look after it. */
-export function mayAskDevice(nodes: readonly IrNode[]): boolean {
-  const accesses = nodes.filter(({ op }) => ACCESSES.has(op)),
-    last = nodes.lastIndexOf(accesses[0] as IrNode);
-  if (accesses.length !== 1 || nodes.some(({ op }, at) => op === "helper" && at > last)) return false;
-  const { op, immediates: [size, access] } = accesses[0] as IrNode;
-  return (op === "load" || op === "store") && (size as number) <= 4 &&
-    (access === "normal" || access === "ordered");
-}
-
-const ACCESSES: ReadonlySet<string> = new Set(["load", "store", "loadExclusive", "storeExclusive"]);
 
 /** What accesses ask of the region around them. */
 export interface AccessingRegion {
@@ -144,7 +118,8 @@ export class RegionMemory {
   /** Leaves the offset in memory of the access in a local, which it returns, or stops; `keep` as for `#askDevice`. */
   #find(kind: "read" | "write", address: number, size: number, access: string, keep?: () => void): number {
     const { code } = this, isRead = kind === "read";
-    const privilege = access === "unprivileged" ? access : "normal", mayMisalign = QUICK[access] === true;
+    const privilege = access === "unprivileged" ? access : "normal",
+      mayMisalign = QUICK_ACCESSES[access] === true;
     const host = code.takeLocal("i32");
     this.#entry(address, privilege);
     code.localTee(host);

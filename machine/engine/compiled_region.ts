@@ -6,11 +6,12 @@ import { Emitter } from "../ir/emit.ts";
 import { PAGE_SIZE } from "../memory/physical.ts";
 import type { CodeWriter, Label } from "../wasm/code_writer.ts";
 import { PAGE_WORDS, RECORD_SIZE } from "./code_pages.ts";
-import type { Block, Loop, PageInstruction, PagePlan } from "./compiled_blocks.ts";
+import type { Block, PageInstruction, PagePlan } from "./compiled_blocks.ts";
 import { findGroups } from "./compiled_groups.ts";
 import { fromSide } from "./compiled_chain.ts";
 import { CompiledBackend, type RegionCode } from "./compiled_backend.ts";
 import { REGION_LOCAL, type RegionFunctions, SIDE, SIDE_SIZE, WHERE } from "./compiled_layout.ts";
+import { entriesOf, type Unit, unitsOf } from "./compiled_units.ts";
 import type { TargetKind } from "./shape.ts";
 import { type CodeLayout, SHARED } from "./threaded_layout.ts";
 
@@ -24,35 +25,6 @@ export interface RegionPage {
   readonly instructions: readonly (PageInstruction | undefined)[];
   /** What is known of them. */
   readonly plan: PagePlan;
-}
-
-/** What stands in one `br_table`, or in a loop: a block, or a loop of blocks. */
-interface Unit {
-  readonly first: number;
-  readonly last: number;
-  readonly loop: Loop | undefined;
-}
-
-/** First words of the blocks that may be entered from anywhere, by their number in the `br_table` less one. */
-export function entryWords({ blocks, loops }: PagePlan): number[] {
-  return unitsOf(0, blocks.length - 1, loops)
-    .flatMap((unit) => entriesOf(unit)).map((index) => (blocks[index] as Block).first);
-}
-
-/** Blocks that a unit may be entered at. */
-function entriesOf({ first, loop }: Unit): number[] {
-  return [first, ...loop?.entries ?? []];
-}
-
-function unitsOf(first: number, last: number, loops: readonly Loop[]): Unit[] {
-  const units: Unit[] = [];
-  for (let index = first; index <= last; index++) {
-    const loop = loops.find((loop) => loop.first === index);
-    const end = loop?.last ?? index;
-    units.push({ first: index, last: end, loop });
-    index = end;
-  }
-  return units;
 }
 
 /** The function under construction. */

@@ -1,9 +1,10 @@
 /** From the words of pages to the module of their regions: a pure function, with a memory for words it has met. */
 import { PAGE_WORDS } from "./code_pages.ts";
-import { canCompile } from "./compiled_backend.ts";
+import { canCompile, mayAskDevice } from "./compiled_instructions.ts";
 import { type Flow, type PageInstruction, planPage } from "./compiled_blocks.ts";
 import { RegionModules } from "./compiled_module.ts";
-import { entryWords, type RegionPage } from "./compiled_region.ts";
+import type { RegionPage } from "./compiled_region.ts";
+import { entryWords } from "./compiled_units.ts";
 import {
   type CompiledPage,
   type CompilePage,
@@ -15,7 +16,6 @@ import {
 } from "./compile_request.ts";
 import type { Operands, Shape, TargetKind } from "./shape.ts";
 import type { CodeLayout } from "./threaded_layout.ts";
-import { mayAskDevice } from "./compiled_memory.ts";
 import { canGenerate } from "./threaded_module.ts";
 import { WordShapes } from "./word_shapes.ts";
 

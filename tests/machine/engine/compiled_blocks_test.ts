@@ -6,7 +6,7 @@ import {
   type PagePlan,
   planPage,
 } from "../../../machine/engine/compiled_blocks.ts";
-import { entryWords } from "../../../machine/engine/compiled_region.ts";
+import { entryWords } from "../../../machine/engine/compiled_units.ts";
 import { Choices } from "../../law/random.ts";
 
 const NOTHING = { shape: { key: "", nodes: [] }, operands: undefined as never };
