@@ -1,5 +1,5 @@
 /** What goes wrong, as a message for the user and an exit code: 2 for misuse, 1 for failure. */
-import { JournalError, PredicateError } from "../journal/errors.ts";
+import { JournalError, PredicateError, QuestionError } from "../journal/errors.ts";
 import { ClockOverflowError, ConfigurationError, InputRefusedError } from "../machine/errors.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { GuestError } from "./host/guests/guest.ts";
@@ -9,6 +9,7 @@ import { GuestError } from "./host/guests/guest.ts";
 const FAILURES: readonly (readonly [type: new (...args: never) => Error, exitCode: number])[] = [
   [UsageError,         2],
   [PredicateError,     2],
+  [QuestionError,      2],
   [ConfigurationError, 2],
   [CommandError,       1],
   [JournalError,       1],

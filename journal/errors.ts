@@ -84,3 +84,9 @@ export class PredicateError extends Error {
   /** Name of the class. */
   override name = "PredicateError";
 }
+
+/** A question about a run that has no answer as it is asked: a register or an address that there is not. */
+export class QuestionError extends Error {
+  /** Name of the class. */
+  override name = "QuestionError";
+}

@@ -331,6 +331,19 @@ export class Timeline {
     return scan.last;
   }
 
+  /** Goes from one instant to another while somebody observes, who must not touch the machine; stands at `to` then. */
+  observe(from: number, to: number, observer: EventObserver): void {
+    this.#checkInside(to);
+    this.seek(from);
+    const { events } = this.machine.board;
+    events.add(observer);
+    try {
+      this.#forward(to);
+    } finally {
+      events.remove(observer);
+    }
+  }
+
   /** The events of instants `from` ≤ i < `to`, of all classes by default; the machine is where it was afterwards. */
   events(from: number, to: number, classes: readonly EventClass[] = ALL_CLASSES): readonly MachineEvent[] {
     const back = this.instant, gathered: MachineEvent[] = [];

@@ -1,7 +1,7 @@
 /** Composition: from the board table to memory, devices, CPUs and wires, and their reset. */
 import { type Board, buildBoard, POWER_KEY_LINE, PPI, PPI_BASE } from "./board.ts";
 import { type BootPlan, type CpuStart, planBoot } from "./boot.ts";
-import { applyWrites, type BootImages } from "./boot_images.ts";
+import { applyWrites, type BootImages, type BootWrite } from "./boot_images.ts";
 import { Clock } from "./clock.ts";
 import { type BoardPower, GuestCalls } from "./compose_calls.ts";
 import { buildDevices, CONSOLE } from "./compose_devices.ts";
@@ -54,6 +54,11 @@ export class VirtBoard {
   readonly #calls: GuestCalls;
   readonly #strict: StrictModels | undefined;
   readonly #peripherals: Peripherals;
+
+  /** What is put in memory at power-on, in order: a later one wins. */
+  get bootWrites(): readonly BootWrite[] {
+    return this.#plan.writes;
+  }
 
   /** Throws ConfigurationError when the board cannot be built or an image does not fit. */
   constructor(configuration: MachineConfiguration, images: MachineImages, power: BoardPower) {
