@@ -85,7 +85,8 @@ function replace(session: DapSession, kind: PointKind, wanted: readonly Wanted[]
   return { breakpoints };
 }
 
-function execute(address: bigint): WatchPoint {
+/** The watch point of an instruction. Throws UsageError where none can be. */
+export function execute(address: bigint): WatchPoint & { readonly kind: "execute" } {
   if ((address & 3n) !== 0n) {
     throw new UsageError(`There is no instruction at ${hex(address)}: no multiple of 4`);
   }

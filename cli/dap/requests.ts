@@ -6,6 +6,7 @@ import { UsageError } from "../errors.ts";
 import { grouped } from "../text.ts";
 import {
   dataBreakpointInfo,
+  execute,
   setBreakpoints,
   setDataBreakpoints,
   setFunctionBreakpoints,
@@ -79,7 +80,7 @@ function configurationDone(session: DapSession): undefined {
     checkInstant(session, instant, "stopAt");
     session.begin(`Going to instant ${grouped(instant)}`, motion.seek(instant), instant);
   } else {
-    const address = addressOf(session.subject, stopAt as string);
+    const { address } = execute(addressOf(session.subject, stopAt as string));
     session.begin(`Going to ${stopAt}`, motion.toAddress(address, "forward"), timeline.lastInstant);
   }
 }

@@ -62,7 +62,7 @@ function check(point: WatchPoint, cpus: number): void {
   if (cpu !== undefined && !(Number.isInteger(cpu) && cpu >= 0 && cpu < cpus)) {
     refuse(`there is no CPU ${cpu}`);
   }
-  const { size, space } = kind === "execute" ? { size: 4, space: "virtual" as const } : point;
+  const { size, space } = kind === "execute" ? { size: 1, space: "virtual" as const } : point;
   if (!(Number.isSafeInteger(size) && size > 0)) refuse(`${size} bytes`);
   if (address < 0n || address + BigInt(size) > LARGEST[space]) refuse(`no ${space} address`);
 }
