@@ -11,8 +11,8 @@ import type { RecordedRun } from "./run.ts";
 import { type Met, StopScan } from "./stop_scan.ts";
 import { WriteFilter } from "./write_filter.ts";
 
-/** Steps between checkpoints: a few milliseconds of them. */
-const SPACING = 2 ** 20;
+/** Steps between checkpoints: a few milliseconds of them; there is one at each multiple of it from the run's beginning. */
+export const CHECKPOINT_SPACING: number = 2 ** 20;
 /** How long before the target of a seek checkpoints are laid for small steps back from there, in steps. */
 const NEAR = [2 ** 16, 2 ** 11] as const;
 /** Windows, in steps, in which the last hit is looked for first; where there are many the last is near. */
@@ -80,7 +80,7 @@ export class Timeline {
   /** Powers the recorded machine on. Throws what `Replay` throws. */
   constructor(readonly run: RecordedRun, images: MachineImages, options: TimelineOptions = {}) {
     this.#replay = new Replay(run, images, { ...options, checkEvents: false, history: false });
-    this.#spacing = options.spacing ?? SPACING;
+    this.#spacing = options.spacing ?? CHECKPOINT_SPACING;
     const limit = options.checkpointMemory ?? CHECKPOINT_MEMORY;
     this.#ladder = new Ladder(this.#replay.mark(), limit, this.#spacing);
     this.#recorder = new IntervalRecorder(this.machine);

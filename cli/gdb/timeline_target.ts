@@ -1,5 +1,5 @@
 /** A recorded run under a debugger: forward and back along its timeline, in slices. */
-import type { Reached, Timeline } from "../../journal/timeline.ts";
+import { CHECKPOINT_SPACING, type Reached, type Timeline } from "../../journal/timeline.ts";
 import type { Machine } from "../../machine/machine.ts";
 import type { WatchHit, WatchPoint } from "../../machine/watch.ts";
 import { Slices } from "./slices.ts";
@@ -11,6 +11,11 @@ const RANGE_STEPS = 64;
 /** The address to tell: the first byte of an access that is watched. */
 function addressOf({ point, address }: WatchHit): bigint {
   return address < point.address ? point.address : address;
+}
+
+/** The next place after an instant where a timeline may have a checkpoint. */
+function roundedUp(instant: number, first: number): number {
+  return first + Math.ceil((instant - first) / CHECKPOINT_SPACING) * CHECKPOINT_SPACING;
 }
 
 /** A run that a client goes along. */
@@ -125,7 +130,9 @@ export class TimelineTarget implements GdbTarget {
   *#back(points: readonly WatchPoint[], limit: number): Generator<void, Reached> {
     const { timeline } = this;
     for (;;) {
-      const end = Math.max(limit, timeline.instant - this.#slices.steps);
+      // A checkpoint is there, from which the next slice goes on without a detour.
+      const steps = Math.max(this.#slices.steps, CHECKPOINT_SPACING);
+      const end = Math.max(limit, roundedUp(timeline.instant - steps, timeline.firstInstant));
       const reached = this.#slices.measure(() => timeline.runBackTo({ watches: points }, end));
       if (reached.kind === "hit") return this.#atAccess(reached, false);
       if (reached.kind === "beginning" || timeline.instant <= limit) return reached;
