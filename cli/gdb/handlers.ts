@@ -28,7 +28,7 @@ function selectThread(session: GdbSession, rest: string): string {
   const thread = threadOf(session, rest.slice(1));
   if (thread === undefined || !"cg".includes(rest[0] ?? " ")) return session.error(NO_THREAD);
   if (rest[0] === "c") session.stepped = typeof thread === "number" ? thread : undefined;
-  else if (typeof thread === "number") session.selected = thread;
+  else if (typeof thread === "number") session.selected = session.meant = thread;
   return "OK";
 }
 
@@ -82,14 +82,14 @@ function resumeWith(wish: (session: GdbSession) => Wish, signal: boolean): Handl
 }
 
 const proceed = (): Wish => ({ kind: "continue" });
-const step = (session: GdbSession): Wish => ({ kind: "step", cpu: session.stepped ?? session.selected });
+const step = (session: GdbSession): Wish => ({ kind: "step", cpu: session.stepped ?? session.meant });
 
 function reverse(session: GdbSession, rest: string): Answer {
   if (session.target.timeline === undefined) {
     return session.error("There is no way back while recording: end it, then `hindsight gdb RUN`");
   }
   if (rest === "c") return session.resume({ kind: "continueBack" });
-  if (rest === "s") return session.resume({ kind: "stepBack", cpu: session.stepped ?? session.selected });
+  if (rest === "s") return session.resume({ kind: "stepBack", cpu: session.stepped ?? session.meant });
   return "";
 }
 

@@ -56,7 +56,7 @@ function* seek(session: GdbSession, [text = ""]: readonly string[]): Generator<v
     timeline.seek(Math.min(to, timeline.instant + SEEK_SLICE));
     yield;
   }
-  session.selected = timeline.machine.currentCpu.index;
+  session.selected = session.meant = timeline.machine.currentCpu.index;
   session.stopped = { kind: "stepped", cpu: session.selected };
   return `${instant(session)}\n${STALE}`;
 }

@@ -70,8 +70,13 @@ export class GdbSession {
   isPhysical = false;
   /** The CPU that registers and memory are of. */
   selected: number;
-  /** The CPU that `s` and `bs` step; undefined for whichever is selected. */
+  /** The CPU that `s` and `bs` step; undefined for the one that is meant. */
   stepped: number | undefined;
+  /**
+   * The CPU that was last selected, or stopped. gdb may step another off its breakpoint before it steps the one that its
+   * user selected, and names the first alone.
+   */
+  meant: number;
   /** The last stop. */
   stopped: Stopped;
   readonly #reader = new PacketReader();
@@ -89,7 +94,7 @@ export class GdbSession {
     this.target = options.target;
     this.registers = options.registers;
     this.symbols = options.symbols;
-    this.selected = this.target.machine.currentCpu.index;
+    this.selected = this.meant = this.target.machine.currentCpu.index;
     this.stopped = { kind: "stepped", cpu: this.selected };
   }
 
@@ -208,7 +213,10 @@ export class GdbSession {
 
   #stop(stopped: Stopped): string {
     this.stopped = stopped;
-    if (stopped.kind !== "exited") this.selected = stopped.cpu;
+    if (stopped.kind !== "exited") {
+      this.selected = stopped.cpu;
+      if (stopped.kind !== "stepped" || this.stepped === undefined) this.meant = stopped.cpu;
+    }
     this.stepped = undefined;
     const reply = stopReply(this);
     return stopped.kind === "exited" ? this.close(reply) ?? "" : reply;

@@ -228,6 +228,17 @@ Deno.test("s and bs step the CPU of Hc, the others with it", () => {
   assertMatch(client.ask("bs"), /^T05thread:2/);
 });
 
+Deno.test("bs of no named CPU steps the one selected, also after gdb stepped another off its breakpoint", () => {
+  const client = counterClient();
+  client.ask(`Z0,${label("store1")},4`);
+  assertMatch(client.ask("c"), /thread:2;core:1;/);
+  client.ask("Hg1");
+  client.ask("Hc2");
+  assertMatch(client.ask("bs"), /^T05thread:2/);
+  client.ask("Hc0");
+  assertMatch(client.ask("bs"), /^T05thread:1/);
+});
+
 Deno.test("a step of a CPU stops at another's breakpoint on the way", () => {
   const client = counterClient();
   client.ask(`Z0,${label("store0")},4`);
