@@ -35,6 +35,8 @@ export interface ExploreOptions extends MachineOptions, CourseOptions {
 const MOST_STATES = 2 ** 20;
 /** Looks at futures after each of so many steps. */
 const EARLY = 2;
+/** Futures looked at early in vain before others are not, and most of those others. */
+const TRIES = 4, MOST_PAUSE = 256;
 /** Later they are looked at, at most, at multiples of 2 to this many steps. */
 const CLOSEST = 6;
 
@@ -53,6 +55,29 @@ interface Passed {
   readonly root: string | undefined;
 }
 
+/** Tries of something that may be in vain: a few, and after more and more without them when none succeeds. */
+class Patience {
+  #tries = 0;
+  #pause = 0;
+  #left = 0;
+
+  /** Whether it is to be tried now. */
+  isTry(): boolean {
+    if (this.#left === 0) return true;
+    this.#left--;
+    return false;
+  }
+
+  /** What came of a try. */
+  tried(isFound: boolean): void {
+    this.#tries = isFound ? 0 : this.#tries + 1;
+    if (isFound) this.#pause = 0;
+    if (this.#tries < TRIES) return;
+    this.#tries = 0;
+    this.#left = this.#pause = Math.min(MOST_PAUSE, Math.max(TRIES, this.#pause * 2));
+  }
+}
+
 /** Explores the futures of one run, boundary by boundary. */
 export class Explorer {
   readonly #course: Course;
@@ -60,6 +85,7 @@ export class Explorer {
   readonly #states = new Map<string, Map<string, Outcome>>();
   /** Roots taken for late looks, and how many of them were known. */
   readonly #late = { roots: 0, found: 0 };
+  readonly #early = new Patience();
   readonly #withoutAny: Outcome;
 
   /**
@@ -136,16 +162,24 @@ export class Explorer {
       return { outcome, steps: machine.instant - start };
     };
     let known: Outcome | undefined;
-    for (let look = nextLook(start, machine.instant);;) {
+    const looksEarly = (this.options.prunes ?? true) && this.#early.isTry();
+    for (let look = this.#nextLook(start, looksEarly);;) {
       const end = this.#course.endOf(this.#course.run(Math.min(look, this.options.until)));
       if (end !== undefined) return finish(end);
       if (machine.instant < look) continue;
       const age = machine.instant - start;
       known = this.#known(passed, age <= EARLY) ?? known;
+      if (age === EARLY && looksEarly) this.#early.tried(known !== undefined);
       // What is known at once is taken along for a while: the next boundary's future looks where this one stands then.
       if (known !== undefined && age >= EARLY) return finish(known);
-      look = this.#paysToLook || age < EARLY ? nextLook(start, machine.instant) : Infinity;
+      look = this.#nextLook(start, looksEarly);
     }
+  }
+
+  #nextLook(start: number, looksEarly: boolean): number {
+    const { instant } = this.#machine;
+    if (looksEarly && instant - start < EARLY) return nextLook(start, instant);
+    return this.#paysToLook ? nextLook(start, Math.max(instant, start + EARLY)) : Infinity;
   }
 
   /** Late looks go on as long as one in a hundred finds an end. */
