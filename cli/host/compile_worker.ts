@@ -37,7 +37,8 @@ function sharedOf(setup: CompileSetup): Shared {
  * have the module.
  */
 function prepare(module: WebAssembly.Module, memory: WebAssembly.Memory): void {
-  const { exports } = new WebAssembly.Instance(module, { env: { memory, device: () => 0 } });
+  const regions = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
+  const { exports } = new WebAssembly.Instance(module, { env: { memory, regions, device: () => 0 } });
   for (const region of Object.values(exports)) (region as CallableFunction)(0, 0, 0, 0, 0);
 }
 
