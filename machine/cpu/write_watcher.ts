@@ -67,6 +67,8 @@ export function watchWrites(memory: PhysicalMemory, cpus: readonly Cpu[]): void 
   memory.mapChanged = () => {
     dropTranslations(cpus);
     memory.codeObserver?.dropped();
+    // Marks of pages that were memory may be gone.
+    for (const { monitor } of cpus) monitor.mark();
   };
   memory.contentsReplaced = () => {
     dropTranslations(cpus);

@@ -127,7 +127,7 @@ Deno.test("monitor's page is marked while it is open, and the mark goes with the
   assertEquals(isMarked(), true);
   storeExclusive(cpu);
   assertEquals(isMarked(), false);
-  // A restore: marks may be gone before the monitor comes back.
+  // A change of the map: marks may be gone.
   cpu.monitor.restore(true, Number(A), 8);
   assertEquals(isMarked(), true);
   memory.pageFlags[page] = 0;
