@@ -242,9 +242,12 @@ export class Timeline {
     return this.#intervalOf(instant).turns.findLast((turn) => turn.instant <= instant)?.cpu as number;
   }
 
-  /** Goes back to the last step of a CPU before here; false, and nothing changes, where there is none. */
-  stepBackOf(cpu: number): boolean {
-    for (let end = this.instant; end > this.firstInstant;) {
+  /**
+   * Goes back to the last step of a CPU before here; false, and nothing changes, where there is none, at least not from
+   * the interval with `limit` on.
+   */
+  stepBackOf(cpu: number, limit: number = this.firstInstant): boolean {
+    for (let end = this.instant; end > limit;) {
       const { turns } = this.#intervalOf(end - 1);
       for (const turn of turns.toReversed()) {
         if (turn.instant >= end) continue;
@@ -258,9 +261,12 @@ export class Timeline {
     return false;
   }
 
-  /** Goes on until a CPU has taken a step; false, and nothing changes, where it takes none. */
-  stepForwardOf(cpu: number): boolean {
-    for (let from = this.instant; from < this.lastInstant;) {
+  /**
+   * Goes on until a CPU has taken a step; false, and nothing changes, where it takes none, at least not up to the interval
+   * with `limit`.
+   */
+  stepForwardOf(cpu: number, limit: number = this.lastInstant): boolean {
+    for (let from = this.instant; from < limit;) {
       const { turns } = this.#intervalOf(from);
       const index = turns.findLastIndex(({ instant }) => instant <= from);
       const turn = turns.slice(index).find((turn) => turn.cpu === cpu);

@@ -41,6 +41,8 @@ export interface GdbTarget {
   readonly machine: Machine;
   /** The recorded run behind it; undefined while it is being recorded, when there is no way back. */
   readonly timeline: Timeline | undefined;
+  /** Does something useful while the client has nothing to do; false when there is nothing more to be done. */
+  idle?(): boolean;
   /** Where others let the machine run: calls `rouse` when `resume` has something to tell. */
   listen?(rouse: () => void): void;
   /** Ends the recording, where there is one. */

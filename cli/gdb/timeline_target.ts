@@ -21,6 +21,7 @@ function roundedUp(instant: number, first: number): number {
 /** A run that a client goes along. */
 export class TimelineTarget implements GdbTarget {
   readonly #slices: Slices;
+  #background: Generator<number> | undefined;
   /** Where a watchpoint's access was told of, on the way forward or back. */
   #told: { readonly instant: number; readonly isForward: boolean } | undefined;
 
@@ -141,16 +142,39 @@ export class TimelineTarget implements GdbTarget {
   }
 
   /** Where a CPU has taken its next step, or undefined when it takes none any more; comes back to here. */
-  #nextStepOf(cpu: number): number | undefined {
-    const { timeline } = this, { instant } = timeline;
-    if (!timeline.stepForwardOf(cpu)) return undefined;
-    const after = timeline.instant;
-    timeline.seek(instant);
-    return after;
+  *#nextStepOf(cpu: number): Generator<void, number | undefined> {
+    const { timeline } = this, { instant, lastInstant } = timeline;
+    for (let limit = instant; limit < lastInstant;) {
+      limit = Math.min(lastInstant, limit + Math.max(this.#slices.steps, CHECKPOINT_SPACING));
+      if (this.#slices.measure(() => timeline.stepForwardOf(cpu, limit))) {
+        const after = timeline.instant;
+        timeline.seek(instant);
+        return after;
+      }
+      yield;
+    }
+    return undefined;
+  }
+
+  /** Goes back to the last step of a CPU; false, and nothing changes, where there is none. */
+  *#backTo(cpu: number): Generator<void, boolean> {
+    const { timeline } = this, { firstInstant } = timeline;
+    for (let limit = timeline.instant; limit > firstInstant;) {
+      limit = Math.max(firstInstant, limit - Math.max(this.#slices.steps, CHECKPOINT_SPACING));
+      if (this.#slices.measure(() => timeline.stepBackOf(cpu, limit))) return true;
+      yield;
+    }
+    return false;
+  }
+
+  /** See GdbTarget: lays checkpoints on the rest of the run. */
+  idle(): boolean {
+    this.#background ??= this.timeline.precompute();
+    return this.#background.next().done !== true;
   }
 
   *#step(cpu: number, points: readonly WatchPoint[]): Generator<void, Stopped> {
-    const after = this.#nextStepOf(cpu);
+    const after = yield* this.#nextStepOf(cpu);
     const reached = yield* this.#forward(points, after ?? this.timeline.lastInstant);
     return reached.kind === "hit" || after === undefined ? this.#stopped(reached) : { kind: "stepped", cpu };
   }
@@ -170,7 +194,7 @@ export class TimelineTarget implements GdbTarget {
 
   *#stepBack(cpu: number, points: readonly WatchPoint[]): Generator<void, Stopped> {
     const { timeline } = this, { instant } = timeline;
-    if (!timeline.stepBackOf(cpu)) return { kind: "history", cpu, end: "begin" };
+    if (!(yield* this.#backTo(cpu))) return { kind: "history", cpu, end: "begin" };
     const target = timeline.instant;
     if (points.length === 0) return { kind: "stepped", cpu };
     timeline.seek(instant);

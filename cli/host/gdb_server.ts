@@ -8,6 +8,14 @@ const LOOPBACK = "127.0.0.1";
 /** Bytes that may wait for a client that does not read; one with more is gone. */
 const MOST_WAITING = 1 << 24;
 
+/** Milliseconds without a packet after which there is time for other things. */
+const PAUSE = 300;
+/** Milliseconds to wait where nothing is to be done but for packets. */
+const LONG = 60_000;
+
+/** Milliseconds that a client may take to read what is still on its way when its session ends. */
+const PATIENCE = 2000;
+
 /** The way to a client. */
 export interface Channel {
   /** Begins to read: bytes as they come, then `onEnd` once. */
@@ -24,8 +32,13 @@ export interface ServedSession {
   readonly isClosed: boolean;
   /** Something is being worked on: `advance` is to be called. */
   readonly isBusy: boolean;
-  /** What is debugged: one that others let run says when there is something to be looked at. */
-  readonly target?: { listen?(rouse: () => void): void };
+  /** What is debugged. */
+  readonly target?: {
+    /** One that others let run says when there is something to be looked at. */
+    listen?(rouse: () => void): void;
+    /** Does something useful while there is nothing to do; false when nothing is left. */
+    idle?(): boolean;
+  };
   /** Takes bytes from the client. */
   receive(bytes: Uint8Array): void;
   /** Works on for a slice. */
@@ -78,7 +91,10 @@ function socketChannel(connection: Deno.TcpConn): Channel {
       writing = writing.then(() => send(bytes));
     },
     async close() {
-      await writing;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, PATIENCE);
+      await Promise.race([writing, promise]);
+      clearTimeout(timer);
       close();
     },
   };
@@ -92,7 +108,7 @@ export async function serveClient(
   until: AbortSignal,
 ): Promise<void> {
   const session = sessionOf((bytes) => channel.write(bytes));
-  let isGone = false, wake = new AbortController();
+  let isGone = false, hasMore = true, wake = new AbortController();
   const rouse = (): void => {
     wake.abort();
     wake = new AbortController();
@@ -111,7 +127,11 @@ export async function serveClient(
     if (session.isBusy) session.advance();
     // What others let run says when there is something to be looked at.
     if (session.isBusy && target?.listen === undefined) await host.breathe();
-    else if (!session.isClosed) await host.sleep(60_000, wake.signal);
+    else if (!session.isClosed) {
+      const { signal } = wake;
+      await host.sleep(hasMore ? PAUSE : LONG, signal);
+      if (hasMore && !signal.aborted && !session.isBusy) hasMore = target?.idle?.() ?? false;
+    }
   }
   session.close();
   until.removeEventListener("abort", rouse);
