@@ -11,7 +11,7 @@ import { symbolsOf } from "./host/symbol_files.ts";
 import { type Options, refuseOutside } from "./options.ts";
 import { SUBJECT_HELP, subjectOf } from "./subject.ts";
 import type { SymbolTable } from "./symbols.ts";
-import { paletteFor } from "./text.ts";
+import { type Palette, paletteFor } from "./text.ts";
 import { targetText } from "./why.ts";
 import { nodeText, nodeValue } from "./why_text.ts";
 
@@ -26,6 +26,14 @@ function jsonText({ root, target, writers }: LastWriters, symbols: SymbolTable):
       after: hex(after),
       ...nodeValue(node, symbols) as Record<string, unknown>,
     })),
+  });
+}
+
+/** Each writer as a line: what it wrote, values before and after, and who it was. */
+export function writerLines({ writers }: LastWriters, palette: Palette, symbols: SymbolTable): string[] {
+  return writers.map(({ what, node, before, after }) => {
+    const change = before === undefined ? `is ${hex(after)}` : `${hex(before)} → ${hex(after)}`;
+    return `${what}  ${change}  ←  ${nodeText({ ...node, cut: "depth" }, palette, symbols)}`;
   });
 }
 
@@ -47,12 +55,8 @@ function run(options: Options, host: Host): number {
     return 0;
   }
   const palette = paletteFor(host.stdout);
-  const lines = [palette.bold(targetText(text, subject, found, symbols))];
-  for (const { what, node, before, after } of found.writers) {
-    const change = before === undefined ? `is ${hex(after)}` : `${hex(before)} → ${hex(after)}`;
-    lines.push(`${what}  ${change}  ←  ${nodeText({ ...node, cut: "depth" }, palette, symbols)}`);
-  }
-  host.stdout.write(`${lines.join("\n")}\n`);
+  const title = targetText(text, subject, found, symbols);
+  host.stdout.write(`${[palette.bold(title), ...writerLines(found, palette, symbols)].join("\n")}\n`);
   return 0;
 }
 

@@ -5,9 +5,11 @@ import { ALL_CLASSES } from "../../journal/event_stream.ts";
 import type { Timeline } from "../../journal/timeline.ts";
 import { UsageError } from "../errors.ts";
 import { eventText } from "../event_text.ts";
+import { failureOf } from "../failure.ts";
 import { wholeNumber } from "../options.ts";
 import { suggestion } from "../suggest.ts";
 import { bytesText, grouped, hexDump, paletteFor, secondsText } from "../text.ts";
+import { whyText, writerText } from "./monitor_origins.ts";
 import type { Answer, GdbSession } from "./session.ts";
 
 /** Steps on each side of `events` without a number, and most of them. */
@@ -101,6 +103,11 @@ function symbols(session: GdbSession, [what]: readonly string[]): string {
     : found.map((address) => hex(address, 16)).join("\n");
 }
 
+/** A question about the recorded run. */
+function asking(answer: (session: GdbSession, timeline: Timeline, words: readonly string[]) => string): Run {
+  return (session, words) => answer(session, timelineOf(session), words);
+}
+
 function statistics(session: GdbSession): string {
   const { checkpoints, checkpointBytes } = timelineOf(session).statistics;
   return `${grouped(checkpoints)} checkpoints, ${bytesText(checkpointBytes)}`;
@@ -140,6 +147,8 @@ const COMMANDS: readonly MonitorRow[] = [
   { name: "instant",     operands: "",              run: instant,    help: "where in the run this is" },
   { name: "seek",        operands: "N",             run: seek,       help: "go to instant N" },
   { name: "events",      operands: "[N]",           run: events,     help: "what happened within N steps of here (5)" },
+  { name: "why",         operands: "WHAT [LINKS]",  run: asking(whyText),    help: "where a register's or memory's value came from" },
+  { name: "who-wrote",   operands: "WHAT",          run: asking(writerText), help: "who wrote it last" },
   { name: "root",        operands: "",              run: root,       help: "the state root here" },
   { name: "symbols",     operands: "[ADDR|NAME]",   run: symbols,    help: "the name of an address (the PC), or the addresses of a name" },
   { name: "phys",        operands: "ADDR [LEN]",    run: physical,   help: "memory at a physical address, 64 bytes or LEN" },
@@ -163,8 +172,7 @@ export function monitorCommand(session: GdbSession, text: string): Answer {
       const output = row.run(session, words);
       session.print(`${typeof output === "string" ? output : yield* output}\n`);
     } catch (error) {
-      if (!(error instanceof UsageError)) throw error;
-      session.print(`${error.message}\n`);
+      session.print(`${failureOf(error).message}\n`);
     }
     return "OK";
   };

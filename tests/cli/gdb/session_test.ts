@@ -305,6 +305,19 @@ Deno.test("monitor tells where it is, goes elsewhere, and tells what happened th
   assertMatch(client.monitor("help"), /seek N/);
 });
 
+Deno.test("monitor why and who-wrote tell where a value came from, and stay where they are", () => {
+  const client = counterClient();
+  client.ask(`Z0,${label("store0")},4`);
+  client.ask("c");
+  const here = client.register("instant");
+  assertMatch(client.monitor("why x1"), /^x1 = 0x1 of cpu0, instant \d+\n.*add x1, x1, #1/);
+  assertMatch(client.monitor("who-wrote x1"), /^x1 = 0x1 of cpu0.*\nx1 {2}0x0 → 0x1 .*add x1, x1, #1/);
+  assertMatch(client.monitor("who-wrote counter"), /^counter = 0x0/);
+  assertMatch(client.monitor("why"), /^Ask about a register/);
+  assertMatch(client.monitor("why nothing_of_the_kind"), /nothing_of_the_kind/);
+  assertEquals(client.register("instant"), here);
+});
+
 Deno.test("looking at everything changes no root", () => {
   const client = counterClient(), { end } = counterRun();
   client.ask(`Z2,${label("counter")},8`);
