@@ -86,6 +86,8 @@ export class DapSession {
   #progress: { readonly id: string; toldAt: number } | undefined;
   #progressId = 0;
   #lastTarget = 0;
+  /** Lays checkpoints while there is nothing else to do. */
+  #checkpoints: Generator<number> | undefined;
   readonly #targets = new Map<number, Target>();
   /** What follows the answer to the present request. */
   #afterwards: (() => void)[] = [];
@@ -186,6 +188,7 @@ export class DapSession {
   open(wanted: Arguments<"launch">): void {
     const opened = this.options.open(wanted), points = new Points();
     const motion = new Motion(opened.timeline, points, this.options.now);
+    this.#checkpoints = undefined;
     this.#debuggee = { ...opened, points, motion, listings: new Listings(opened.symbols) };
     this.selected = opened.timeline.machine.currentCpu.index;
   }
@@ -219,6 +222,18 @@ export class DapSession {
       const { message } = failureOf(error);
       this.print(`${message}\n`, "stderr");
       this.#halt({ reason: "exception", cpu: this.selected, description: "It cannot go on", text: message });
+    }
+  }
+
+  /** Lays checkpoints for the way back, some at a time; false when all of a run are there. */
+  idle(): boolean {
+    if (this.#debuggee === undefined || this.#task !== undefined) return true;
+    this.#checkpoints ??= this.#debuggee.timeline.precompute();
+    try {
+      return this.#checkpoints.next().done !== true;
+    } catch (error) {
+      this.print(`${failureOf(error).message}\n`, "stderr");
+      return false;
     }
   }
 

@@ -43,6 +43,8 @@ export interface ServedSession {
   receive(bytes: Uint8Array): void;
   /** Works on for a slice. */
   advance(): void;
+  /** Nothing is to be done: does a little of what may be wanted later; false when there is nothing of the sort. */
+  idle?(): boolean;
   /** Ends the session. */
   close(): void;
 }
@@ -130,7 +132,9 @@ export async function serveClient(
     else if (!session.isClosed) {
       const { signal } = wake;
       await host.sleep(hasMore ? PAUSE : LONG, signal);
-      if (hasMore && !signal.aborted && !session.isBusy) hasMore = target?.idle?.() ?? false;
+      if (hasMore && !signal.aborted && !session.isBusy) {
+        hasMore = session.idle?.() ?? target?.idle?.() ?? false;
+      }
     }
   }
   session.close();
