@@ -116,6 +116,14 @@ export { DIFFERENCE_CLASSES, type DifferenceClass } from "./journal/diff_kinds.t
 export type { DifferingParts, Healing } from "./journal/diff_roots.ts";
 export * from "./journal/errors.ts";
 export * from "./journal/event_json.ts";
+export {
+  type ExportedStep,
+  type Exporter,
+  type ExportFormat,
+  type ExportOptions,
+  exportRun,
+  type PlaceNames,
+} from "./journal/export.ts";
 export type { EventRow } from "./journal/event_rows.ts";
 export * from "./journal/event_stream.ts";
 export * from "./journal/file.ts";
