@@ -34,16 +34,16 @@ export interface Exporter {
 /** How addresses get names: a place such as `name+0x10`, or none. */
 export type PlaceNames = (address: bigint) => string | undefined;
 
+/** The name of a format. */
+export type ExportFormat = "tarmac" | "perfetto" | "qemu-log";
+
 /** The formats. */
 // deno-fmt-ignore
-export const EXPORT_FORMATS = {
+export const EXPORT_FORMATS: Readonly<Record<ExportFormat, (names: PlaceNames) => Exporter>> = {
   tarmac:     tarmacExporter,
   perfetto:   perfettoExporter,
   "qemu-log": qemuLogExporter,
-} as const satisfies Readonly<Record<string, (names: PlaceNames) => Exporter>>;
-
-/** The name of a format. */
-export type ExportFormat = keyof typeof EXPORT_FORMATS;
+};
 
 /** Which part of a run, and whom to tell. */
 export interface ExportOptions extends ReplayOptions {
