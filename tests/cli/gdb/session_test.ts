@@ -2,6 +2,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { latin1Bytes, toHex } from "../../../cli/gdb/packets.ts";
 import { encodePacket } from "../../../cli/gdb/packets.ts";
+import { TimelineTarget } from "../../../cli/gdb/timeline_target.ts";
+import { Timeline } from "../../../journal/timeline.ts";
+import { recordGuest } from "../../journal/guest.ts";
 import { Client, counterClient, counterRun, GDB_15, GUEST, label } from "./support.ts";
 
 Deno.test("qSupported names what there is, and both ways", () => {
@@ -318,8 +321,8 @@ Deno.test("monitor why and who-wrote tell where a value came from, and stay wher
   assertEquals(client.register("instant"), here);
 });
 
-Deno.test("looking at everything changes no root", () => {
-  const client = counterClient(), { end } = counterRun();
+/** Stops five times, looks at everything there, and goes on to the end. */
+function lookAround(client: Client): Uint8Array {
   client.ask(`Z2,${label("counter")},8`);
   for (let round = 0; round < 5; round++) {
     client.ask("c");
@@ -331,6 +334,19 @@ Deno.test("looking at everything changes no root", () => {
   }
   client.ask(`z2,${label("counter")},8`);
   client.ask("c");
-  const { timeline } = client.session.target;
-  assertEquals(timeline!.machine.stateRoot().root, end.stateRoot);
+  return client.session.target.machine.stateRoot().root;
+}
+
+Deno.test("looking at everything changes no root", () => {
+  assertEquals(lookAround(counterClient()), counterRun().end.stateRoot);
+});
+
+Deno.test("looking at everything changes no root where caches are architecture", () => {
+  const { run, end } = recordGuest(GUEST, {
+    machine: { strictModels: ["tlb", "icache", "dcache", "context"] },
+  });
+  const timeline = new Timeline(run, GUEST.images, { engine: "threaded" });
+  const client = new Client(new TimelineTarget(timeline, () => 0));
+  client.ask("QStartNoAckMode");
+  assertEquals(lookAround(client), end.stateRoot);
 });
