@@ -8,10 +8,11 @@ import { parseArgs } from "@std/cli";
 import { exploreRate } from "./timetravel/explore_rate.ts";
 import { gdbFuzz, gdbOnLinux } from "./timetravel/gdb.ts";
 import { plantedRace } from "./timetravel/planted_race.ts";
+import { provenance } from "./timetravel/provenance.ts";
 import type { Row, RowContext } from "./timetravel/row.ts";
 
 /** All rows, in order. */
-const ROWS: readonly Row[] = [exploreRate, plantedRace, gdbOnLinux, gdbFuzz];
+const ROWS: readonly Row[] = [exploreRate, plantedRace, gdbOnLinux, gdbFuzz, provenance];
 
 class Counter {
   passed = 0;
