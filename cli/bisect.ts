@@ -115,7 +115,7 @@ export const bisect: Command = {
   examples: [
     "deno task hindsight bisect u.hindsight --when 'memory(0x41000000, 4) == 0xdeadbeef'",
     "deno task hindsight bisect u.hindsight larger.hindsight",
-    "deno task hindsight bisect seed-17.hindsight --inputs --leave-out turns --when 'memory(0x41000000, 4) != 6' -o m.hindsight",
+    "deno task hindsight bisect u.hindsight --inputs -o least.hindsight",
   ],
   options: [
     { name: "when", value: "EXPR", help: "what must hold" },

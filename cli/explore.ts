@@ -258,7 +258,7 @@ export const explore: Command = {
   details: DETAILS,
   examples: [
     "deno task hindsight explore u.hindsight --from 100000 --to 100200 --inject irq:33",
-    "deno task hindsight explore race.hindsight --from 1000 --to 11000 --inject switch -o outcomes",
+    "deno task hindsight explore u.hindsight --from 100000 --to 100100 --inject irq:33 --inject 'key power' -o outcomes",
   ],
   options: ALL_OPTIONS,
   run,

@@ -86,8 +86,8 @@ not changed: writes to registers and memory are refused. The server takes client
 alone, one after the other; Ctrl-C ends it. Deno has to be told: --allow-net=127.0.0.1, which
 \`deno task hindsight:net\` has. With --stdio no port is needed.`,
   examples: [
-    "deno task hindsight:net gdb u.hindsight --port 1234   # then: gdb-multiarch u-boot -ex 'target remote :1234'",
-    "gdb-multiarch -ex 'target remote | deno task -q hindsight gdb u.hindsight --stdio'",
+    "deno task hindsight:net gdb u.hindsight --port 1234  # then: gdb-multiarch -ex 'target remote :1234'",
+    "deno task hindsight gdb u.hindsight --stdio  # as in: target remote | deno task -q hindsight gdb u.hindsight --stdio",
   ],
   options: [
     {

@@ -1,4 +1,4 @@
-/** gdb at a machine that runs: the port is open meanwhile, and the machine stands still while a client wants it to. */
+/** Lets gdb look at a machine that runs: the port is open meanwhile, and the machine stands still while a client wants it to. */
 import type { Machine } from "../../machine/machine.ts";
 import { type DebugControl, LiveTarget } from "../gdb/live_target.ts";
 import { RegisterFile } from "../gdb/registers.ts";

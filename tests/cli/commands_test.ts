@@ -12,7 +12,10 @@ Deno.test("every command has a help text with its options and an example", async
     assertEquals(code, 0);
     assertMatch(out, new RegExp(`^hindsight ${name}`));
     assertMatch(out, /--json/);
-    assertMatch(out, new RegExp(`Examples, after .*:\n(  deno task .*\n)*  deno task hindsight ${name} `));
+    assertMatch(
+      out,
+      new RegExp(`Examples, after .*:\n(  deno task .*\n)*  deno task hindsight(:net)? ${name} `),
+    );
     assertMatch((await hindsight(["--help"])).out, new RegExp(`  ${name} +[A-Z]`));
   }
 });
@@ -22,13 +25,14 @@ Deno.test("every example's options are those of its command, and its journals ar
   const commands = new Map<string, Command>();
   for (const { name, load } of COMMANDS) commands.set(name, await load());
   for (const example of [...commands.values()].flatMap(({ examples }) => examples)) {
-    const [, name, rest = ""] = /^deno task hindsight (\S+) (.+?)(?: +#.*)?$/.exec(example) ?? [];
+    const [, name, rest = ""] = /^deno task hindsight(?::net)? (\S+) (.+?)(?: +#.*)?$/.exec(example) ?? [];
     const command = commands.get(name!)!;
     const words = [...rest.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, word]) => quoted ?? word!);
     const options = readOptions(words, [...command.options, ...COMMON_OPTIONS]);
     const least = command.operands.filter((operand) => !operand.startsWith("[")).length;
     assert(options.others.length >= least && options.others.length <= command.operands.length, example);
-    for (const journal of options.others) assert(made.has(journal), `${example}: nothing made ${journal}`);
+    const journals = options.others.filter((operand) => operand.endsWith(".hindsight"));
+    for (const journal of journals) assert(made.has(journal), `${example}: nothing made ${journal}`);
     const output = options.text("output");
     if (output !== undefined) made.add(output);
   }

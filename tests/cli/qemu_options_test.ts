@@ -215,7 +215,6 @@ const REFUSED: readonly (readonly [args: string[], message: string])[] = [
   [["-serial", "pty"],                   "the serial port is the terminal"],
   [["-enable-kvm"],                      "every run is emulated"],
   [["-d", "in_asm"],                     "hindsight events"],
-  [["-s"],                               "hindsight state"],
 ];
 
 Deno.test("machineRequest refuses what is not built, saying what to do", () => {

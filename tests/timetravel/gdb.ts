@@ -1,4 +1,4 @@
-/** gdb at a Linux boot of two CPUs, and malformed packets by the hundred thousand. */
+/** Takes gdb through a Linux boot of two CPUs, and malformed packets by the hundred thousand. */
 import { silentHost } from "../../cli/host/silent_host.ts";
 import { openRun } from "../../cli/host/open_run.ts";
 import { hindsight, scriptText } from "../boots/hindsight.ts";
