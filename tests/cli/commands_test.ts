@@ -25,7 +25,8 @@ Deno.test("every example's options are those of its command, and its journals ar
   const commands = new Map<string, Command>();
   for (const { name, load } of COMMANDS) commands.set(name, await load());
   for (const example of [...commands.values()].flatMap(({ examples }) => examples)) {
-    const [, name, rest = ""] = /^deno task hindsight(?::net)? (\S+) (.+?)(?: +#.*)?$/.exec(example) ?? [];
+    const [, name, rest = ""] =
+      /^deno task hindsight(?::net)? (\S+) (.+?)(?: +(?:#|\| dot ).*)?$/.exec(example) ?? [];
     const command = commands.get(name!)!;
     const words = [...rest.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, word]) => quoted ?? word!);
     const options = readOptions(words, [...command.options, ...COMMON_OPTIONS]);
