@@ -3,24 +3,13 @@ import type { PhysicalAddress } from "../../machine/address.ts";
 import { lookUpAddress, peekMemory, peekPhysical } from "../../machine/debugger_memory.ts";
 import { hex } from "../../machine/address.ts";
 import type { PointRequest } from "./breakpoints.ts";
+import { EDITS, refuseJump } from "./editing.ts";
 import { latin1, PACKET_SIZE, toHex } from "./packets.ts";
 import { hexNumber, threadOf } from "./packet_fields.ts";
 import { QUERIES } from "./queries.ts";
 import type { Answer, GdbSession, Handler } from "./session.ts";
 import { stopReply } from "./stop_reply.ts";
 import type { Wish } from "./target.ts";
-
-/** What is said to whoever wants to change the past. */
-const EDITING = "Editing history is refused on a recorded run: fork it at this instant, " +
-  "`hindsight fork RUN --at N` with the edit, and debug the fork";
-const EDITING_LIVE =
-  "Changing the machine behind its recording's back is refused: use the recording's own prompt " +
-  "(Ctrl-A c, then poke or set), which records it";
-
-/** The past is not to be written. */
-export function refuseEditing(session: GdbSession): string {
-  return session.refuse(session.target.timeline === undefined ? EDITING_LIVE : EDITING);
-}
 
 const NO_THREAD = "There is no such thread: threads are CPUs, numbered from 1";
 
@@ -77,7 +66,7 @@ function resumeWith(wish: (session: GdbSession) => Wish, signal: boolean): Handl
   return (session, rest) => {
     const address = signal ? rest.split(";")[1] : rest;
     const isHere = address === undefined || address === "" || hexNumber(address) === session.cpu.pc;
-    return isHere ? session.resume(wish(session)) : refuseEditing(session);
+    return isHere ? session.resume(wish(session)) : refuseJump(session, hexNumber(address));
   };
 }
 
@@ -122,10 +111,7 @@ const LETTERS: Readonly<Record<string, Handler>> = {
   p: readRegister,
   m: readAsHex,
   x: readAsBytes,
-  G: refuseEditing,
-  P: refuseEditing,
-  M: refuseEditing,
-  X: refuseEditing,
+  ...EDITS,
   H: selectThread,
   T: (session, rest) => typeof threadOf(session, rest) === "number" ? "OK" : session.error(NO_THREAD),
   c: resumeWith(proceed, false),

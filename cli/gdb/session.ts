@@ -86,8 +86,8 @@ export class GdbSession {
   #isClosed = false;
   /** The packet whose answer was not acknowledged yet. */
   #unacknowledged: string | undefined;
-  /** Texts for the client's console, until it listens. */
-  readonly #unseen = new Set<string>();
+  /** The last refusal, for the client's console, until it listens. */
+  #unseen = "";
 
   /** A session at which the machine stands still. */
   constructor(private readonly options: SessionOptions) {
@@ -161,8 +161,8 @@ export class GdbSession {
 
   #begin(task: Task): void {
     this.#task = task;
-    for (const text of this.#unseen) this.print(`${text}\n`);
-    this.#unseen.clear();
+    this.print(this.#unseen);
+    this.#unseen = "";
   }
 
   /** Stops what is being worked on, as Ctrl-C does. */
@@ -255,7 +255,7 @@ export class GdbSession {
   /** A refusal that has to be seen: clients of before `error-message` keep most texts for themselves. */
   refuse(text: string): string {
     this.options.note(text);
-    if (!this.client.showsTexts) this.#unseen.add(text);
+    if (!this.client.showsTexts) this.#unseen = `${text}\n`;
     return this.error(text);
   }
 

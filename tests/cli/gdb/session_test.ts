@@ -134,19 +134,21 @@ Deno.test("Qqemu.PhyMemMode reads physical memory", () => {
   assertEquals(client.ask("mffffffffffffffff,4")[0], "E");
 });
 
-Deno.test("writes are refused, and the refusal names fork", () => {
-  const client = counterClient();
-  for (
-    const payload of [
-      "P0=0500000000000000",
-      "G00",
-      `M${label("start")},1:00`,
-      `X${label("start")},1:a`,
-      "c1000",
-    ]
-  ) {
-    assertMatch(client.ask(payload), /^E\.Editing history.*hindsight fork/, payload);
+Deno.test("writes are refused, and the refusal is the fork that makes them", () => {
+  const client = counterClient(), counter = label("counter");
+  const edits: readonly (readonly [packet: string, action: string])[] = [
+    ["P0=0500000000000000", "set cpu0 x0 0x0000000000000005"],
+    ["G00", "ACTION"],
+    [`M${counter},2:0102`, `poke 0x${counter} 0x0201`],
+    [`X${counter},1:a`, `poke 0x${counter} 0x61`],
+    ["c1000", "set cpu0 pc 0x1000"],
+  ];
+  for (const [packet, action] of edits) {
+    const answer = client.ask(packet);
+    assertMatch(answer, /^E\.Editing history is refused.*`hindsight fork RUN --at 0 --do/, packet);
+    assertStringIncludes(answer, `'${action}'`);
   }
+  assertEquals(client.ask(`X${counter},0:`), "", "gdb asks whether there is an X packet");
   assertEquals(client.notes.length, 5);
   // gdb 13 keeps the text for itself: it is told when the client listens.
   const [told, stop] = client.all("vCont;s:1");
