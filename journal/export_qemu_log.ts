@@ -16,6 +16,13 @@ const BY_CLASS: Readonly<Record<number, readonly [number, string]>> = {
   0x31: [3, "Prefetch Abort"],  0x32: [3, "Prefetch Abort"],    0x33: [3, "Prefetch Abort"],
   0x34: [4, "Data Abort"],      0x35: [4, "Data Abort"],        0x3c: [7, "Breakpoint"],
 };
+/** Calls to PSCI: number and name, the level they are to, their class. */
+const CONDUITS = {
+  hvc: [11, "Hypervisor Call", 2, 0x16],
+  smc: [13, "Secure Monitor Call", 3, 0x17],
+} as const;
+/** ESR_ELx.IL. */
+const INSTRUCTION_LENGTH = 2 ** 25;
 const UNDEFINED: readonly [number, string] = [1, "Undefined Instruction"];
 // deno-fmt-ignore
 const ASYNCHRONOUS: Readonly<Record<string, readonly [number, string]>> = {
@@ -50,7 +57,9 @@ class QemuLogExporter implements Exporter {
   step({ events }: ExportedStep): string {
     const retired = events.find((event) => event.kind === "stepRetired");
     const lines = retired?.kind === "stepRetired" && !isFetchFault(events) ? this.#executed(retired) : [];
-    return [...lines, ...events.flatMap(interruptLines)].map((line) => `${line}\n`).join("");
+    return [...lines, ...events.flatMap((event) => interruptLines(event, callNumber(retired)))].map((line) =>
+      `${line}\n`
+    ).join("");
   }
 
   #executed({ pc, opcode, cpu }: EventOf<"stepRetired">): string[] {
@@ -74,7 +83,12 @@ function shown(opcode: number, pc: bigint): string {
   return space < 0 ? text : `${text.slice(0, space).padEnd(8)} ${text.slice(space + 1)}`;
 }
 
-function interruptLines(event: MachineEvent): string[] {
+/** The immediate of HVC and SMC, which goes into the syndrome. */
+function callNumber(step: MachineEvent | undefined): number {
+  return step?.kind === "stepRetired" ? step.opcode >>> 5 & 0xffff : 0;
+}
+
+function interruptLines(event: MachineEvent, immediate: number): string[] {
   switch (event.kind) {
     case "exceptionTaken":
       return takenLines(event);
@@ -83,13 +97,11 @@ function interruptLines(event: MachineEvent): string[] {
         `Exception return from AArch64 EL${event.from} to AArch64 EL${event.to} PC 0x${hex(event.address)}`,
       ];
     case "firmwareCalled": {
-      const [number, name, level, ec] = event.conduit === "hvc"
-        ? [11, "Hypervisor Call", 2, 0x16]
-        : [13, "Secure Monitor Call", 3, 0x17];
+      const [number, name, level, ec] = CONDUITS[event.conduit];
       return [
         `Taking exception ${number} [${name}] on CPU ${event.cpu}`,
         `...from EL1 to EL${level}`,
-        `...with ESR 0x${hex(ec as number)}/0x${hex((ec as number) * 2 ** 26 + 2 ** 25)}`,
+        `...with ESR 0x${hex(ec)}/0x${hex(ec * 2 ** 26 + INSTRUCTION_LENGTH + immediate)}`,
         "...handled as PSCI call",
       ];
     }

@@ -6,13 +6,23 @@
  */
 import { parseArgs } from "@std/cli";
 import { exploreRate } from "./timetravel/explore_rate.ts";
+import { farDifference } from "./timetravel/far_difference.ts";
 import { gdbFuzz, gdbOnLinux } from "./timetravel/gdb.ts";
 import { plantedRace } from "./timetravel/planted_race.ts";
 import { provenance } from "./timetravel/provenance.ts";
+import { qemuLog } from "./timetravel/qemu_log.ts";
 import type { Row, RowContext } from "./timetravel/row.ts";
 
 /** All rows, in order. */
-const ROWS: readonly Row[] = [exploreRate, plantedRace, gdbOnLinux, gdbFuzz, provenance];
+const ROWS: readonly Row[] = [
+  exploreRate,
+  plantedRace,
+  gdbOnLinux,
+  gdbFuzz,
+  provenance,
+  farDifference,
+  qemuLog,
+];
 
 class Counter {
   passed = 0;
