@@ -81,7 +81,7 @@ async function run(context: RowContext): Promise<void> {
   };
   const stored = seconds(
     "query over stored events",
-    () => count('class == "supervisorCall" || device == "uart0"'),
+    () => count('class == "supervisorCall" || kind == "deviceWritten"'),
   );
   tell(`${stored} of ${looked} events`);
   check("there are system calls and console accesses", stored > 1000, `${stored}`);
@@ -91,15 +91,12 @@ async function run(context: RowContext): Promise<void> {
   );
   check("VBAR_EL1 is written", details > 0, `${details}`);
 
-  // The register with the longest chain at the prompt that has one.
+  const limits = { depth: 1e6, count: LINKS + 1, address: true };
   const chain = seconds(
     "why x0, opened cold",
-    () =>
-      why(openTimeline(journal), { kind: "register", name: "x0" }, lastInstant, {
-        depth: 1e6,
-        count: LINKS + 1,
-      }),
+    () => why(openTimeline(journal), { kind: "register", name: "x0" }, lastInstant, limits),
   );
+  check("a thousand links are found", chain.nodes.length === LINKS + 1, `${chain.nodes.length}`);
   tell(
     `${
       chain.nodes.length - 1
