@@ -47,7 +47,8 @@ function choiceOf(options: Options): Choice {
 }
 
 /** What is said of the work before it begins: where the events come from. */
-function planText({ derived, readsState }: QueryPlan): string {
+function planText({ derived, isWatched, readsState }: QueryPlan): string {
+  if (isWatched) return "replaying with watch points";
   if (derived.length > 0) return `replaying, for events of class ${derived.join(" and ")}`;
   return readsState ? "reading stored events, replaying for the state" : "reading stored events";
 }
@@ -218,7 +219,9 @@ export const query: Command = {
     "and the fields of events:\n" +
     `${variableLines()}\n` +
     "An event that has no such field does not match. What the journal does not store is derived by replaying;\n" +
-    "so are time, registers and memory, but only at events that match otherwise.\n" +
+    "so are time, registers and memory, but only at events that match otherwise. Steps take longest, a second for\n" +
+    "half a million: give them an interval, or an address: pc == A, reads(A, N) and writes(A, N) are found at\n" +
+    "full speed.\n" +
     "Exits with 0 when there is a match, with 1 when there is none.",
   examples: [
     `deno task hindsight query u.hindsight 'kind == "exceptionTaken"' --count-by class,place`,

@@ -5,6 +5,7 @@ import { eventStream, storedClasses, type StreamOptions } from "./event_stream.t
 import { PredicateError } from "./errors.ts";
 import { type EventQuery, NO_NAMES } from "./query_expression.ts";
 import { type ProgramNames, QUERY_VARIABLES, type QueryValue } from "./query_schema.ts";
+import type { WatchHit } from "../machine/watch.ts";
 import type { RecordedRun } from "./run.ts";
 import { suggestion } from "./suggest.ts";
 import { Timeline } from "./timeline.ts";
@@ -31,6 +32,8 @@ export interface QueryPlan {
   readonly classes: readonly EventClass[];
   /** Those of them that the journal does not store, so that the run is replayed. */
   readonly derived: readonly EventClass[];
+  /** Steps are found by watch points, at full speed. */
+  readonly isWatched: boolean;
   /** It looks at the state at events that may match, so that the run is replayed up to them. */
   readonly readsState: boolean;
 }
@@ -41,11 +44,13 @@ const WINDOWS = { steps: [2 ** 12, 2 ** 16], others: [2 ** 20, 2 ** 26] } as con
 /** How a query would get at its events, without doing so. */
 export function planOf(run: RecordedRun, query: EventQuery, options: QueryOptions = {}): QueryPlan {
   const stored = options.derive ? [] : storedClasses(run);
+  const derived = query.classes.filter((name) => !stored.includes(name));
   return {
     from: Math.max(query.from, options.from ?? run.firstInstant),
     to: Math.min(query.to, options.to ?? Infinity),
     classes: query.classes,
-    derived: query.classes.filter((name) => !stored.includes(name)),
+    derived,
+    isWatched: derived.length > 0 && query.watches !== undefined,
     readsState: query.readsState,
   };
 }
@@ -69,8 +74,9 @@ class Search {
   }
 
   *forward(): Generator<MachineEvent> {
-    const { from, to, classes, derived } = this.#plan;
+    const { from, to, classes, derived, isWatched } = this.#plan;
     if (from >= to || classes.length === 0) return;
+    if (isWatched) return yield* this.#watchedForward();
     const range = { from, ...to === Infinity ? {} : { to }, classes };
     const events = derived.length === 0
       ? this.#stored(from, to)
@@ -79,8 +85,9 @@ class Search {
   }
 
   *backward(): Generator<MachineEvent> {
-    const { from, classes, derived } = this.#plan;
+    const { from, classes, derived, isWatched } = this.#plan;
     if (classes.length === 0) return;
+    if (isWatched) return yield* this.#watchedBackward();
     let to = Math.min(this.#plan.to, this.run.lastInstant + 1);
     let [window, largest]: readonly [number, number] = WINDOWS[derived.includes("step") ? "steps" : "others"];
     while (to > from) {
@@ -94,6 +101,38 @@ class Search {
       window = Math.min(window * 4, largest);
       this.options.progress?.(to);
     }
+  }
+
+  /** Steps from one hit of a watch point to the next. */
+  *#watchedForward(): Generator<MachineEvent> {
+    const { timeline, run: { lastInstant } } = this, watches = this.query.watches ?? [];
+    const end = Math.min(this.#plan.to, lastInstant);
+    for (let at = this.#plan.from; at < end;) {
+      // A watch for execution passes the step at which it begins, one for accesses finds it.
+      yield* this.#stepOf(at);
+      timeline.seek(at, this.options.progress);
+      const reached = timeline.runForwardTo({ watches }, end, this.options.progress);
+      if (reached.kind !== "hit") return;
+      const { instant } = reached.hits[0] as WatchHit;
+      at = instant === at ? at + 1 : instant;
+    }
+  }
+
+  *#watchedBackward(): Generator<MachineEvent> {
+    const { timeline } = this, watches = this.query.watches ?? [];
+    const { from } = this.#plan;
+    for (let end = Math.min(this.#plan.to, this.run.lastInstant); end > from;) {
+      timeline.seek(end, this.options.progress);
+      const reached = timeline.runBackTo({ watches }, from, this.options.progress);
+      if (reached.kind !== "hit") return;
+      yield* this.#stepOf(reached.instant);
+      end = reached.instant;
+    }
+  }
+
+  /** The step of an instant, if it matches. */
+  #stepOf(instant: number): MachineEvent[] {
+    return this.timeline.events(instant, instant + 1, ["step"]).filter((event) => this.#matches(event));
   }
 
   /** Stored events of kinds that can match: rows of others are not even decoded. */

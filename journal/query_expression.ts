@@ -1,6 +1,6 @@
 /** Expressions of queries: parsed, checked against the schema of events, and evaluated for one event after another. */
 // cel-js: see journal/predicate.ts.
-import { type ASTNode, Environment } from "cel";
+import { type ASTNode, Environment, serialize } from "cel";
 import { debuggerAddress } from "../machine/debugger_memory.ts";
 import {
   classOf,
@@ -10,12 +10,14 @@ import {
   type MachineEvent,
 } from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
+import type { WatchPoint } from "../machine/watch.ts";
 import { placeOf, registerName } from "./event_place.ts";
 import { ALL_CLASSES } from "./event_stream.ts";
 import { PredicateError } from "./errors.ts";
 import { addStateFunctions, checkRegister, type Subject } from "./predicate.ts";
 import { instantBounds, possibleKinds } from "./query_kinds.ts";
 import { type ProgramNames, QUERY_VARIABLES, type QueryValue, type QueryVariable } from "./query_schema.ts";
+import { watchesOf } from "./query_watch.ts";
 import { suggestion } from "./suggest.ts";
 
 /** What an expression says of an event: that it is, or is not, among those asked for, or that it depends on the state. */
@@ -149,6 +151,8 @@ export class EventQuery {
   readonly to: number;
   /** Whether it looks at the machine's state, for which the run is replayed. */
   readonly readsState: boolean;
+  /** Of steps it is true only for those that hit one of these; undefined where it does not say so. */
+  readonly watches: readonly WatchPoint[] | undefined;
   readonly #program: (context: Record<string, QueryValue>) => unknown;
   /** The variables that it has, by kind. */
   readonly #variables: ReadonlyMap<EventKind, readonly QueryVariable[]>;
@@ -162,7 +166,7 @@ export class EventQuery {
    * points into it.
    */
   constructor(readonly expression: string, private readonly names: ProgramNames = NO_NAMES) {
-    const { ast, program } = this.#compile();
+    const { ast, program, constant } = this.#compile();
     const nodes = [...nodesOf(ast)];
     for (const node of nodes) {
       checkWords(node);
@@ -180,9 +184,15 @@ export class EventQuery {
     this.readsState = this.#readsTime ||
       nodes.some((node) => node.op === "call" && STATE_FUNCTIONS.has(node.args[0]));
     this.#program = program;
+    const isOfSteps = this.kinds.size === 1 && this.kinds.has("stepRetired");
+    this.watches = isOfSteps ? watchesOf(ast, constant) : undefined;
   }
 
-  #compile(): { ast: ASTNode; program: (context: Record<string, QueryValue>) => unknown } {
+  #compile(): {
+    ast: ASTNode;
+    program: (context: Record<string, QueryValue>) => unknown;
+    constant: (node: ASTNode) => unknown;
+  } {
     const environment = addStateFunctions(new Environment(), () => this.#state())
       .registerVariable("time", "int");
     for (const { name, type } of QUERY_VARIABLES.values()) environment.registerVariable(name, type);
@@ -211,7 +221,15 @@ export class EventQuery {
           pointed(`The expression has type ${checked.type}; a query needs bool`, program.ast),
         );
       }
-      return { ast: program.ast, program };
+      // What needs an event or a state is not constant, and throws.
+      const constant = (node: ASTNode): unknown => {
+        try {
+          return environment.evaluate(serialize(node), {});
+        } catch {
+          return undefined;
+        }
+      };
+      return { ast: program.ast, program, constant };
     } catch (error) {
       throw refusal(error);
     }

@@ -80,6 +80,43 @@ const CASES: readonly (readonly [string, (event: MachineEvent) => boolean])[] = 
   ],
 ];
 
+/** Expressions that say by addresses which steps they are true for, which are found by watch points. */
+const WATCHED: readonly string[] = [
+  "pc == 0x4008003c",
+  'instruction != "nop" && 0x40080048 == pc',
+  "pc in [0x40080048, 0x4008004c, 0x40080080] && cpu == 0",
+  "writes(0x9000000, 4)",
+  'reads(0x9000018, 1) && sets("x0")',
+  "writes(0x8010000 + 0x100, 4) || reads(0x9000000, 4) || pc == 0x40080080",
+];
+
+Deno.test("queryEvents finds steps by watch points as it does by looking at all of them", () => {
+  let count = 0;
+  for (const expression of WATCHED) {
+    const query = new EventQuery(expression);
+    assertEquals(query.watches !== undefined, true, expression);
+    const expected = everything.filter((event) => query.verdict(event) === "yes");
+    count += expected.length;
+    assertEquals(found(expression), expected, expression);
+    assertEquals(found(expression, { backward: true }), expected.toReversed(), expression);
+    const range = { from: 40, to: 170 };
+    const within = expected.filter(({ instant }) => instant >= range.from && instant < range.to);
+    assertEquals(found(expression, range), within, expression);
+    assertEquals(found(expression, { ...range, backward: true }), within.toReversed(), expression);
+  }
+  assertEquals(count >= 20, true);
+  for (
+    const expression of [
+      'pc == 1 || kind == "powerCut"',
+      "pc > 4",
+      "pc == 4 || cpu == 0 && pc > 0",
+      "pc == pc",
+    ]
+  ) {
+    assertEquals(new EventQuery(expression).watches, undefined, expression);
+  }
+});
+
 Deno.test("queryEvents finds what the expression says, forward and backward, in any range", () => {
   for (const [expression, isMeant] of CASES) {
     const expected = everything.filter(isMeant), actual = found(expression);
