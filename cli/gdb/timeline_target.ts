@@ -8,6 +8,9 @@ import type { AddressRange, GdbTarget, Stopped, Wish } from "./target.ts";
 /** Steps of a range between two looks at the client. */
 const RANGE_STEPS = 64;
 
+/** Steps gone through at once while there is nothing else to do: a packet that comes meanwhile has to wait. */
+const IDLE_STEPS = 4 * CHECKPOINT_SPACING;
+
 /** The address to tell: the first byte of an access that is watched. */
 function addressOf({ point, address }: WatchHit): bigint {
   return address < point.address ? point.address : address;
@@ -21,13 +24,15 @@ function roundedUp(instant: number, first: number): number {
 /** A run that a client goes along. */
 export class TimelineTarget implements GdbTarget {
   readonly #slices: Slices;
-  #background: Generator<number> | undefined;
+  /** How far checkpoints were laid while there was nothing else to do. */
+  #laid: number;
   /** Where a watchpoint's access was told of, on the way forward or back. */
   #told: { readonly instant: number; readonly isForward: boolean } | undefined;
 
   /** `now` gives milliseconds of host time, by which slices are measured. */
   constructor(readonly timeline: Timeline, now: () => number) {
     this.#slices = new Slices(now);
+    this.#laid = timeline.firstInstant;
   }
 
   /** See GdbTarget. */
@@ -169,8 +174,10 @@ export class TimelineTarget implements GdbTarget {
 
   /** See GdbTarget: lays checkpoints on the rest of the run. */
   idle(): boolean {
-    this.#background ??= this.timeline.precompute();
-    return this.#background.next().done !== true;
+    const { timeline } = this;
+    this.#laid = Math.min(timeline.lastInstant, this.#laid + IDLE_STEPS);
+    while (timeline.precompute(this.#laid).next().done !== true);
+    return this.#laid < timeline.lastInstant;
   }
 
   *#step(cpu: number, points: readonly WatchPoint[]): Generator<void, Stopped> {

@@ -110,7 +110,7 @@ export async function serveClient(
   until: AbortSignal,
 ): Promise<void> {
   const session = sessionOf((bytes) => channel.write(bytes));
-  let isGone = false, hasMore = true, wake = new AbortController();
+  let isGone = false, hasMore = true, pause = PAUSE, wake = new AbortController();
   const rouse = (): void => {
     wake.abort();
     wake = new AbortController();
@@ -131,7 +131,8 @@ export async function serveClient(
     if (session.isBusy && target?.listen === undefined) await host.breathe();
     else if (!session.isClosed) {
       const { signal } = wake;
-      await host.sleep(hasMore ? PAUSE : LONG, signal);
+      await host.sleep(hasMore ? pause : LONG, signal);
+      pause = signal.aborted ? PAUSE : 0;
       if (hasMore && !signal.aborted && !session.isBusy) {
         hasMore = session.idle?.() ?? target?.idle?.() ?? false;
       }
