@@ -133,6 +133,20 @@ export class Timeline {
     this.#forward(instant, progress);
   }
 
+  /**
+   * Where a seek to an instant begins to run forward: the last checkpoint at or before it, or the present instant if that
+   * is nearer. Hosts that go there in slices seek this first.
+   */
+  startOf(instant: number): number {
+    this.#checkInside(instant);
+    const mark = this.#ladder.before(instant).instant, stored = this.#replay.checkpointBefore(instant) ?? 0;
+    return Math.max(
+      mark,
+      stored > mark + this.#spacing ? stored : 0,
+      this.instant <= instant ? this.instant : 0,
+    );
+  }
+
   /** Goes to the nearest checkpoint before an instant, if that is nearer than where the machine is. */
   #approach(instant: number): void {
     const mark = this.#ladder.before(instant), isAhead = this.instant <= instant;

@@ -11,10 +11,12 @@ import { gdbFuzz, gdbOnLinux } from "./timetravel/gdb.ts";
 import { plantedRace } from "./timetravel/planted_race.ts";
 import { provenance } from "./timetravel/provenance.ts";
 import { qemuLog } from "./timetravel/qemu_log.ts";
+import { reverse } from "./timetravel/reverse.ts";
 import type { Row, RowContext } from "./timetravel/row.ts";
 
 /** All rows, in order. */
 const ROWS: readonly Row[] = [
+  reverse,
   exploreRate,
   plantedRace,
   gdbOnLinux,

@@ -107,7 +107,7 @@ export class Motion {
   /** To an instant. */
   *seek(instant: number): Generator<void, Halt> {
     const { timeline } = this;
-    if (instant < timeline.instant) timeline.seek(instant);
+    timeline.seek(timeline.startOf(instant));
     while (timeline.instant < instant) {
       const next = Math.min(instant, timeline.instant + this.#slices.steps);
       this.#slices.measure(() => timeline.seek(next));

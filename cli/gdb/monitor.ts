@@ -52,8 +52,7 @@ function instant({ target: { machine, timeline } }: GdbSession): string {
 function* seek(session: GdbSession, [text = ""]: readonly string[]): Generator<void, string> {
   const timeline = timelineOf(session);
   const to = wholeNumber(text, "seek", timeline.firstInstant, timeline.lastInstant);
-  // One that goes back begins at the checkpoint nearest.
-  if (to < timeline.instant) timeline.seek(to);
+  timeline.seek(timeline.startOf(to));
   while (timeline.instant < to) {
     timeline.seek(Math.min(to, timeline.instant + SEEK_SLICE));
     yield;
