@@ -317,6 +317,19 @@ export class Timeline {
    * for a limit after here or a watch that cannot be.
    */
   runBackTo(stops: StopConditions, limit: number = this.firstInstant, progress?: Progress): Reached {
+    const search = this.searchBack(stops, limit);
+    for (;;) {
+      const { done, value } = search.next();
+      if (done === true) return value;
+      progress?.(value);
+    }
+  }
+
+  /**
+   * The same in slices, for hosts that have to look up now and then: each gives the instant down to which there is no
+   * hit. Whoever gives up stands somewhere between there and the end of the search.
+   */
+  *searchBack(stops: StopConditions, limit: number = this.firstInstant): Generator<number, Reached> {
     this.#checkInside(limit);
     if (limit > this.instant) throw new RangeError(`Cannot run back to ${limit} from ${this.instant}`);
     const filter = stops.predicate === undefined
@@ -334,9 +347,9 @@ export class Timeline {
         const met = this.#lastMet(stops, from, end, start);
         if (met !== undefined) return { kind: "hit", instant: met.position, hits: met.hits };
         filter?.moved();
+        yield from;
       }
       end = from;
-      progress?.(end);
     }
     this.seek(limit);
     return { kind: limit === this.firstInstant ? "beginning" : "limit", instant: limit };

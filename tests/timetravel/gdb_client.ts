@@ -5,6 +5,7 @@ const decoder = new TextDecoder("latin1"), encoder = new TextEncoder();
 /** A connection to a server on this computer. */
 export class GdbClient {
   #text = "";
+  #isQuiet = false;
   readonly #buffer = new Uint8Array(65536);
 
   private constructor(private readonly connection: Deno.TcpConn) {}
@@ -14,9 +15,11 @@ export class GdbClient {
     const until = performance.now() + seconds * 1000;
     for (;;) {
       try {
-        const client = new GdbClient(await Deno.connect({ hostname: "127.0.0.1", port }));
+        const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+        connection.setNoDelay();
+        const client = new GdbClient(connection);
         await client.ask("qSupported:multiprocess+;hwbreak+;swbreak+");
-        await client.ask("QStartNoAckMode");
+        client.#isQuiet = await client.ask("QStartNoAckMode") === "OK";
         return client;
       } catch (error) {
         if (performance.now() > until) throw error;
@@ -39,7 +42,8 @@ export class GdbClient {
       const found = /\$([^#]*)#[0-9a-fA-F]{2}/.exec(this.#text);
       if (found !== null) {
         this.#text = this.#text.slice(found.index + found[0].length);
-        await this.connection.write(encoder.encode("+"));
+        // One more small packet would wait for the last to be acknowledged.
+        if (!this.#isQuiet) await this.connection.write(encoder.encode("+"));
         return found[1] as string;
       }
       const count = await this.connection.read(this.#buffer);

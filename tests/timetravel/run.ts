@@ -1,4 +1,4 @@
-/** The run that time travel is measured on: a boot of Debian's cloud kernel, with a loop in the shell up to 10^9 steps. */
+/** The run that time travel is measured on: a boot of Debian's cloud kernel, with work in the shell up to 10^9 steps. */
 import { factsOf, record, scriptText } from "../boots/hindsight.ts";
 import { type Boot, BOOTS, type Step } from "../boots/rows.ts";
 
@@ -18,16 +18,12 @@ export interface TravelledRun {
   readonly seed: number;
 }
 
-/** Each round of the shell's loop is about 25,000 steps. */
-const ROUNDS = 6000;
+/** Work of 200 million steps. Lines are short: what QEMU's recorder is typed at once has to fit in the console's FIFO. */
+const LINE = "sha1sum /bin/b*\r";
 
 const STEPS: readonly Step[] = [
   { expect: "hindsight: shell" },
-  { expect: "\n# " },
-  { send: `i=0; while [ $i -lt ${ROUNDS} ]; do i=$((i+1)); done; echo $i\r` },
-  { expect: `\n${ROUNDS}` },
-  { expect: "\n# " },
-  { send: "poweroff -f\r" },
+  ...[LINE, "poweroff -f\r"].flatMap((send): Step[] => [{ expect: "\n# " }, { send }]),
 ];
 
 /** Records the run into a folder. Without address randomisation, places in the kernel are the same on QEMU. */

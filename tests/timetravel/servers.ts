@@ -57,7 +57,9 @@ async function watchBack(
       throw new Error(`The server takes no watchpoint at ${address}`);
     }
     const { milliseconds, stop } = await client.timed("bc");
-    if (!stop.includes("watch")) throw new Error(`Going back to the write of ${address} ended with ${stop}`);
+    if (!/^T05/.test(stop) || stop.includes("replaylog")) {
+      throw new Error(`Going back to the write of ${address} ended with ${stop}`);
+    }
     watches.push({ address, milliseconds });
     await client.ask(`z${place}`);
   }
@@ -138,6 +140,11 @@ export async function measureQemu(
     const backs: number[] = [];
     for (let step = 0; step < QEMU_STEPS; step++) backs.push((await client.timed("bs")).milliseconds);
     const watches = await watchBack(client, addresses, goLate);
+    // QEMU does not say why it stopped: where there is no write it is at the beginning.
+    const [, count = "0"] = /instruction count = (\d+)/.exec(await client.monitor("info replay")) ?? [];
+    if (Number(count) === 0 || Number(count) >= late) {
+      throw new Error(`QEMU found no write: it is at ${count}`);
+    }
     return { recording, backs, watches, memory: peakMemory(process.pid) };
   });
 }
