@@ -15,7 +15,7 @@ import type { OurFigures, WatchFigure } from "./figures.ts";
 /** Steps back at random instants, and instants whose states are compared with a replay's. */
 const PLACES = 200, COMPARED = 6;
 /** How far back the watched writes are at least, windows in which they are looked for, and how many are wanted. */
-const BACK = 800_000_000, WINDOWS = 40, WINDOW = 3000, WANTED = 5;
+const BACK = 800_000_000, WINDOWS = 80, WINDOW = 3000, WANTED = 5;
 /** Writes that are tried: most places are written again and again. */
 const TRIED = 150;
 /** The kernel's image, without address randomisation: the same places on QEMU. */
@@ -33,12 +33,13 @@ function peakMemory(): number {
   return Number(kilobytes) * 1024;
 }
 
-/** Addresses of writes about `BACK` steps before the end, each once. */
+/** Addresses of writes `BACK` steps and more before the end, each once. */
 function candidates(timeline: Timeline): bigint[] {
   const found = new Set<bigint>();
+  const latest = Math.max(0, timeline.lastInstant - BACK - WINDOW);
   for (let window = 0; window < WINDOWS; window++) {
-    const from = timeline.lastInstant - BACK - 1_000_000 * (window + 1);
-    if (from < 0) break;
+    // From the latest to a quarter of what there is.
+    const from = Math.floor(latest * (1 - 0.75 * window / WINDOWS));
     for (const event of timeline.events(from, from + WINDOW, ["step"])) {
       if (event.kind !== "stepRetired") continue;
       for (const { write, address } of event.memory) if (write) found.add(address & ~7n);
