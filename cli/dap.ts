@@ -3,7 +3,7 @@ import { Timeline } from "../journal/timeline.ts";
 import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
 import { DapSession, type OpenedTimeline } from "./dap/session.ts";
 import type { Arguments } from "./dap/protocol.ts";
-import { ENGINE_OPTIONS, engineOf } from "./engine_options.ts";
+import { TIMELINE_OPTIONS, timelineOptionsOf } from "./engine_options.ts";
 import { GdbPort, serveClient, standardChannel } from "./host/gdb_server.ts";
 import type { Host } from "./host/host.ts";
 import { findImages } from "./host/image_files.ts";
@@ -21,7 +21,7 @@ function open(wanted: Arguments<"launch">, options: Options, host: Host): Opened
   const { run, packed, path } = openRun(wanted.run, host);
   const named = [...options.texts("image"), ...listOf(wanted.images)];
   const images = findImages(run.manifest.configuration, packed, named, path);
-  const timeline = new Timeline(run, images, engineOf(options));
+  const timeline = new Timeline(run, images, timelineOptionsOf(options));
   const greeting = `${path}: instants ${grouped(run.firstInstant)} to ${grouped(run.lastInstant)}. ` +
     `Type \`help\` for commands.\n`;
   return { timeline, symbols, greeting };
@@ -69,7 +69,7 @@ exceptions. The console takes expressions and commands: type \`help\`. The past 
   ],
   options: [
     { name: "port", value: "N", help: "serve on this port of 127.0.0.1; 0 takes a free one and tells it" },
-    ...ENGINE_OPTIONS,
+    ...TIMELINE_OPTIONS,
     ...SYMBOL_OPTIONS,
     ...IMAGE_OPTIONS,
   ],

@@ -2,7 +2,7 @@
 import { Timeline } from "../journal/timeline.ts";
 import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
 import { CommandError, UsageError } from "./errors.ts";
-import { ENGINE_OPTIONS, engineOf } from "./engine_options.ts";
+import { TIMELINE_OPTIONS, timelineOptionsOf } from "./engine_options.ts";
 import { RegisterFile } from "./gdb/registers.ts";
 import { GdbSession } from "./gdb/session.ts";
 import { symbolElf } from "./gdb/symbol_elf.ts";
@@ -44,7 +44,7 @@ async function run(options: Options, host: Host): Promise<number> {
   const opened = openRun(options.others[0]!, host);
   const at = options.number("at");
   refuseOutside("--at", at, opened.run);
-  const timeline = new Timeline(opened.run, imagesOf(opened, options), engineOf(options));
+  const timeline = new Timeline(opened.run, imagesOf(opened, options), timelineOptionsOf(options));
   if (at !== undefined) {
     const progress = new Progress(host, "replaying");
     timeline.seek(at, (instant) => progress.update(instant, at));
@@ -98,7 +98,7 @@ alone, one after the other; Ctrl-C ends it. Deno has to be told: --allow-net=127
     { name: "elf", value: "FILE", help: "write the names of --symbols there, for gdb's symbol-file" },
     { name: "stdio", help: "one client, on standard input and output" },
     { name: "at", value: "N", help: "stand at this instant first, not at the beginning" },
-    ...ENGINE_OPTIONS,
+    ...TIMELINE_OPTIONS,
     ...SYMBOL_OPTIONS,
     ...IMAGE_OPTIONS,
   ],

@@ -3,7 +3,7 @@ import { hex } from "../machine/address.ts";
 import { Timeline } from "../journal/timeline.ts";
 import { type LastWriters, lastWriters } from "../journal/why.ts";
 import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
-import { ENGINE_OPTIONS, engineOf } from "./engine_options.ts";
+import { TIMELINE_OPTIONS, timelineOptionsOf } from "./engine_options.ts";
 import type { Host } from "./host/host.ts";
 import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
@@ -44,7 +44,7 @@ function run(options: Options, host: Host): number {
   const before = options.number("before") ?? opened.run.lastInstant;
   refuseOutside("--before", before, opened.run);
   const progress = new Progress(host, "looking for the writer");
-  const timeline = new Timeline(opened.run, imagesOf(opened, options), engineOf(options));
+  const timeline = new Timeline(opened.run, imagesOf(opened, options), timelineOptionsOf(options));
   const found = lastWriters(timeline, subject, before, {
     cpu: options.number("cpu", 0, 255),
     progress: (instant) => progress.update(instant, before),
@@ -78,7 +78,7 @@ export const whoWrote: Command = {
       value: "N",
       help: "whose register, or whose mapping; by default the CPU whose turn it is",
     },
-    ...ENGINE_OPTIONS,
+    ...TIMELINE_OPTIONS,
     ...SYMBOL_OPTIONS,
     ...IMAGE_OPTIONS,
   ],

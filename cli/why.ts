@@ -3,7 +3,7 @@ import { hex } from "../machine/address.ts";
 import { Timeline } from "../journal/timeline.ts";
 import { type Subject, type Why, why as slice } from "../journal/why.ts";
 import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
-import { ENGINE_OPTIONS, engineOf } from "./engine_options.ts";
+import { TIMELINE_OPTIONS, timelineOptionsOf } from "./engine_options.ts";
 import { UsageError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { imagesOf, openRun } from "./host/open_run.ts";
@@ -51,7 +51,7 @@ function run(options: Options, host: Host): number {
   const opened = openRun(path, host);
   refuseOutside("--at", at, opened.run);
   const progress = new Progress(host, "looking for origins");
-  const timeline = new Timeline(opened.run, imagesOf(opened, options), engineOf(options));
+  const timeline = new Timeline(opened.run, imagesOf(opened, options), timelineOptionsOf(options));
   const result = slice(timeline, subject, at, {
     cpu: options.number("cpu", 0, 255),
     depth: options.number("depth", 1),
@@ -112,7 +112,7 @@ export const why: Command = {
       help: "how long a register is looked for before it is called older, 4194304 steps by default",
     },
     { name: "dot", help: "a graph in Graphviz's language" },
-    ...ENGINE_OPTIONS,
+    ...TIMELINE_OPTIONS,
     ...SYMBOL_OPTIONS,
     ...IMAGE_OPTIONS,
   ],

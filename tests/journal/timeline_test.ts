@@ -1,12 +1,15 @@
 /** The timeline: wherever it has been, the state at an instant is the one of a replay from power-on. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { JournalReader, JournalWriter } from "../../journal/file.ts";
+import { Recorder } from "../../journal/recorder.ts";
 import { Replay } from "../../journal/replay.ts";
-import type { RecordedRun } from "../../journal/run.ts";
+import { RecordedRun } from "../../journal/run.ts";
+import { MemoryFile } from "../../journal/storage.ts";
 import { Timeline } from "../../journal/timeline.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { ENGINES } from "../../machine/machine.ts";
 import type { EventOf, MachineEvent } from "../../machine/events.ts";
-import { counterGuest, recordGuest } from "./guest.ts";
+import { counterGuest, flatGuest, recordGuest } from "./guest.ts";
 import { SEED, seededRandom } from "./support.ts";
 
 const guest = counterGuest();
@@ -200,4 +203,53 @@ Deno.test("Timeline.precompute goes to the end and stays where it is", () => {
   assertEquals(reached.at(-1), run.lastInstant);
   assertEquals(timeline.instant, 500);
   assert(timeline.statistics.checkpoints > 0);
+});
+
+/** Resets the machine the first time, powers off the second. */
+const resetter = flatGuest(`
+        ldr     x1, =0x46000000
+        ldr     x2, [x1]
+        add     x2, x2, #1
+        str     x2, [x1]
+        mov     x3, #50
+2:      subs    x3, x3, #1
+        b.ne    2b
+        ldr     x0, =0x84000009
+        cmp     x2, #2
+        b.ne    1f
+        ldr     x0, =0x84000008
+1:      hvc     #0
+        b       .
+`);
+
+Deno.test("Timeline goes back over a reset, and to the power-off", () => {
+  const file = new MemoryFile(), configuration = resetter.configuration({ cpus: 2, rootInterval: 20 });
+  const manifest = { configuration, depth: "traps", recordedBy: "test" } as const;
+  const recorder = new Recorder(manifest, resetter.images, new JournalWriter(file));
+  let stop = recorder.run(1000);
+  while (stop.reason === "requested") stop = recorder.run(1000);
+  assertEquals(stop.reason, "poweredOff");
+  recorder.finish("poweredOff");
+  const run = new RecordedRun(JournalReader.open(file));
+  const roots = new Map<number, Uint8Array>(), replay = new Replay(run, resetter.images);
+  for (let instant = 0; instant <= run.lastInstant; instant++) {
+    replay.runTo(instant);
+    roots.set(instant, replay.machine.stateRoot().root);
+  }
+  const watches = [{ kind: "write", address: 0x46000000n, size: 8, space: "physical" }] as const;
+  for (const engine of Object.keys(ENGINES)) {
+    const timeline = new Timeline(run, resetter.images, { engine, spacing: 30 });
+    timeline.seek(run.lastInstant);
+    do {
+      assertEquals(
+        timeline.machine.stateRoot().root,
+        roots.get(timeline.instant),
+        `${engine} ${timeline.instant}`,
+      );
+    } while (timeline.stepBack());
+    timeline.seek(run.lastInstant);
+    const seen: number[] = [];
+    while (timeline.runBackTo({ watches }).kind === "hit") seen.push(timeline.instant);
+    assertEquals(seen.length, 2, engine);
+  }
 });
