@@ -113,6 +113,7 @@ export * from "./journal/diff_exhaustive.ts";
 export { type DiffFilterOptions, FILTER_WORDS, type IgnoredRange } from "./journal/diff_filter.ts";
 export * from "./journal/diff_follow.ts";
 export { DIFFERENCE_CLASSES, type DifferenceClass } from "./journal/diff_kinds.ts";
+export type { FirstUse } from "./journal/diff_use.ts";
 export type { DifferingParts, Healing } from "./journal/diff_roots.ts";
 export * from "./journal/errors.ts";
 export * from "./journal/event_json.ts";

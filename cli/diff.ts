@@ -98,6 +98,13 @@ function jsonOf(
     instant: found.instant,
     withSteps: found.withSteps,
     effort: found.effort,
+    ...found.firstUse === undefined ? {} : {
+      firstUse: {
+        ...found.firstUse,
+        around: found.firstUse.around.map((bytes) => bytes.toHex()),
+        steps: found.firstUse.steps.map((step) => step && json([step])[0]),
+      },
+    },
     before: json(found.sides[0].before),
     sides: found.sides.map(({ event, after }) => ({ event: event && json([event])[0], after: json(after) })),
     registers: registerRows(found),

@@ -118,6 +118,45 @@ function fieldOf(event: MachineEvent, name: string): string {
   return typeof value === "bigint" ? `0x${value.toString(16)}` : String(value);
 }
 
+/** The text in which a byte is, if it is in one, or some bytes from it on. */
+function textAround(bytes: Uint8Array, at: number): string {
+  const isPrintable = (index: number): boolean => (bytes[index] ?? 0) >= 0x20 && (bytes[index] ?? 0) < 0x7f;
+  let [from, to] = [at, at];
+  while (isPrintable(from - 1)) from--;
+  while (isPrintable(to)) to++;
+  if (to - from < 4) return `bytes ${bytes.slice(at, at + 8).toHex()}`;
+  return JSON.stringify(String.fromCharCode(...bytes.slice(from, to)));
+}
+
+/** Where memory that differs from the start was first read, in words. */
+function useRows({ firstUse }: Divergence, { names, palette, symbols }: View): SummaryRow[] {
+  if (firstUse === undefined) return [];
+  const { instant, bytes, address, first, around, steps } = firstUse;
+  const texts = around.map((side) =>
+    textAround(side, Math.min(side.length - 1, Math.floor(side.length / 2)))
+  );
+  const value = (step: typeof steps[0]): string => {
+    const read = step?.memory.find(({ write }) => !write);
+    return read === undefined ? "?" : `0x${read.value.slice().reverse().toHex()}`;
+  };
+  const [step] = steps;
+  const who = step === undefined
+    ? "a device"
+    : `cpu${step.cpu} ${whatText({ ...step, registers: [], memory: [] }, palette, symbols)}`;
+  return [
+    [
+      "cause?",
+      `memory differs from the start in ${counted(bytes, "byte")}, first at 0x${first.toString(16)}: ` +
+      `${texts[0]} in ${names[0]}, ${texts[1]} in ${names[1]}`,
+    ],
+    [
+      "",
+      `read first at instant ${grouped(instant)} by ${who}, from 0x${address.toString(16)}: ` +
+      `${value(steps[0])} in ${names[0]}, ${value(steps[1])} in ${names[1]}`,
+    ],
+  ];
+}
+
 /** Lines of a summary: a word, and what it says. */
 export type SummaryRow = readonly [word: string, text: string];
 
@@ -194,6 +233,7 @@ export function summaryRows(found: Divergence, followed: Consequences, view: Vie
   const { effort } = found;
   return [
     ["first", `instant ${grouped(found.instant)}: ${firstText(found, view)}`],
+    ...useRows(found, view),
     [
       "followed",
       words(real, shown) ||

@@ -4,6 +4,7 @@ import { type EventClass, type MachineEvent, writeEvent } from "../machine/event
 import { ByteWriter } from "../machine/layout.ts";
 import { boundsFromRoots, differingParts, haveEqualIntervals } from "./diff_roots.ts";
 import { both, type Pair, Side } from "./diff_side.ts";
+import { differingMemory, type FirstUse, firstUse } from "./diff_use.ts";
 import { JournalError } from "./errors.ts";
 import { equalBytes } from "./hash.ts";
 import { eventStream, storedClasses } from "./event_stream.ts";
@@ -79,9 +80,13 @@ export type Difference =
     readonly withSteps: boolean;
     /** What it took. */
     readonly effort: DiffEffort;
+    /** Where memory that differs from the start was first read, if it is little, and was read before. */
+    readonly firstUse?: FirstUse;
     /** First and second run. */
     readonly sides: readonly [DivergentSide, DivergentSide];
   };
+
+type Divergent = Difference & { readonly kind: "divergent" };
 
 /** How to look, and whom to tell. */
 export interface DiffOptions extends ReplayOptions {
@@ -215,8 +220,23 @@ function narrow({ sides, options, effort }: Search, upper: number): number {
 function amongEvents(search: Search, first: number): Difference | undefined {
   const { sides, options } = search;
   const atStart = partsOf(sides).join();
+  const [left, right] = both(sides, ({ replay }) => replay.machine);
+  const ranges = differingMemory(left, right) ?? [];
   const found = firstDifferentEvent(search, first, search.end);
   if (found === undefined) return undefined;
+  options.progress?.("looking for the first read of what differs", first, found.instant);
+  const marks = both(sides, (side) => side.mark());
+  const use = ranges.length === 0
+    ? undefined
+    : firstUse(search.inputs[0], sides, ranges, found.instant, options);
+  for (const [index, side] of sides.entries()) side.returnTo(marks[index as 0 | 1]);
+  const difference = divergentAmongEvents(search, found, first, atStart);
+  return use === undefined ? difference : { ...difference, firstUse: use };
+}
+
+/** The difference itself, with steps if they can be told. */
+function divergentAmongEvents(search: Search, found: Parting, first: number, atStart: string): Divergent {
+  const { sides, options } = search;
   options.progress?.("replaying to the first divergent event", first, found.instant);
   const low = Math.max(first, found.instant - EVENT_BY_EVENT);
   for (const side of sides) side.runTo(low);
@@ -240,7 +260,7 @@ interface Parting {
   readonly after: Pair<readonly MachineEvent[]>;
 }
 
-function divergent({ sides, effort }: Search, parting: Parting, withSteps: boolean): Difference {
+function divergent({ sides, effort }: Search, parting: Parting, withSteps: boolean): Divergent {
   const found = both(sides, ({ replay }, index): DivergentSide => {
     const after = parting.after[index as 0 | 1];
     return { event: after[0], before: parting.before, after, replay };
@@ -285,7 +305,7 @@ function firstDifferentEvent(
  * Compares events of all classes from `low`, and leaves both sides at the instant of the first that differs; without
  * a difference, at `low`.
  */
-function compareSteps(search: Search, low: number, high: number, toTheEnd: boolean): Difference | undefined {
+function compareSteps(search: Search, low: number, high: number, toTheEnd: boolean): Divergent | undefined {
   const { sides, options } = search;
   const context = options.context ?? DEFAULT_CONTEXT;
   const marks = both(sides, (side) => side.mark());

@@ -8,6 +8,7 @@ import { parseArgs } from "@std/cli";
 import { exploreRate } from "./timetravel/explore_rate.ts";
 import { farDifference } from "./timetravel/far_difference.ts";
 import { gdbFuzz, gdbOnLinux } from "./timetravel/gdb.ts";
+import { plantedProperty } from "./timetravel/planted_property.ts";
 import { plantedRace } from "./timetravel/planted_race.ts";
 import { provenance } from "./timetravel/provenance.ts";
 import { qemuLog } from "./timetravel/qemu_log.ts";
@@ -19,6 +20,7 @@ const ROWS: readonly Row[] = [
   reverse,
   exploreRate,
   plantedRace,
+  plantedProperty,
   gdbOnLinux,
   gdbFuzz,
   provenance,

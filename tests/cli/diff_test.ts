@@ -107,7 +107,11 @@ Deno.test("diff names the driver that a wrong device-tree property stops", async
   assertMatch(out, /The machines are not the same:\n.*\n {2}dtb /);
   assertMatch(out, /first {5}instant [0-9,]+: /);
   assertMatch(out, /1 later line only in good, 0 only in bad, 1 in both\n +− rtc <ready> & running\n/);
-  assertMatch(out, /only in good/);
+  assertMatch(
+    out,
+    /cause\? {4}memory differs from the start in 1 byte, first at 0x[0-9a-f]+: ".?arm,pl031" in good, ".?arm,pl03l" in bad\n/,
+  );
+  assertMatch(out, /read first at instant [0-9,]+ by cpu0 EL1 .* ldrb w4, .*: 0x31 in good, 0x6c in bad/);
   const json = JSON.parse((await hindsight(["diff", good, bad, "--json"])).out);
   const kinds = Object.fromEntries(json.followed.kinds.map((row: { name: string }) => [row.name, row]));
   assertEquals(kinds["deviceRead rtc"].counts.left, 1);
