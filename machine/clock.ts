@@ -6,6 +6,9 @@ import { listOf, u53 } from "./layout.ts";
 /** Deadlines of 2^53 ns and more count as none. */
 export const NO_DEADLINE: number = Number.POSITIVE_INFINITY;
 
+/** Nanoseconds of virtual time per count of the system counter, a power of two. */
+export const NANOSECONDS_PER_COUNT = 16;
+
 /** A point in virtual time at which a device wants to be called, at most one at a time per alarm. */
 export interface Alarm {
   /** Present deadline in nanoseconds of virtual time, or NO_DEADLINE. */

@@ -82,6 +82,11 @@ function isAllowed(cpu: Cpu, row: InstructionRow): boolean {
 
 const ZERO_BLOCK = SYSTEM_INSTRUCTIONS["dc zva"]?.encoding as number;
 
+/** True when DC ISW, CSW and CISW trap at the present level, by other than fine-grained traps; constant until a burst ends. */
+export function isSetWayTrapped(cpu: Cpu): boolean {
+  return trapOf(cpu, BY_SET_AND_WAY.traps, false) !== undefined;
+}
+
 /** True when DC ZVA traps at the present level; constant until a burst ends. */
 export function isZeroBlockTrapped(cpu: Cpu): boolean {
   return trapOf(cpu, ZERO_BLOCK_TRAPS, false) !== undefined || isFineGrainedTrapped(cpu, ZERO_BLOCK, false);

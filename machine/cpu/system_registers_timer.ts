@@ -11,7 +11,7 @@ import {
 } from "./system_register_row.ts";
 import type { CpuTimerName } from "./timer.ts";
 import { physicalOffset, updatePhysicalOffset } from "./physical_offset.ts";
-import type { TrapName } from "./system_register_traps.ts";
+import { type TrapName, trapOf } from "./system_register_traps.ts";
 import { isHost, isInHost, isSecureBelowEl3 } from "./translation_regime.ts";
 
 const low32 = (value: bigint): number => Number(BigInt.asUintN(32, value));
@@ -63,15 +63,31 @@ function timer(
   ];
 }
 
-/** CNTPCT_EL0. */
-function physicalCount(cpu: Cpu): bigint {
-  return BigInt.asUintN(64, cpu.timer.count() - (cpu.el < 2 ? physicalOffset(cpu) : 0n));
+/** A view of the system counter: CNTPCT_EL0 or CNTVCT_EL0. */
+export type CounterView = "physical" | "virtual";
+
+/** What a view at the present level is less than the system counter, modulo 2^64; constant until a burst ends. */
+export function counterOffset(cpu: Cpu, view: CounterView): bigint {
+  if (view === "physical") return cpu.el < 2 ? physicalOffset(cpu) : 0n;
+  // A host and its applications see the physical count.
+  const isHosts = (cpu.el === 2 && isHost(cpu)) || (cpu.el === 0 && isInHost(cpu));
+  return isHosts ? 0n : cpu.timer.virtualOffset;
 }
 
-/** CNTVCT_EL0: a host and its applications see the physical count. */
-function virtualCount(cpu: Cpu): bigint {
-  const isHosts = (cpu.el === 2 && isHost(cpu)) || (cpu.el === 0 && isInHost(cpu));
-  return isHosts ? cpu.timer.count() : cpu.timer.virtualCount();
+const COUNTER_TRAPS: Readonly<Record<CounterView, readonly TrapName[]>> = {
+  physical: ["EL0PCTEN", "EL1PCTEN"],
+  virtual: ["EL0VCTEN", "EL1TVCT"],
+};
+
+/** True when reads of a view trap at the present level by other than fine-grained traps; constant until a burst ends. */
+export function isCounterTrapped(cpu: Cpu, view: CounterView): boolean {
+  return trapOf(cpu, COUNTER_TRAPS[view], true) !== undefined;
+}
+
+/** A register that shows a view of the counter. */
+function counter(name: string, view: CounterView, options: RowOptions = {}): SystemRegister {
+  const read = (cpu: Cpu) => BigInt.asUintN(64, cpu.timer.count() - counterOffset(cpu, view));
+  return constant(name, "EL0_RO", read, { traps: COUNTER_TRAPS[view], ...options });
 }
 
 /** EVNTIS with FEAT_ECV: EVNTI counts from bit 8 of the counter. */
@@ -110,10 +126,10 @@ const RESET_CNTHCTL = 3n;
 // deno-fmt-ignore
 export const TIMER_REGISTERS: readonly SystemRegister[] = [
   stored("CNTFRQ_EL0", { read: 0, write: HIGHEST }, { reset: COUNTER_FREQUENCY, traps: ["EL0FRQ"] }),
-  constant("CNTPCT_EL0", "EL0_RO", physicalCount, { traps: ["EL0PCTEN", "EL1PCTEN"] }),
-  constant("CNTVCT_EL0", "EL0_RO", virtualCount, { traps: ["EL0VCTEN", "EL1TVCT"] }),
-  constant("CNTPCTSS_EL0", "EL0_RO", physicalCount, { feature: "ECV", traps: ["EL0PCTEN", "EL1PCTEN"] }),
-  constant("CNTVCTSS_EL0", "EL0_RO", virtualCount, { feature: "ECV", traps: ["EL0VCTEN", "EL1TVCT"] }),
+  counter("CNTPCT_EL0", "physical"),
+  counter("CNTVCT_EL0", "virtual"),
+  counter("CNTPCTSS_EL0", "physical", { feature: "ECV" }),
+  counter("CNTVCTSS_EL0", "virtual", { feature: "ECV" }),
   stored("CNTKCTL_EL1", "EL1_RW", { written: controlStream("virtual") }),
   stored("CNTHCTL_EL2", "EL2_RW", { reset: ({ features }) => (features.el2 ? RESET_CNTHCTL : 0n), written: controlHypervisor }),
   computed("CNTVOFF_EL2", "EL2_RW", (cpu) => cpu.timer.virtualOffset, (cpu, value) => cpu.timer.setVirtualOffset(value)),

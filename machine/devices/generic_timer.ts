@@ -1,13 +1,11 @@
 /** The generic timers of one CPU (Arm ARM D11.2), on the system counter that virtual time drives. */
-import { type Alarm, type Clock, NO_DEADLINE } from "../clock.ts";
+import { type Alarm, type Clock, NANOSECONDS_PER_COUNT, NO_DEADLINE } from "../clock.ts";
 import { flag, listOf, u64, u8 } from "../layout.ts";
 import { type Section, sectionLayout } from "../snapshot.ts";
 import type { InterruptLine } from "./device.ts";
 
 /** Frequency of the system counter in Hz, the value of CNTFRQ_EL0. */
 export const COUNTER_FREQUENCY = 62_500_000;
-/** Nanoseconds of virtual time per count. */
-export const NANOSECONDS_PER_COUNT = 16;
 
 /** The timers of a CPU: EL1 physical, EL1 virtual, EL2 physical, Secure (EL3) physical, EL2 virtual. */
 export type TimerName = "physical" | "virtual" | "hypervisor" | "securePhysical" | "hypervisorVirtual";

@@ -61,6 +61,7 @@ export class CompiledBackend implements Backend {
         code.i32Add();
       },
       leaveIf: () => this.#stopIf(),
+      left: () => this.#left(),
       tlb: REGION_LOCAL.tlb,
     });
     this.flags = new FlagsCode(code, functions.flags, {
@@ -273,10 +274,16 @@ export class CompiledBackend implements Backend {
     code.i32Const(type);
     code.i32Store(shared + SHARED.branchType);
     code.i32Const(0);
+    this.#left();
+    code.i32Store(shared + SHARED.branchLeft);
+  }
+
+  /** Pushes how many steps are left after the present instruction. */
+  #left(): void {
+    const { code } = this;
     code.localGet(REGION_LOCAL.left);
     code.i32Const(this.region.uncounted);
     code.i32Add();
-    code.i32Store(shared + SHARED.branchLeft);
   }
 
   #helper(node: IrNode, e: Emitter): void {

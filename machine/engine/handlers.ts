@@ -6,10 +6,11 @@ import type { CodeLayout } from "./threaded_layout.ts";
 import { generateModule, type ThreadedImports, type ThreadedRun } from "./threaded_module.ts";
 import type { WordShapes } from "./word_shapes.ts";
 
-/** Steps of instructions whose shapes are not in the module after which it is generated, with the common ones. */
-const FIRST_PATIENCE = 1000;
-/** Such steps after which it is generated again: a new module runs slowly until it is optimized, so not lightly. */
-const PATIENCE = 30_000;
+/**
+ * Steps of instructions whose shapes are not in the module after which it is generated: first with the common ones, then
+ * again. A new module runs slowly until it is optimized, so not lightly; but firmware may do nothing else for a while.
+ */
+const PATIENCES: readonly number[] = [1000, 5000, 15_000], LAST_PATIENCE = 30_000;
 
 /** Shapes met so far, and a module with the handlers of most of them. */
 export class Handlers {
@@ -49,7 +50,7 @@ export class Handlers {
 
   /** Counts a step of an instruction whose handler is not generated; true when all known handlers are now. */
   await(): boolean {
-    if (++this.#awaited < (this.#modules === 0 ? FIRST_PATIENCE : PATIENCE)) return false;
+    if (++this.#awaited < (PATIENCES[this.#modules] ?? LAST_PATIENCE)) return false;
     this.#awaited = 0;
     if (this.#modules++ === 0) {
       for (const address of COMMON_ADDRESSES) {

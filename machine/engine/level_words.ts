@@ -1,9 +1,15 @@
 /** What generated code may rely on at the present exception level: words of SHARED that hold until a burst ends. */
 import type { Cpu } from "../cpu/cpu.ts";
+import { isFloatTrapped } from "../cpu/helpers.ts";
+import { isSetWayTrapped, isZeroBlockTrapped } from "../cpu/system_instructions.ts";
+import { counterOffset, type CounterView, isCounterTrapped } from "../cpu/system_registers_timer.ts";
 import { mayTrapFineGrained } from "../cpu/fine_grained_traps.ts";
 import { pointerRules } from "../cpu/pointer_authentication.ts";
 import { isKernelQuiet, isQuiet, isSettled } from "../cpu/quiet.ts";
 import { SHARED } from "./threaded_layout.ts";
+
+/** Steps of the longest burst: `left` is 32 bits, as a signed number. */
+export const LARGEST_BURST = 2 ** 30;
 
 const EXTENSIONS = Array.from({ length: 8 }, (_, word) => SHARED.pointerExtensions + word * 4);
 
@@ -16,6 +22,10 @@ const PLACES = [
     SHARED.kernel,
     SHARED.pointerKeys,
     SHARED.untrapped,
+    SHARED.physicalCount,
+    SHARED.virtualCount,
+    SHARED.setWay,
+    ...[SHARED.physicalOffset, SHARED.physicalOffset + 4, SHARED.virtualOffset, SHARED.virtualOffset + 4],
   ],
   ...EXTENSIONS,
 ].map((place) => place >> 2);
@@ -58,8 +68,28 @@ export class LevelWords {
     this.#putPrivilege(cpu);
   }
 
+  /** Finds out what traps of what instructions do not need to be evaluated for. */
+  askTraps(cpu: Cpu): void {
+    const { words } = this;
+    words[SHARED.floatEnabled >> 2] = isFloatTrapped(cpu) ? 0 : 1;
+    words[SHARED.zeroEnabled >> 2] = isZeroBlockTrapped(cpu) ? 0 : 1;
+    words[SHARED.setWay >> 2] = isSetWayTrapped(cpu) ? 0 : 1;
+    this.#askCounter(cpu, "physical", SHARED.physicalCount, SHARED.physicalOffset);
+    this.#askCounter(cpu, "virtual", SHARED.virtualCount, SHARED.virtualOffset);
+    this.#askPointers(cpu);
+  }
+
+  #askCounter(cpu: Cpu, view: CounterView, place: number, offsetPlace: number): void {
+    const { words } = this;
+    if (words[place >> 2] !== 0 || !isTimeSafe(cpu) || isCounterTrapped(cpu, view)) return;
+    words[place >> 2] = 1;
+    const offset = counterOffset(cpu, view);
+    words[offsetPlace >> 2] = Number(BigInt.asIntN(32, offset));
+    words[(offsetPlace >> 2) + 1] = Number(BigInt.asIntN(32, offset >> 32n));
+  }
+
   /** Finds out how pointers are signed, if that is not known. */
-  askPointers(cpu: Cpu): void {
+  #askPointers(cpu: Cpu): void {
     const { words } = this;
     if (words[SHARED.pointerKeys >> 2] !== 0) return;
     const rules = pointerRules(cpu);
@@ -76,6 +106,9 @@ export class LevelWords {
     this.#level = cpu.el;
     words[SHARED.floatEnabled >> 2] = 0;
     words[SHARED.zeroEnabled >> 2] = 0;
+    words[SHARED.physicalCount >> 2] = 0;
+    words[SHARED.virtualCount >> 2] = 0;
+    words[SHARED.setWay >> 2] = 0;
     words[SHARED.pointerKeys >> 2] = 0;
     words[SHARED.untrapped >> 2] = mayTrapFineGrained(cpu) ? 0 : 1;
     words[SHARED.quiet >> 2] = quiet ? 1 : 0;
@@ -85,5 +118,11 @@ export class LevelWords {
 
   #putPrivilege(cpu: Cpu): void {
     this.words[SHARED.privileged >> 2] = cpu.el > 0 && cpu.spSel === 1 ? 1 : 0;
+    this.words[SHARED.currentLevel >> 2] = cpu.el << 2;
   }
+}
+
+/** Virtual time does not run out in this burst. */
+function isTimeSafe({ surroundings: { clock } }: Cpu): boolean {
+  return clock.now + LARGEST_BURST * clock.nanosecondsPerStep <= Number.MAX_SAFE_INTEGER;
 }

@@ -1,11 +1,13 @@
 /** Writes the system instructions of plain_registers.ts, for handlers and for compiled regions. */
 import { keyRegister } from "../cpu/pointer_authentication.ts";
 import { OFFSET_SYSTEM, SLOT_DAIF } from "../cpu/registers.ts";
+import { NANOSECONDS_PER_COUNT } from "../clock.ts";
 import type { Emitter } from "../ir/emit.ts";
 import type { IrNode } from "../ir/operations.ts";
 import type { CodeWriter, SharedFunction } from "../wasm/code_writer.ts";
 import { ADD_PAC, AUTHENTICATE, GENERIC_PAC, STRIP_PAC } from "./pointer_code.ts";
 import {
+  BY_SET,
   type Condition,
   masksChanged,
   type PlainRegister,
@@ -21,6 +23,8 @@ export interface PlainPlace {
   state(offset: number): void;
   /** Leaves the instruction to be evaluated when the i32 on the stack is not 0; nothing of it has happened. */
   leaveIf(): void;
+  /** Pushes how many steps are left after the present instruction. */
+  left(): void;
   /** Local with the offset of the CPU's translations. */
   readonly tlb: number;
 }
@@ -55,7 +59,7 @@ export class PlainCode {
       case "writePstateField":
         return this.#changeMasks(node);
       case "maintainCache":
-        return this.#maintain(e);
+        return node.immediates[1] === BY_SET ? this.#maintainBySet() : this.#maintain(e);
       case "systemInstruction":
         this.require(["quiet"]);
         return true;
@@ -91,8 +95,15 @@ export class PlainCode {
   /** MRS. */
   #read({ immediates: [, encoding] }: IrNode): boolean {
     const { code } = this;
-    const register = plainRegister(encoding as number) as PlainRegister, { stored, value, read } = register;
+    const register = plainRegister(encoding as number) as PlainRegister,
+      { stored, counterOffset, shared, value, read } = register;
     this.require(this.layout.hasFineGrainedTraps ? readConditions(register) : read);
+    if (counterOffset !== undefined) return this.#count(counterOffset);
+    if (shared !== undefined) {
+      code.i32Const(0);
+      code.i64Load32U(this.layout.shared + shared);
+      return true;
+    }
     if (stored === undefined) {
       code.i64Const(value as bigint);
       return true;
@@ -102,6 +113,24 @@ export class PlainCode {
     if (stored.shift === 0) return true;
     code.i64Const(BigInt(stored.shift));
     code.i64Shl();
+    return true;
+  }
+
+  /** A view of the system counter, at the present instruction's instant: the last one's less the steps after it. */
+  #count(offset: number): boolean {
+    const { code, layout: { shared, nanosecondsPerStep } } = this;
+    code.i32Const(0);
+    code.i64Load(shared + SHARED.lastTime);
+    this.place.left();
+    code.i64ExtendI32U();
+    code.i64Const(BigInt(nanosecondsPerStep));
+    code.i64Mul();
+    code.i64Sub();
+    code.i64Const(BigInt(31 - Math.clz32(NANOSECONDS_PER_COUNT)));
+    code.i64ShrU();
+    code.i32Const(0);
+    code.i64Load(shared + offset);
+    code.i64Sub();
     return true;
   }
 
@@ -158,6 +187,12 @@ export class PlainCode {
     if (change.isSet) code.i32Or();
     else code.i32And();
     code.i32Store();
+    return true;
+  }
+
+  /** Cache maintenance by set and way: nothing. */
+  #maintainBySet(): boolean {
+    this.require(["quiet", "setWay"]);
     return true;
   }
 

@@ -5,6 +5,7 @@ import { OFFSET_SYSTEM, SLOT_DAIF } from "../cpu/registers.ts";
 import { INDEX, type StoredRegister } from "../cpu/system_register_index.ts";
 import { CACHE_TYPE, ZEROING_TYPE } from "../cpu/system_registers_id.ts";
 import type { IrNode } from "../ir/operations.ts";
+import { SHARED } from "./threaded_layout.ts";
 
 /** What an instruction relies on beside the page of its operand: a word of SHARED that must not be 0. */
 export type Condition =
@@ -14,12 +15,20 @@ export type Condition =
   | "kernel"
   | "floatEnabled"
   | "pointerKeys"
-  | "untrapped";
+  | "untrapped"
+  | "physicalCount"
+  | "virtualCount"
+  | "setWay"
+  | "currentLevel";
 
 /** A register that generated code reads and writes. */
 export interface PlainRegister {
   /** Byte offset in the CPU's state of a register that is only stored, and from which bit on the register shows it. */
   readonly stored?: { readonly offset: number; readonly shift: number; readonly mask: bigint };
+  /** The offset of a view of the system counter: a place in SHARED. */
+  readonly counterOffset?: number;
+  /** The place in SHARED of a register of 4 bytes that depends on the level alone. */
+  readonly shared?: number;
   /** What it always is otherwise. */
   readonly value?: bigint;
   /** Conditions of a read. */
@@ -44,6 +53,13 @@ const KEYS = ["IA", "IB", "DA", "DB", "GA"].flatMap((key) =>
   ["Lo", "Hi"].map((half) => `AP${key}Key${half}_EL1` as StoredRegister)
 );
 
+const COUNTERS = { CNTPCT_EL0: systemEncoding(3, 3, 14, 0, 1), CNTVCT_EL0: systemEncoding(3, 3, 14, 0, 2) };
+/** With FEAT_ECV they have names whose reads are in program order, as all are here. */
+const SYNCHRONIZED_COUNTERS: ReadonlyMap<number, number> = new Map([
+  [systemEncoding(3, 3, 14, 0, 5), COUNTERS.CNTPCT_EL0],
+  [systemEncoding(3, 3, 14, 0, 6), COUNTERS.CNTVCT_EL0],
+]);
+
 /** Those that kernels use all the time, by encoding; FEAT_FGT may trap them all, which `quiet` and `kernel` rule out. */
 // deno-fmt-ignore
 const REGISTERS: ReadonlyMap<number, PlainRegister> = new Map<number, PlainRegister>([
@@ -57,12 +73,17 @@ const REGISTERS: ReadonlyMap<number, PlainRegister> = new Map<number, PlainRegis
   [systemEncoding(3, 3, 13, 0, 3), { stored: register("TPIDRRO_EL0"), read: [], write: ["quiet"] }],
   [systemEncoding(3, 3, 4, 2, 1),  { stored: { offset: SLOT_DAIF * 8, shift: 6, mask: 15n }, read: ["quiet"], write: ["quiet"] }],
   ...KEYS.map((name): [number, PlainRegister] => [SYSTEM_REGISTERS[name] as number, { stored: register(name), read: ["kernel", "pointerKeys"], write: ["kernel", "pointerKeys"] }]),
+  [systemEncoding(3, 0, 4, 2, 2),  { shared: SHARED.currentLevel, read: ["currentLevel"] }],
+  [COUNTERS.CNTPCT_EL0,            { counterOffset: SHARED.physicalOffset, read: ["physicalCount"] }],
+  [COUNTERS.CNTVCT_EL0,            { counterOffset: SHARED.virtualOffset, read: ["virtualCount"] }],
   [systemEncoding(3, 3, 0, 0, 1),  { value: CACHE_TYPE, read: ["quiet"] }],
   [systemEncoding(3, 3, 0, 0, 7),  { value: ZEROING_TYPE, read: ["quiet"] }],
 ]);
 
 /** Maintenance that does nothing where its address is mapped: caches are invisible without strict models. */
 const MAINTENANCE: ReadonlySet<unknown> = encodingsOf("dc cvac, dc cvau, dc civac, ic ivau");
+/** The same of all addresses. */
+const MAINTENANCE_BY_SET: ReadonlySet<unknown> = encodingsOf("dc isw, dc csw, dc cisw");
 /** What does nothing at all where it does not trap. */
 const INVALIDATIONS: ReadonlySet<unknown> = encodingsOf(
   "tlbi vmalle1, tlbi vae1, tlbi aside1, tlbi vaae1, tlbi vale1, tlbi vaale1, " +
@@ -77,6 +98,9 @@ function encodingsOf(names: string): ReadonlySet<unknown> {
 export function plainRegister(encoding: number): PlainRegister | undefined {
   return REGISTERS.get(encoding);
 }
+
+/** Stands for all maintenance of caches by set and way. */
+export const BY_SET = 1;
 
 /** op1 and op2 of MSR DAIFSet and DAIFClr. */
 const DAIF_OP1 = 3, DAIF_SET = 6, DAIF_CLEAR = 7;
@@ -115,13 +139,15 @@ export function withoutTarget(model: CpuModel, node: IrNode): IrNode {
 }
 
 function plainImmediates(model: CpuModel, name: string, encoding: number): (string | number)[] | undefined {
-  const found = REGISTERS.get(encoding);
+  const synchronized = hasFeature(model, "ECV") ? SYNCHRONIZED_COUNTERS.get(encoding) : undefined;
+  const found = REGISTERS.get(synchronized ?? encoding);
   switch (name) {
     case "readSystemRegister":
-      return found === undefined ? undefined : [name, encoding];
+      return found === undefined ? undefined : [name, synchronized ?? encoding];
     case "writeSystemRegister":
       return found?.write === undefined ? undefined : [name, encoding];
     case "maintainCache":
+      if (MAINTENANCE_BY_SET.has(encoding)) return [name, BY_SET];
       return MAINTENANCE.has(encoding) ? [name, 0] : undefined;
     case "systemInstruction":
       return INVALIDATIONS.has(encoding) ? [name, 0] : undefined;

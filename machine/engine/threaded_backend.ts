@@ -52,6 +52,7 @@ export class ThreadedBackend implements Backend {
     this.#plain = new PlainCode(code, layout, {
       state: (offset) => this.#cpuState(offset),
       leaveIf: () => code.brIf(labels.evaluate),
+      left: () => code.localGet(LOCAL.left),
       tlb: LOCAL.tlb,
     });
   }

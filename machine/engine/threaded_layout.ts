@@ -52,10 +52,24 @@ export const SHARED = {
   pointerExtensions: 128,
   /** 1 while no interrupt waits to be unmasked, 4 bytes. */
   settled: 160,
+  /** 1 when reads of CNTPCT_EL0 are known not to trap, 4 bytes. */
+  physicalCount: 164,
+  /** The same of CNTVCT_EL0. */
+  virtualCount: 168,
+  /** 1 when maintenance of caches by set and way is known not to trap, 4 bytes. */
+  setWay: 172,
+  /** What CNTPCT_EL0 is less than the system counter, 8 bytes. */
+  physicalOffset: 176,
+  /** The same of CNTVCT_EL0. */
+  virtualOffset: 184,
+  /** Nanoseconds of virtual time at the last step that is left, 8 bytes. */
+  lastTime: 192,
+  /** CurrentEL, which is 0 at EL0, 4 bytes. */
+  currentLevel: 200,
 } as const;
 
 /** Bytes of the block. */
-export const SHARED_SIZE = 176;
+export const SHARED_SIZE = 208;
 
 /** Why generated code comes back to the driver. */
 export const REASON = {
@@ -128,6 +142,8 @@ export interface CodeLayout {
   readonly hasBranchTypes: boolean;
   /** Reads of registers that nothing else traps may be trapped (FEAT_FGT). */
   readonly hasFineGrainedTraps: boolean;
+  /** Virtual time of a step, in nanoseconds. */
+  readonly nanosecondsPerStep: number;
 }
 
 /** Accesses have the privilege of the present level, or are LDTR or STTR. */

@@ -1,10 +1,9 @@
 /** The generic timers on virtual time: counts, conditions, lines to the nanosecond, event streams. */
 import { assertEquals } from "@std/assert";
-import { Clock } from "../../../machine/clock.ts";
+import { Clock, NANOSECONDS_PER_COUNT } from "../../../machine/clock.ts";
 import {
   COUNTER_FREQUENCY,
   GenericTimer,
-  NANOSECONDS_PER_COUNT,
   TIMER_NAMES,
   type TimerName,
 } from "../../../machine/devices/generic_timer.ts";

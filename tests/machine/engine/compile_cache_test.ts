@@ -129,6 +129,7 @@ Deno.test("CachedCompiler asks for another key where anything is different that 
     regions: { arena: 1, sides: 2 },
     hasBranchTypes: false,
     hasFineGrainedTraps: false,
+    nanosecondsPerStep: 8,
   };
   const setup: CompileSetup = { model: "cortex-a57", layout, memoryPages: 100 };
   const ask = (pages: readonly CompilePage[], of = setup): void =>

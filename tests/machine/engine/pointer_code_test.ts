@@ -119,7 +119,7 @@ Deno.test(`pointers get the codes that the evaluated instructions give them, see
   for (let setting = 0; setting < SETTINGS; setting++) {
     const cpu = randomCpu(choices), level = new LevelWords(words as Int32Array<ArrayBuffer>);
     level.begin(cpu);
-    level.askPointers(cpu);
+    level.askTraps(cpu);
     assert(words[SHARED.pointerKeys >> 2] !== 0);
     for (let index = 0; index < POINTERS; index++) {
       const number = choices.below(4), modifier = wide(choices), pointer = randomPointer(choices);
