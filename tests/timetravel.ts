@@ -5,6 +5,7 @@
  * fail; what is checked is what was found.
  */
 import { parseArgs } from "@std/cli";
+import { debugAdapter } from "./timetravel/dap.ts";
 import { exploreRate } from "./timetravel/explore_rate.ts";
 import { farDifference } from "./timetravel/far_difference.ts";
 import { gdbFuzz, gdbOnLinux } from "./timetravel/gdb.ts";
@@ -23,6 +24,7 @@ const ROWS: readonly Row[] = [
   plantedProperty,
   gdbOnLinux,
   gdbFuzz,
+  debugAdapter,
   provenance,
   farDifference,
   qemuLog,

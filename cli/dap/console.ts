@@ -1,8 +1,10 @@
 /** The commands of a client's console: one table. */
 import { hex } from "../../machine/address.ts";
 import { ALL_CLASSES } from "../../journal/event_stream.ts";
+import type { Timeline } from "../../journal/timeline.ts";
 import { UsageError } from "../errors.ts";
 import { eventText } from "../event_text.ts";
+import { type Asker, whyText, writerText } from "../gdb/monitor_origins.ts";
 import { wholeNumber } from "../options.ts";
 import { bytesText, grouped, paletteFor, secondsText } from "../text.ts";
 import type { DapSession } from "./session.ts";
@@ -62,6 +64,17 @@ function symbols({ debuggee: { symbols: table }, cpu }: DapSession, [what]: read
     : found.map((address) => hex(address, 16)).join("\n");
 }
 
+/** A question about the recorded run. */
+function asking(
+  answer: (asker: Asker, timeline: Timeline, words: readonly string[]) => string,
+): ConsoleRow["run"] {
+  return (session, words) => {
+    const { timeline, symbols } = session.debuggee;
+    session.checkStopped();
+    return answer({ cpu: session.cpu, symbols }, timeline, words);
+  };
+}
+
 function statistics({ debuggee: { timeline } }: DapSession): string {
   const { checkpoints, checkpointBytes } = timeline.statistics;
   return `${grouped(checkpoints)} checkpoints, ${bytesText(checkpointBytes)}`;
@@ -82,6 +95,8 @@ const COMMANDS: readonly ConsoleRow[] = [
   { name: "instant",     operands: "",            run: instant,    help: "where in the run this is" },
   { name: "seek",        operands: "N",           run: seek,       help: "go to instant N" },
   { name: "events",      operands: "[N]",         run: events,     help: "what happened within N steps of here (5)" },
+  { name: "why",         operands: "WHAT [LINKS]", run: asking(whyText),    help: "where a register's or memory's value came from" },
+  { name: "who-wrote",   operands: "WHAT",        run: asking(writerText), help: "who wrote it last" },
   { name: "root",        operands: "",            run: ({ debuggee: { timeline: { machine } } }) => `state root ${machine.stateRoot().root.toHex()} at instant ${grouped(machine.instant)}`, help: "the state root here" },
   { name: "symbols",     operands: "[ADDR|NAME]", run: symbols,    help: "the name of an address (the PC), or the addresses of a name" },
   { name: "checkpoints", operands: "",            run: statistics, help: "what is kept for going back" },
@@ -93,7 +108,7 @@ export function consoleCommand(session: DapSession, text: string): string | unde
   const [name, ...words] = text.trim().split(/\s+/);
   const row = COMMANDS.find((command) => command.name === name);
   if (row === undefined) return undefined;
-  const most = row.operands === "" ? 0 : 1;
+  const most = row.operands === "" ? 0 : row.operands.split(" ").length;
   if (words.length <= most) return row.run(session, words);
   // `instant > 5` is an expression.
   if (most === 0) return undefined;

@@ -1,14 +1,22 @@
-/** `monitor why` and `monitor who-wrote`: where a value came from, asked from within a session. */
+/** `why` and `who-wrote` on a debugger's console: where a value came from, asked from within a session. */
 import type { Timeline } from "../../journal/timeline.ts";
 import { lastWriters, type Subject, type Why, why } from "../../journal/why.ts";
 import { UsageError } from "../errors.ts";
 import { wholeNumber } from "../options.ts";
 import { subjectOf } from "../subject.ts";
+import type { SymbolTable } from "../symbols.ts";
 import { paletteFor } from "../text.ts";
 import { writerLines } from "../who_wrote.ts";
 import { targetText } from "../why.ts";
 import { effortText, treeLines } from "../why_text.ts";
-import type { GdbSession } from "./session.ts";
+
+/** Who asks: a session of a debugger. */
+export interface Asker {
+  /** The CPU whose registers are meant. */
+  readonly cpu: { readonly index: number };
+  /** Names. */
+  readonly symbols: SymbolTable;
+}
 
 /** Links of a chain where no number is given: a console has not much room. */
 const USUAL_DEPTH = 8;
@@ -17,7 +25,7 @@ const PLAIN = paletteFor({ isColoured: false });
 
 /** Asks about something as it is here, and comes back to here. */
 function ask<T extends Why>(
-  { symbols }: GdbSession,
+  { symbols }: Asker,
   timeline: Timeline,
   text: string | undefined,
   question: (subject: Subject, here: number) => T,
@@ -36,7 +44,7 @@ function ask<T extends Why>(
 }
 
 /** The chain of steps that a value came from; a second word is how many links. */
-export function whyText(session: GdbSession, timeline: Timeline, [what, links]: readonly string[]): string {
+export function whyText(session: Asker, timeline: Timeline, [what, links]: readonly string[]): string {
   const depth = links === undefined ? USUAL_DEPTH : wholeNumber(links, "why LINKS", 1, 1000);
   const { cpu: { index: cpu }, symbols } = session;
   return ask(
@@ -49,7 +57,7 @@ export function whyText(session: GdbSession, timeline: Timeline, [what, links]: 
 }
 
 /** Who wrote something last. */
-export function writerText(session: GdbSession, timeline: Timeline, [what]: readonly string[]): string {
+export function writerText(session: Asker, timeline: Timeline, [what]: readonly string[]): string {
   const { cpu: { index: cpu }, symbols } = session;
   return ask(
     session,

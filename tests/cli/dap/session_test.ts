@@ -231,6 +231,8 @@ Deno.test("DapSession evaluates registers, names, expressions and commands", () 
   assertMatch(one.evaluate("root", "repl"), /^state root [0-9a-f]{64}/);
   assertMatch(one.evaluate("events 1", "repl"), /--- here, at instant/);
   assertMatch(one.evaluate("symbols inner", "repl"), /^0x/);
+  assertMatch(one.evaluate("why x0", "repl"), /x0/);
+  assertMatch(one.evaluate("who-wrote x20", "repl"), /movz|mov /);
   for (const name of ["help", "checkpoints"]) assert(one.evaluate(name, "repl").length > 10);
   one.evaluate("seek 4", "repl");
   assertEquals([one.stop().reason, one.instant], ["goto", 4]);

@@ -48,8 +48,8 @@ export class Client {
   #seq = 0;
   #now = 0;
 
-  /** Opens "run" as what is given; other paths are not there. */
-  constructor(open: () => OpenedTimeline) {
+  /** Opens "run" as what is given; other paths are not there. Time passes when it is looked at, or by `now`. */
+  constructor(open: () => OpenedTimeline, now?: () => number) {
     this.session = new DapSession({
       open: ({ run }) => {
         if (run !== "run") throw new CommandError(`Cannot open "${run}"`);
@@ -62,7 +62,7 @@ export class Client {
         }
       },
       note: (text) => void this.notes.push(text),
-      now: () => this.#now += 100,
+      now: now ?? (() => this.#now += 100),
     });
   }
 
