@@ -12,7 +12,7 @@ import { type Met, StopScan } from "./stop_scan.ts";
 import { WriteFilter } from "./write_filter.ts";
 
 /** Steps between checkpoints: a few milliseconds of them; there is one at each multiple of it from the run's beginning. */
-export const CHECKPOINT_SPACING: number = 2 ** 20;
+export const CHECKPOINT_SPACING: number = 2 ** 21;
 /** How long before the target of a seek checkpoints are laid for small steps back from there, in steps. */
 const NEAR = [2 ** 16, 2 ** 11] as const;
 /** Windows, in steps, in which the last hit is looked for first; where there are many the last is near. */
@@ -20,13 +20,13 @@ const WINDOWS = [2 ** 11, 2 ** 16] as const;
 /** Memory for checkpoints by default, in bytes. */
 const CHECKPOINT_MEMORY = 2 ** 30;
 /** Checkpoints laid for each slice of `precompute`. */
-const RUNGS_AT_ONCE = 32;
+const RUNGS_AT_ONCE = 16;
 
 /** How a timeline is gone along; none of it changes the run. */
 export interface TimelineOptions extends Omit<ReplayOptions, "checkEvents" | "history"> {
   /** Bytes of memory for checkpoints, 1 GiB by default. The first one stays, whatever it takes. */
   readonly checkpointMemory?: number;
-  /** Steps between checkpoints where there is memory for all: 2^20 by default. */
+  /** Steps between checkpoints where there is memory for all: 2^21 by default. */
   readonly spacing?: number;
 }
 
