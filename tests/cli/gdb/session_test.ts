@@ -124,6 +124,18 @@ Deno.test("m and x read memory, and never a device", () => {
   assertStringIncludes(new_.ask("mffff000000000000,4"), "E.Nothing is mapped");
 });
 
+Deno.test("m goes through the translation of the thread's CPU", () => {
+  const client = counterClient(GDB_15);
+  client.ask(`Z0,${label("report")},4`);
+  client.ask("c");
+  assertEquals(client.ask(`m${label("counter")},1`), "28", "20 rounds of each CPU");
+  // Gigabytes above the second are not mapped; the first is devices, all of it.
+  assertStringIncludes(client.ask("m80000000,4"), "E.Nothing is mapped at 0x80000000 for cpu0 at EL1");
+  assertStringIncludes(client.ask("m9000018,4"), "physical 0x9000018");
+  client.ask("Qqemu.PhyMemMode:1");
+  assertStringIncludes(client.ask("m80000000,4"), "E.There is no memory at 0x80000000");
+});
+
 Deno.test("Qqemu.PhyMemMode reads physical memory", () => {
   const client = counterClient();
   assertEquals(client.ask("qqemu.PhyMemMode"), "0");
