@@ -374,14 +374,28 @@ export function otherText(found: Exclude<Difference, Divergence>, { names, palet
 }
 
 /** What comparing every step found. */
-export function exhaustiveText({ from, to, atStart, episodes }: ExhaustiveDiff, view: View): string[] {
+export function exhaustiveText(found: ExhaustiveDiff, view: View): string[] {
+  const { from, to, atStart, episodes, equalByLawTo } = found;
   const { palette, symbols, names } = view;
-  const range = `instants ${grouped(from)} to ${grouped(to)}`;
+  const range = `instants ${grouped(equalByLawTo ?? from)} to ${grouped(to)}`;
   const start = atStart.length === 0
     ? []
     : [`At instant ${grouped(from)} these parts differ already: ${atStart.join(", ")}.`];
-  if (episodes.length === 0) return [`Every step was compared, ${range}: they are the same.`, ...start];
+  const law = equalByLawTo === undefined ? [] : [
+    `Up to instant ${
+      grouped(equalByLawTo)
+    } nothing needs to be compared: machine, images and inputs are the same, ` +
+    "and the state is a function of them.",
+  ];
+  if (episodes.length === 0) {
+    return [
+      ...law,
+      ...equalByLawTo === to ? [] : [`Every step was compared, ${range}: they are the same.`],
+      ...start,
+    ];
+  }
   return [
+    ...law,
     `Every step was compared, ${range}: they differ in ${counted(episodes.length, "stretch")}`.replace(
       /stretchs$/,
       "stretches",

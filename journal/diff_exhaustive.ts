@@ -37,6 +37,11 @@ export interface ExhaustiveDiff {
   readonly from: number;
   /** Its end, exclusive. */
   readonly to: number;
+  /**
+   * Up to here nothing had to be compared: the machines and the states at `from` are the same, and so are all inputs
+   * before this instant, of which everything is a function. Absent where they are not.
+   */
+  readonly equalByLawTo?: number;
   /** The parts of the state that differ from the start: the images', where they are not the same. */
   readonly atStart: readonly string[];
   /** What was found, in order. */
@@ -111,6 +116,12 @@ class Comparison {
     return this.parts().join() === this.atStart.join();
   }
 
+  /** Goes on without comparing. */
+  skipTo(instant: number): void {
+    for (const side of this.sides) side.runTo(instant);
+    this.mark();
+  }
+
   mark(): void {
     this.#marks = both(this.sides, (side) => side.mark());
   }
@@ -161,6 +172,22 @@ class Comparison {
   }
 }
 
+/**
+ * The instant of the first input that differs, or Infinity, if the machines are the same; undefined for others. File
+ * names are no part of a machine, but runs with other names are compared all the same.
+ */
+function firstDifferentInput({ run: left }: DiffSide, { run: right }: DiffSide): number | undefined {
+  const [one, other] = [left, right].map(({ manifest }) => JSON.stringify(manifest.configuration));
+  if (one !== other) return undefined;
+  for (let index = 0; index < Math.max(left.inputs.length, right.inputs.length); index++) {
+    const [a, b] = [left.inputs[index], right.inputs[index]];
+    if (a === undefined || b === undefined || !isSameEvent(a, b)) {
+      return Math.min(a?.instant ?? Infinity, b?.instant ?? Infinity);
+    }
+  }
+  return Infinity;
+}
+
 /** Whether something differs that enters the history root. */
 function hasSpread([left, right]: Pair<MachineEvent[]>): boolean {
   const history = (stream: MachineEvent[]) =>
@@ -183,8 +210,12 @@ export function diffExhaustive(
   const start = Math.max(commonStart(left.run, right.run), options.from ?? 0);
   const end = Math.min(left.run.lastInstant, right.run.lastInstant, options.to ?? Infinity);
   const comparison = new Comparison([left, right], Math.min(start, end), options, options.context ?? 8);
+  const law = comparison.atStart.length === 0 ? firstDifferentInput(left, right) : undefined;
+  const equalByLawTo = law === undefined || law <= start ? undefined : Math.min(end, law);
+  const range = { from: start, ...equalByLawTo === undefined ? {} : { equalByLawTo } };
   const episodes: Episode[] = [], most = options.most ?? 16;
-  let open: Open | undefined, marked = start, at = Math.min(start, end);
+  let open: Open | undefined, at = equalByLawTo ?? Math.min(start, end), marked = at;
+  if (equalByLawTo !== undefined) comparison.skipTo(equalByLawTo);
   while (at < end && episodes.length < most) {
     options.progress?.(at);
     if (open === undefined && at - marked >= MARKED) {
@@ -211,7 +242,7 @@ export function diffExhaustive(
     comparison.seek(at);
   }
   if (open !== undefined) episodes.push({ ...open, spread: at < end });
-  return { from: start, to: open === undefined ? at : end, atStart: comparison.atStart, episodes };
+  return { ...range, to: open === undefined ? at : end, atStart: comparison.atStart, episodes };
 }
 
 /** Goes close to where an episode begins, in a slice in which the runs do not do the same. */

@@ -57,8 +57,8 @@ export interface ExportOptions extends ReplayOptions {
   readonly progress?: (instant: number) => void;
 }
 
-/** Steps replayed between two parts. */
-const SLICE = 4096;
+/** Steps replayed between two parts of a format with all steps, and of one without. */
+const SLICE = 4096, WIDE_SLICE = 2 ** 19;
 /** The same on the way to the first instant. */
 const FAR_SLICE = 2 ** 20;
 
@@ -109,8 +109,9 @@ export function* exportRun(
     gatherer.times = [];
     return text;
   };
+  const slice = exporter.classes.includes("step") ? SLICE : WIDE_SLICE;
   while (replay.instant < to) {
-    replay.runTo(Math.min(to, replay.instant + SLICE));
+    replay.runTo(Math.min(to, replay.instant + slice));
     yield part();
     progress(replay.instant);
   }

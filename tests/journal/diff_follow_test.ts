@@ -146,8 +146,11 @@ Deno.test("diffExhaustive stops where a difference reaches an event", () => {
   const wrong = recordGuest(guest, {
     inputs: [{ instant: 1500, input: { kind: "cpuSwitchForced", target: 0 } }],
   });
-  const { episodes } = diffExhaustive(sideOf(plain), sideOf(wrong));
+  const { episodes, equalByLawTo } = diffExhaustive(sideOf(plain), sideOf(wrong));
   assertEquals(episodes.map(({ from, to, spread }) => [from, to, spread]), [[1500, undefined, true]]);
+  assertEquals(equalByLawTo, 1500, "before the first input that differs nothing can");
+  const equal = diffExhaustive(sideOf(plain), sideOf(plain));
+  assertEquals([equal.equalByLawTo, equal.to, equal.episodes], [plain.end.instant, plain.end.instant, []]);
 });
 
 Deno.test("diff compares few roots of many, and replays one interval", () => {
