@@ -8,7 +8,7 @@ import { type Bisected, bisectionJson, bisectionText } from "./bisect_text.ts";
 import { bisectInputs, INPUT_OPTIONS } from "./bisect_inputs.ts";
 import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
 import { UsageError } from "./errors.ts";
-import { namesOf, type View } from "./diff_text.ts";
+import { namesOf, type View } from "./diff_view.ts";
 import type { Host } from "./host/host.ts";
 import { imagesOf, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";

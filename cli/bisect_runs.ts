@@ -2,7 +2,9 @@
 import { bisectRuns, type InputDifference, type RunsBisection } from "../journal/bisect_runs.ts";
 import type { DiffSide } from "../journal/diff.ts";
 import { type Bisected, bisectionJson, bisectionText } from "./bisect_text.ts";
-import { configurationDifferences, firstText, otherText, table, type View } from "./diff_text.ts";
+import { firstText } from "./diff_summary.ts";
+import { otherText } from "./diff_text.ts";
+import { configurationDifferences, table, type View } from "./diff_view.ts";
 import { engineOf } from "./engine_options.ts";
 import { eventJson, eventText } from "./event_text.ts";
 import type { Host } from "./host/host.ts";

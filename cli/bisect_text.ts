@@ -1,7 +1,7 @@
 /** What bisecting along a run found, as text and as JSON. */
 import type { BisectEffort, Bisection } from "../journal/bisect.ts";
 import { generalRegisters, pstateText, registerColumns } from "./cpu_view.ts";
-import type { View } from "./diff_text.ts";
+import type { View } from "./diff_view.ts";
 import { eventJson, eventText } from "./event_text.ts";
 import type { SymbolTable } from "./symbols.ts";
 import { counted, grouped } from "./text.ts";

@@ -7,18 +7,16 @@ import { type DiffFilterOptions, FILTER_WORDS, type IgnoredRange } from "../jour
 import { type Comparison, type Consequences, follow } from "../journal/diff_follow.ts";
 import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
 import { differencePage, HtmlRows } from "./diff_html.ts";
+import { divergenceText, exhaustiveText, otherText } from "./diff_text.ts";
 import {
   configurationDifferences,
   type Divergence,
-  divergenceText,
-  exhaustiveText,
   namesOf,
   NOT_LOOKED_FOR,
-  otherText,
   registerRows,
   table,
   type View,
-} from "./diff_text.ts";
+} from "./diff_view.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { eventJson } from "./event_text.ts";
 import type { Host } from "./host/host.ts";

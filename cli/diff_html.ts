@@ -2,7 +2,8 @@
 import { classOf, type MachineEvent } from "../machine/events.ts";
 import type { Comparison, Consequences } from "../journal/diff_follow.ts";
 import { DIFFERENCE_CLASSES, type DifferenceClass } from "../journal/diff_kinds.ts";
-import { type Divergence, registerRows, type SummaryRow, summaryRows, type View } from "./diff_text.ts";
+import { type SummaryRow, summaryRows } from "./diff_summary.ts";
+import { type Divergence, registerRows, type View } from "./diff_view.ts";
 import { whatText } from "./event_text.ts";
 import { grouped, paletteFor } from "./text.ts";
 

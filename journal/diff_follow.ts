@@ -2,7 +2,7 @@
 import type { EventClass, MachineEvent } from "../machine/events.ts";
 import { type AlignedEvents, alignEvents } from "./diff_align.ts";
 import { compareConsoles, type ConsoleComparison, ConsoleText } from "./diff_console.ts";
-import type { DiffSide } from "./diff.ts";
+import type { DiffSide } from "./diff_result.ts";
 import { DiffFilter, type DiffFilterOptions } from "./diff_filter.ts";
 import { DIFFERENCE_CLASSES, type DifferenceClass, PairClassifier } from "./diff_kinds.ts";
 import { type Healing, healing } from "./diff_roots.ts";

@@ -1,7 +1,7 @@
 /** One of two runs that are replayed side by side to be compared. */
 import type { EventObserver, MachineEvent } from "../machine/events.ts";
 import { ALL_CLASSES } from "./event_stream.ts";
-import type { DiffSide } from "./diff.ts";
+import type { DiffSide } from "./diff_result.ts";
 import { Replay, type ReplayMark, type ReplayOptions } from "./replay.ts";
 
 /** Two of a kind: the first run's and the second's. */

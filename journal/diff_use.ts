@@ -4,7 +4,7 @@ import { PAGE_SIZE } from "../machine/memory/physical.ts";
 import type { EventOf, MachineEvent } from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { WatchPoint } from "../machine/watch.ts";
-import type { DiffSide } from "./diff.ts";
+import type { DiffSide } from "./diff_result.ts";
 import { both, type Pair, type Side } from "./diff_side.ts";
 import { Timeline } from "./timeline.ts";
 import type { ReplayOptions } from "./replay.ts";
