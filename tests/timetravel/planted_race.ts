@@ -29,7 +29,8 @@ function firstWrite(journal: string, address: bigint): number {
   throw new Error(`Nothing writes 0x${address.toString(16)}`);
 }
 
-async function run({ folder, tell, check }: RowContext): Promise<void> {
+async function run(context: RowContext): Promise<void> {
+  const { folder, tell, check } = context;
   const initrd = `${folder}/initrd.gz`, recorded = `${folder}/race.hindsight`;
   await Deno.writeFile(initrd, raceInitramfs());
   const machine = ["-smp", "2", "-m", "256M", "-kernel", KERNEL, "-initrd", initrd, "-no-reboot"];
@@ -61,10 +62,29 @@ async function run({ folder, tell, check }: RowContext): Promise<void> {
   if (lost === undefined) return;
   const replayed = await hindsight(["replay", "--console", lost.journal]);
   check("the journal of the outcome replays to it", replayed.includes("lost"), replayed.slice(-200));
-  const bisected = await hindsight(["bisect", lost.journal, "--inputs", "--json"]);
-  const { inputs } = JSON.parse(bisected) as { inputs: { kind: string; instant: number }[] };
-  tell(`it takes ${JSON.stringify(inputs)}`);
-  check("one switch is what it takes", inputs.length === 1 && inputs[0]?.kind === "cpuSwitchForced");
+  await leastInputs(context, recorded, lost.futures[0]![0]);
+}
+
+/** Among inputs as a fuzzer would have tried them, the one that loses the increment. */
+async function leastInputs({ folder, tell, check }: RowContext, recorded: string, at: number): Promise<void> {
+  const script = `${folder}/fuzzed.script`, fuzzed = `${folder}/fuzzed.hindsight`;
+  const lines = [
+    `at ${at - 40} inject irq 70`,
+    `at ${at - 30} inject irq 71`,
+    `at ${at} switch cpu 0`,
+    `at ${at + 5} inject irq 72`,
+    `at ${at + 3000} inject irq 73`,
+    `at ${at + 9000} inject irq 74`,
+  ];
+  await Deno.writeTextFile(script, `${lines.join("\n")}\n`);
+  await hindsight(["fork", recorded, "--at", String(at - 100), "--script", script, "-o", fuzzed]);
+  const bisected = await hindsight(["bisect", fuzzed, "--inputs", "--json"]);
+  const { inputs, candidates } = JSON.parse(bisected) as {
+    inputs: { instant: number }[];
+    candidates: number;
+  };
+  tell(`of ${candidates} inputs it takes ${JSON.stringify(inputs)}`);
+  check("one switch is what it takes", inputs.length === 1 && inputs[0]?.instant === at && candidates === 6);
 }
 
 /** The row. */
