@@ -1,5 +1,5 @@
 /** What diff found as one HTML page: no script, nothing from elsewhere, all of the guest's text escaped. */
-import { classOf, type MachineEvent } from "../machine/events.ts";
+import type { MachineEvent } from "../machine/events.ts";
 import type { Comparison, Consequences } from "../journal/diff_follow.ts";
 import { DIFFERENCE_CLASSES, type DifferenceClass } from "../journal/diff_kinds.ts";
 import { type SummaryRow, summaryRows } from "./diff_summary.ts";
@@ -72,6 +72,7 @@ td.i{text-align:right;white-space:nowrap;opacity:.7}
 tr.left td.l,tr.value td.l{background:var(--left)}tr.right td.r,tr.value td.r{background:var(--right)}
 tr.address td,tr.counter td{background:var(--value)}tr.hidden td{background:var(--other)}
 tr.gap td{opacity:.6;text-align:center}
+code{white-space:pre-wrap;overflow-wrap:anywhere}
 .summary th{width:8em}.first td{font-weight:600}
 label{margin-right:1.2em}`;
 
@@ -109,8 +110,7 @@ function rowHtml({ comparison, skipped }: Row, view: View): string {
     : `<tr class="gap"><td colspan="4">… ${
       grouped(skipped)
     } that do not differ but in time, or are hidden</td></tr>\n`;
-  const kind = classOf((left ?? right)!.kind);
-  const name = `${difference}${isHidden ? " hidden" : ""} k-${kind}`;
+  const name = `${difference}${isHidden ? " hidden" : ""}`;
   return `${gap}<tr class="${name}">${eventCells(left, "l", view)}${eventCells(right, "r", view)}</tr>\n`;
 }
 

@@ -121,6 +121,12 @@ Deno.test("diff names the driver that a wrong device-tree property stops", async
   assertMatch(html, /deviceRead device=rtc address=0x9010fe0/);
   assert(!html.includes("<ready>"), "the guest's text is escaped");
   assert(html.includes("rtc &#60;ready&#62; &#38; running"));
+  const open: string[] = [];
+  for (const [, end, name] of html.matchAll(/<(\/?)([a-z0-9]+)[^>]*>/g)) {
+    if (end === "/") assertEquals(open.pop(), name);
+    else if (!["meta", "input"].includes(name!)) open.push(name!);
+  }
+  assertEquals(open, [], "every element is closed");
   assert(!/<script|https?:|src=|href=|@import|url\(/i.test(html), "nothing from elsewhere, no script");
   const exhaustive = await hindsight(["diff", good, bad, "--exhaustive", "--from", "50000", "--json"]);
   const [episode] = JSON.parse(exhaustive.out).exhaustive.episodes;
