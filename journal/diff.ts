@@ -99,7 +99,7 @@ function betweenRoots(
   const areStored = inputs.every(({ run }) => HISTORY.every((name) => storedClasses(run).includes(name)));
   const event = areStored ? firstDifferentEvent(search, start, upper)?.instant : undefined;
   options.progress?.("replaying to the last common root", start, upper);
-  for (const side of sides) side.runTo(Math.min(start, upper));
+  for (const side of sides) side.goTo(Math.min(start, upper));
   const before = Math.max(...both(sides, ({ steps }) => steps));
   const low = narrow(search, Math.min(upper, (event ?? upper) + 1));
   const high = Math.min(upper, low + EVENT_BY_EVENT);
@@ -157,7 +157,7 @@ function divergentAmongEvents(search: Search, found: Parting, first: number, atS
   const { sides, options } = search;
   options.progress?.("replaying to the first divergent event", first, found.instant);
   const low = Math.max(first, found.instant - EVENT_BY_EVENT);
-  for (const side of sides) side.runTo(low);
+  for (const side of sides) side.goTo(low);
   if (partsOf(sides).join() === atStart) {
     const steps = compareSteps(
       search,

@@ -30,6 +30,12 @@ export class Side {
     this.replay.runTo(target);
   }
 
+  /** The same, beginning at the last checkpoint of the journal before there; nobody may want to hear of what is between. */
+  goTo(instant: number): void {
+    this.replay.skipTo(Math.min(instant, this.replay.run.lastInstant));
+    this.runTo(Math.max(instant, this.instant));
+  }
+
   /** Root of the state. */
   root(): Uint8Array {
     return this.replay.machine.stateRoot().root;

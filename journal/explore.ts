@@ -100,6 +100,7 @@ export class Explorer {
       );
     }
     const replay = new Replay(run, images, { ...options, checkEvents: false });
+    replay.skipTo(from);
     replay.runTo(from);
     const { machine } = replay.release();
     const inputs = options.dropsInputs === true ? [] : run.inputs.filter(({ instant }) => instant >= from);

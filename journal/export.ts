@@ -95,6 +95,7 @@ export function* exportRun(
   const from = Math.max(firstInstant, options.from ?? firstInstant),
     to = Math.min(options.to ?? Infinity, lastInstant);
   const replay = new Replay(run, images, { ...options, checkEvents: false });
+  replay.skipTo(from);
   while (replay.instant < Math.min(from, lastInstant)) {
     replay.runTo(Math.min(from, replay.instant + FAR_SLICE));
     progress(replay.instant);

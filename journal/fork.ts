@@ -95,6 +95,7 @@ export function fork(
 }
 
 function goTo(replay: Replay, instant: number, { progress }: ForkOptions): void {
+  replay.skipTo(instant);
   while (replay.instant < instant) {
     replay.runTo(Math.min(instant, replay.instant + SLICE));
     progress?.(replay.instant);

@@ -91,6 +91,7 @@ export function beforeCandidates(
   const candidates = run.inputs.filter(isCandidate);
   const first = candidates[0]?.instant ?? run.firstInstant;
   const replay = new Replay(run, images, { ...options, checkEvents: false });
+  replay.skipTo(first);
   replay.runTo(first);
   return {
     machine: replay.release().machine,

@@ -1,12 +1,14 @@
 /** Checkpoints behind a run's beginning: a replay goes on from any of them, and a bad one is refused. */
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { diff } from "../../journal/diff.ts";
 import { JournalError, JournalFormatError } from "../../journal/errors.ts";
 import { eventStream } from "../../journal/event_stream.ts";
 import { JournalReader, JournalWriter } from "../../journal/file.ts";
 import { FlightRecorder } from "../../journal/flight_recorder.ts";
+import { fork } from "../../journal/fork.ts";
 import { CheckpointWriter } from "../../journal/later_checkpoints.ts";
 import { Recorder } from "../../journal/recorder.ts";
-import { Replay } from "../../journal/replay.ts";
+import { inputOf, Replay } from "../../journal/replay.ts";
 import { RecordedRun } from "../../journal/run.ts";
 import { MemoryFile } from "../../journal/storage.ts";
 import { Timeline } from "../../journal/timeline.ts";
@@ -70,6 +72,31 @@ Deno.test("Timeline begins at a checkpoint of the journal, and is where a replay
   }] as const;
   for (const each of [timeline, reference]) each.seek(run.lastInstant);
   assertEquals(timeline.runBackTo({ watches }), reference.runBackTo({ watches }));
+});
+
+Deno.test("diff and fork begin at a checkpoint of the journal, with the same result", () => {
+  const other = recordGuest(guest, {
+    machine: { rootInterval: 500 },
+    inputs: [[2000, 65], [2001, 65], [3500, 66]].map(([instant, byte]) => ({
+      instant: instant!,
+      input: { kind: "consoleReceived", bytes: Uint8Array.of(byte!) },
+    })),
+  });
+  const against = (left: RecordedRun) => {
+    const found = diff({ run: left, images: guest.images }, { run: other.run, images: guest.images });
+    return [found.kind, "instant" in found ? found.instant : undefined];
+  };
+  assertEquals(against(run), against(plain.run));
+  const [file, again] = [new MemoryFile(), new MemoryFile()];
+  for (const [of, sink] of [[run, file], [plain.run, again]] as const) {
+    const { recorder, laterInputs } = fork(of, guest.images, 2700, sink);
+    for (const input of laterInputs) {
+      recorder.run(input.instant);
+      recorder.submit(inputOf(input), input.virtualTime);
+    }
+    recorder.run(1_000_000);
+    assertEquals(recorder.finish("poweredOff"), plain.end);
+  }
 });
 
 Deno.test("a run whose beginning is a checkpoint may have more of them", () => {
