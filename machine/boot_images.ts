@@ -120,8 +120,11 @@ export function largestGap(writes: readonly BootWrite[], { base, limit }: Addres
 const ZEROS = new Uint8Array(65536);
 
 function isZero(bytes: Uint8Array): boolean {
-  // Not `every`, which takes ten times as long for the 64 MiB of a bank.
-  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0) return false;
+  // By words, since a bank has 64 MiB; not by `every`, which takes ten times as long as a loop.
+  const { buffer, byteOffset, length } = bytes, aligned = byteOffset % 4 === 0 ? length & ~3 : 0;
+  const words = new Int32Array(buffer, aligned === 0 ? 0 : byteOffset, aligned / 4);
+  for (let at = 0; at < words.length; at++) if (words[at] !== 0) return false;
+  for (let at = aligned; at < length; at++) if (bytes[at] !== 0) return false;
   return true;
 }
 
