@@ -66,7 +66,8 @@ export function watchWrites(memory: PhysicalMemory, cpus: readonly Cpu[]): void 
   memory.watcher = new CpuWriteWatcher(memory, cpus);
   memory.mapChanged = () => {
     dropTranslations(cpus);
-    memory.codeObserver?.dropped();
+    // Code is found by translations alone, and what a flash bank does to its bytes is told like any write.
+    if (memory.cache !== undefined) memory.codeObserver?.dropped();
     // Marks of pages that were memory may be gone.
     for (const { monitor } of cpus) monitor.mark();
   };
