@@ -189,6 +189,7 @@ export class SliceRows {
       text: `${name}${this.#acknowledged(row)}`,
     });
     this.graph.link({ consumer, role, value: undefined }, name, origin);
+    this.#wantAcknowledged(origin, row);
   }
 
   /** Says which interrupt a step acknowledged, if it did. */
@@ -244,6 +245,7 @@ export class SliceRows {
       text: `${event.device} at ${hex(address)}${this.#acknowledged(row)}`,
     });
     this.graph.link(need, memoryName(address, size), origin);
+    this.#wantAcknowledged(origin, row);
     if (!event.device.startsWith("uart") || address % PAGE_SIZE !== 0) return;
     const input = consoleInput(this.run, instant, Number(event.value & 0xffn));
     if (input === undefined || !this.graph.isFollowed(origin)) return;
@@ -291,8 +293,20 @@ export class SliceRows {
     for (let at = row - 1; at >= 0; at--) {
       const event = this.columns.events[this.columns.event.at(at)];
       if (event?.kind !== "interruptRaised") continue;
-      const origin = this.#eventNode("device", event, `interrupt ${event.interrupt} of ${event.source}`);
+      const origin = this.#eventNode("device", event);
       return this.graph.link({ consumer, role: "control", value: undefined }, "interrupt", origin);
+    }
+  }
+
+  /** What was acknowledged with a row was raised by somebody. */
+  #wantAcknowledged(consumer: SliceNode, row: number): void {
+    const interrupt = this.#eventOfInstant(row, "interruptAcknowledged")?.interrupt;
+    if (interrupt === undefined || !this.graph.isFollowed(consumer)) return;
+    for (let at = row - 1; at >= 0; at--) {
+      const event = this.columns.events[this.columns.event.at(at)];
+      if (event?.kind !== "interruptRaised" || event.interrupt !== interrupt) continue;
+      const origin = this.#eventNode("device", event);
+      return this.graph.link({ consumer, role: "value", value: undefined }, "interrupt", origin);
     }
   }
 

@@ -398,3 +398,47 @@ Deno.test(`what is not in a slice with addresses does not change the value (SEED
     }
   }
 });
+
+Deno.test("why follows an acknowledged interrupt to who raised it", () => {
+  const { timeline, at } = recorded(
+    `
+start:  adr     x0, vectors
+        msr     VBAR_EL1, x0
+        ldr     x21, =0x08000000
+        ldr     x22, =0x08010000
+        mov     w0, #1
+        str     w0, [x21]                       // GICD_CTLR
+        str     w0, [x22]                       // GICC_CTLR
+        mov     w0, #0xff
+        str     w0, [x22, #4]                   // GICC_PMR
+        mov     w0, #0x100
+        str     w0, [x21, #0x104]               // GICD_ISENABLER: 40
+        mov     w0, #1
+        strb    w0, [x21, #0x828]               // GICD_ITARGETSR
+        mov     x5, #3
+        cmp     x5, #3
+        msr     DAIFClr, #2
+loop:   b       loop
+        .align  11
+vectors:
+        .org    vectors + 0x280                 // IRQ, same level
+        ldr     w0, [x22, #0xc]                 // GICC_IAR
+        mrs     x1, SPSR_EL1
+done:   ${POWER_OFF}
+        .org    vectors + 0x800
+`,
+    [{ instant: 100, input: { kind: "interruptInjected", interrupt: 40 } }],
+  );
+  assertEquals(tree(timeline, "x0", at("done")), [
+    "x0: ldr w0, [x22, #12]",
+    "  [0x801000c, 4]: device deviceRead: gicc at 0x801000c: interrupt 40, acknowledged",
+    "    interrupt: device interruptRaised",
+  ]);
+  assertEquals(tree(timeline, "x1", at("done")), [
+    "x1: mrs x1, SPSR_EL1",
+    "  SPSR_EL1: exception exceptionTaken",
+    "    control interrupt: device interruptRaised",
+    "    nzcv: cmp x5, #3",
+    "      x5: mov x5, #3",
+  ]);
+});
