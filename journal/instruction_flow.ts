@@ -1,8 +1,7 @@
 /** What each effect of an instruction is computed from, read off its lowering. */
 import { decode, lowerOn } from "../machine/a64/rows.ts";
 import type { CpuModel } from "../machine/a64/feature.ts";
-import { systemRegisterName } from "../machine/a64/system_names.ts";
-import { STORED_REGISTERS } from "../machine/cpu/system_register_index.ts";
+import { systemInstructionName, systemRegisterName } from "../machine/a64/system_names.ts";
 import { SLOT_TRASH, SLOT_ZERO } from "../machine/cpu/registers.ts";
 import type { IrNode } from "../machine/ir/operations.ts";
 
@@ -150,6 +149,9 @@ class FlowReader {
       const access = this.#positions.get(index) as number;
       return [{ target: { kind: "memory", access }, value: this.#sources() }];
     }
+    if (helper === "systemInstruction" && systemInstructionName(encoding)?.startsWith("at ") === true) {
+      return [{ target: { kind: "system", name: "PAR_EL1" }, value: this.#sources(first) }];
+    }
     if (helper !== "writeSystemRegister") return [];
     const name = systemRegisterName(encoding, "write"), value = this.#sources(first);
     return [{
@@ -157,13 +159,6 @@ class FlowReader {
       value,
     }];
   }
-}
-
-const STORED: ReadonlySet<string> = new Set(STORED_REGISTERS);
-
-/** Whether a system register keeps what is written to it, so that its value has a writer. */
-export function isStored(name: string): boolean {
-  return STORED.has(name);
 }
 
 /** The flows of words on a model, worked out once each. */

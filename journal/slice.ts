@@ -1,5 +1,6 @@
 /** The backward slice: from a value at an instant back through windows of steps to where it came from. */
 import type { Cpu } from "../machine/cpu/cpu.ts";
+import type { MachineEvent } from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { WatchPoint } from "../machine/watch.ts";
 import { InstructionFlows } from "./instruction_flow.ts";
@@ -12,6 +13,9 @@ import type { Progress, Timeline } from "./timeline.ts";
 
 /** Steps of the first window, and of the largest. */
 const WINDOW = 2 ** 12, LARGEST_WINDOW = 2 ** 18;
+
+/** Steps of the first window in which events are looked for, at full speed. */
+const EVENT_WINDOW = 2 ** 20;
 
 /** What a slice begins with: places, or bytes of physical memory. */
 export interface SliceTarget {
@@ -98,9 +102,9 @@ class Slicer {
 
   /** A window of steps; or, where only memory is looked for and it is not near, a search for its writers. */
   #goOn(): void {
-    const isMemory = this.#needs.registerCount === 0;
-    if (isMemory && this.#fruitless >= WINDOW) return this.#search();
-    if (!isMemory && this.#fruitless >= this.options.patience) return this.#giveUp();
+    const isQuick = this.#needs.registerCount === this.#needs.toldCount;
+    if (isQuick && this.#fruitless >= WINDOW) return this.#search();
+    if (!isQuick && this.#fruitless >= this.options.patience) return this.#giveUp();
     this.#scan(Math.max(this.timeline.firstInstant, this.#position - this.#window));
     this.#window = Math.min(this.#fruitless === 0 ? WINDOW * 4 : this.#window * 4, LARGEST_WINDOW);
   }
@@ -131,17 +135,15 @@ class Slicer {
     this.#fruitless = 0;
   }
 
-  /** Goes back to the last writer of any of the memory looked for. */
+  /** Goes back to the last writer of any of the memory and system registers looked for. */
   #search(): void {
     const watches = this.#watches();
-    const { timeline } = this, limit = this.#lastPatch();
+    const { timeline } = this, limit = Math.max(this.#lastPatch(), this.#lastEvent());
     timeline.seek(this.#position);
     this.#effort.searches++;
-    const reached = timeline.runBackTo({ watches }, limit, this.options.progress);
-    if (reached.kind !== "hit" && limit === timeline.firstInstant) {
-      this.#position = limit;
-      return;
-    }
+    const reached = watches.length > 0
+      ? timeline.runBackTo({ watches }, limit, this.options.progress)
+      : { kind: "limit", instant: limit } as const;
     const before = this.#graph.nodes.length;
     this.#position = Math.min(this.#position, reached.instant + 1);
     this.#window = WINDOW;
@@ -150,6 +152,24 @@ class Slicer {
     for (const { point, instant, cpu } of reached.hits) {
       if (point.kind !== "execute") this.#rows.giveUntold(Number(point.address), point.size, instant, cpu);
     }
+  }
+
+  /** The last instant before here at which an event wrote a system register that is looked for, or where the run begins. */
+  #lastEvent(): number {
+    const { timeline } = this, { firstInstant } = timeline;
+    if (this.#needs.toldCount === 0) return firstInstant;
+    let last = firstInstant - 1;
+    const observe = (event: MachineEvent): void => {
+      if (this.#rows.writesRegister(event)) last = event.instant;
+    };
+    let to = this.#position;
+    for (let window = EVENT_WINDOW; to > firstInstant && last < firstInstant; window *= 4) {
+      const from = Math.max(firstInstant, to - window);
+      timeline.observe(from, to, { classes: ["input", "trap", "detail"], observe });
+      to = from;
+      this.options.progress?.(to);
+    }
+    return Math.max(last, firstInstant);
   }
 
   #watches(): WatchPoint[] {

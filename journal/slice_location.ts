@@ -14,8 +14,12 @@ const CONTROL = 200;
 /** The first system register. */
 const SYSTEM = 256;
 
+/** Registers that change without being written: by floating point, by what is counted. */
+const CHANGES_BY_ITSELF = /^(FPSR|PMCCNTR_EL0|PMEVCNTR[0-5]_EL0|PMOVSSET_EL0|PMU_.*)$/;
+
 const SYSTEM_NUMBERS: ReadonlyMap<string, number> = new Map(
-  STORED_REGISTERS.map((name, index) => [name, SYSTEM + index]),
+  STORED_REGISTERS.map((name, index) => [name, SYSTEM + index] as const)
+    .filter(([name]) => !CHANGES_BY_ITSELF.test(name)),
 );
 
 /** A place other than memory: `cpu * 1024 + number`. */
@@ -43,6 +47,14 @@ export function controlLocation(cpu: number): Location {
 /** The CPU of a place. */
 export function cpuOfLocation(location: Location): number {
   return Math.floor(location / PER_CPU);
+}
+
+/**
+ * Whether all writes of a place are events other than steps: those of system registers, but for PAR_EL1, which address
+ * translation instructions write too.
+ */
+export function isToldByEvents(location: Location): boolean {
+  return location % PER_CPU >= SYSTEM && locationName(location) !== "PAR_EL1";
 }
 
 /** How many numbers there are for so many CPUs. */

@@ -1,5 +1,5 @@
 /** What a backward slice still looks for: registers by place, memory by byte. */
-import type { Location } from "./slice_location.ts";
+import { isToldByEvents, type Location } from "./slice_location.ts";
 
 /** What a value is to whoever uses it. */
 export type Role = "value" | "address" | "control";
@@ -46,6 +46,8 @@ export class Needs<Consumer> {
   readonly #all = new Set<MemoryNeed<Consumer>>();
   /** Registers looked for. */
   registerCount = 0;
+  /** Those of them whose writes are all events (see `isToldByEvents`). */
+  toldCount = 0;
   #order = 1;
 
   /** Places are below `locations`. */
@@ -82,12 +84,16 @@ export class Needs<Consumer> {
     this.#registers.set(location, [need]);
     this.#places[location] = 1;
     this.registerCount++;
+    if (isToldByEvents(location)) this.toldCount++;
   }
 
   /** Takes those who look for a place. */
   take(location: Location): readonly Need<Consumer>[] {
     const found = this.#registers.get(location) ?? [];
-    if (this.#registers.delete(location)) this.registerCount--;
+    if (this.#registers.delete(location)) {
+      this.registerCount--;
+      if (isToldByEvents(location)) this.toldCount--;
+    }
     this.#places[location] = 0;
     return found;
   }

@@ -10,6 +10,7 @@ import type { SliceGraph, SliceKind, SliceNode } from "./slice_graph.ts";
 import {
   controlLocation,
   cpuOfLocation,
+  isToldByEvents,
   type Location,
   locationName,
   locationsNamed,
@@ -117,6 +118,13 @@ export class SliceRows {
         accesses.push(at - from);
         output((target) => target.kind === "memory" && target.access === at - from);
       }
+    }
+    const translated = systemLocation(cpu, "PAR_EL1") as Location;
+    const isPar = (target: InstructionFlow["outputs"][number]["target"]): boolean =>
+      target.kind === "system" && target.name === "PAR_EL1";
+    if (needs.has(translated) && this.flows.of(opcode).outputs.some(({ target }) => isPar(target))) {
+      this.#give(translated, node);
+      output(isPar);
     }
     const control = controlLocation(cpu);
     if (needs.has(control) && this.flows.of(opcode).decides) {
@@ -414,15 +422,44 @@ export class SliceRows {
     this.#giveAll("reset", cpu, instant, text);
   }
 
-  /** All registers of a CPU have what nobody has looked for. */
+  /** Registers of a CPU that only steps write have what nobody has looked for. */
   giveOlder(cpu: number, instant: number, text: string): void {
-    this.#giveAll("older", cpu, instant, text);
+    this.#giveAll("older", cpu, instant, text, (location) => !isToldByEvents(location));
   }
 
-  #giveAll(kind: SliceKind, cpu: number, instant: number, text: string): void {
+  #giveAll(
+    kind: SliceKind,
+    cpu: number,
+    instant: number,
+    text: string,
+    isMeant: (location: Location) => boolean = () => true,
+  ): void {
     const { node } = this.#lazily(() => this.graph.add(kind, instant, cpu, { text }));
     for (const location of this.needs.locations()) {
-      if (cpuOfLocation(location) === cpu) this.#give(location, node);
+      if (cpuOfLocation(location) === cpu && isMeant(location)) this.#give(location, node);
+    }
+  }
+
+  /** Whether an event other than a step writes a register that is looked for. */
+  writesRegister(event: MachineEvent): boolean {
+    const isNeeded = (cpu: number, name: string): boolean => {
+      const location = systemLocation(cpu, name);
+      return location !== undefined && this.needs.has(location);
+    };
+    switch (event.kind) {
+      case "systemRegisterWritten":
+        return isNeeded(event.cpu, event.register);
+      case "registerPatched":
+        return isNeeded(event.target, event.register);
+      case "exceptionTaken":
+        return ["ELR", "SPSR", "ESR", "FAR", "HPFAR"].some((name) =>
+          isNeeded(event.cpu, `${name}_EL${event.to}`)
+        );
+      case "cpuStarted":
+      case "machineReset":
+        return true;
+      default:
+        return false;
     }
   }
 

@@ -18,7 +18,7 @@ function recorded(
   cpus = 1,
 ): { guest: Guest; timeline: Timeline; at: (label: string, nth?: number) => number } {
   const guest = flatGuest(source);
-  const { run } = recordGuest(guest, { machine: { cpus, memoryMiB: 8 }, inputs, limit: 20_000 });
+  const { run } = recordGuest(guest, { machine: { cpus, memoryMiB: 8 }, inputs, limit: 200_000 });
   const timeline = new Timeline(run, guest.images);
   const steps = timeline.events(0, run.lastInstant, ["step"]);
   /** The instant at which a label is reached for the nth time. */
@@ -441,4 +441,40 @@ done:   ${POWER_OFF}
     "    nzcv: cmp x5, #3",
     "      x5: mov x5, #3",
   ]);
+});
+
+Deno.test("why finds writers far back: of memory by watch points, of system registers by events", () => {
+  const { timeline, at } = recorded(`
+start:  mov     x0, #7
+        ldr     x1, =0x40200000
+        msr     TPIDR_EL1, x0
+        add     x0, x0, #1
+        str     x0, [x1]
+        at      s1e1r, x1
+        mov     x0, #60000
+loop:   subs    x0, x0, #1
+        b.ne    loop
+        mrs     x2, TPIDR_EL1
+        ldr     x3, [x1]
+        add     x4, x2, x3
+        mrs     x5, VBAR_EL1
+done:   ${POWER_OFF}`);
+  const result = why(timeline, register("x4"), at("done"));
+  assertEquals(lines(result.root), [
+    "x4: add x4, x2, x3",
+    "  x3: ldr x3, [x1]",
+    "    [0x40200000, 8]: str x0, [x1]",
+    "      x0: add x0, x0, #1",
+    "        x0: mov x0, #7",
+    "  x2: mrs x2, TPIDR_EL1",
+    "    TPIDR_EL1: msr TPIDR_EL1, x0",
+    "      x0: again mov x0, #7",
+  ]);
+  assertEquals(result.effort.searches > 0, true);
+  assertEquals(result.effort.steps < 60_000, true);
+  assertEquals(tree(timeline, "x5", at("done")), ["x5: mrs x5, VBAR_EL1", "  VBAR_EL1: reset: power-on"]);
+  assertEquals(tree(timeline, "PAR_EL1", at("done"))[0], "PAR_EL1: at s1e1r, x1");
+  // A register that only steps write is given up where patience ends.
+  const older = why(timeline, register("x30"), at("done"), { patience: 4096 });
+  assertEquals(older.root.sources.map(({ node }) => node.kind), ["older"]);
 });
