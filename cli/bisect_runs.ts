@@ -2,7 +2,7 @@
 import { bisectRuns, type InputDifference, type RunsBisection } from "../journal/bisect_runs.ts";
 import type { DiffSide } from "../journal/diff.ts";
 import { type Bisected, bisectionJson, bisectionText } from "./bisect_text.ts";
-import { firstText } from "./diff_summary.ts";
+import { firstText, useRows } from "./diff_summary.ts";
 import { otherText } from "./diff_text.ts";
 import { configurationDifferences, table, type View } from "./diff_view.ts";
 import { engineOf } from "./engine_options.ts";
@@ -46,11 +46,18 @@ function inputLines({ left, right, isTiming }: InputDifference, { palette, symbo
   return [...line(isTiming ? "t" : "−", left), ...line(isTiming ? "t" : "+", right)];
 }
 
-function causeText({ found: { inputs, equalInputs }, machines }: Between, view: View): string[] {
+function causeText({ found: { inputs, equalInputs, difference }, machines }: Between, view: View): string[] {
   const [good, bad] = view.names;
+  const parting = difference.kind === "divergent" ? difference.instant : Infinity;
+  const areLater = inputs.every(({ left, right }) =>
+    Math.min(left?.instant ?? Infinity, right?.instant ?? Infinity) > parting
+  );
   const lines = machines.length === 0
     ? []
     : ["The machines or their images are not the same:", ...table([["", good, bad], ...machines], "  ")];
+  if (difference.kind === "divergent") {
+    lines.push(...useRows(difference, view).map(([, text]) => `  ${text}`));
+  }
   if (inputs.length === 0) {
     return [
       ...lines,
@@ -64,7 +71,11 @@ function causeText({ found: { inputs, equalInputs }, machines }: Between, view: 
     } the same (− only ${good}, + only ${bad}, t at another time):`,
     ...inputs.slice(0, MOST_INPUTS).flatMap((input) => inputLines(input, view)),
     ...inputs.length > MOST_INPUTS ? [`  … and ${grouped(inputs.length - MOST_INPUTS)} more`] : [],
-    ...inputs.length > 1 ? [`Which of them it takes: hindsight bisect ${bad} --inputs --when EXPR`] : [],
+    ...areLater
+      ? ["All of them come after the runs part: they are no cause."]
+      : inputs.length > 1
+      ? [`Which of them it takes: hindsight bisect ${bad} --inputs --when EXPR`]
+      : [],
   ];
 }
 

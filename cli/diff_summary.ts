@@ -68,7 +68,7 @@ function textAround(bytes: Uint8Array, at: number): string {
 }
 
 /** Where memory that differs from the start was first read, in words. */
-function useRows({ firstUse }: Divergence, { names, palette, symbols }: View): SummaryRow[] {
+export function useRows({ firstUse }: Divergence, { names, palette, symbols }: View): SummaryRow[] {
   if (firstUse === undefined) return [];
   const { instant, bytes, address, first, around, steps } = firstUse;
   const texts = around.map((side) =>

@@ -112,6 +112,11 @@ Deno.test("diff names the driver that a wrong device-tree property stops", async
     /cause\? {4}memory differs from the start in 1 byte, first at 0x[0-9a-f]+: ".?arm,pl031" in good, ".?arm,pl03l" in bad\n/,
   );
   assertMatch(out, /read first at instant [0-9,]+ by cpu0 EL1 .* ldrb w4, .*: 0x31 in good, 0x6c in bad/);
+  const parted = await hindsight(["bisect", good, bad]);
+  assertMatch(
+    parted.out,
+    /\n {2}dtb .*\n {2}memory differs from the start in 1 byte.*\n.*\nNeither run has inputs\.\n$/,
+  );
   const json = JSON.parse((await hindsight(["diff", good, bad, "--json"])).out);
   const kinds = Object.fromEntries(json.followed.kinds.map((row: { name: string }) => [row.name, row]));
   assertEquals(kinds["deviceRead rtc"].counts.left, 1);
