@@ -165,6 +165,6 @@ export type { Slice, SliceEffort, SliceOptions, SliceTarget } from "./journal/sl
 export type { SliceKind, SliceLimits, SliceNode, SliceSource, SliceStep } from "./journal/slice_graph.ts";
 export type { Location } from "./journal/slice_location.ts";
 export type { Role } from "./journal/slice_needs.ts";
-export type { SliceChoice } from "./journal/slice_rows.ts";
+export type { SliceChoice } from "./journal/slice_links.ts";
 export * from "./journal/why.ts";
 export { MemoryFile, type Sink, type Source as JournalSource } from "./journal/storage.ts";

@@ -7,7 +7,8 @@ import { InstructionFlows } from "./instruction_flow.ts";
 import { SliceGraph, type SliceLimits, type SliceNode } from "./slice_graph.ts";
 import { type Location, locationCount } from "./slice_location.ts";
 import { Needs } from "./slice_needs.ts";
-import { type SliceChoice, SliceRows } from "./slice_rows.ts";
+import type { SliceChoice } from "./slice_links.ts";
+import { SliceRows } from "./slice_rows.ts";
 import { StepColumns } from "./step_columns.ts";
 import type { Progress, Timeline } from "./timeline.ts";
 
