@@ -1,5 +1,6 @@
 /** `hindsight info`: what is in a journal. */
 import type { CheckpointHead } from "../journal/checkpoint.ts";
+import type { LaterCheckpoint } from "../journal/later_checkpoints.ts";
 import { type Command } from "./command.ts";
 import { configurationLines } from "./configuration_text.ts";
 import type { Host } from "./host/host.ts";
@@ -70,6 +71,11 @@ function beginningText({ root: { instant, virtualTime } }: CheckpointHead): stri
     `what came before was not kept`;
 }
 
+function checkpointsText(checkpoints: readonly LaterCheckpoint[]): string {
+  const [first, last] = [checkpoints[0], checkpoints.at(-1)].map((at) => grouped(at?.root.instant ?? 0));
+  return `${counted(checkpoints.length, "checkpoint")} to begin at, from instant ${first} to ${last}`;
+}
+
 function infoText(opened: OpenedRun, host: Host): string {
   const { run, reader, size, packed, path } = opened;
   const { bold } = paletteFor(host.stdout);
@@ -93,6 +99,9 @@ function infoText(opened: OpenedRun, host: Host): string {
       ["depth", depth],
       ["inputs", counted(run.inputs.length, "input")],
       ...(run.checkpoint === undefined ? [] : [["beginning", beginningText(run.checkpoint)] as const]),
+      ...(run.laterCheckpoints.length === 0
+        ? []
+        : [["checkpoints", checkpointsText(run.laterCheckpoints)] as const]),
       ["end", endText(opened)],
     ]),
     ...section("machine", [...configurationLines(configuration)]),

@@ -269,3 +269,33 @@ Deno.test("record unpacks a kernel that is compressed with gzip, and either file
   assertEquals(refused.code, 1);
   assertMatch(refused.err, /Cannot unpack kernel ".*cut\.gz": it is compressed with gzip, but /);
 });
+
+Deno.test("pack --checkpoints adds states to begin at, and every command says the same", async () => {
+  using folder = new TestFolder();
+  const run = await record(folder, "plain", ECHO, "--root-interval", "20");
+  const quick = folder.path("quick.hindsight"), again = folder.path("again.hindsight");
+  const { code, err } = await hindsight(["pack", run, "--checkpoints", "30", "-o", quick]);
+  assertEquals([code, err], [0, ""]);
+  const { out: info } = await hindsight(["info", quick]);
+  assertMatch(info, /checkpoints +\d+ checkpoints to begin at, from instant 40 to 80/);
+  assertMatch((await hindsight(["verify", quick])).out, /, \d+ checkpoints the state of its root\.\n$/);
+  for (
+    const words of [["state", "--at", "91", "--json"], [
+      "events",
+      "--from",
+      "9001",
+      "--to",
+      "9100",
+      "--class",
+      "all",
+    ]]
+  ) {
+    const [name = "", ...more] = words;
+    const [plain, from] = [await hindsight([name, run, ...more]), await hindsight([name, quick, ...more])];
+    assertEquals(from.out, plain.out, name);
+    assertEquals([plain.code, plain.err], [0, ""]);
+  }
+  // Those of before go when others are asked for.
+  await hindsight(["pack", quick, "--checkpoints", "100000000", "-o", again]);
+  assertEquals((await hindsight(["info", again])).out.includes("to begin at"), false);
+});
