@@ -279,21 +279,11 @@ Deno.test("pack --checkpoints adds states to begin at, and every command says th
   const { out: info } = await hindsight(["info", quick]);
   assertMatch(info, /checkpoints +\d+ checkpoints to begin at, from instant 40 to 80/);
   assertMatch((await hindsight(["verify", quick])).out, /, \d+ checkpoints the state of its root\.\n$/);
-  for (
-    const words of [["state", "--at", "91", "--json"], [
-      "events",
-      "--from",
-      "9001",
-      "--to",
-      "9100",
-      "--class",
-      "all",
-    ]]
-  ) {
-    const [name = "", ...more] = words;
+  for (const text of ["state --at 91 --json", "events --from 85 --to 95 --class step"]) {
+    const [name = "", ...more] = text.split(" ");
     const [plain, from] = [await hindsight([name, run, ...more]), await hindsight([name, quick, ...more])];
-    assertEquals(from.out, plain.out, name);
-    assertEquals([plain.code, plain.err], [0, ""]);
+    assertEquals(from, plain, name);
+    assertEquals([plain.code, plain.err, plain.out.length > 100], [0, "", true]);
   }
   // Those of before go when others are asked for.
   await hindsight(["pack", quick, "--checkpoints", "100000000", "-o", again]);
