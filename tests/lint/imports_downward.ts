@@ -46,6 +46,9 @@ const LAYERS: { name: string; files: RegExp; imports: readonly string[]; types?:
   { name: "tests",      files: /^tests\//,                     imports: [...PRODUCT, "mod", "bench"] },
 ];
 
+/** What tests may import besides: the client of the Debug Adapter Protocol that others test adapters with. */
+const TEST_PACKAGES = /^@vscode\/debugadapter-testsupport$/;
+
 /** What may be imported by name; `msgpackr` has an entry that needs no `eval`, so only that one. */
 const PACKAGES = /^(zod|cel|msgpackr\/index-no-eval|node:[a-z0-9_/]+|@std\/(assert|cli|streams))$/;
 
@@ -96,7 +99,8 @@ function layerOf(path: string): Layer | undefined {
 /** Why the import is not allowed, or undefined. */
 function refusal(path: string, layer: Layer, specifier: string, isType: boolean): string | undefined {
   const isRelative = /^\.{0,2}\//.test(specifier);
-  if (!isRelative && !PACKAGES.test(specifier)) return `"${specifier}" is none of the project's packages`;
+  const isKnown = PACKAGES.test(specifier) || path.startsWith("tests/") && TEST_PACKAGES.test(specifier);
+  if (!isRelative && !isKnown) return `"${specifier}" is none of the project's packages`;
   if (!isRelative && !specifier.startsWith("@std/")) return undefined;
   const target = isRelative ? resolveSpecifier(path, specifier) : `std/${specifier.slice("@std/".length)}.ts`;
   const imported = layerOf(target);
