@@ -1,7 +1,7 @@
 /**
  * Time travel on real guests: how long it takes to go back, beside QEMU, and bugs found by the tools alone.
  *
- * `deno task timetravel [NAME…] [--all] [--list]`; needs `deno task guests linux-cloud`. Times are printed and never
+ * `deno task timetravel [NAME…] [--all] [--list]`; needs `deno task guests linux-cloud u-boot`. Times are printed and never
  * fail; what is checked is what was found.
  */
 import { parseArgs } from "@std/cli";
@@ -9,6 +9,7 @@ import { debugAdapter } from "./timetravel/dap.ts";
 import { exploreRate } from "./timetravel/explore_rate.ts";
 import { farDifference } from "./timetravel/far_difference.ts";
 import { gdbFuzz, gdbOnLinux } from "./timetravel/gdb.ts";
+import { plantedDescriptor } from "./timetravel/planted_descriptor.ts";
 import { plantedProperty } from "./timetravel/planted_property.ts";
 import { plantedRace } from "./timetravel/planted_race.ts";
 import { provenance } from "./timetravel/provenance.ts";
@@ -22,6 +23,7 @@ const ROWS: readonly Row[] = [
   exploreRate,
   plantedRace,
   plantedProperty,
+  plantedDescriptor,
   gdbOnLinux,
   gdbFuzz,
   debugAdapter,
