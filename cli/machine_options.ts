@@ -125,6 +125,8 @@ export interface PreparedMachine {
   readonly configuration: MachineConfiguration;
   /** Their bytes. */
   readonly images: MachineImages;
+  /** Those of them that are no files. */
+  readonly made: MachineImages;
 }
 
 /** Whether anything but zeros is in memory: QEMU would run into undefined instructions for ever. */
@@ -134,16 +136,23 @@ function hasProgram({ files, append, loaders, flash }: MachineRequest): boolean 
     append !== undefined || files.initrd !== undefined;
 }
 
-/** Reads the machine that a command line asks for, and its files. Throws what `loadMachine` throws, UsageError. */
-export function prepareMachine(options: Options, host: Host): PreparedMachine {
+/**
+ * Reads the machine that a command line asks for, and its files but for those `given` by name. Throws what `loadMachine`
+ * throws, UsageError.
+ */
+export function prepareMachine(
+  options: Options,
+  host: Host,
+  given?: Readonly<Record<string, Uint8Array>>,
+): PreparedMachine {
   const request = withOwnOptions(machineRequest(options, host), options);
-  const { configuration, images } = loadMachine(request);
+  const { configuration, images, made } = loadMachine(request, given);
   if (!hasProgram(request)) {
     throw new UsageError(
       "There is nothing to run: give -bios FILE, -pflash FILE, -kernel FILE or -device loader,file=FILE",
     );
   }
-  return { request, configuration, images };
+  return { request, configuration, images, made };
 }
 
 /** How a run is driven, by the options; `script` as read before the machine. */

@@ -67,16 +67,26 @@ export interface LoadedMachine {
   readonly configuration: MachineConfiguration;
   /** Their bytes. */
   readonly images: MachineImages;
+  /** Those of them that are no files. */
+  readonly made: MachineImages;
 }
 
-/** Reads the files that a request names. Throws CommandError for one that cannot be read, ConfigurationError. */
-export function loadMachine(request: MachineRequest): LoadedMachine {
+/**
+ * Reads the files that a request names, but for those of which the bytes are given. Throws CommandError for one that
+ * cannot be read, ConfigurationError.
+ */
+export function loadMachine(
+  request: MachineRequest,
+  given: Readonly<Record<string, Uint8Array>> = {},
+): LoadedMachine {
   const images = new Map<string, Uint8Array | DiskImage>();
+  const made = new Map<string, Uint8Array>();
   const load = (name: string, what: string): ImageReference => {
-    const path = pathOf(name);
-    const bytes = readImage(path, what);
+    const isGiven = Object.hasOwn(given, name), path = isGiven ? name : pathOf(name);
+    const bytes = isGiven ? given[name]! : readImage(path, what);
     const hash = sha256(bytes);
     images.set(hash, bytes);
+    if (isGiven) made.set(hash, bytes);
     return { sha256: hash, size: bytes.length, name: path };
   };
   const boot: Record<string, unknown> = { append: request.append };
@@ -99,7 +109,8 @@ export function loadMachine(request: MachineRequest): LoadedMachine {
   });
   boot["pflash"] = request.flash.map(({ file, readOnly }) => ({ ...load(file, "flash file"), readOnly }));
   const plugged = loadPeripherals(request, load, images);
-  return { configuration: parseConfiguration({ ...request.configuration, ...plugged, boot }), images };
+  const configuration = parseConfiguration({ ...request.configuration, ...plugged, boot });
+  return { configuration, images, made };
 }
 
 /** An image that a run needs, by the names under which the user knows it. */

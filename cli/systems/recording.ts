@@ -1,0 +1,131 @@
+/** Records and replays the runs of checks, as `hindsight record` and `replay` do, with files made in memory. */
+import { JournalReader, JournalWriter } from "../../journal/file.ts";
+import { appendImages } from "../../journal/images.ts";
+import { Recorder } from "../../journal/recorder.ts";
+import { Replay } from "../../journal/replay.ts";
+import { RecordedRun } from "../../journal/run.ts";
+import { MemoryFile } from "../../journal/storage.ts";
+import { engineOf } from "../engine_options.ts";
+import { CommandError } from "../errors.ts";
+import { FileSink } from "../host/file_sink.ts";
+import { FileSource } from "../host/file_source.ts";
+import type { Host } from "../host/host.ts";
+import { drive } from "../host/record_driver.ts";
+import { silentHost } from "../host/silent_host.ts";
+import { driveOptions, endTextOf, MACHINE_OPTIONS, prepareMachine, RECORDED_BY } from "../machine_options.ts";
+import { readOptions } from "../options.ts";
+import { REPLAY_SLICE } from "../replay.ts";
+import { parseScript } from "../script.ts";
+import { lastLine } from "../text.ts";
+import type { Recorded, RecordRequest } from "./scenario.ts";
+
+/** Most seconds of a recording that says nothing else. */
+const MOST_SECONDS = 300;
+/** How much of a console is worth repeating. */
+const LAST_CHARACTERS = 400;
+
+/** What recordings and replays are told about and ask. */
+export interface Surroundings {
+  /** The process. */
+  readonly host: Host;
+  /** Aborted when the user ends the command. */
+  readonly signal: AbortSignal;
+  /** Takes how far it is, now and then. */
+  note(text: string): void;
+}
+
+/** The host of a recording that nobody types at; it ends with the command, or after some seconds. */
+function batchHost(
+  surroundings: Surroundings,
+  seconds: number,
+  instant: () => number,
+): Host & { readonly isLate: () => boolean } {
+  const { host, signal } = surroundings, end = host.now() + seconds * 1000;
+  const listeners = new Set<() => void>();
+  let isLate = false;
+  return {
+    ...silentHost,
+    now: () => host.now(),
+    async breathe() {
+      surroundings.note(`recording: instant ${(instant() / 1e6).toFixed(1)} M`);
+      await host.breathe();
+      isLate = host.now() > end;
+      if (isLate || signal.aborted) { for (const listener of listeners) listener(); }
+    },
+    onInterrupt(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    isLate: () => isLate,
+  };
+}
+
+/** Records a run; `path` is the journal's, which is in memory without one. See `CheckContext.record`. */
+export async function record(
+  request: RecordRequest,
+  path: string | undefined,
+  engine: string,
+  surroundings: Surroundings,
+): Promise<Recorded> {
+  const { host } = surroundings, started = host.now();
+  const { files = {}, seconds = MOST_SECONDS, depth = "traps" } = request;
+  const options = readOptions([...request.options, `--engine=${engine}`], MACHINE_OPTIONS);
+  const script = request.script &&
+    parseScript(request.script.join("\n"), `script of ${request.name ?? "a run"}`);
+  endTextOf(options);
+  const prepared = prepareMachine(options, host, files);
+  const sink = path === undefined ? new MemoryFile() : new FileSink(path);
+  const writer = new JournalWriter(sink);
+  const manifest = { configuration: prepared.configuration, depth, recordedBy: RECORDED_BY };
+  const recorder = new Recorder(manifest, prepared.images, writer, engineOf(options));
+  appendImages(writer, prepared.made);
+  const batch = batchHost(surroundings, seconds, () => recorder.machine.instant);
+  const written: Uint8Array[] = [];
+  const { end, failure } = await drive({
+    ...driveOptions(options, batch, script, prepared.request),
+    show: (bytes) => void written.push(bytes),
+    readsInput: false,
+    isPaced: false,
+    recorder,
+    until: options.number("until"),
+  });
+  surroundings.signal.throwIfAborted();
+  const console = new TextDecoder().decode(Uint8Array.from(written.flatMap((bytes) => [...bytes])));
+  const what = batch.isLate() ? `it did not end within ${seconds} s` : failure;
+  if (what !== undefined) {
+    const last = console.length > LAST_CHARACTERS ? `…${console.slice(-LAST_CHARACTERS)}` : console;
+    throw new CommandError(
+      `${path ?? request.name ?? "a run"}: ${what}; it ended at instant ${end.instant} (${end.reason})` +
+        (lastLine(console) === "" ? " and wrote nothing" : `, having written:\n${last}`),
+    );
+  }
+  const source = sink instanceof MemoryFile ? sink : new FileSource(path!);
+  const run = new RecordedRun(JournalReader.open(source));
+  return {
+    path,
+    run,
+    images: prepared.images,
+    console,
+    end,
+    bytes: source.size,
+    engine,
+    seconds: (host.now() - started) / 1000,
+  };
+}
+
+/** Replays a run to its end. See `CheckContext.replay`. */
+export async function replay(
+  { run, images }: Recorded,
+  engine: string,
+  surroundings: Surroundings,
+): Promise<void> {
+  const options = engineOf(readOptions([`--engine=${engine}`], MACHINE_OPTIONS));
+  const replay = new Replay(run, images, options);
+  while (replay.instant < run.lastInstant) {
+    replay.runTo(Math.min(run.lastInstant, replay.instant + REPLAY_SLICE));
+    surroundings.note(`replaying on ${engine}: ${(100 * replay.instant / run.lastInstant).toFixed(0)} %`);
+    await surroundings.host.breathe();
+    surroundings.signal.throwIfAborted();
+  }
+  replay.runToEnd();
+}

@@ -1,0 +1,83 @@
+/**
+ * The systems built on the machine: carries out the checks of all, and counts.
+ *
+ * `deno task systems [SLUG…] [--all] [--again] [--engine ENGINE] [-o FOLDER]`; needs `deno task guests` before. Checks that
+ * compare with QEMU are skipped where it is not installed. With `--all`, what passed before is not run again.
+ */
+import { TextLineStream } from "@std/streams";
+import { SYSTEMS } from "../cli/systems/table.ts";
+
+/** A system's line of `hindsight system run --json`, as far as it is looked at. */
+interface SystemResult {
+  readonly slug: string;
+  readonly checks: readonly {
+    readonly name: string;
+    readonly status: "passed" | "failed" | "skipped";
+    readonly failures: readonly string[];
+    readonly seconds: number;
+  }[];
+}
+
+/** What may be done besides reading and writing files. */
+const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-run=qemu-system-aarch64"];
+
+class Counts {
+  passed = 0;
+  failed = 0;
+  skipped = 0;
+
+  add({ slug, checks }: SystemResult): void {
+    const seconds = checks.reduce((sum, check) => sum + check.seconds, 0);
+    console.log(`${slug}: ${checks.length} checks, ${seconds.toFixed(1)} s`);
+    for (const { name, status, failures } of checks) {
+      this[status]++;
+      for (const failure of failures) console.log(`   ${status}: ${name}: ${failure}`);
+    }
+  }
+}
+
+/** Carries out the checks of a system, or of all; false when the command itself went wrong. */
+async function run(name: string, options: readonly string[], counts: Counts): Promise<boolean> {
+  const process = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "-q",
+      "--no-check",
+      ...PERMISSIONS,
+      "cli/main.ts",
+      "system",
+      "run",
+      name,
+      "--json",
+      ...options,
+    ],
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  const lines = process.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
+  let failed = 0;
+  for await (const line of lines) {
+    if (line === "") continue;
+    const result = JSON.parse(line) as SystemResult;
+    failed += result.checks.filter(({ status }) => status === "failed").length;
+    counts.add(result);
+  }
+  const { code } = await process.status;
+  return code === 0 || (code === 1 && failed > 0);
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const names = args.filter((argument) => SYSTEMS.some(({ slug }) => slug === argument));
+  const options = args.filter((argument) => !names.includes(argument));
+  const counts = new Counts();
+  let isWhole = true;
+  for (const name of names.length === 0 ? ["all"] : names) {
+    isWhole = await run(name, options, counts) && isWhole;
+  }
+  if (counts.skipped > 0) console.log(`${counts.skipped} skipped`);
+  if (!isWhole) counts.failed++;
+  console.log(`${counts.passed} passed, ${counts.failed} failed`);
+  return counts.failed === 0 && counts.passed > 0 ? 0 : 1;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
