@@ -24,6 +24,8 @@
  *
  * @module
  */
+import "./hypervisor/install.ts";
+
 export * from "./machine/address.ts";
 export * from "./machine/a64/feature.ts";
 export { assembleLine, type AssemblyContext, AssemblyError, disassemble } from "./machine/a64/assembly.ts";
@@ -92,6 +94,10 @@ export {
   type ValueOf,
 } from "./machine/layout.ts";
 export * from "./machine/machine.ts";
+export type { Board, BoardKind, BoardRow } from "./machine/board.ts";
+export * from "./machine/monitor.ts";
+export * from "./machine/event_kind.ts";
+export { MONITOR_EVENT_KINDS } from "./machine/monitor_events.ts";
 export { PageMap } from "./machine/memory/page_map.ts";
 export type { PageGroup } from "./machine/memory/page_map.ts";
 export type { WatchHit, WatchPoint } from "./machine/watch.ts";

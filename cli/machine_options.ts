@@ -66,7 +66,8 @@ export const SCRIPT_HELP = `A script has one line for each thing, and # before c
   send "TEXT"                type TEXT; escapes as in JSON: \\r is Enter
   at N ACTION                at instant N, whatever is waited for
   ACTION                     in turn; one of:
-    send "TEXT"  inject irq N  switch cpu N  scale R  power cut  key power  frame NETWORK 0xBYTES
+    send "TEXT"  inject irq N  switch cpu N  scale R  monitor el2 COMMAND
+    power cut  key power  frame NETWORK 0xBYTES
     poke ADDR VALUE          as many bytes as VALUE has pairs of digits after 0x; 8 for a decimal one
     set cpuN REG VALUE       x0–x30, sp, pc, nzcv or a system register`;
 

@@ -8,6 +8,7 @@ import {
   type OptionReader,
 } from "./machine_request.ts";
 import type { OptionRow, Options } from "./options.ts";
+import { readMonitor } from "./monitor_option.ts";
 import { readDevice } from "./qemu_devices.ts";
 import { readDrive, readFlash } from "./qemu_drives.ts";
 import {
@@ -46,7 +47,6 @@ function refuse(option: string, instead: string): OptionReader {
   };
 }
 
-const NO_MONITOR = "commands are typed after Ctrl-A c";
 const USE_DRIVE = "use -drive file=FILE, or -drive file=FILE,if=none,id=NAME and -device nvme,drive=NAME";
 
 const DEVICE_HELP = "loader,file=F[,addr=A][,cpu-num=N][,force-raw=on] | loader,addr=A,data=N,data-len=L | " +
@@ -90,7 +90,7 @@ const TABLE: readonly QemuRow[] = [
   { name: "no-user-config",                                 read: nothing,         help: "no effect: there are no configuration files" },
   { name: "accel",                   value: "tcg",          read: (_draft, value) => readAccelerator(value), help: "no effect: every run is emulated" },
   { name: "serial",                  value: "stdio",        read: only("-serial", ["stdio", "mon:stdio", "none"], "the serial port is the terminal; leave it out"), help: "no effect: the first serial port is the terminal" },
-  { name: "monitor",                 value: "none",         read: only("-monitor", ["none"], NO_MONITOR), help: "no effect" },
+  { name: "monitor",                 value: "el2:SYSTEM,…", read: readMonitor, help: "a monitor at EL2 or EL3 hosts the guest, with these systems (see `hindsight system list`); none: no effect" },
   { name: "display",                 value: "none",         read: only("-display", ["none"], "there is no display"), help: "no effect" },
   { name: "parallel",                value: "none",         read: only("-parallel", ["none"], "there is no parallel port"), help: "no effect" },
   { name: "vga",                     value: "none",         read: only("-vga", ["none"], "there is no display"), help: "no effect" },

@@ -194,6 +194,15 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     help: "changes a monitor's time scale",
     read: (line) => ({ kind: "timeScaleChanged", ...scale(line) }),
   },
+  monitor: {
+    example: "monitor el2 gva-scan",
+    help: "asks something of a monitor: the name of one of its systems, and what that takes",
+    read: (line) => {
+      const { text } = line.take(/^el[23](?![^\s#])/, "el2 or el3");
+      const command = line.take(/^[^\s#][^#]{0,255}/, "a command").text.trimEnd();
+      return { kind: "monitorCommanded", level: Number(text[2]), command };
+    },
+  },
   key: {
     example: "key power",
     help: "presses the power key for 100 ms: a guest that listens shuts down",
@@ -253,6 +262,8 @@ export function inputText(input: Input): string {
       return `gave cpu${input.target} the turn`;
     case "timeScaleChanged":
       return `set the time scale to ${input.numerator}/${input.denominator}`;
+    case "monitorCommanded":
+      return `told the monitor at EL${input.level}: ${input.command}`;
     case "powerCut":
       return "cut the power";
     case "powerButtonPressed":

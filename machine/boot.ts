@@ -20,6 +20,7 @@ import { parseDeviceTree } from "./device_tree_reader.ts";
 import { isElf, parseElf } from "./elf.ts";
 import type { FwCfgItem } from "./devices/fw_cfg.ts";
 import { ConfigurationError } from "./errors.ts";
+import { hasMonitor } from "./monitor.ts";
 import { SPIN_TABLE_ENTRY, spinTable } from "./spin_table.ts";
 import { boardConduit, conduitFrom, type PsciConduit } from "./psci.ts";
 
@@ -62,11 +63,10 @@ const HCR_RW = 0x8000_0000n;
 
 /** The board's tree or the user's, with what this boot has to say, as a blob with room to edit. */
 function deviceTreeBlob({ board, images }: Boot, entry: Entry, conduit: PsciConduit): Uint8Array {
-  const { boot: options, secure, virtualization } = board.configuration;
-  const { append, dtb, guestModules: modules } = options;
+  const { append, dtb, guestModules: modules } = board.configuration.boot;
   const description = { append, initrd: entry.initrd, modules, conduit };
   if (dtb === undefined) {
-    const usesPsci = boardConduit(secure, virtualization, hasFirmware(options)) !== "none";
+    const usesPsci = conduitOf(board) !== "none";
     const tree = boardDeviceTree(board, usesPsci);
     describeBoot(board, tree, description, "the device tree");
     return writeDeviceTree(tree, DEVICE_TREE_SIZE);
@@ -83,6 +83,13 @@ function deviceTreeBlob({ board, images }: Boot, entry: Entry, conduit: PsciCond
     );
   }
   return writeDeviceTree(tree, room);
+}
+
+/** The conduit that the board offers; a monitor at EL3 is reached by SMC, unless one at EL2 is nearer. */
+function conduitOf({ configuration }: Board): PsciConduit {
+  const { secure, virtualization, boot } = configuration;
+  const isEl3Nearest = hasMonitor(configuration, 3) && !hasMonitor(configuration, 2);
+  return boardConduit(secure, virtualization || isEl3Nearest, hasFirmware(boot));
 }
 
 /** How a CPU starts where Secure firmware, if there were any, has handed over: at EL2 if that exists, else at EL1. */
@@ -204,13 +211,12 @@ function placeSpinTable({ board, placement }: Boot, { direct }: Entry): void {
  * when two overlap, or when options contradict each other.
  */
 export function planBoot(board: Board, images: BootImages): BootPlan {
-  const { secure, virtualization, cpus: count, enableMethod, boot: options } = board.configuration;
+  const { secure, cpus: count, enableMethod, boot: options } = board.configuration;
   refuseWithoutKernel(options);
   const boot = { board, images, placement: new Placement(board) };
   const entry = planEntry(boot);
   const start = entry.direct ? kernelStart : plainStart;
-  const offered = boardConduit(secure, virtualization, hasFirmware(options));
-  const conduit = conduitFrom(offered, start(board, 0n, true).level);
+  const conduit = conduitFrom(conduitOf(board), start(board, 0n, true).level);
   const isSpinning = enableMethod === "spin-table";
   if (isSpinning) placeSpinTable(boot, entry);
   const cpus = Array.from({ length: count }, (_, index) => {

@@ -1,9 +1,10 @@
 /** What a boot adds to a device tree, the board's own or a user's. */
-import { type Board, boardRow, RAM_BASE } from "./board.ts";
+import { type Board, RAM_BASE } from "./board.ts";
 import type { AddressRange } from "./boot_images.ts";
 import type { GuestModule } from "./configuration.ts";
 import { cells, type DeviceTree, type DeviceTreeNode, sizedCells, strings } from "./device_tree.ts";
 import { ConfigurationError } from "./errors.ts";
+import { monitorMemory } from "./monitor.ts";
 import { FUNCTION, type PsciConduit } from "./psci.ts";
 
 /** What a boot tells its guest through the tree. */
@@ -46,7 +47,7 @@ function describeModule(chosen: DeviceTreeNode, { kind, address, image, bootargs
 export function describeBoot(board: Board, { root }: DeviceTree, boot: BootDescription, what: string): void {
   const addressCells = rootCell(root, "#address-cells", what);
   const sizeCells = rootCell(root, "#size-cells", what);
-  const { size } = boardRow(board, "ram");
+  const size = monitorMemory(board).base - RAM_BASE;
   root.remove(({ name }) => name === "memory" || name.startsWith("memory@"));
   root.add(`memory@${RAM_BASE.toString(16)}`)
     .set("device_type", strings("memory"))

@@ -6,6 +6,7 @@ import { isElf, parseElf } from "./elf.ts";
 import type { BootConfiguration } from "./configuration.ts";
 import { ConfigurationError } from "./errors.ts";
 import { parseKernelImage } from "./kernel_image.ts";
+import { monitorMemory } from "./monitor.ts";
 
 const MIB = 2 ** 20;
 const PAGE = 4096;
@@ -40,9 +41,9 @@ export interface Entry {
   readonly initrd: AddressRange | undefined;
 }
 
-/** RAM as a range. */
+/** RAM as a range, but for what a monitor has of it. */
 export function ramRange(board: Board): AddressRange {
-  return { base: RAM_BASE, limit: RAM_BASE + boardRow(board, "ram").size };
+  return { base: RAM_BASE, limit: monitorMemory(board).base };
 }
 
 /** Whether the first flash bank has contents: CPUs start there, and a kernel is left to the firmware. */

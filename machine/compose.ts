@@ -25,12 +25,15 @@ import type { UartPl011 } from "./devices/uart_pl011.ts";
 import { EventHub } from "./events.ts";
 import { PhysicalMemory } from "./memory/physical.ts";
 import { ConfigurationError } from "./errors.ts";
+import { buildMonitors, hasMonitor, type InstalledMonitor, monitorMemory } from "./monitor.ts";
 import type { Section } from "./snapshot.ts";
 import type { Disk } from "./storage/disk.ts";
 
 /** The bytes of images by SHA-256, 64 lower-case hexadecimal digits. */
 export type MachineImages = BootImages;
 
+/** Exit code of a run that a monitor ended. */
+const MONITOR_STOPPED = 255;
 /** The GPIO with the power key. */
 const POWER_GPIO = "gpio";
 /** A built board: everything of the machine but its schedule and power. */
@@ -54,6 +57,8 @@ export class VirtBoard {
   readonly #calls: GuestCalls;
   readonly #strict: StrictModels | undefined;
   readonly #peripherals: Peripherals;
+  /** Software at EL2 and EL3 written in TypeScript. */
+  readonly monitors: readonly InstalledMonitor[];
 
   /** What is put in memory at power-on, in order: a later one wins. */
   get bootWrites(): readonly BootWrite[] {
@@ -94,7 +99,20 @@ export class VirtBoard {
     this.#powerKey = this.#buildPowerKey();
     this.#console = this.#devices.find((device) => device.name === CONSOLE) as UartPl011;
     watchWrites(this.memory, cpus);
-    if (configuration.devices.length > 0) refuseSharedNames(this.save());
+    this.monitors = buildMonitors({
+      board: this.#board,
+      clock: this.clock,
+      events: this.events,
+      memory: this.memory,
+      cpus,
+      reserve: monitorMemory(this.#board),
+      firmwareCall: (cpu) => this.#calls.monitorCall(cpu),
+      powerOff: () => power.powerOff(MONITOR_STOPPED),
+    });
+    for (const monitor of this.monitors) {
+      for (const cpu of cpus) cpu.monitors[monitor.level] = monitor;
+    }
+    if (configuration.devices.length > 0 || this.monitors.length > 0) refuseSharedNames(this.save());
   }
 
   #write(byte: number): void {
@@ -124,7 +142,9 @@ export class VirtBoard {
     return strict;
   }
 
-  #buildCpu(index: number, { cpuModel, secure, virtualization }: MachineConfiguration): Cpu {
+  #buildCpu(index: number, configuration: MachineConfiguration): Cpu {
+    const { cpuModel, secure, virtualization } = configuration;
+    const el2 = virtualization || hasMonitor(configuration, 2), el3 = secure || hasMonitor(configuration, 3);
     const lines = timerLines(this.#gic, index);
     const onEvent = () => {
       const cpu = this.cpus[index];
@@ -135,7 +155,7 @@ export class VirtBoard {
       line: this.#gic.privateLine(index, PPI_BASE + PPI.performanceMonitor, `pmu${index}`),
       alarm: this.clock.alarm(`pmu${index}`, () => overflowDue(this.cpus[index] as Cpu)),
     };
-    return new Cpu(index, { model: cpuModel, el2: virtualization, el3: secure }, {
+    return new Cpu(index, { model: cpuModel, el2, el3 }, {
       memory: this.memory,
       clock: this.clock,
       events: this.events,
@@ -201,12 +221,14 @@ export class VirtBoard {
     this.#calls.semihosting?.reset();
     this.#strict?.reset();
     applyWrites(this.#plan.writes, this.memory, isReset);
+    for (const monitor of this.monitors) monitor.reset();
     for (const cpu of this.cpus) this.#start(cpu, this.#plan.cpus[cpu.index] as CpuStart);
   }
 
   #start(cpu: Cpu, start: CpuStart): void {
     resetCpu(cpu, start);
     for (const [name, value] of Object.entries(start.registers)) patchSystemRegister(cpu, name, value);
+    for (const monitor of this.monitors) monitor.started(cpu);
     cpu.attention = true;
   }
 
@@ -222,6 +244,7 @@ export class VirtBoard {
       ...this.#peripherals.parts.map((part) => part.save()),
       ...semihosting === undefined ? [] : [semihosting.save()],
       ...this.#strict?.save() ?? [],
+      ...this.monitors.flatMap((monitor) => monitor.save()),
     ];
   }
 
@@ -237,6 +260,7 @@ export class VirtBoard {
     }
     this.#calls.semihosting?.restore(section("semihosting"));
     this.#strict?.restore(this.cpus, section);
+    for (const monitor of this.monitors) monitor.restore(section);
     this.clock.restore(section("clock"));
   }
 }

@@ -50,15 +50,27 @@ export class GuestCalls {
   /** Absent when the configuration has none. */
   readonly semihosting: Semihosting | undefined;
   readonly #psci: Psci;
+  readonly #isMonitored: boolean;
 
   /** Nothing of the site is used before the first call. */
   constructor(site: CallSite) {
     this.#psci = new Psci(site.plan.conduit, powerController(site), site.events);
+    this.#isMonitored = site.board.configuration.monitors !== undefined;
     this.semihosting = site.board.configuration.semihosting ? buildSemihosting(site) : undefined;
   }
 
-  /** HVC or SMC; false when it is not the firmware's conduit. */
-  firmware({ index, registers }: Cpu, conduit: "hvc" | "smc"): boolean {
+  /** HVC or SMC; false when it is not the firmware's conduit, or a monitor's. */
+  firmware(cpu: Cpu, conduit: "hvc" | "smc"): boolean {
+    return !this.#isMonitored && this.#call(cpu, conduit);
+  }
+
+  /** A monitor asks in its guest's place, by the guest's conduit. */
+  monitorCall(cpu: Cpu): void {
+    const { conduit } = this.#psci;
+    if (conduit !== "none") this.#call(cpu, conduit);
+  }
+
+  #call({ index, registers }: Cpu, conduit: "hvc" | "smc"): boolean {
     const result = this.#psci.call(index, conduit, [
       registers.x(0),
       registers.x(1),

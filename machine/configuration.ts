@@ -100,6 +100,22 @@ export interface BootConfiguration {
   readonly firmwareFiles: readonly FirmwareFile[];
 }
 
+/** A system of a monitor, and how it is set up; what there is, the hypervisor knows. */
+export interface MonitorSystemConfiguration {
+  /** Its slug, such as `time-scale`. */
+  readonly name: string;
+  /** Options by name, as given. */
+  readonly options: Readonly<Record<string, string>>;
+}
+
+/** `--monitor`: software at a level that is written in TypeScript. */
+export interface MonitorConfiguration {
+  /** The exception level that is its own. */
+  readonly level: 2 | 3;
+  /** What it does beside hosting its guest, in the order given. */
+  readonly systems: readonly MonitorSystemConfiguration[];
+}
+
 /** Everything but images and inputs that decides a run. */
 export interface MachineConfiguration {
   /** BEHAVIOUR_VERSION of the build that made it. */
@@ -150,6 +166,8 @@ export interface MachineConfiguration {
   readonly virtioMmioLegacy: boolean;
   /** Where bytes from the terminal go: the first serial port, or the first virtio console. */
   readonly consoleInput: "uart0" | "virtio";
+  /** `--monitor` for each level that has one; absent without. */
+  readonly monitors: readonly MonitorConfiguration[] | undefined;
   /** Images, command line and entry. */
   readonly boot: BootConfiguration;
 }
@@ -192,6 +210,16 @@ const firmwareFile = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("text"), name: firmwareFileName, text: commandLine }),
   z.strictObject({ kind: z.literal("image"), name: firmwareFileName, image }),
 ]);
+
+const word = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, "not a name of lower-case letters, digits and -");
+
+const monitor = z.strictObject({
+  level: z.union([z.literal(2), z.literal(3)], { error: "monitors are at level 2 or 3" }),
+  systems: z.array(z.strictObject({
+    name: word,
+    options: z.record(word, z.string().max(1024)).default({}),
+  })).max(32).default([]),
+});
 
 const boot = z.strictObject({
   bios: image.optional(),
@@ -241,6 +269,7 @@ const schema = z.strictObject({
   devices,
   virtioMmioLegacy:   z.boolean().default(true),
   consoleInput:       z.enum(["uart0", "virtio"]).default("uart0"),
+  monitors:           z.array(monitor).min(1).max(2, "there are two levels for monitors").optional(),
   boot:               boot.default({ pflash: [], loaders: [], guestModules: [], firmwareFiles: [] }),
 });
 
@@ -255,6 +284,7 @@ function complete(parsed: z.output<typeof schema>): MachineConfiguration {
   return {
     ...parsed,
     scheduleSeed: parsed.scheduleSeed,
+    monitors: parsed.monitors,
     networks: parsed.networks.map(completeNetwork),
     devices: parsed.devices.map(completeDevice),
     boot: {

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { ACCESS_LOG_CAPACITY, AccessLog } from "./access_log.ts";
 import type { Clock } from "./clock.ts";
+import { type EventClass, kind } from "./event_kind.ts";
 import {
   bytes,
   type ByteWriter,
@@ -22,26 +23,10 @@ import {
   u8,
   type ValueOf,
 } from "./layout.ts";
+import { MONITOR_EVENT_KINDS } from "./monitor_events.ts";
 import { type Section, sectionLayout } from "./snapshot.ts";
 
-/**
- * What decides whether an event is stored or derived (design: depths of a journal):
- * inputs are always stored; traps and device accesses at depth `traps`; everything at depth `steps`.
- * Inputs, traps and device accesses enter the history root at every depth.
- */
-export type EventClass = "input" | "trap" | "device" | "detail" | "step";
-
-interface EventKindRow<C extends EventClass, F extends Record<string, unknown>> {
-  readonly class: C;
-  readonly fields: F;
-}
-
-function kind<C extends EventClass, F extends Record<string, unknown>>(
-  eventClass: C,
-  fields: F,
-): EventKindRow<C, F> {
-  return { class: eventClass, fields };
-}
+export type { EventClass };
 
 const exceptionKind = oneOf("synchronous", "irq", "fiq", "serror");
 const registerEffect = record({ register: u8, value: u64 });
@@ -108,6 +93,9 @@ export const EVENT_KINDS = {
   diskFlushed:             kind("detail", { disk: text(32) }),
   // The operator presses the power key, which comes up by itself.
   powerButtonPressed:      kind("input",  { virtualTime: u53 }),
+  // The operator asks something of a monitor, by the name of a system and what it takes.
+  monitorCommanded:      kind("input",  { virtualTime: u53, level: u8, command: text(256) }),
+  ...MONITOR_EVENT_KINDS,
 } as const;
 
 /** The name of an event kind. */

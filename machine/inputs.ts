@@ -4,6 +4,7 @@ import type { Cpu } from "./cpu/cpu.ts";
 import { isSystemRegister, patchSystemRegister } from "./cpu/system_registers.ts";
 import { InputRefusedError } from "./errors.ts";
 import type { Input } from "./events.ts";
+import type { InstalledMonitor } from "./monitor.ts";
 import type { PhysicalMemory } from "./memory/physical.ts";
 
 /** What inputs act on. */
@@ -28,8 +29,18 @@ export interface InputTarget {
   readonly hasPowerKey: boolean;
   /** Presses the power key. */
   pressPowerKey(): void;
+  /** The CPU whose turn it is. */
+  readonly currentCpu: Cpu;
+  /** Monitors, which take commands. */
+  readonly monitors: readonly InstalledMonitor[];
   /** Ends the run as a loss of power does. */
   cutPower(): void;
+}
+
+function monitorFor({ monitors }: InputTarget, level: number, what: string): InstalledMonitor {
+  const found = monitors.find((monitor) => monitor.level === level);
+  if (found !== undefined) return found;
+  throw new InputRefusedError(`Cannot ${what}: no monitor is installed at EL${level} (see --monitor)`);
 }
 
 /** No memory is there, and inputs may name addresses beyond it. */
@@ -79,7 +90,13 @@ export function prepareInput(target: InputTarget, input: Input): () => void {
       }
       return () => target.forceSwitch(input.target);
     case "timeScaleChanged":
-      throw new InputRefusedError("Cannot change a time scale: no monitor that has one is installed");
+      return monitorFor(target, 2, "change a time scale")
+        .prepareTimeScale(input.numerator, input.denominator);
+    case "monitorCommanded":
+      return monitorFor(target, input.level, "command a monitor").prepareCommand(
+        target.currentCpu,
+        input.command,
+      );
     case "networkFrameReceived": {
       const bridge = target.bridges.get(input.network);
       if (bridge === undefined) {

@@ -408,6 +408,8 @@ export class Machine {
       forceSwitch: (cpu) => this.#scheduler.force(cpu),
       hasPowerKey: board.hasPowerKey,
       pressPowerKey: () => board.pressPowerKey(),
+      currentCpu: this.#scheduler.current,
+      monitors: board.monitors,
       cutPower: () => {
         for (const disk of board.disks.values()) disk.losePower();
         this.#powerOff("cut", 0);

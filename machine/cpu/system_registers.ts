@@ -146,6 +146,11 @@ export function writeSystemRegister(cpu: Cpu, encoding: number, Rt: number, valu
   cpu.surroundings.events.emit("systemRegisterWritten", cpu.index, { register: row.name, value });
 }
 
+/** The register of an encoding, as `systemEncoding` has it, if there is one. */
+export function systemRegisterAt(encoding: number): SystemRegister | undefined {
+  return BY_ENCODING[encoding];
+}
+
 /** True for the name of a register of the table, in the Arm ARM's spelling. */
 export function isSystemRegister(name: string): boolean {
   return BY_NAME.has(name);

@@ -25,7 +25,7 @@ const PRODUCT = [...PARTS, "machine", "journal", "hypervisor", "firmware", "cli"
 // deno-fmt-ignore
 const LAYERS: { name: string; files: RegExp; imports: readonly string[]; types?: readonly string[] }[] = [
   { name: "std",        files: /^std\//,                       imports: [] },
-  { name: "utilities",  files: /^machine\/(address|access_log|byte_buffers|clock|errors|events|layout|sha256|snapshot|watch)\.ts$/, imports: [] },
+  { name: "utilities",  files: /^machine\/(address|access_log|byte_buffers|clock|errors|event_kind|events|layout|monitor_events|sha256|snapshot|watch)\.ts$/, imports: [] },
   { name: "float",      files: /^machine\/float\//,            imports: [] },
   { name: "wasm",       files: /^machine\/wasm\//,             imports: [] },
   { name: "ir",         files: /^machine\/ir\//,               imports: ["utilities", "float", "wasm"] },

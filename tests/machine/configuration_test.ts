@@ -37,6 +37,7 @@ Deno.test("parseConfiguration fills in the defaults of QEMU's virt and of the de
     devices: [],
     virtioMmioLegacy: true,
     consoleInput: "uart0",
+    monitors: undefined,
     boot: {
       bios: undefined,
       pflash: [],

@@ -1,0 +1,40 @@
+/** The monitor at EL3: owns the conduit SMC and the firmware behind it, for a guest at EL2 or EL1 in Non-secure state. */
+import type { Exception } from "../machine/cpu/exception.ts";
+import type { ExceptionClass } from "../machine/cpu/syndrome.ts";
+import type { ExitHandler } from "./system.ts";
+import { answerFirmwareCall } from "./firmware_calls.ts";
+import { injectExternalAbort } from "./injection.ts";
+import { TrapMonitor } from "./monitor.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+/** SCR_EL3: NS, RES1 bits 5–4, HCE, RW; APK, API, FGTEn and ECVEn let lower levels use extensions. */
+const SCR = 1n | 3n << 4n | 1n << 8n | 1n << 10n;
+const SCR_EXTENSIONS = 1n << 16n | 1n << 17n | 1n << 27n | 1n << 28n;
+
+/** Hosts a guest below EL3. */
+export class El3Monitor extends TrapMonitor {
+  readonly level = 3;
+
+  protected readonly handlers: Readonly<Partial<Record<ExceptionClass, ExitHandler>>> = {
+    secureMonitorCall: (vcpu, { iss }) => answerFirmwareCall(this.site, vcpu, iss),
+    dataAbortLower: (vcpu, { faultAddress, iss }) => {
+      injectExternalAbort(vcpu, "data", faultAddress, iss & (WNR | CM));
+      return true;
+    },
+    instructionAbortLower: (vcpu, { faultAddress }) => {
+      injectExternalAbort(vcpu, "instruction", faultAddress);
+      return true;
+    },
+  };
+
+  protected starting(vcpu: Vcpu): void {
+    vcpu.set("SCR_EL3", SCR | SCR_EXTENSIONS);
+  }
+
+  protected interrupted(vcpu: Vcpu, { kind }: Exception): void {
+    this.stop(vcpu, `an interrupt (${kind}) came to EL3, which routes none to itself`);
+  }
+}
+
+/** ISS of a data abort: the access was a write; it was a cache maintenance instruction. */
+const WNR = 1 << 6, CM = 1 << 8;

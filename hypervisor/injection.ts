@@ -1,0 +1,84 @@
+/** Injection: the registers of the guest's level as if hardware had taken an exception there (Arm ARM D1.10). */
+import { EXCEPTION_CLASS, type ExceptionClass, SYNDROME_IL } from "../machine/cpu/syndrome.ts";
+import { PSTATE_BIT } from "../machine/cpu/pstate.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+/** An exception for the guest. */
+export interface InjectedException {
+  /** Value for ESR_ELx, written for synchronous exceptions and SErrors. */
+  readonly syndrome: number;
+  /** Value for FAR_ELx; it keeps what it had when absent. */
+  readonly faultAddress?: bigint;
+  /** Which vector of the group; synchronous when absent. */
+  readonly kind?: "synchronous" | "serror";
+}
+
+/** Offsets of vectors: by kind, from the same level with SP_EL0, with SP_ELx, and from a lower level. */
+const KIND_OFFSET = { synchronous: 0n, serror: 0x180n } as const;
+const FROM_SP0 = 0n, FROM_SPX = 0x200n, FROM_LOWER = 0x400n;
+/** PSTATE.D, A, I and F in a saved state. */
+const MASKS = 0x3c0n;
+/** NZCV and DIT stay; what extensions clear is cleared. */
+const KEPT = 0xf000_0000n | 1n << BigInt(PSTATE_BIT.DIT);
+const PAN = 1n << BigInt(PSTATE_BIT.PAN), SSBS = 1n << BigInt(PSTATE_BIT.SSBS);
+const SCTLR_SPAN = 1n << 23n, SCTLR_DSSBS = 1n << 44n;
+
+/** PSTATE in the handler of an exception from `state` to a level with this SCTLR_ELx. */
+function handlerState(vcpu: Vcpu, state: bigint, target: 1 | 2, sctlr: bigint): bigint {
+  const hasPan = vcpu.cpu.implements("PAN"), hasSsbs = vcpu.cpu.implements("SSBS");
+  const setsPan = target === 1 && (sctlr & SCTLR_SPAN) === 0n;
+  const pan = hasPan ? (setsPan ? PAN : state & PAN) : 0n;
+  const ssbs = hasSsbs && (sctlr & SCTLR_DSSBS) !== 0n ? SSBS : 0n;
+  const mode = BigInt(target << 2 | 1);
+  return state & KEPT | pan | ssbs | MASKS | mode;
+}
+
+/** Makes the guest take an exception when the monitor returns: to EL2 from a guest's EL2, to EL1 from below. */
+export function injectException(vcpu: Vcpu, exception: InjectedException): void {
+  const { syndrome, faultAddress, kind = "synchronous" } = exception;
+  const { cpu, savedState: state, returnAddress, level } = vcpu;
+  const target = level === 2 ? 2 : 1;
+  const group = level < target ? FROM_LOWER : (state & 1n) === 1n ? FROM_SPX : FROM_SP0;
+  const vector = BigInt.asUintN(64, vcpu.get(`VBAR_EL${target}`) & ~0x7ffn) + group + KIND_OFFSET[kind];
+  vcpu.set(`ELR_EL${target}`, returnAddress);
+  vcpu.set(`SPSR_EL${target}`, state);
+  vcpu.set(`ESR_EL${target}`, BigInt(syndrome));
+  if (faultAddress !== undefined) vcpu.set(`FAR_EL${target}`, faultAddress);
+  vcpu.savedState = handlerState(vcpu, state, target, vcpu.get(`SCTLR_EL${target}`));
+  vcpu.returnAddress = vector;
+  cpu.surroundings.events.emit("exceptionInjected", cpu.index, {
+    to: target,
+    syndrome: BigInt(syndrome),
+    faultAddress: faultAddress ?? 0n,
+    returnAddress,
+    vector,
+  });
+}
+
+const SAME_OR_LOWER = 1;
+/** DFSC and IFSC of a synchronous External abort that is not on a walk. */
+const EXTERNAL_ABORT = 0x10;
+
+/** The syndrome of an exception class (ESR_ELx) with IL set; `iss` has 25 bits. */
+export function syndrome(name: ExceptionClass, iss = 0): number {
+  return (EXCEPTION_CLASS[name] << 26 | SYNDROME_IL | iss) >>> 0;
+}
+
+/** UNDEFINED: what the guest would meet were there nothing that answers. */
+export function injectUndefined(vcpu: Vcpu): void {
+  injectException(vcpu, { syndrome: syndrome("unknown") });
+}
+
+/** A synchronous External abort of the access or fetch at an address, as where nothing answers. */
+export function injectExternalAbort(
+  vcpu: Vcpu,
+  access: "data" | "instruction",
+  faultAddress: bigint,
+  iss = 0,
+): void {
+  const lower = access === "data" ? EXCEPTION_CLASS.dataAbortLower : EXCEPTION_CLASS.instructionAbortLower;
+  const target = vcpu.level === 2 ? 2 : 1;
+  const exceptionClass = vcpu.level < target ? lower : lower + SAME_OR_LOWER;
+  const value = (exceptionClass << 26 | SYNDROME_IL | iss | EXTERNAL_ABORT) >>> 0;
+  injectException(vcpu, { syndrome: value, faultAddress });
+}

@@ -1,0 +1,63 @@
+/** What a system of the monitors is: hooks that a monitor calls, and the row by which a configuration names it. */
+import type { z } from "zod";
+import type { ExceptionClass } from "../machine/cpu/syndrome.ts";
+import type { Section } from "../machine/snapshot.ts";
+import type { Exit } from "./exit.ts";
+import type { TrapMonitor } from "./monitor.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+/** Handles an exit; false leaves it to the next system, and at last to the monitor. */
+export type ExitHandler = (vcpu: Vcpu, exit: Exit) => boolean;
+
+/** A system register whose trapped accesses somebody answers; an access of the other direction goes to the register itself. */
+export interface TrappedRegister {
+  /** Name in the Arm ARM. */
+  readonly name: string;
+  /** What MRS gives. */
+  readonly read?: (vcpu: Vcpu) => bigint;
+  /** What MSR does. */
+  readonly write?: (vcpu: Vcpu, value: bigint) => void;
+}
+
+/** One system, enabled in one monitor. */
+export interface MonitorSystem {
+  /** Its name. */
+  readonly slug: string;
+  /** Power-on and reset, before any CPU starts. */
+  reset?(): void;
+  /** A CPU starts: sets what traps to the monitor's level. */
+  started?(vcpu: Vcpu): void;
+  /** Exits by exception class. */
+  readonly exits?: Readonly<Partial<Record<ExceptionClass, ExitHandler>>>;
+  /** Trapped registers. */
+  readonly registers?: readonly TrappedRegister[];
+  /** A physical interrupt was acknowledged at the monitor's level; true when it is the system's own. */
+  interrupt?(vcpu: Vcpu, interrupt: number): boolean;
+  /** After every exit, before the guest goes on. */
+  returning?(vcpu: Vcpu): void;
+  /** Checks an operator's command, split at spaces without the slug; throws InputRefusedError, or returns what does it. */
+  prepareCommand?(vcpu: Vcpu, words: readonly string[]): () => void;
+  /** Checks an operator's time scale; throws InputRefusedError, or returns what applies it. */
+  prepareTimeScale?(numerator: number, denominator: number): () => void;
+  /** State of its own, in a section named `monitorN.SLUG`. */
+  save?(): Section;
+  /** Restores what `save` gave. */
+  restore?(section: Section): void;
+}
+
+/** A system by name. */
+export interface SystemRow<Options = unknown> {
+  /** Its name. */
+  readonly slug: string;
+  /** The levels at which it can be. */
+  readonly levels: readonly (2 | 3)[];
+  /** Reads its options, which come as texts by name. */
+  readonly options: z.ZodType<Options>;
+  /** Enables it; throws ConfigurationError when the machine cannot have it. */
+  build(options: Options, monitor: TrapMonitor): MonitorSystem;
+}
+
+/** A row, with the type of its options hidden. */
+export function systemRow<Options>(row: SystemRow<Options>): SystemRow {
+  return row as unknown as SystemRow;
+}

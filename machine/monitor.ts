@@ -1,0 +1,122 @@
+/** The seam of monitors: software at EL2 or EL3 written in TypeScript, named by the configuration and built by whoever provides it. */
+import { type Board, boardRow, RAM_BASE } from "./board.ts";
+import type { Clock } from "./clock.ts";
+import type { MachineConfiguration, MonitorConfiguration } from "./configuration.ts";
+import type { Cpu, Monitor } from "./cpu/cpu.ts";
+import { ConfigurationError } from "./errors.ts";
+import type { EventHub } from "./events.ts";
+import type { PhysicalMemory } from "./memory/physical.ts";
+import type { Section } from "./snapshot.ts";
+
+/** A range of physical addresses that belongs to a monitor. */
+export interface MonitorMemory {
+  /** First physical address, a multiple of 2 MiB. */
+  readonly base: number;
+  /** Bytes, a multiple of 2 MiB; 0 for none. */
+  readonly size: number;
+}
+
+/** What a monitor stands on: architectural state, and the firmware below it. */
+export interface MonitorSite {
+  /** The board, as its guest sees it. */
+  readonly board: Board;
+  /** Virtual time, to charge for what handlers do. */
+  readonly clock: Clock;
+  /** Where events go. */
+  readonly events: EventHub;
+  /** Physical memory and devices. */
+  readonly memory: PhysicalMemory;
+  /** CPUs in order; filled before the first call of a monitor. */
+  readonly cpus: readonly Cpu[];
+  /** RAM that is neither in the device tree nor used by a boot. */
+  readonly reserve: MonitorMemory;
+  /** Asks the board's firmware: PSCI with the arguments in X0–X3 of the CPU, the result in X0. */
+  firmwareCall(cpu: Cpu): void;
+  /** Ends the run after the present step, with exit code 255. */
+  powerOff(): void;
+}
+
+/** A monitor in a machine. */
+export interface InstalledMonitor extends Monitor {
+  /** The exception level that is its own. */
+  readonly level: 2 | 3;
+  /** Power-on and reset, before any CPU starts. */
+  reset(): void;
+  /** A CPU is in the state in which it starts, below the monitor's level: sets the registers of that level. */
+  started(cpu: Cpu): void;
+  /** Checks an operator's time scale and returns what applies it; throws InputRefusedError, with nothing changed. */
+  prepareTimeScale(numerator: number, denominator: number): () => void;
+  /** Checks an operator's command and returns what does it on a CPU; throws InputRefusedError, with nothing changed. */
+  prepareCommand(cpu: Cpu, command: string): () => void;
+  /** Sections with names of their own. */
+  save(): readonly Section[];
+  /** Restores what `save` gave, by name. */
+  restore(section: (name: string) => Section): void;
+}
+
+/** Builds a monitor; throws ConfigurationError naming a system or an option that there is not. */
+export type MonitorBuilder = (configuration: MonitorConfiguration, site: MonitorSite) => InstalledMonitor;
+
+let provided: MonitorBuilder | undefined;
+
+/** Says who builds monitors, once, before the first machine with one is built. */
+export function provideMonitors(builder: MonitorBuilder): void {
+  provided = builder;
+}
+
+/** Builds the monitors of a machine. Throws ConfigurationError. */
+export function buildMonitors(site: MonitorSite): InstalledMonitor[] {
+  const { monitors = [] } = site.board.configuration;
+  if (monitors.length === 0) return [];
+  const builder = provided;
+  if (builder === undefined) {
+    throw new ConfigurationError(
+      "Cannot build a monitor: nobody provides them; import hypervisor/install.ts before machines are built",
+    );
+  }
+  refuseWrongLevels(site.board.configuration);
+  return monitors.map((monitor) => builder(monitor, site));
+}
+
+function refuseWrongLevels(configuration: MachineConfiguration): void {
+  const { monitors = [], virtualization, secure } = configuration;
+  for (const level of [2, 3]) {
+    if (monitors.filter((monitor) => monitor.level === level).length < 2) continue;
+    throw new ConfigurationError(`Cannot install two monitors at EL${level}: give all systems to one`);
+  }
+  if (hasMonitor(configuration, 2) && virtualization) {
+    throw new ConfigurationError(
+      "Cannot install a monitor at EL2 with virtualization=on, which gives EL2 to the guest: leave one out",
+    );
+  }
+  if (hasMonitor(configuration, 3) && secure) {
+    throw new ConfigurationError(
+      "Cannot install a monitor at EL3 with secure=on, which gives EL3 to the guest: leave one out",
+    );
+  }
+}
+
+/** Whether a level belongs to a monitor. */
+export function hasMonitor({ monitors = [] }: MachineConfiguration, level: 2 | 3): boolean {
+  return monitors.some((monitor) => monitor.level === level);
+}
+
+const MIB = 2 ** 20;
+/** Monitors' memory is whole blocks of this size. */
+const BLOCK = 2 * MIB;
+/** RAM that stays with the guest. */
+const LEAST_GUEST_RAM = 8 * MIB;
+
+/** The RAM of a monitor at EL2, the end of RAM: room for a stage 2 of 4 KiB pages throughout, and 4 MiB. Throws ConfigurationError. */
+export function monitorMemory(board: Board): MonitorMemory {
+  const { size } = boardRow(board, "ram");
+  const end = RAM_BASE + size;
+  if (!hasMonitor(board.configuration, 2)) return { base: end, size: 0 };
+  const base = Math.floor((end - 4 * MIB - size / 128) / BLOCK) * BLOCK;
+  if (base - RAM_BASE < LEAST_GUEST_RAM) {
+    throw new ConfigurationError(
+      `Cannot install a monitor at EL2 in ${size / MIB} MiB of RAM: it takes some itself; use -m 16 or more`,
+    );
+  }
+  return { base, size: end - base };
+}
