@@ -2,6 +2,7 @@
  * A guest's virtual memory as its monitor reaches it: AT S12E1R or S1E2R page by page, PAR_EL1 kept for the guest, then
  * accesses by physical address (Arm ARM C5.4, PAR_EL1).
  */
+import type { PhysicalAddress } from "../machine/address.ts";
 import type { Cpu } from "../machine/cpu/cpu.ts";
 import { INDEX } from "../machine/cpu/system_register_index.ts";
 import { PAGE_SIZE } from "../machine/memory/physical.ts";
@@ -10,21 +11,12 @@ import { performSystem, readPhysical, writePhysical } from "./own_memory.ts";
 /** Whose translation an address is given to: of EL0 or EL1 by both stages, by the first alone, or that of EL2. */
 export type GuestStage = "s12e0" | "s12e1" | "s1e1" | "s1e2";
 
-/** What an AT instruction found. */
+/** What an AT instruction found: an output address, or PAR_EL1, undefined where the walk met an external abort. */
 export type GuestPlace =
-  | {
-    readonly faulted: false; /** Output address. */
-    readonly address: number; /** Normal memory. */
-    readonly normal: boolean;
-  }
-  | {
-    readonly faulted: true; /** PAR_EL1, or undefined where the walk met an external abort. */
-    readonly par: bigint | undefined;
-  };
+  | { readonly faulted: false; readonly address: number }
+  | { readonly faulted: true; readonly par: bigint | undefined };
 
 const FAULT = 1n, OUTPUT = (1n << 48n) - 4096n;
-/** PAR_EL1.ATTR: Device memory has zeros in bits 7–4. */
-const ATTRIBUTE = 56n, DEVICE_END = 0x10n;
 
 /** Where a virtual address of the guest leads; the CPU is at its monitor's level. Leaves PAR_EL1 as it was. */
 export function translateGuest(cpu: Cpu, stage: GuestStage, address: bigint, write = false): GuestPlace {
@@ -37,8 +29,7 @@ export function translateGuest(cpu: Cpu, stage: GuestStage, address: bigint, wri
   system[INDEX.PAR_EL1] = before;
   if (isAbort) return { faulted: true, par: undefined };
   if ((par & FAULT) !== 0n) return { faulted: true, par };
-  const normal = par >> ATTRIBUTE >= DEVICE_END;
-  return { faulted: false, address: Number(par & OUTPUT) + Number(address & 0xfffn), normal };
+  return { faulted: false, address: Number(par & OUTPUT) + Number(address & 0xfffn) };
 }
 
 /** An access to guest memory that could not be done, and what was done before. */
@@ -47,7 +38,7 @@ export interface GuestAccessFault {
   readonly address: bigint;
   /** Bytes before it that were. */
   readonly done: number;
-  /** PAR_EL1 of the fault; undefined where there is no memory, or no Normal memory. */
+  /** PAR_EL1 of the fault; undefined where there is no memory. */
   readonly par: bigint | undefined;
 }
 
@@ -64,8 +55,10 @@ function byPage(
     const place = translateGuest(cpu, stage, address, range.write);
     if (place.faulted) return { address, done, par: place.par };
     const count = Math.min(range.size - done, PAGE_SIZE - Number(address & 0xfffn));
-    const isMemory = place.normal && memory.target(place.address as never, false)?.kind === "memory";
-    if (!isMemory) return { address, done, par: undefined };
+    // Reading a device would change it. What stage 1 says of memory does not matter: it may be off.
+    if (memory.directOffset(place.address as PhysicalAddress, false) < 0) {
+      return { address, done, par: undefined };
+    }
     access(place.address, done, count);
     done += count;
   }
