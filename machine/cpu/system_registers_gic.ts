@@ -16,7 +16,7 @@ import { isEl2Enabled, isSecureBelowEl3 } from "./translation_regime.ts";
 const isUndefined = (cpu: Cpu): boolean => cpu.surroundings.gic === undefined;
 
 /** Who makes the present access. */
-function accessOf(cpu: Cpu): GicAccess {
+export function gicAccessOf(cpu: Cpu): GicAccess {
   const secureBank = isSecureBelowEl3(cpu);
   return {
     level: cpu.el,
@@ -53,7 +53,7 @@ function target(cpu: Cpu, name: GicRegister, { redirects }: Kind): GicRegister {
 }
 
 function read(cpu: Cpu, register: GicRegister): bigint {
-  return cpu.surroundings.gic?.read(register, accessOf(cpu)) ?? 0n;
+  return cpu.surroundings.gic?.read(register, gicAccessOf(cpu)) ?? 0n;
 }
 
 function row(
@@ -66,7 +66,7 @@ function row(
     name,
     access,
     (cpu) => read(cpu, target(cpu, name, KINDS[kind])),
-    (cpu, value) => cpu.surroundings.gic?.write(target(cpu, name, KINDS[kind]), value, accessOf(cpu)),
+    (cpu, value) => cpu.surroundings.gic?.write(target(cpu, name, KINDS[kind]), value, gicAccessOf(cpu)),
     { traps: KINDS[kind].traps, isUndefined, ...options },
   );
 }

@@ -1,4 +1,5 @@
 /** Interrupts of a GIC in words of 32, those that are private to a CPU first: what GICv2 and GICv3 keep alike. */
+import type { EventFields } from "../events.ts";
 import type { InterruptLine } from "./device.ts";
 
 /** CPU interfaces a GICv2 can have, and as many redistributors a GICv3 here. */
@@ -49,6 +50,16 @@ export function privateInput(
   return { set: (level) => drive(cpu, interrupt, level, source) };
 }
 
+/** Where a controller tells of its interrupts: the machine's events, or those of a virtual machine. */
+export interface InterruptEvents {
+  /** Records that an interrupt became pending or was acknowledged, now, on `cpu`. */
+  emit<K extends "interruptRaised" | "interruptAcknowledged">(
+    name: K,
+    cpu: number,
+    fields: EventFields<K>,
+  ): void;
+}
+
 /** What an interrupt's line and the latch behind it say. */
 export interface BankedState {
   /** Pending by an edge, a register or an SGI; what a level makes pending is not latched. */
@@ -57,12 +68,19 @@ export interface BankedState {
   readonly level: Uint32Array;
   /** Edge-triggered. */
   readonly edge: Uint32Array;
+  /** Forwarded when they are pending. */
+  readonly enabled: Uint32Array;
+  /** Acknowledged and not yet deactivated. */
+  readonly active: Uint32Array;
 }
 
 /** The interrupts, as `cpu` and a number name them; `cpu` matters for private ones only. */
 export abstract class BankedInterrupts<S extends BankedState> {
   /** Everything that is saved. */
   abstract state: S;
+
+  /** What the distributor's register says of where a shared interrupt goes: GICD_ITARGETSR or GICD_IROUTER. */
+  abstract routeOf(interrupt: number): number;
 
   /** Which word holds interrupts 32n to 32n+31 as `cpu` sees them. */
   word(cpu: number, n: number): number {

@@ -1,5 +1,4 @@
 /** The GICv2 of the board: interrupts, distributor and CPU interfaces put together (Arm IHI 0048B). */
-import type { EventHub } from "../events.ts";
 import { listOf, record } from "../layout.ts";
 import type { MappedDevice } from "../memory/physical.ts";
 import { type Section, sectionLayout } from "../snapshot.ts";
@@ -12,6 +11,7 @@ import {
   CPUS_MAX,
   hasInterrupt,
   INTERRUPT_COUNT,
+  type InterruptEvents,
   lowestBit,
   PRIVATE_COUNT,
   privateInput,
@@ -39,7 +39,7 @@ export interface GicV2Options {
   /** Name of the section. */
   readonly name: string;
   /** Where `interruptRaised` and `interruptAcknowledged` go. */
-  readonly events: EventHub;
+  readonly events: InterruptEvents;
   /** Outputs, one element per CPU, 1–8 of them. */
   readonly cpus: readonly CpuInterruptLines[];
   /** The Security Extensions: Secure and Non-secure views of the registers. */
@@ -74,9 +74,10 @@ export class GicV2 implements InterruptController {
   readonly virtualCpuInterface: MappedDevice;
   /** The frames as the board places them; what is left of 64 KiB meets nothing, as in QEMU 7.2. */
   readonly frames: readonly InterruptControllerFrame[];
-  readonly #events: EventHub;
+  readonly #events: InterruptEvents;
   readonly #outputs: readonly CpuInterruptLines[];
-  readonly #interrupts: GicV2Interrupts;
+  /** The interrupts themselves: nothing but the controller may change them. */
+  readonly interrupts: GicV2Interrupts;
   readonly #interfaces: readonly GicV2CpuInterface[];
   readonly #virtual: readonly GicV2VirtualInterface[];
 
@@ -90,7 +91,7 @@ export class GicV2 implements InterruptController {
     this.name = name;
     this.#events = events;
     this.#outputs = cpus;
-    this.#interrupts = new GicV2Interrupts(cpus.length);
+    this.interrupts = new GicV2Interrupts(cpus.length);
     const changed = () => this.#update();
     this.#interfaces = cpus.map((_, cpu) =>
       new GicV2CpuInterface({ source: this.#sourceOf(cpu), virtual: false, security, changed })
@@ -103,7 +104,7 @@ export class GicV2 implements InterruptController {
     );
     this.distributor = new GicV2Distributor({
       name: frameNames.distributor,
-      interrupts: this.#interrupts,
+      interrupts: this.interrupts,
       security,
       raised: (cpu, interrupt, source) => this.#raised(cpu, interrupt, source),
       changed,
@@ -125,7 +126,7 @@ export class GicV2 implements InterruptController {
   }
 
   #sourceOf(cpu: number): InterruptSource {
-    const interrupts = this.#interrupts;
+    const { interrupts } = this;
     return {
       highest: () => interrupts.highest(cpu),
       identify: (interrupt) =>
@@ -142,7 +143,7 @@ export class GicV2 implements InterruptController {
 
   #deactivate(cpu: number, interrupt: number): void {
     if (interrupt < INTERRUPT_COUNT) {
-      this.#interrupts.assign(this.#interrupts.state.active, cpu, interrupt, false);
+      this.interrupts.assign(this.interrupts.state.active, cpu, interrupt, false);
     }
   }
 
@@ -168,9 +169,9 @@ export class GicV2 implements InterruptController {
   }
 
   #setLevel(cpu: number, interrupt: number, level: boolean, source: string): void {
-    const { state } = this.#interrupts;
-    if (this.#interrupts.test(state.level, cpu, interrupt) === level) return;
-    if (this.#interrupts.setLevel(cpu, interrupt, level)) this.#raised(cpu, interrupt, source);
+    const { state } = this.interrupts;
+    if (this.interrupts.test(state.level, cpu, interrupt) === level) return;
+    if (this.interrupts.setLevel(cpu, interrupt, level)) this.#raised(cpu, interrupt, source);
     this.#update();
   }
 
@@ -182,16 +183,16 @@ export class GicV2 implements InterruptController {
     if (!this.hasInterrupt(interrupt) || !(cpu in this.#outputs)) {
       throw new RangeError(`Cannot inject interrupt ${interrupt} of cpu${cpu}: there is none`);
     }
-    const wasPending = this.#interrupts.isPending(cpu, interrupt);
-    if (interrupt < SGI_COUNT) this.#interrupts.sendSgi(cpu, interrupt, 1 << cpu);
-    else this.#interrupts.assign(this.#interrupts.state.latched, cpu, interrupt, true);
+    const wasPending = this.interrupts.isPending(cpu, interrupt);
+    if (interrupt < SGI_COUNT) this.interrupts.sendSgi(cpu, interrupt, 1 << cpu);
+    else this.interrupts.assign(this.interrupts.state.latched, cpu, interrupt, true);
     if (!wasPending) this.#raised(cpu, interrupt, "operator");
     this.#update();
   }
 
   /** A shared interrupt is told as one of its lowest-numbered target CPU, or of CPU 0 while it has none. */
   #raised(cpu: number, interrupt: number, source: string): void {
-    const targets = interrupt < PRIVATE_COUNT ? 1 << cpu : at(this.#interrupts.state.targets, interrupt);
+    const targets = interrupt < PRIVATE_COUNT ? 1 << cpu : at(this.interrupts.state.targets, interrupt);
     const told = targets === 0 ? 0 : lowestBit(targets);
     this.#events.emit("interruptRaised", told, { interrupt, source });
   }
@@ -216,7 +217,7 @@ export class GicV2 implements InterruptController {
    * Group 1, their priorities and the priority masks at 0x80.
    */
   reset(nonSecure = false): void {
-    this.#interrupts.reset(nonSecure);
+    this.interrupts.reset(nonSecure);
     for (const each of this.#virtual) each.reset();
     for (const each of this.#interfaces) {
       each.reset();
@@ -228,7 +229,7 @@ export class GicV2 implements InterruptController {
   /** The whole controller, inputs included. */
   save(): Section {
     return layout.encode(this.name, {
-      ...this.#interrupts.state,
+      ...this.interrupts.state,
       interfaces: this.#interfaces.map(({ state }) => state),
       virtualControls: this.#virtual.map(({ state }) => state),
       virtualInterfaces: this.#virtual.map(({ guest }) => guest.state),
@@ -249,7 +250,7 @@ export class GicV2 implements InterruptController {
         } CPUs, the machine ${this.#outputs.length}`,
       );
     }
-    this.#interrupts.state = state;
+    this.interrupts.state = state;
     for (const cpu of this.#outputs.keys()) {
       this.#interfaces[cpu]!.state = interfaces[cpu]!;
       this.#virtual[cpu]!.state = virtualControls[cpu]!;

@@ -73,6 +73,11 @@ export class GicV2Interrupts extends BankedInterrupts<InterruptState> {
     this.state.priority.fill(NON_SECURE_PRIORITY);
   }
 
+  /** The field of GICD_ITARGETSR: one bit for each CPU. */
+  override routeOf(interrupt: number): number {
+    return at(this.state.targets, interrupt);
+  }
+
   /** The group of an interrupt. */
   group(cpu: number, interrupt: number): 0 | 1 {
     return this.test(this.state.group, cpu, interrupt) ? 1 : 0;

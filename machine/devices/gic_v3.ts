@@ -1,6 +1,5 @@
 /** The GICv3 of the board: distributor, redistributors and CPU interfaces put together (Arm IHI 0069). */
 import type { GicCpuInterface } from "../cpu/gic_interface.ts";
-import type { EventHub } from "../events.ts";
 import { listOf, record } from "../layout.ts";
 import { type Section, sectionLayout } from "../snapshot.ts";
 import type { InterruptLine } from "./device.ts";
@@ -9,6 +8,7 @@ import {
   CPUS_MAX,
   hasInterrupt,
   INTERRUPT_COUNT,
+  type InterruptEvents,
   PRIVATE_COUNT,
   privateInput,
   sharedInput,
@@ -49,7 +49,7 @@ export interface GicV3Options {
   /** Name of the section. */
   readonly name: string;
   /** Where `interruptRaised` and `interruptAcknowledged` go. */
-  readonly events: EventHub;
+  readonly events: InterruptEvents;
   /** Outputs, one element per CPU, 1–8 of them. */
   readonly cpus: readonly GicV3CpuLines[];
   /** Two Security states. */
@@ -91,7 +91,8 @@ export class GicV3 implements InterruptController {
   /** Where the ITS sends LPIs. */
   readonly lpis: LpiTarget | undefined;
   readonly #options: GicV3Options;
-  readonly #interrupts: GicV3Interrupts;
+  /** The interrupts themselves: nothing but the controller may change them. */
+  readonly interrupts: GicV3Interrupts;
   readonly #parts: readonly CpuParts[];
 
   /** Throws RangeError when there are no CPUs or more than eight. */
@@ -104,7 +105,7 @@ export class GicV3 implements InterruptController {
     }
     this.name = name;
     this.#options = options;
-    this.#interrupts = new GicV3Interrupts(security);
+    this.interrupts = new GicV3Interrupts(security);
     this.#parts = cpus.map((_, cpu) => this.#buildParts(cpu));
     this.cpuInterfaces = this.#parts.map(({ face }) => face);
     const tables = this.#parts.map(({ redistributor }) => redistributor.lpis);
@@ -131,7 +132,7 @@ export class GicV3 implements InterruptController {
 
   #frameOptions() {
     return {
-      interrupts: this.#interrupts,
+      interrupts: this.interrupts,
       hasLpis: this.#options.hasLpis,
       raised: (cpu: number, interrupt: number, source: string) => this.#raised(cpu, interrupt, source),
       changed: () => this.#update(),
@@ -150,8 +151,8 @@ export class GicV3 implements InterruptController {
       security,
       hasLpis,
       highest: () => this.#highest(cpu),
-      groupOf: (interrupt) => this.#interrupts.group(cpu, interrupt),
-      isSingleState: () => this.#interrupts.isSingleState,
+      groupOf: (interrupt) => this.interrupts.group(cpu, interrupt),
+      isSingleState: () => this.interrupts.isSingleState,
       acknowledge: (interrupt) => this.#acknowledge(cpu, interrupt),
       deactivate,
       sendSgi: (request, group, isSecure) => this.#sendSgi(cpu, request, group, isSecure),
@@ -167,23 +168,23 @@ export class GicV3 implements InterruptController {
 
   /** The most urgent interrupt forwarded to a CPU, LPIs included; of equals the one with the lowest number. */
   #highest(cpu: number): Candidate | undefined {
-    const candidate = this.#interrupts.highest(cpu);
+    const candidate = this.interrupts.highest(cpu);
     const best = this.#parts[cpu]!.redistributor.lpis.best;
-    if (best === undefined || !(this.#interrupts.state.control & GICD_CTLR.EnableGrp1NS)) return candidate;
-    const priority = this.#interrupts.isSingleState ? best.priority : best.priority >>> 1 | 0x80;
+    if (best === undefined || !(this.interrupts.state.control & GICD_CTLR.EnableGrp1NS)) return candidate;
+    const priority = this.interrupts.isSingleState ? best.priority : best.priority >>> 1 | 0x80;
     if (candidate !== undefined && candidate.priority <= priority) return candidate;
     return { interrupt: best.lpi, priority, group: GROUP.nonSecure };
   }
 
   #acknowledge(cpu: number, interrupt: number): void {
     if (interrupt >= LPI_BASE) this.#parts[cpu]!.redistributor.lpis.setPending(interrupt, false);
-    else this.#interrupts.acknowledge(cpu, interrupt);
+    else this.interrupts.acknowledge(cpu, interrupt);
     this.#options.events.emit("interruptAcknowledged", cpu, { interrupt });
   }
 
   #deactivate(cpu: number, interrupt: number): void {
     if (interrupt >= INTERRUPT_COUNT) return;
-    this.#interrupts.assign(this.#interrupts.state.active, cpu, interrupt, false);
+    this.interrupts.assign(this.interrupts.state.active, cpu, interrupt, false);
   }
 
   /** ICC_SGI0R_EL1 and its like: IRM sends to all others, otherwise a target list of CPUs that agree in affinities 1 to 3. */
@@ -193,17 +194,17 @@ export class GicV3 implements InterruptController {
     const others = this.#parts.reduce((bits, _, cpu) => cpu === from ? bits : bits | 1 << cpu, 0);
     const isHere = field(16n, 8) === 0 && field(32n, 8) === 0 && field(48n, 8) === 0;
     const targets = isToOthers ? others : isHere ? field(0n, 16) : 0;
-    const asked = group === GROUP.secure && this.#interrupts.isSingleState ? GROUP.zero : group;
+    const asked = group === GROUP.secure && this.interrupts.isSingleState ? GROUP.zero : group;
     for (const cpu of this.#parts.keys()) {
       const isTarget = (targets >>> cpu & 1) === 1;
-      if (!isTarget || !this.#interrupts.acceptsSgi(cpu, interrupt, asked, isSecure)) continue;
+      if (!isTarget || !this.interrupts.acceptsSgi(cpu, interrupt, asked, isSecure)) continue;
       this.#latch(cpu, interrupt, `cpu${from}`);
     }
   }
 
   #latch(cpu: number, interrupt: number, source: string): void {
-    const wasPending = this.#interrupts.isPending(cpu, interrupt);
-    this.#interrupts.assign(this.#interrupts.state.latched, cpu, interrupt, true);
+    const wasPending = this.interrupts.isPending(cpu, interrupt);
+    this.interrupts.assign(this.interrupts.state.latched, cpu, interrupt, true);
     if (!wasPending) this.#raised(cpu, interrupt, source);
   }
 
@@ -223,8 +224,8 @@ export class GicV3 implements InterruptController {
   }
 
   #setLevel(cpu: number, interrupt: number, level: boolean, source: string): void {
-    if (this.#interrupts.test(this.#interrupts.state.level, cpu, interrupt) === level) return;
-    if (this.#interrupts.setLevel(cpu, interrupt, level)) this.#raised(cpu, interrupt, source);
+    if (this.interrupts.test(this.interrupts.state.level, cpu, interrupt) === level) return;
+    if (this.interrupts.setLevel(cpu, interrupt, level)) this.#raised(cpu, interrupt, source);
     this.#update();
   }
 
@@ -242,7 +243,7 @@ export class GicV3 implements InterruptController {
 
   /** A shared interrupt is told as one of the CPU it is routed to, or of CPU 0 while that does not exist. */
   #raised(cpu: number, interrupt: number, source: string): void {
-    const target = interrupt < PRIVATE_COUNT ? cpu : this.#interrupts.targetOf(interrupt);
+    const target = interrupt < PRIVATE_COUNT ? cpu : this.interrupts.targetOf(interrupt);
     this.#options.events.emit("interruptRaised", target in this.#parts ? target : 0, { interrupt, source });
   }
 
@@ -263,7 +264,7 @@ export class GicV3 implements InterruptController {
 
   /** Power-on state: everything disabled, inputs low; with `nonSecure`, all interrupts in Non-secure Group 1. */
   reset(nonSecure = false): void {
-    this.#interrupts.reset(nonSecure);
+    this.interrupts.reset(nonSecure);
     for (const { redistributor } of this.#parts) redistributor.reset();
     for (const { face } of this.#parts) face.reset();
     this.#update();
@@ -272,7 +273,7 @@ export class GicV3 implements InterruptController {
   /** The whole controller, inputs included. */
   save(): Section {
     return layout.encode(this.name, {
-      ...this.#interrupts.state,
+      ...this.interrupts.state,
       redistributors: this.#parts.map(({ redistributor }) => redistributor.state),
       interfaces: this.#parts.map(({ face }) => face.state),
       virtualInterfaces: this.#parts.map(({ virtual }) => virtual.state),
@@ -293,7 +294,7 @@ export class GicV3 implements InterruptController {
         } CPUs, the machine ${this.#parts.length}`,
       );
     }
-    this.#interrupts.state = state;
+    this.interrupts.state = state;
     for (const [cpu, { redistributor, face, virtual }] of this.#parts.entries()) {
       redistributor.state = redistributors[cpu]!;
       face.state = interfaces[cpu]!;

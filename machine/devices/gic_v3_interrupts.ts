@@ -83,6 +83,11 @@ export class GicV3Interrupts extends BankedInterrupts<InterruptState> {
     if (nonSecure) this.state.group.fill(0xffff_ffff);
   }
 
+  /** GICD_IROUTER as one number. */
+  override routeOf(interrupt: number): number {
+    return at(this.state.routesAff3, interrupt) * 2 ** 32 + at(this.state.routes, interrupt);
+  }
+
   /** GICD_CTLR.DS: there is one Security state. */
   get isSingleState(): boolean {
     return (this.state.control & GICD_CTLR.DS) !== 0;

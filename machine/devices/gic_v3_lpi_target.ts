@@ -1,10 +1,10 @@
 /** The LPIs of all redistributors of a GICv3, as its ITS reaches them. */
-import type { EventHub } from "../events.ts";
+import type { InterruptEvents } from "./gic_interrupts.ts";
 import type { LpiTarget } from "./gic_v3_lpi.ts";
 import type { GicV3LpiTables } from "./gic_v3_lpi_tables.ts";
 
 /** Puts the tables of redistributors, by CPU, behind what an ITS asks for; `interruptRaised` goes to `events`. */
-export function lpiTarget(tables: readonly GicV3LpiTables[], events: EventHub): LpiTarget {
+export function lpiTarget(tables: readonly GicV3LpiTables[], events: InterruptEvents): LpiTarget {
   const setPending = (cpu: number, lpi: number, pending: boolean, source: string): void => {
     if (tables[cpu]?.setPending(lpi, pending) !== true || !pending) return;
     events.emit("interruptRaised", cpu, { interrupt: lpi, source });
