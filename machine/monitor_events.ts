@@ -11,6 +11,7 @@ export const MONITOR_EVENT_KINDS = {
   monitorStopped:        kind("trap",   { level: u8, reason: text(256) }),
   // Software below a monitor accessed a system register, and the monitor answered.
   registerEmulated:      kind("detail", { level: u8, register: text(32), access: oneOf("read", "write"), value: u64 }),
-  // A monitor's virtual interrupt controller changed what it asks of a virtual CPU.
-  virtualInterruptDriven: kind("detail", { vm: u8, irq: u8, fiq: u8, interrupt: u16 }),
+  // A virtual interrupt controller: the model's own events, beside those of the board's controller.
+  virtualInterruptRaised: kind("detail", { interrupt: u16, source: text(32) }),
+  virtualInterruptAcknowledged: kind("detail", { interrupt: u16 }),
 } as const;

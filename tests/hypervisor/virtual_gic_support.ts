@@ -5,7 +5,11 @@ import type { Cpu } from "../../machine/cpu/cpu.ts";
 import type { Exception } from "../../machine/cpu/exception.ts";
 import { returnFromException } from "../../machine/cpu/exception_return.ts";
 import { selectStackPointer } from "../../machine/cpu/stack_pointer.ts";
-import { patchSystemRegister, peekSystemRegister, systemRegisterNamed } from "../../machine/cpu/system_registers.ts";
+import {
+  patchSystemRegister,
+  peekSystemRegister,
+  systemRegisterNamed,
+} from "../../machine/cpu/system_registers.ts";
 import type { MachineEvent } from "../../machine/events.ts";
 import { Machine } from "../../machine/machine.ts";
 import { flatGuest, type Guest } from "../journal/guest.ts";
@@ -94,7 +98,12 @@ export class GuestMachine {
     const context = { cpu: cpu.index, secure: false };
     const offset = address - frame.base;
     if (syndrome & 1 << 6) {
-      frame.device.write(offset, size, Rt === 31 ? 0 : Number(BigInt.asUintN(32, cpu.registers.x(Rt))), context);
+      frame.device.write(
+        offset,
+        size,
+        Rt === 31 ? 0 : Number(BigInt.asUintN(32, cpu.registers.x(Rt))),
+        context,
+      );
     } else cpu.registers.setX(Rt, BigInt(frame.device.read(offset, size, context) >>> 0));
   }
 
