@@ -1,9 +1,10 @@
 /** The monitor at EL2: hosts one guest at EL1 and EL0 on all CPUs of the machine. */
 import type { Exception } from "../machine/cpu/exception.ts";
+import type { Section } from "../machine/snapshot.ts";
 import type { ExceptionClass } from "../machine/cpu/syndrome.ts";
 import type { ExitHandler } from "./system.ts";
 import { answerFirmwareCall } from "./firmware_calls.ts";
-import { injectExternalAbort } from "./injection.ts";
+import { GuestSpace } from "./guest_space.ts";
 import { TrapMonitor } from "./monitor.ts";
 import type { Vcpu } from "./vcpu.ts";
 
@@ -18,21 +19,38 @@ export class El2Monitor extends TrapMonitor {
 
   protected readonly handlers: Readonly<Partial<Record<ExceptionClass, ExitHandler>>> = {
     hypervisorCall: (vcpu, { iss }) => answerFirmwareCall(this.site, vcpu, iss),
-    dataAbortLower: (vcpu, { faultAddress }) => {
-      injectExternalAbort(vcpu, "data", faultAddress);
+    dataAbortLower: (vcpu, exit) => {
+      this.space.dataAborted(vcpu, exit);
       return true;
     },
-    instructionAbortLower: (vcpu, { faultAddress }) => {
-      injectExternalAbort(vcpu, "instruction", faultAddress);
+    instructionAbortLower: (vcpu, exit) => {
+      this.space.fetchAborted(vcpu, exit);
       return true;
     },
   };
+  /** What the guest has at which address. */
+  readonly space: GuestSpace = new GuestSpace(this.site);
+
+  override reset(): void {
+    this.space.reset();
+    super.reset();
+  }
 
   protected starting(vcpu: Vcpu): void {
     const authentication = vcpu.cpu.implements("PAuth") ? HCR_APK | HCR_API : 0n;
     vcpu.set("HCR_EL2", HCR_RW | authentication);
     vcpu.set("CNTHCTL_EL2", CNTHCTL_OPEN);
     vcpu.set("CNTVOFF_EL2", 0n);
+    this.space.started(vcpu);
+  }
+
+  override save(): readonly Section[] {
+    return [...this.space.save(this.sectionName("space")), ...super.save()];
+  }
+
+  override restore(section: (name: string) => Section): void {
+    this.space.restore(this.sectionName("space"), section);
+    super.restore(section);
   }
 
   protected interrupted(vcpu: Vcpu, { kind }: Exception): void {
