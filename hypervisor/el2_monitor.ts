@@ -1,5 +1,7 @@
 /** The monitor at EL2: hosts one guest at EL1 and EL0 on all CPUs of the machine. */
 import type { Exception } from "../machine/cpu/exception.ts";
+import { ConfigurationError } from "../machine/errors.ts";
+import type { MonitorSite } from "../machine/monitor.ts";
 import type { Section } from "../machine/snapshot.ts";
 import type { ExceptionClass } from "../machine/cpu/syndrome.ts";
 import type { ExitHandler } from "./system.ts";
@@ -7,6 +9,7 @@ import { answerFirmwareCall } from "./firmware_calls.ts";
 import { GuestSpace } from "./guest_space.ts";
 import { TrapMonitor } from "./monitor.ts";
 import type { Vcpu } from "./vcpu.ts";
+import { VirtualGic } from "./virtual_gic.ts";
 
 /** HCR_EL2 of a guest in AArch64: RW; API and APK let it use pointer authentication. */
 const HCR_RW = 1n << 31n, HCR_APK = 1n << 40n, HCR_API = 1n << 41n;
@@ -30,9 +33,30 @@ export class El2Monitor extends TrapMonitor {
   };
   /** What the guest has at which address. */
   readonly space: GuestSpace = new GuestSpace(this.site);
+  /** The guest's interrupt controller. */
+  readonly gic: VirtualGic = new VirtualGic(this.site);
+
+  /** Throws ConfigurationError for a board with an ITS, which is not emulated. */
+  constructor(site: MonitorSite) {
+    super(site);
+    const { gicVersion, its } = site.board.configuration;
+    if (gicVersion === 3 && its) {
+      throw new ConfigurationError(
+        "A monitor at EL2 emulates no interrupt translation service: leave it out with -M virt,gic-version=3,its=off",
+      );
+    }
+    for (const { base, size, device } of this.gic.frames) this.space.emulate(base, size, device);
+    const registers = this.gic.registers.map(({ name, read, write }) => ({
+      name,
+      read: ({ cpu }: Vcpu) => read(cpu),
+      write: ({ cpu }: Vcpu, value: bigint) => write(cpu, value),
+    }));
+    this.add({ slug: "interrupt-controller", registers });
+  }
 
   override reset(): void {
     this.space.reset();
+    this.gic.reset();
     super.reset();
   }
 
@@ -42,18 +66,24 @@ export class El2Monitor extends TrapMonitor {
     vcpu.set("CNTHCTL_EL2", CNTHCTL_OPEN);
     vcpu.set("CNTVOFF_EL2", 0n);
     this.space.started(vcpu);
+    this.gic.started(vcpu.cpu);
   }
 
   override save(): readonly Section[] {
-    return [...this.space.save(this.sectionName("space")), ...super.save()];
+    return [...this.space.save(this.sectionName("space")), ...this.gic.save(), ...super.save()];
   }
 
   override restore(section: (name: string) => Section): void {
     this.space.restore(this.sectionName("space"), section);
+    this.gic.restore(section);
     super.restore(section);
   }
 
   protected interrupted(vcpu: Vcpu, { kind }: Exception): void {
-    this.stop(vcpu, `an interrupt (${kind}) came to EL2, which routes none to itself`);
+    if (kind === "serror") return this.stop(vcpu, "an SError came to EL2");
+    this.gic.take(
+      vcpu.cpu,
+      (interrupt) => this.systems.some((system) => system.interrupt?.(vcpu, interrupt)),
+    );
   }
 }

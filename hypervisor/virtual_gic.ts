@@ -84,7 +84,7 @@ const GUEST: GicAccess = {
   irqToHypervisor: false,
 };
 
-const SECTION = "virtualGicLinks";
+const SECTION = "monitor2.gic_links";
 const layout = sectionLayout("virtual gic links", 1, {
   forwarded: words(STORED_WORDS),
   taken: words(STORED_WORDS),

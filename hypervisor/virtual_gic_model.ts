@@ -44,7 +44,7 @@ export interface GicModel {
 /** Called when an output may have changed: its CPU, its bit in OUTPUT and its level. */
 export type OutputChanged = (cpu: number, bit: number, level: boolean) => void;
 
-const NAME = "virtualGic";
+const NAME = "monitor2.gic";
 /** What events name as the cause of an interrupt that a physical one, or the monitor, drives. */
 const SOURCE = "monitor";
 const NOWHERE: InterruptLine = { set: () => {} };
