@@ -48,8 +48,16 @@ const PAR_F = 1n, PAR_PTW = 1n << 8n, PAR_S = 1n << 9n, PAR_ADDRESS = (1n << 48n
 const PAR_ATTRIBUTES = (255n << 56n) | (1n << 9n) | (3n << 7n);
 /** FST without the level: of translation faults, and of those that say that something is mapped (Arm ARM PAR_EL1.FST). */
 const TRANSLATION = 0b0001, ACCESS_FLAG = 0b0010, PERMISSION = 0b0011;
+/** AF and S2AP[0] of a leaf of stage 2: without them no walk of stage 1 reads a table there. */
+const STAGE2_READABLE = (1n << 10n) | (1n << 6n);
 /** FST from here on has no level in bits 1–0, but for external aborts on walks. */
 const EXTERNAL = 0b0100, EXTERNAL_ON_WALK = 0b0101;
+
+/** The level of a fault; 3 for those that have none, after which the scan goes on at the next page. */
+function levelOf(par: bigint): number {
+  const kind = fieldOf(par, 3, 4);
+  return kind < EXTERNAL || kind === EXTERNAL_ON_WALK ? fieldOf(par, 1, 2) : 3;
+}
 
 /** Scans everything that EL1 can read, from low addresses to high ones; runs are handed over as they are found. */
 export function scanAddressSpace(
@@ -129,9 +137,7 @@ class Scan {
     const par = this.port.translate("s1e1r", gva);
     if ((par & PAR_F) === 0n) return this.#mapped(half, gva, par);
     if ((par & PAR_S) !== 0n) return this.#tableMissing(half, gva);
-    const kind = fieldOf(par, 3, 4), level = fieldOf(par, 1, 2);
-    const hasLevel = kind < EXTERNAL || kind === EXTERNAL_ON_WALK;
-    const { granule } = half.tables, span = levelSpan(granule, hasLevel ? level : 3);
+    const kind = fieldOf(par, 3, 4), span = levelSpan(half.tables.granule, levelOf(par));
     const next = nextMultiple(gva, span), end = next < half.end ? next : half.end;
     if (kind === TRANSLATION) return end;
     if (kind !== ACCESS_FLAG && kind !== PERMISSION) this.#add("hole", gva, end - gva, {});
@@ -188,8 +194,7 @@ class Scan {
       return next;
     }
     // Of the leaf itself, unlike of a table: here FST is about the address that the guest maps.
-    const granule = this.space.stage2!.granule, level = kind <= PERMISSION ? fieldOf(par, 1, 2) : 3;
-    const next = limited(nextMultiple(ipa, levelSpan(granule, level)));
+    const next = limited(nextMultiple(ipa, levelSpan(this.space.stage2!.granule, levelOf(par))));
     const state: RunState = (par & PAR_S) === 0n || (par & PAR_PTW) !== 0n
       ? "hole"
       : kind === TRANSLATION
@@ -226,8 +231,9 @@ class Scan {
     const { stage2 } = this.space;
     if (stage2 === undefined) return this.port.read(ipa);
     if (ipa >> BigInt(stage2.inputSize) !== 0n) return undefined;
-    const { kind, address } = this.#searchStage2(ipa);
-    return kind === "leaf" ? this.port.read(address) : undefined;
+    const { kind, address, descriptor } = this.#searchStage2(ipa);
+    const isReadable = kind === "leaf" && (descriptor & STAGE2_READABLE) === STAGE2_READABLE;
+    return isReadable ? this.port.read(address) : undefined;
   }
 
   #add(

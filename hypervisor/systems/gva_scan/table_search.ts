@@ -23,6 +23,8 @@ export interface Found {
   readonly level: number;
   /** Output address for the input address at a leaf; address of the descriptor otherwise. */
   readonly address: bigint;
+  /** The last descriptor read; 0 without one. */
+  readonly descriptor: bigint;
 }
 
 /** Eight bytes at an address as a little-endian number; undefined where there is no memory. */
@@ -51,13 +53,13 @@ export function searchTables(shape: TableShape, input: bigint, read: ReadDescrip
     // The first table may have more entries than others, where stage 2 puts tables side by side.
     const index = level === shape.level ? input / span : input / span & ((1n << (lowest - 3n)) - 1n);
     const address = table + index * 8n, raw = read(address);
-    if (raw === undefined) return { kind: "unreadable", level, address };
+    if (raw === undefined) return { kind: "unreadable", level, address, descriptor: 0n };
     const descriptor = shape.bigEndian ? swapped(raw) : raw, type = descriptor & 3n;
     if (level === 3 ? type === 3n : type === 1n && level >= firstBlockLevel) {
       const output = (descriptor & outputs) / span * span;
-      return { kind: "leaf", level, address: output + input % span };
+      return { kind: "leaf", level, address: output + input % span, descriptor };
     }
-    if (type !== 3n || level === 3) return { kind: "invalid", level, address };
+    if (type !== 3n || level === 3) return { kind: "invalid", level, address, descriptor };
     table = descriptor & outputs;
   }
 }
