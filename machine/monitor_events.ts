@@ -1,6 +1,6 @@
 /** The kinds of events that monitors and their systems add to those of the machine. */
 import { kind } from "./event_kind.ts";
-import { oneOf, text, u16, u64, u8 } from "./layout.ts";
+import { flag, oneOf, text, u16, u32, u53, u64, u8 } from "./layout.ts";
 
 /** Rows as in EVENT_KINDS, behind those; new rows go to the end, each under the system whose event it is. */
 // deno-fmt-ignore
@@ -14,4 +14,8 @@ export const MONITOR_EVENT_KINDS = {
   // A virtual interrupt controller: the model's own events, beside those of the board's controller.
   virtualInterruptRaised: kind("detail", { interrupt: u16, source: text(32) }),
   virtualInterruptAcknowledged: kind("detail", { interrupt: u16 }),
+  // gva-scan: what a guest's virtual addresses lead to, run by run, then what the scan took. Attributes as in PAR_EL1.
+  addressRangeScanned:   kind("detail", { gva: u64, size: u53, state: oneOf("mapped", "unbacked", "protected", "unaccessed", "hole", "identity"), ipa: u64, pa: u64, attributes: u64 }),
+  addressSpaceScanned:   kind("detail", { stage1: u32, stage2: u32, descriptorsRead: u32, backed: u32, runs: u32, isComplete: flag, next: u64 }),
+  addressScanRefused:    kind("detail", { reason: text(256) }),
 } as const;
