@@ -12,8 +12,11 @@
 import { z } from "zod";
 import { InputRefusedError } from "../../machine/errors.ts";
 import { u32 } from "../../machine/layout.ts";
+import { PAGE_SIZE } from "../../machine/memory/physical.ts";
 import { type Section, sectionLayout } from "../../machine/snapshot.ts";
+import { El2Monitor } from "../el2_monitor.ts";
 import type { TrapMonitor } from "../monitor.ts";
+import { MEMORY_RWX } from "../stage2_attributes.ts";
 import { type MonitorSystem, systemRow } from "../system.ts";
 import type { Vcpu } from "../vcpu.ts";
 import { addressSpaceOf, ScanRefusedError } from "./gva_scan/halves.ts";
@@ -95,10 +98,22 @@ class GvaScan implements MonitorSystem {
     }
   }
 
+  /** RAM that stage 2 does not have, because somebody took it out: a walk of the guest's tables brings it back. */
+  #back(ipa: bigint): boolean {
+    const { monitor } = this, address = Number(ipa), page = address - address % PAGE_SIZE;
+    if (!(monitor instanceof El2Monitor)) return false;
+    const { ram, stage2, bus } = monitor.space;
+    const isRam = address >= ram.base && address < ram.base + ram.size;
+    if (!isRam || bus.find(address) !== undefined || stage2.lookup(address) !== undefined) return false;
+    // Nothing was there that a TLB could hold, so that it does not matter at which level the CPU is.
+    stage2.map(undefined, page, page, PAGE_SIZE, MEMORY_RWX);
+    return true;
+  }
+
   #scan({ cpu }: Vcpu, { limit = this.options.limit, from = 0n }: Words): void {
     const { events } = this.monitor.site;
     const summary = scanAddressSpace(
-      new CpuTranslationPort(cpu),
+      new CpuTranslationPort(cpu, (ipa) => this.#back(ipa)),
       ({ size, ...run }) => events.emit("addressRangeScanned", cpu.index, { ...run, size: Number(size) }),
       { limit, from },
     );

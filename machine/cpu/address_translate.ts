@@ -13,6 +13,7 @@ import { raiseDataAbort } from "./abort.ts";
 import { checkWatchpoints } from "./breakpoints.ts";
 import type { Cpu } from "./cpu.ts";
 import { writeDevice } from "./device_access.ts";
+import type { ExceptionLevel } from "./exception.ts";
 import { parOf } from "./par.ts";
 import { locate, splitAddress } from "./place.ts";
 import { translateVisibly, writeVisibly } from "./strict_access.ts";
@@ -95,12 +96,23 @@ function translateFor(
   return (stages === 1 ? translateStage1 : translate)(memory, controls, split, request);
 }
 
+/** The level whose accesses are translated by a regime. */
+const LEVEL_OF: Readonly<Record<Regime, ExceptionLevel>> = { "EL1&0": 1, "EL2": 2, "EL2&0": 2, "EL3": 3 };
+
+/** A regime's controls, as they were made for accesses: whoever scans by AT asks for them a hundred thousand times. */
+function knownControls(cpu: Cpu, regime: Regime): TranslationControls {
+  const { translation } = accessControls(cpu, LEVEL_OF[regime]);
+  return translation.stage1.regime === regime ? translation : controlsOf(cpu, regime);
+}
+
 function translateAddress(row: AddressTranslation): Meaning {
   const { kind, privileged } = row;
   return (cpu, address) => {
     const controlsNow = () => controlsOf(cpu, regimeOfTranslation(cpu, row));
+    const isStrict = cpu.surroundings.strict !== undefined;
+    const controls = isStrict ? controlsNow() : knownControls(cpu, regimeOfTranslation(cpu, row));
     const request: TranslationRequest = { kind, privileged, pan: row.pan && cpu.pan, aligned: true };
-    const result = translateFor(cpu, controlsNow(), controlsNow, address, request, row.stages);
+    const result = translateFor(cpu, controls, controlsNow, address, request, row.stages);
     if (result.faulted && isException(cpu, row, result)) {
       raiseDataAbort(cpu, result, { address, write: true, maintenance: true });
       return;

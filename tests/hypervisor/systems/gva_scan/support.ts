@@ -94,12 +94,12 @@ export function randomSpace(
 ): GuestCpu {
   const guest = guestCpu(), { put } = guest, random = seededRandom(seed);
   const pick = <T>(values: readonly T[]): T => values[random(values.length)] as T;
-  const take = allocator(RAM + (3 << 18));
+  const take = allocator(RAM + Math.min(3 << 18, 12 << granule));
   const addresses = () => BigInt(RAM) + (BigInt(random(256)) << 12n);
   const entriesLog2 = granule - 3;
   const table = (entries: number): number | undefined => take(Math.max(entries * 8, 4096));
   const fill = (base: number, level: number, entries: number): void => {
-    for (let drawn = 0; drawn < 12; drawn++) put(base + random(entries) * 8, descriptor(level));
+    for (let drawn = 0; drawn < 8; drawn++) put(base + random(entries) * 8, descriptor(level));
     if (level < 3) return;
     // A row of neighbours, whose runs are one.
     const row = random(entries - 4), first = addresses() >> BigInt(granule) << BigInt(granule);
