@@ -77,6 +77,7 @@ export function configurationLines(configuration: MachineConfiguration): Map<str
     ["roots",              `every ${configuration.rootInterval} steps`],
     ["semihosting",        onOff(configuration.semihosting)],
     ...(strictModels.length === 0 ? [] : [["strict", strictModels.join(", ")] as [string, string]]),
+    ...(configuration.stopAt === undefined ? [] : [["stop at", configuration.stopAt.join(", ")] as [string, string]]),
     ...images,
     ...(boot.append === undefined ? [] : [["append", JSON.stringify(boot.append)] as [string, string]]),
     ...loaders,

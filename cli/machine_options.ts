@@ -3,6 +3,7 @@ import type { MachineImages } from "../machine/compose.ts";
 import {
   ENABLE_METHODS,
   type MachineConfiguration,
+  STOPPERS,
   STRICT_MODELS,
   type StrictModelName,
 } from "../machine/configuration.ts";
@@ -35,6 +36,7 @@ const OWN_OPTIONS: readonly OptionRow[] = [
   { name: "root-interval", value: "N",                 help: "steps between two roots (default 33554432)" },
   { name: "strict",        value: "MODEL[,MODEL…]",    help: "show what missing maintenance does: tlb, icache, dcache, context" },
   { name: "enable-method", value: ENABLE_METHODS.join("|"), help: "how a -kernel is to start its other CPUs (default psci)" },
+  { name: "stop-at",       value: STOPPERS.join("|"),  help: "end the run when an exception loops at its vector for ever" },
 ];
 
 /** What is typed, when a run ends, and how fast it goes. */
@@ -111,6 +113,7 @@ function withOwnOptions(request: MachineRequest, options: Options): MachineReque
     strictModels: strictModelsOf(options),
     quantum: options.number("quantum", 64, 2 ** 32 - 1),
     enableMethod: options.oneOf("enable-method", ENABLE_METHODS),
+    stopAt: options.text("stop-at") === undefined ? undefined : [options.oneOf("stop-at", STOPPERS)],
     scheduleSeed: options.number("schedule-seed", 0, 2 ** 32 - 1),
     rootInterval: options.number("root-interval", 1),
   };

@@ -34,6 +34,8 @@ export type MachineImages = BootImages;
 
 /** Exit code of a run that a monitor ended. */
 const MONITOR_STOPPED = 255;
+/** Exit code of a run that `--stop-at` ended. */
+const STOPPED_AT = 254;
 /** The GPIO with the power key. */
 const POWER_GPIO = "gpio";
 /** A built board: everything of the machine but its schedule and power. */
@@ -57,6 +59,7 @@ export class VirtBoard {
   readonly #calls: GuestCalls;
   readonly #strict: StrictModels | undefined;
   readonly #peripherals: Peripherals;
+  readonly #power: BoardPower;
   /** Software at EL2 and EL3 written in TypeScript. */
   readonly monitors: readonly InstalledMonitor[];
 
@@ -67,6 +70,7 @@ export class VirtBoard {
 
   /** Throws ConfigurationError when the board cannot be built or an image does not fit. */
   constructor(configuration: MachineConfiguration, images: MachineImages, power: BoardPower) {
+    this.#power = power;
     this.#board = buildBoard(configuration);
     this.#plan = planBoot(this.#board, images);
     this.clock = new Clock(configuration.nanosecondsPerStep);
@@ -163,6 +167,9 @@ export class VirtBoard {
       strict: this.#strict,
       gic: this.#gic.cpuInterfaces?.[index],
       overflow,
+      vectorLooped: configuration.stopAt?.includes("vector-loop")
+        ? () => this.#power.powerOff(STOPPED_AT)
+        : undefined,
       firmwareCall: (cpu, conduit) => this.#calls.firmware(cpu, conduit),
       semihostingCall: (cpu) => this.#calls.debugger(cpu),
     }, timer);

@@ -39,6 +39,12 @@ export const ENABLE_METHODS = ["psci", "spin-table"] as const;
 /** The name of an enable method, as in the device tree. */
 export type EnableMethod = (typeof ENABLE_METHODS)[number];
 
+/** What `--stop-at` ends a run at. */
+export const STOPPERS = ["vector-loop"] as const;
+
+/** The name of what ends a run. */
+export type StopperName = (typeof STOPPERS)[number];
+
 /** The name of a strict model. */
 export type StrictModelName = (typeof STRICT_MODELS)[number];
 
@@ -168,6 +174,8 @@ export interface MachineConfiguration {
   readonly consoleInput: "uart0" | "virtio";
   /** `--monitor` for each level that has one; absent without. */
   readonly monitors: readonly MonitorConfiguration[] | undefined;
+  /** `--stop-at`: what ends the run with an event; absent without. */
+  readonly stopAt: readonly StopperName[] | undefined;
   /** Images, command line and entry. */
   readonly boot: BootConfiguration;
 }
@@ -270,6 +278,7 @@ const schema = z.strictObject({
   virtioMmioLegacy:   z.boolean().default(true),
   consoleInput:       z.enum(["uart0", "virtio"]).default("uart0"),
   monitors:           z.array(monitor).min(1).max(2, "there are two levels for monitors").optional(),
+  stopAt:             z.array(z.enum(STOPPERS, `a run can stop at ${STOPPERS.join(", ")}`)).min(1).max(8).optional(),
   boot:               boot.default({ pflash: [], loaders: [], guestModules: [], firmwareFiles: [] }),
 });
 
@@ -285,6 +294,7 @@ function complete(parsed: z.output<typeof schema>): MachineConfiguration {
     ...parsed,
     scheduleSeed: parsed.scheduleSeed,
     monitors: parsed.monitors,
+    stopAt: parsed.stopAt,
     networks: parsed.networks.map(completeNetwork),
     devices: parsed.devices.map(completeDevice),
     boot: {

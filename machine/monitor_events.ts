@@ -18,4 +18,6 @@ export const MONITOR_EVENT_KINDS = {
   addressRangeScanned:   kind("detail", { gva: u64, size: u53, state: oneOf("mapped", "unbacked", "protected", "unaccessed", "hole", "identity"), ipa: u64, pa: u64, attributes: u64 }),
   addressSpaceScanned:   kind("detail", { stage1: u32, stage2: u32, descriptorsRead: u32, backed: u32, runs: u32, isComplete: flag, next: u64 }),
   addressScanRefused:    kind("detail", { reason: text(256) }),
+  // With `--stop-at vector-loop`: an exception whose taking changed nothing, since what is at its vector raises it.
+  vectorLoopDetected:    kind("trap",   { level: u8, syndrome: u64, faultAddress: u64, vector: u64 }),
 } as const;

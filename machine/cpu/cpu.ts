@@ -46,6 +46,8 @@ export interface CpuSurroundings {
   readonly gic?: GicCpuInterface | undefined;
   /** The performance monitors' overflow interrupt and the alarm that is due at an overflow; tests may do without. */
   readonly overflow?: { readonly line: { set(level: boolean): void }; readonly alarm: Alarm };
+  /** Ends the run when an exception loops at its vector; undefined where that may go on. */
+  readonly vectorLooped?: (() => void) | undefined;
   /** Answers an HVC or SMC as PSCI firmware; false when the instruction is not for it. */
   firmwareCall(cpu: Cpu, conduit: "hvc" | "smc"): boolean;
   /** Answers HLT #0xF000 as semihosting; false when semihosting is off. */

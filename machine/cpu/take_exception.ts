@@ -103,6 +103,19 @@ function isStepConsumed(cpu: Cpu, { kind, returnAddress }: Exception): boolean {
   return cpu.stepStarted && kind === "synchronous" && returnAddress !== cpu.pc;
 }
 
+/**
+ * Taking the exception changes nothing: it comes from the instruction at its own vector, with registers as they are
+ * already. Interrupts of the level are masked then, so that it will be taken for ever, unless another CPU, a device or
+ * software at a higher level steps in.
+ */
+function isLoop(cpu: Cpu, exception: Exception, state: bigint, vector: bigint): boolean {
+  const { kind, target, syndrome, returnAddress, faultAddress } = exception;
+  const { system, pc } = cpu.registers, { elr, spsr, esr, far } = BANKS[target];
+  return kind === "synchronous" && target === cpu.el && cpu.spSel === 1 && cpu.daif === 15 &&
+    vector === returnAddress && pc === vector && system[elr] === vector && system[spsr] === state &&
+    system[esr] === BigInt(syndrome) && (faultAddress === undefined || system[far] === faultAddress);
+}
+
 /** Writes the registers of the level that takes the exception. */
 function saveContext(cpu: Cpu, exception: Exception, state: bigint): void {
   const { kind, target, syndrome, returnAddress, faultAddress, faultIpa } = exception;
@@ -132,6 +145,8 @@ export function takeException(cpu: Cpu, exception: Exception): void {
   const base = baseOf();
   pendingWrites(cpu)?.check(cpu, baseOf);
   const vector = BigInt.asUintN(64, base + vectorOffset(cpu, exception));
+  const { vectorLooped, events } = cpu.surroundings;
+  const isLooping = vectorLooped !== undefined && isLoop(cpu, exception, state, vector);
   saveContext(cpu, exception, state);
   selectStackPointer(cpu, target, 1);
   enterExtensions(cpu, target);
@@ -144,7 +159,7 @@ export function takeException(cpu: Cpu, exception: Exception): void {
   cpu.attention = true;
   synchronizeContext(cpu);
   planOverflow(cpu);
-  cpu.surroundings.events.emit("exceptionTaken", cpu.index, {
+  events.emit("exceptionTaken", cpu.index, {
     exception: kind,
     from,
     to: target,
@@ -156,4 +171,13 @@ export function takeException(cpu: Cpu, exception: Exception): void {
     vector,
   });
   cpu.monitors[target]?.handle(cpu, exception);
+  if (isLooping && cpu.monitors[target] === undefined) {
+    events.emit("vectorLoopDetected", cpu.index, {
+      level: target,
+      syndrome: BigInt(syndrome),
+      faultAddress,
+      vector,
+    });
+    vectorLooped();
+  }
 }

@@ -38,6 +38,7 @@ Deno.test("parseConfiguration fills in the defaults of QEMU's virt and of the de
     virtioMmioLegacy: true,
     consoleInput: "uart0",
     monitors: undefined,
+    stopAt: undefined,
     boot: {
       bios: undefined,
       pflash: [],
