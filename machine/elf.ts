@@ -6,6 +6,12 @@ import { ConfigurationError } from "./errors.ts";
 export interface ElfSegment {
   /** Physical address of its first byte. */
   readonly address: number;
+  /** Virtual address of its first byte. */
+  readonly virtualAddress: bigint;
+  /** Offset in the file of its first byte. */
+  readonly offset: number;
+  /** p_flags: PF_X 1, PF_W 2, PF_R 4. */
+  readonly flags: number;
   /** Bytes that come from the file. */
   readonly bytes: Uint8Array;
   /** Bytes in memory; those past the file's are zero. */
@@ -16,6 +22,10 @@ export interface ElfSegment {
 export interface ElfImage {
   /** Physical address of the entry. */
   readonly entry: number;
+  /** Virtual address of the entry. */
+  readonly virtualEntry: bigint;
+  /** Offset in the file and number of the program headers, of 56 bytes each. */
+  readonly programHeaders: { readonly offset: number; readonly count: number };
   /** Segments that occupy memory, in the file's order. */
   readonly segments: readonly ElfSegment[];
 }
@@ -68,7 +78,7 @@ export function parseElf(bytes: Uint8Array, what: string): ElfImage {
   for (let index = 0; index < count; index++) {
     const at = Number(tableAt) + index * PROGRAM_HEADER_SIZE;
     if (view.getUint32(at, true) !== PT_LOAD) continue;
-    const isExecutable = (view.getUint32(at + 4, true) & PF_X) !== 0;
+    const flags = view.getUint32(at + 4, true), isExecutable = (flags & PF_X) !== 0;
     const field = (number: number): bigint => view.getBigUint64(at + 8 * number, true);
     const [offset, virtual, physical, fileSize, memorySize] = [
       field(1),
@@ -88,9 +98,17 @@ export function parseElf(bytes: Uint8Array, what: string): ElfImage {
     }
     if (memorySize === 0n) continue;
     const contents = bytes.subarray(Number(offset), Number(offset + fileSize));
-    segments.push({ address: Number(physical), bytes: contents, memorySize: Number(memorySize) });
+    segments.push({
+      address: Number(physical),
+      virtualAddress: virtual,
+      offset: Number(offset),
+      flags,
+      bytes: contents,
+      memorySize: Number(memorySize),
+    });
   }
   if (segments.length === 0) refuse("it has no segment to load");
   if (entry >= ADDRESS_LIMIT) refuse(`its entry ${hex(entry)} lies in no segment, past all memory`);
-  return { entry: Number(entry), segments };
+  const programHeaders = { offset: Number(tableAt), count };
+  return { entry: Number(entry), virtualEntry, programHeaders, segments };
 }
