@@ -78,7 +78,9 @@ export class AddressSpace {
     if (use.write) {
       throw new RangeError("Cannot map the shim writable: EL1 does not execute what EL0 can write");
     }
-    if (!use.execute) throw new RangeError("Cannot map the shim without execute permission: EL1's vectors are there");
+    if (!use.execute) {
+      throw new RangeError("Cannot map the shim without execute permission: EL1's vectors are there");
+    }
     this.#map(SHIM, physical, attributesOf(this.form, true, use));
   }
 

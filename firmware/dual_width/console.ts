@@ -1,5 +1,6 @@
 /** What the dual-width kernel prints itself, and its data. */
 
+/** Printing, texts and constants: the end of the kernel's read-only pages; for `kernelSources`. */
 export const CONSOLE_SOURCE: string = String.raw`
 // Prints the zero-terminated text at x0. Changes x1 and x2.
 print:  ldr     x1, =UART

@@ -5,6 +5,8 @@
  * table maps the kernel where it lies, since EL0 could reach it there: the fetch after SCTLR_EL2.M = 1 aborts, and
  * the vector that it is taken to is the first instruction in the kernel's half.
  */
+
+/** Entry and vectors; for `kernelSources`. */
 export const ENTRY_SOURCE: string = String.raw`
         .equ    HCR_RW, 1 << 31
         .equ    HCR_INTERRUPTS, (1 << 5) | (1 << 4) | (1 << 3)     // AMO, IMO, FMO: to EL2

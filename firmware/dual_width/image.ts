@@ -93,7 +93,9 @@ const PROCESS_TABLES = 64;
 export function dualWidthImage(options: DualWidthOptions): DualWidthImage {
   const { form, windowSize = WINDOW_SIZE, kernel = assembleKernel(form) } = options;
   if (options.processes.length < 1 || options.processes.length > PROCESSES) {
-    throw new RangeError(`Cannot build for ${options.processes.length} processes: 1 to ${PROCESSES} are possible`);
+    throw new RangeError(
+      `Cannot build for ${options.processes.length} processes: 1 to ${PROCESSES} are possible`,
+    );
   }
   const pages = new Pages();
   pages.add(new Uint8Array(kernel.size));
@@ -107,7 +109,9 @@ export function dualWidthImage(options: DualWidthOptions): DualWidthImage {
   const limit = WINDOW_BASE + windowSize;
   if (pages.next > limit) {
     throw new RangeError(
-      `Cannot build: the image ends at 0x${pages.next.toString(16)}, past the kernel's RAM at 0x${limit.toString(16)}`,
+      `Cannot build: the image ends at 0x${pages.next.toString(16)}, past the kernel's RAM at 0x${
+        limit.toString(16)
+      }`,
     );
   }
   const bytes = pages.bytes();
@@ -119,7 +123,12 @@ export function dualWidthImage(options: DualWidthOptions): DualWidthImage {
   fill.word("tick_period", BigInt(options.tickPeriod ?? 0));
   fill.word("switch_always", options.switchAlways ? 1n : 0n);
   for (const [index, process] of processes.entries()) fill.process(index, process);
-  return { bytes, kernel, processes: processes.map(({ pid, root }) => ({ pid, root })), kernelPages: half.mapped };
+  return {
+    bytes,
+    kernel,
+    processes: processes.map(({ pid, root }) => ({ pid, root })),
+    kernelPages: half.mapped,
+  };
 }
 
 /** Maps the linear window, the kernel's text read-only and executable, and the devices. */

@@ -43,6 +43,9 @@ export function assembleKernel(form: KernelForm, sources = kernelSources(form)):
 
 /** The shim: vectors for EL1 whose every entry executes HVC; 0 stands for "from EL0, synchronous", all that can be. */
 export function assembleShim(): Program {
-  const vectors = Array.from({ length: 16 }, (_, index) => `.balign 128\nhvc #${index === 8 ? 0 : index + 1}\nb .\n`);
+  const vectors = Array.from(
+    { length: 16 },
+    (_, index) => `.balign 128\nhvc #${index === 8 ? 0 : index + 1}\nb .\n`,
+  );
   return assembleProgram(vectors.join(""), { name: "shim" });
 }

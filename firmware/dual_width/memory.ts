@@ -1,4 +1,6 @@
 /** Memory of the dual-width kernel's processes: pages, the tables that both regimes share, and brk, mmap and mprotect. */
+
+/** Pages, tables and the calls about them; for `kernelSources`. */
 export const MEMORY_SOURCE: string = String.raw`
 // Removes what either regime keeps of page x0.
         .macro  invalidate_page

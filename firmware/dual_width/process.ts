@@ -5,6 +5,8 @@
  * With HCR_EL2.E2H = 1 the names ESR_EL1, ELR_EL1, SPSR_EL1 and FAR_EL1 mean the registers of EL2 (Arm ARM D13.2): so
  * the same instructions read what EL1 took for the shim, and what a VHE host took itself.
  */
+
+/** Entry from EL0, return, and switches; for `kernelSources`. */
 export const PROCESS_SOURCE: string = String.raw`
 // Saves X0 to X30 and SP of EL0 to the running process; x28 = that process.
         .macro  save_registers

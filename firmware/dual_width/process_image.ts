@@ -64,13 +64,17 @@ export function processImage(source: ProcessSource): ProcessImage {
     if (limit > STACK_TOP - BigInt(STACK_SIZE)) {
       throw new RangeError(
         `Cannot make a process of ${source.path}: its segment at 0x${segment.virtualAddress.toString(16)} ` +
-          `ends past 0x${(STACK_TOP - BigInt(STACK_SIZE)).toString(16)}, where the stack and then the kernel are`,
+          `ends past 0x${
+            (STACK_TOP - BigInt(STACK_SIZE)).toString(16)
+          }, where the stack and then the kernel are`,
       );
     }
     for (const page of segmentPages(segment)) {
       if (pages.has(page.virtual)) {
         throw new RangeError(
-          `Cannot make a process of ${source.path}: two segments share the page 0x${page.virtual.toString(16)}`,
+          `Cannot make a process of ${source.path}: two segments share the page 0x${
+            page.virtual.toString(16)
+          }`,
         );
       }
       pages.set(page.virtual, page);

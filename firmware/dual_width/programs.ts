@@ -88,7 +88,9 @@ export function protectionProbe(ranges: readonly ProbeRange[]): ProcessSource {
   const table = ranges.map(({ first, count, step }) =>
     `        .quad 0x${BigInt.asUintN(64, first).toString(16)}, ${count}, 0x${step.toString(16)}\n`
   ).join("");
-  return process("protection-probe", String.raw`
+  return process(
+    "protection-probe",
+    String.raw`
 _start: mov     x0, #11                 // SIGSEGV
         bl      handle
         adr     x19, ranges
@@ -181,7 +183,8 @@ text_result:    .asciz  ": "
 text_end:       .asciz  "\n"
         .balign 8
         .ltorg
-`);
+`,
+  );
 }
 
 /**
@@ -190,7 +193,9 @@ text_end:       .asciz  "\n"
  * loads from `secret` at last, with no handler: which ends it.
  */
 export function trespasser(secret: bigint): ProcessSource {
-  return process("trespasser", String.raw`
+  return process(
+    "trespasser",
+    String.raw`
         .macro  result text
         mov     x19, x0
         adr     x0, 8f
@@ -245,7 +250,9 @@ text_wrong:     .asciz  "EL0 read the kernel\n"
 newline:        .asciz  "\n"
         .balign 8
         .ltorg
-`, { SECRET: secret, SHIM });
+`,
+    { SECRET: secret, SHIM },
+  );
 }
 
 /**
@@ -253,7 +260,9 @@ newline:        .asciz  "\n"
  * way, and says so if it finds the other's. Prints its letter and the sum at the end.
  */
 export function turnTaker(letter: string, rounds: number): ProcessSource {
-  return process(`turn-taker-${letter}`, String.raw`
+  return process(
+    `turn-taker-${letter}`,
+    String.raw`
 _start: adr     x19, page
         mov     x20, #LETTER
         str     x20, [x19]
@@ -289,12 +298,16 @@ text_right:     .asciz  " by ${letter}\n"
 text_wrong:     .asciz  "${letter} found another's variables\n"
         .balign 4096
 page:   .quad   0, 0
-`, { LETTER: BigInt(letter.charCodeAt(0)), ROUNDS: BigInt(rounds) });
+`,
+    { LETTER: BigInt(letter.charCodeAt(0)), ROUNDS: BigInt(rounds) },
+  );
 }
 
 /** Computes without a system call for `rounds` rounds, prints the sum in hexadecimal, and ends. */
 export function spinner(letter: string, rounds: number): ProcessSource {
-  return process(`spinner-${letter}`, String.raw`
+  return process(
+    `spinner-${letter}`,
+    String.raw`
 _start: ldr     x0, =ROUNDS
         mov     x1, #LETTER
         adr     x2, sum
@@ -315,5 +328,7 @@ text:   .asciz  " by ${letter}\n"
         .balign 8
 sum:    .quad   0
         .ltorg
-`, { LETTER: BigInt(letter.charCodeAt(0)), ROUNDS: BigInt(rounds) });
+`,
+    { LETTER: BigInt(letter.charCodeAt(0)), ROUNDS: BigInt(rounds) },
+  );
 }

@@ -11,8 +11,11 @@ const FRAME = {
   FPSIMD: 592, FPSR: 600, VREGS: 608, ESR: 1120, ESR_VALUE: 1128, END: 1136, SIZE: 4688,
 };
 
-const equates = Object.entries(FRAME).map(([name, offset]) => `        .equ    F_${name}, ${offset}`).join("\n");
+const equates = Object.entries(FRAME).map(([name, offset]) => `        .equ    F_${name}, ${offset}`).join(
+  "\n",
+);
 
+/** Faults, signals and panics; for `kernelSources`. */
 export const SIGNALS_SOURCE: string = String.raw`
 ${equates}
         .equ    SIGILL, 4

@@ -15,6 +15,7 @@ const table = Object.entries(CALLS)
   .flatMap(([handler, numbers]) => numbers.map((number) => `        .word ${number}, ${handler} - calls`))
   .join("\n");
 
+/** The table of calls and the simple ones; for `kernelSources`. */
 export const SYSTEM_CALLS_SOURCE: string = String.raw`
         .equ    ENOENT, 2
         .equ    ESRCH, 3

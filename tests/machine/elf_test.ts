@@ -20,10 +20,16 @@ function patched(at: number, value: bigint, size: 2 | 4 | 8 = 8): Uint8Array {
 }
 
 Deno.test("parseElf gives segments at physical addresses, without empty ones", () => {
-  assertEquals(parseElf(file, "kernel").segments, [
+  const { segments, virtualEntry, programHeaders } = parseElf(file, "kernel");
+  assertEquals(segments.map(({ address, bytes, memorySize }) => ({ address, bytes, memorySize })), [
     { address: 0x4020_0000, bytes: flatImage(20), memorySize: 0x100 },
     { address: 0x4030_0000, bytes: new Uint8Array(0), memorySize: 0x80 },
   ]);
+  const [first] = segments;
+  assertEquals(first?.virtualAddress, 0xffff_0000_4020_0000n);
+  assertEquals(first?.bytes, file.subarray(first?.offset, (first?.offset ?? 0) + 20));
+  assertEquals((first?.flags ?? 0) & 1, 1);
+  assertEquals([virtualEntry, programHeaders], [0xffff_0000_4020_0004n, { offset: 64, count: 3 }]);
 });
 
 Deno.test("parseElf moves the entry with the executable segment that holds it, and leaves any other", () => {

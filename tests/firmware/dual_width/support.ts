@@ -1,0 +1,74 @@
+/** Runs dual-width images on a machine, and changes their kernels as an experiment wants. */
+import { createHash } from "node:crypto";
+import { assembleKernel, kernelSources } from "../../../firmware/dual_width/kernel.ts";
+import {
+  type DualWidthImage,
+  dualWidthImage,
+  type DualWidthOptions,
+} from "../../../firmware/dual_width/image.ts";
+import type { KernelForm } from "../../../firmware/dual_width/layout.ts";
+import type { Program } from "../../../machine/a64/program.ts";
+import { type ConfigurationInput, parseConfiguration } from "../../../machine/configuration.ts";
+import type { EventClass, MachineEvent } from "../../../machine/events.ts";
+import { Machine, type Stop } from "../../../machine/machine.ts";
+
+/** What a run came to. */
+export interface Ran {
+  readonly machine: Machine;
+  readonly console: string;
+  readonly events: readonly MachineEvent[];
+  readonly stop: Stop;
+}
+
+/** The CPU model that a form needs. */
+export const MODELS = { el2: "cortex-a57", vhe: "max" } as const;
+
+/** Runs the bytes of an image to their end, or to `limit` steps. */
+export function runImage(
+  bytes: Uint8Array,
+  configuration: ConfigurationInput,
+  classes: readonly EventClass[] = [],
+  limit = 5_000_000,
+): Ran {
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  const machine = new Machine(
+    parseConfiguration({
+      virtualization: true,
+      memoryMiB: 32,
+      ...configuration,
+      boot: { kernel: { sha256, size: bytes.length, name: "dual-width" } },
+    }),
+    new Map([[sha256, bytes]]),
+    { engine: "threaded" },
+  );
+  let console = "";
+  const events: MachineEvent[] = [];
+  machine.board.transmitted = (byte) => (console += String.fromCharCode(byte));
+  machine.board.events.add({ classes, observe: (event) => void events.push(event) });
+  const stop = machine.run(limit);
+  return { machine, console, events, stop };
+}
+
+/** The kernels as they are: assembling one takes longer than most runs. */
+const KERNELS = { el2: assembleKernel("el2"), vhe: assembleKernel("vhe") };
+
+/** Builds and runs. */
+export function run(
+  options: DualWidthOptions,
+  configuration: ConfigurationInput = {},
+  classes?: readonly EventClass[],
+): Ran & { readonly image: DualWidthImage } {
+  const image = dualWidthImage({ kernel: KERNELS[options.form], ...options });
+  return { image, ...runImage(image.bytes, { cpuModel: MODELS[options.form], ...configuration }, classes) };
+}
+
+/** A kernel with one text of its sources changed; throws Error unless it is there once. */
+export function changedKernel(form: KernelForm, from: string, to: string): Program {
+  let found = 0;
+  const sources = kernelSources(form).map(({ name, text }) => {
+    found += text.split(from).length - 1;
+    return { name, text: text.replace(from, () => to) };
+  });
+  if (found !== 1) throw new Error(`"${from}" is in the kernel ${found} times`);
+  return assembleKernel(form, sources);
+}
