@@ -1,5 +1,6 @@
 /** Runs flat programs put into RAM by `-device loader`, for tests of loaders. */
 import { createHash } from "node:crypto";
+import { physicalAddress } from "../../../machine/address.ts";
 import type { Program } from "../../../machine/a64/program.ts";
 import type { MachineImages } from "../../../machine/compose.ts";
 import {
@@ -76,8 +77,13 @@ export function runPlaced(
   return { machine, stop, console, events };
 }
 
+/** Puts bytes into physical memory, as an operator does. */
+export function patch(machine: Machine, address: number | bigint, bytes: Uint8Array): void {
+  machine.board.memory.patchBytes(physicalAddress(Number(address)), bytes);
+}
+
 /** Reads 8 bytes of physical memory. */
 export function quadAt(machine: Machine, address: bigint): bigint {
-  const bytes = machine.board.memory.viewBytes(Number(address) as never, 8);
+  const bytes = machine.board.memory.viewBytes(physicalAddress(Number(address)), 8);
   return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
 }

@@ -15,7 +15,7 @@ import {
 } from "../../../firmware/loader/translation_tables.ts";
 import { assembleProgram } from "../../../machine/a64/program.ts";
 import { seededRandom } from "../../journal/support.ts";
-import { quadAt, runPlaced } from "./guest.ts";
+import { patch, quadAt, runPlaced } from "./guest.ts";
 
 const BASE = 0x4200_0000, ROOM = 0x4300_0000n;
 
@@ -56,8 +56,7 @@ function built(layout: TranslationLayout, mappings: readonly Mapping[], tables: 
   const program = mappingGuest(layout, mappings, tables);
   const { machine, stop } = runPlaced([{ program, at: BASE }], {
     limit: 1_000_000,
-    prepare: ({ board }) =>
-      board.memory.viewBytes(Number(ROOM) as never, tables << layout.granule).fill(0xff),
+    prepare: (machine) => patch(machine, ROOM, new Uint8Array(tables << layout.granule).fill(0xff)),
   });
   assertEquals(stop.reason, "resting");
   const results = mappings.map((_, index) =>
