@@ -24,9 +24,12 @@ export class Vcpu {
     return n === ZERO_REGISTER ? 0n : this.cpu.registers.x(n);
   }
 
-  /** Sets Xn; nothing for 31. */
+  /** Sets Xn, which is an event; nothing for 31. */
   setX(n: number, value: bigint): void {
-    if (n !== ZERO_REGISTER) this.cpu.registers.setX(n, BigInt.asUintN(64, value));
+    if (n === ZERO_REGISTER) return;
+    const { cpu, monitorLevel: level } = this;
+    cpu.registers.setX(n, value = BigInt.asUintN(64, value));
+    cpu.surroundings.events.emit("guestRegisterWritten", cpu.index, { level, number: n, value });
   }
 
   /** A system register by the Arm ARM's name, as the monitor's level reads it; RangeError for a wrong name. */

@@ -43,6 +43,7 @@ const ADDRESSES: { readonly [K in EventKind]?: readonly string[] } = {
   memoryReadByDevice:    ["address"],
   memoryWrittenByDevice: ["address"],
   stepRetired:           ["pc"],
+  exceptionInjected:     ["returnAddress", "faultAddress", "vector"],
 };
 
 /** Kinds whose identity is not "every field that is a word, a flag or a small number". */

@@ -45,6 +45,8 @@ export class SliceEnds extends SliceLinks {
         return ["ELR", "SPSR", "ESR", "FAR", "HPFAR"].some((name) =>
           isNeeded(event.cpu, `${name}_EL${event.to}`)
         );
+      case "exceptionInjected":
+        return ["ELR", "SPSR", "ESR", "FAR"].some((name) => isNeeded(event.cpu, `${name}_EL${event.to}`));
       case "cpuStarted":
       case "machineReset":
         return true;

@@ -14,6 +14,10 @@ import { memoryName } from "./slice_links.ts";
 
 type Events = { readonly [K in EventKind]?: (row: number, event: EventOf<K>) => void };
 
+/** ESR_ELx.EC of HVC and SMC, and the registers that a call may use; of a data abort from a lower level. */
+const CALLS: ReadonlySet<number> = new Set([0x16, 0x17]), CALL_ARGUMENTS = 8;
+const DATA_ABORT = 0x24;
+
 /** Reads events backward. */
 export class SliceEvents extends SliceEnds {
   /** What is done for each kind. */
@@ -28,6 +32,8 @@ export class SliceEvents extends SliceEnds {
     memoryWrittenByDevice: (row, event) =>
       this.memoryWritten(event, "dma", event.size, (at) => dmaText(this.columns, row, at)),
     cpuStarted: (row, event) => this.started(row, event),
+    guestRegisterWritten: (row, event) => this.monitorGave(row, event),
+    exceptionInjected: (_, event) => this.injected(event),
     machineReset: (_, event) => this.reset(event),
   };
 
@@ -93,6 +99,34 @@ export class SliceEvents extends SliceEnds {
     const found = made();
     if (found === undefined || !this.graph.isFollowed(found)) return;
     for (let n = 0; n < count; n++) this.wantPlace(found, registerLocation(cpu, n, 0), "value");
+  }
+
+  /** A monitor answers in a register: a call by what it was given, an access by its address. */
+  protected monitorGave(row: number, event: EventOf<"guestRegisterWritten">): void {
+    const { columns } = this, { cpu } = event;
+    const { node, made } = this.lazily(() => this.eventNode("firmware", event));
+    this.give(registerLocation(cpu, event.number, 0), node, event.value);
+    const found = made();
+    if (found === undefined || !this.graph.isFollowed(found)) return;
+    for (let at = row - 1; at >= 0 && columns.instant.at(at) === event.instant; at--) {
+      const exit = columns.events[columns.event.at(at)];
+      if (exit?.kind !== "exceptionTaken" || exit.to !== event.level) continue;
+      const exceptionClass = Number(exit.syndrome >> 26n);
+      if (CALLS.has(exceptionClass)) {
+        for (let n = 0; n < CALL_ARGUMENTS; n++) this.wantPlace(found, registerLocation(cpu, n, 0), "value");
+      } else if (exceptionClass === DATA_ABORT) this.wantFaultAddress(found, at);
+      return;
+    }
+  }
+
+  /** A monitor made its guest take an exception: what its registers have is the monitor's. */
+  protected injected(event: EventOf<"exceptionInjected">): void {
+    const { cpu, to } = event, { node } = this.lazily(() => this.eventNode("firmware", event));
+    for (const [name, value] of [["ELR", event.returnAddress], ["ESR", event.syndrome]] as const) {
+      this.give(systemLocation(cpu, `${name}_EL${to}`), node, value);
+    }
+    this.give(systemLocation(cpu, `SPSR_EL${to}`), node);
+    this.give(systemLocation(cpu, `FAR_EL${to}`), node);
   }
 
   /** MSR: the event says which register it was, the step what came into it. */

@@ -27,6 +27,8 @@ const KEPT: ReadonlySet<EventKind> = new Set<EventKind>([
   "cpuStarted",
   "memoryWrittenByDevice",
   "diskRead",
+  "guestRegisterWritten",
+  "exceptionInjected",
 ]);
 
 /** An array of numbers that grows. */

@@ -20,4 +20,6 @@ export const MONITOR_EVENT_KINDS = {
   addressScanRefused:    kind("detail", { reason: text(256) }),
   // With `--stop-at vector-loop`: an exception whose taking changed nothing, since what is at its vector raises it.
   vectorLoopDetected:    kind("trap",   { level: u8, syndrome: u64, faultAddress: u64, vector: u64 }),
+  // A monitor gave its guest a value in X0 to X30.
+  guestRegisterWritten:  kind("detail", { level: u8, number: u8, value: u64 }),
 } as const;

@@ -1,9 +1,11 @@
 /** Tests of backward slices: guests whose values have known origins. */
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { QuestionError } from "../../journal/errors.ts";
 import type { SliceNode } from "../../journal/slice_graph.ts";
 import { Timeline } from "../../journal/timeline.ts";
 import { lastWriters, type Subject, why, type WhyOptions } from "../../journal/why.ts";
+import "../../hypervisor/install.ts";
+import type { ConfigurationInput } from "../../machine/configuration.ts";
 import { disassemble } from "../../machine/a64/assembly.ts";
 import type { Input } from "../../machine/events.ts";
 import { flatGuest, type Guest, recordGuest } from "./guest.ts";
@@ -16,9 +18,10 @@ function recorded(
   source: string,
   inputs: readonly { instant: number; input: Input }[] = [],
   cpus = 1,
+  more: ConfigurationInput = {},
 ): { guest: Guest; timeline: Timeline; at: (label: string, nth?: number) => number } {
   const guest = flatGuest(source);
-  const { run } = recordGuest(guest, { machine: { cpus, memoryMiB: 8 }, inputs, limit: 200_000 });
+  const { run } = recordGuest(guest, { machine: { cpus, memoryMiB: 8, ...more }, inputs, limit: 200_000 });
   const timeline = new Timeline(run, guest.images);
   const steps = timeline.events(0, run.lastInstant, ["step"]);
   /** The instant at which a label is reached for the nth time. */
@@ -477,4 +480,35 @@ done:   ${POWER_OFF}`);
   // A register that only steps write is given up where patience ends.
   const older = why(timeline, register("x30"), at("done"), { patience: 4096 });
   assertEquals(older.root.sources.map(({ node }) => node.kind), ["older"]);
+});
+
+Deno.test("why follows what a monitor gave: answers of calls to their arguments, injected exceptions to the monitor", () => {
+  const { timeline, at } = recorded(
+    `
+start:  adr     x9, vectors
+        msr     VBAR_EL1, x9
+        ldr     w0, =0x8600ff01                 // no service
+        mov     x1, #5
+        hvc     #0
+        add     x10, x0, #1
+called: hvc     #7                              // reserved: UNDEFINED
+done:   ${POWER_OFF}
+        .balign 2048
+vectors: .space 0x200
+        mrs     x11, ESR_EL1
+        add     x12, x11, #1
+        b       done
+`,
+    [],
+    1,
+    { monitors: [{ level: 2, systems: [] }], memoryMiB: 32 },
+  );
+  const [answer, firmware, argument] = tree(timeline, "x10", at("called"));
+  assertEquals([answer, firmware], ["x10: add x10, x0, #1", "  x0: firmware guestRegisterWritten"]);
+  assertMatch(argument ?? "", /^ {4}x0: ldr w0, /);
+  assertEquals(tree(timeline, "x12", at("done")).slice(0, 3), [
+    "x12: add x12, x11, #1",
+    "  x11: mrs x11, esr_el1",
+    "    ESR_EL1: firmware exceptionInjected",
+  ]);
 });
