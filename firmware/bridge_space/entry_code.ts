@@ -41,6 +41,9 @@ with_arena:
         adr     x10, text_end
         bl      put_text
 ready:
+        nop                                     // the parameters may be changed up to here
+        nop
+        nop
         ldr     x24, [x23, #COUNT]
         add     x23, x23, #PAIRS
 next_pair:

@@ -9,11 +9,12 @@
  */
 import { align, label, Part, program } from "../../machine/a64/program_parts.ts";
 import type { Program } from "../../machine/a64/program.ts";
+import { TABLE_BUILDER } from "../loader/table_builder.ts";
+import { leafAttributes, type LoaderLevel, type MappingKind } from "../loader/translation_layout.ts";
 import { PE_COFF_ALIGNMENT, peCoffHeader } from "../pe_coff.ts";
 import { CORE_CODE, TABLE_PAGES } from "./core_code.ts";
 import { ENTRY_CODE } from "./entry_code.ts";
 import { SWITCH_CODE, SWITCH_SPAN } from "./switch_code.ts";
-import { TABLES_CODE } from "./tables_code.ts";
 
 const MIB = 2 ** 20;
 
@@ -140,11 +141,19 @@ export function parameterPage(
 const equates = (table: Readonly<Record<string, number>>, prefix = ""): string =>
   Object.entries(table).map(([name, value]) => `.equ ${prefix}${name}, ${value}\n`).join("");
 
+/** Leaf attributes but for the index into the MAIR, which is the live one's. */
+const attributes = (level: LoaderLevel, kind: MappingKind): bigint =>
+  leafAttributes(level, kind) & ~(7n << 2n);
+
 const EQUATES = [
   equates(REASONS, "REASON_"),
   equates(RECORD),
   equates(FLAGS),
   equates(PARAMETERS),
+  ...([1, 2] as const).map((level) =>
+    `.equ IMAGE_ATTRIBUTES_${level}, ${attributes(level, "image")}\n` +
+    `.equ DEVICE_ATTRIBUTES_${level}, ${attributes(level, "device")}\n`
+  ),
   equates({ ARENA, ARENA_SIZE, KERNEL_OFFSET, TREE_OFFSET, MAP_OFFSET, RESERVED, TABLE_PAGES, SWITCH_SPAN }),
 ].join("");
 
@@ -161,11 +170,16 @@ function assemble(size: number): Program {
     align(PE_COFF_ALIGNMENT),
     text("parameters", `parameters: .space ${PE_COFF_ALIGNMENT}`),
     text("switch", `core:\nswitch_code_base:\n${SWITCH_CODE}`),
-    text("tables", TABLES_CODE),
     text("core", CORE_CODE),
+    text(TABLE_BUILDER.name, TABLE_BUILDER.text),
     text("fields", `record_fields:\n${RECORD_FIELDS}.word 0`),
     align(PE_COFF_ALIGNMENT),
-    text("data", `record: .space ${PE_COFF_ALIGNMENT}\n.space ${PE_COFF_ALIGNMENT}\nstack_end:\ncore_end:`),
+    text(
+      "data",
+      `record: .space ${PE_COFF_ALIGNMENT / 2}\ntables: .space ${
+        PE_COFF_ALIGNMENT / 2
+      }\n.space ${PE_COFF_ALIGNMENT}\nstack_end:\ncore_end:`,
+    ),
   ], { name: "bridge-space" });
 }
 
