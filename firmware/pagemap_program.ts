@@ -12,7 +12,7 @@ import { assembleProgram, type Program } from "../machine/a64/program.ts";
 export const PAGEMAP_BASE = 0x7654_0000n;
 
 const SOURCE = String.raw`
-        .equ    AREA_PAGES, 96
+        .equ    AREA_PAGES, 480
         .equ    MAPS_BYTES, 0x2000
         .equ    ENTRY_BYTES, 0x8000
 

@@ -59,6 +59,9 @@ function levelOf(par: bigint): number {
   return kind < EXTERNAL || kind === EXTERNAL_ON_WALK ? fieldOf(par, 1, 2) : 3;
 }
 
+/** Descriptors in 4 KiB. */
+const DESCRIPTORS = 512n;
+
 /** Scans everything that EL1 can read, from low addresses to high ones; runs are handed over as they are found. */
 export function scanAddressSpace(
   port: TranslationPort,
@@ -137,11 +140,21 @@ class Scan {
     const par = this.port.translate("s1e1r", gva);
     if ((par & PAR_F) === 0n) return this.#mapped(half, gva, par);
     if ((par & PAR_S) !== 0n) return this.#tableMissing(half, gva);
-    const kind = fieldOf(par, 3, 4), span = levelSpan(half.tables.granule, levelOf(par));
-    const next = nextMultiple(gva, span), end = next < half.end ? next : half.end;
+    const kind = fieldOf(par, 3, 4), level = levelOf(par);
+    if (kind === EXTERNAL_ON_WALK) return this.#hole(half, gva, level);
+    const next = nextMultiple(gva, levelSpan(half.tables.granule, level));
+    const end = next < half.end ? next : half.end;
     if (kind === TRANSLATION) return end;
     if (kind !== ACCESS_FLAG && kind !== PERMISSION) this.#add("hole", gva, end - gva, {});
     else this.#add("unaccessed", gva, end - gva, { ipa: this.#search(half, gva).address });
+    return end;
+  }
+
+  /** No descriptor of `level` can be read here: nor those beside it in the same 4 KiB, the least that memory comes in. */
+  #hole(half: Half, gva: bigint, level: number): bigint {
+    const next = nextMultiple(gva, DESCRIPTORS * levelSpan(half.tables.granule, level));
+    const end = next < half.end ? next : half.end;
+    this.#add("hole", gva, end - gva, {});
     return end;
   }
 
@@ -153,10 +166,7 @@ class Scan {
       this.#backed++;
       return gva;
     }
-    const next = nextMultiple(gva, levelSpan(half.tables.granule, level));
-    const end = next < half.end ? next : half.end;
-    this.#add("hole", gva, end - gva, {});
-    return end;
+    return this.#hole(half, gva, level);
   }
 
   /** A block or page of stage 1: asks for the physical address of each leaf of stage 2 in it. */
