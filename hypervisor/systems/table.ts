@@ -1,6 +1,11 @@
 /** The systems that monitors can have, by name. */
 import type { SystemRow } from "../system.ts";
 import { GVA_SCAN } from "./gva_scan.ts";
+import { ICACHE_ON_FAULT } from "./icache_on_fault/system.ts";
 
 /** One row for each. */
-export const SYSTEMS: readonly SystemRow[] = [GVA_SCAN];
+// deno-fmt-ignore
+export const SYSTEMS: readonly SystemRow[] = [
+  GVA_SCAN,
+  ICACHE_ON_FAULT,
+];
