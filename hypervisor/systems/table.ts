@@ -2,10 +2,11 @@
 import type { SystemRow } from "../system.ts";
 import { GVA_SCAN } from "./gva_scan.ts";
 import { ICACHE_ON_FAULT } from "./icache_on_fault/system.ts";
+import { TIME_SCALE } from "./time_scale/system.ts";
 
 /** One row for each. */
-// deno-fmt-ignore
 export const SYSTEMS: readonly SystemRow[] = [
   GVA_SCAN,
   ICACHE_ON_FAULT,
+  TIME_SCALE,
 ];
