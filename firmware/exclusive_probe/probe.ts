@@ -4,7 +4,7 @@
  * `LDXR; operation; STXR`: an exception return clears the local monitor (Arm ARM B2.9.2), so that the store fails if the
  * operation was trapped. Each operation is tried in a number of rounds, which tells traps from interrupts that happened to
  * come in between. It runs at any 2 MiB boundary from 1 to 4 GiB (linked at PROBE_BASE), is entered at EL1 with the MMU
- * off, as `-kernel`, by KVM or by Xen, and needs a console and PSCI by HVC. It maps itself twice by blocks of 1 GiB:
+ * off, as `-kernel`, by KVM or by Xen, and needs a console and PSCI. It maps itself twice by blocks of 1 GiB:
  * where it is for EL1, and EL0_ALIAS above for EL0, whose writable pages EL1 cannot execute (D8.4.1).
  */
 import type { Program } from "../../machine/a64/program.ts";
@@ -27,6 +27,8 @@ const EL0_STATE = { masked: 0x3c0, unmasked: 0x340 };
 export interface ProbeOptions {
   /** Rounds of each operation, 1–65535 (default 16); with one it is the naive probe, which believes its only try. */
   readonly rounds?: number;
+  /** How it calls PSCI; SMC where the firmware is at EL3 (default hvc). */
+  readonly conduit?: "hvc" | "smc";
   /** Where it prints: the PL011 of board virt (the default), or Xen's console for its first domain. */
   readonly console?: ProbeConsole;
   /** It takes interrupts, by a GICv2, the UART's among them (default: they are masked). */
@@ -129,7 +131,7 @@ start:  bl      enable_mmu
         mov     x1, #1
         adr     x2, contend
         mov     x3, #0
-        hvc     #0`
+        conduit`
       : ""
   }${isInterruptible(options) ? interrupts(period) : ""}
 `;
@@ -148,6 +150,7 @@ probe:  adr     x0, text_rounds
         bl      print
         adr     x19, rows
         mov     w14, #0xace1
+        mov     x18, #0
         mov     x20, #ROUNDS
         mov     x21, #ROWS
         mov     x23, #0
@@ -185,8 +188,8 @@ next:   ldr     w28, [x19, #8]                  // flags: level, 2 control, 4 th
         b.ne    next
         bl      verdict
 off:    ldr     x0, =0x84000008                 // PSCI SYSTEM_OFF
-        hvc     #0
-        b       .
+        conduit
+        b       park
 
 // Prints a level's verdict: there is none where more than a quarter of the control failed, which nothing can trap.
 verdict:
@@ -310,7 +313,8 @@ end:
 
 /** What the source text leaves open. */
 function equates(options: ProbeOptions, rows: number): string {
-  const { rounds = 16, misalignment = 0, isDevice = false } = options, canTake = isInterruptible(options);
+  const { rounds = 16, misalignment = 0, isDevice = false, conduit = "hvc" } = options,
+    canTake = isInterruptible(options);
   return `
         .equ    ROUNDS, ${rounds}
         .equ    ROWS, ${rows}
@@ -320,6 +324,9 @@ function equates(options: ProbeOptions, rows: number): string {
         .equ    EL0_STATE, ${canTake ? EL0_STATE.unmasked : EL0_STATE.masked}
         .macro  unmask
         ${canTake ? "msr daifclr, #2" : ""}
+        .endm
+        .macro  conduit
+        ${conduit} #0
         .endm
 `;
 }

@@ -49,8 +49,10 @@ from_el0:
         msr     elr_el1, x9
         eret
 
-// Prints the syndrome, and ends.
-fault:  mrs     x24, esr_el1
+// Prints the syndrome, and ends; where that faults too, the CPU waits for nothing.
+fault:  cbnz    x18, park
+        mov     x18, #1
+        mrs     x24, esr_el1
         mrs     x25, far_el1
         mrs     x26, elr_el1
         adr     x0, text_fault
@@ -78,6 +80,8 @@ fault:  mrs     x24, esr_el1
         adr     x0, text_line
         bl      print
         b       off
+park:   wfi
+        b       park
         .ltorg
 text_fault:     .asciz  "fault"
 text_alignment: .asciz  "alignment fault"
