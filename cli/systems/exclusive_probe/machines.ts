@@ -13,6 +13,8 @@ export interface ProbedMachine {
   readonly controls: readonly string[];
   /** How the guest calls PSCI. */
   readonly conduit: "hvc" | "smc";
+  /** Not one of the truth table's columns in the sheet. */
+  readonly isExtra?: boolean;
 }
 
 function monitored(name: string, monitor: string, controls: readonly string[]): ProbedMachine {
@@ -23,6 +25,8 @@ function monitored(name: string, monitor: string, controls: readonly string[]): 
 const trapping = (name: string, traps: string, controls: readonly string[]): ProbedMachine =>
   monitored(name, `el2:exclusive-probe,traps=${traps}`, controls);
 
+const extra = (machine: ProbedMachine): ProbedMachine => ({ ...machine, isExtra: true });
+
 /** The columns of the truth table. */
 // deno-fmt-ignore
 export const MACHINES: readonly ProbedMachine[] = [
@@ -31,11 +35,11 @@ export const MACHINES: readonly ProbedMachine[] = [
   trapping ("Mon2 TID3",     "tid3",   ["TID3"]),
   trapping ("Mon2 TID2",     "tid2",   ["TID2"]),
   trapping ("Mon2 TDA",      "tda",    ["TDA"]),
-  trapping ("Mon2 TACR",     "tacr",   ["TACR"]),
-  trapping ("Mon2 EL1PCTEN", "cntpct", ["EL1PCTEN"]),
-  trapping ("Mon2 as KVM",   "tid3+tda+tacr", ["TID3", "TDA", "TACR"]),
   monitored("Mon3 EA",       "el3:exclusive-probe,traps=ea",  ["EA"]),
-  monitored("Mon3 TDA",      "el3:exclusive-probe,traps=tda", ["TDA3"]),
+  extra(trapping ("Mon2 TACR",     "tacr",   ["TACR"])),
+  extra(trapping ("Mon2 EL1PCTEN", "cntpct", ["EL1PCTEN"])),
+  extra(trapping ("Mon2 as KVM",   "tid3+tda+tacr", ["TID3", "TDA", "TACR"])),
+  extra(monitored("Mon3 TDA",      "el3:exclusive-probe,traps=tda", ["TDA3"])),
 ];
 
 const programs = new Map<string, Program>();
