@@ -97,13 +97,21 @@ function betweenRoots(
   const { inputs, sides, end, options } = search;
   const upper = Math.min(firstDiffering ?? end, end);
   const areStored = inputs.every(({ run }) => HISTORY.every((name) => storedClasses(run).includes(name)));
-  const event = areStored ? firstDifferentEvent(search, start, upper)?.instant : undefined;
+  const parting = areStored ? firstDifferentEvent(search, start, upper) : undefined;
   options.progress?.("replaying to the last common root", start, upper);
   for (const side of sides) side.goTo(Math.min(start, upper));
   const before = Math.max(...both(sides, ({ steps }) => steps));
-  const low = narrow(search, Math.min(upper, (event ?? upper) + 1));
+  const low = narrow(search, Math.min(upper, (parting?.instant ?? upper) + 1));
   const high = Math.min(upper, low + EVENT_BY_EVENT);
-  const found = compareSteps(search, low, high, high === end);
+  let found = compareSteps(search, low, high, high === end);
+  if (found === undefined && parting !== undefined) {
+    // Contents of disks differ in no event and come into memory by none: what is made of them tells.
+    const near = Math.max(low, parting.instant - EVENT_BY_EVENT);
+    for (const side of sides) side.runTo(near);
+    found = compareSteps(search, near, Math.min(parting.instant + 1, end), parting.instant >= end);
+    for (const side of sides) if (found === undefined) side.runTo(parting.instant);
+    found ??= divergent(search, parting, false);
+  }
   search.effort.intervalSteps = Math.max(...both(sides, ({ steps }) => steps)) - before;
   return found;
 }
