@@ -10,8 +10,8 @@ import { Progress } from "../host/progress.ts";
 import { MACHINE_OPTIONS } from "../machine_options.ts";
 import { readOptions } from "../options.ts";
 import { runQemu } from "./qemu.ts";
-import { record, replay, type Surroundings } from "./recording.ts";
-import type { CheckContext, QemuRequest, QemuRun, Recorded, RecordRequest } from "./scenario.ts";
+import { fork, record, replay, type Surroundings } from "./recording.ts";
+import type { CheckContext, ForkRequest, QemuRequest, QemuRun, Recorded, RecordRequest } from "./scenario.ts";
 
 /** What a context is made of. */
 export interface ContextOptions {
@@ -88,6 +88,11 @@ export class Context implements CheckContext, Surroundings {
   record(request: RecordRequest): Promise<Recorded> {
     const path = request.name === undefined ? undefined : this.file(`${request.name}.hindsight`);
     return record(request, path, request.engine ?? this.engine, this);
+  }
+
+  fork(request: ForkRequest): Promise<Recorded> {
+    const path = request.name === undefined ? undefined : this.file(`${request.name}.hindsight`);
+    return fork(request, path, request.engine ?? this.engine, this);
   }
 
   replay(recorded: Recorded, engine: string): Promise<void> {

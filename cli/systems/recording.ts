@@ -1,6 +1,8 @@
 /** Records and replays the runs of checks, as `hindsight record` and `replay` do, with files made in memory. */
+import type { MachineImages } from "../../machine/compose.ts";
 import { JournalReader, JournalWriter } from "../../journal/file.ts";
 import { appendImages } from "../../journal/images.ts";
+import { fork as forkRun } from "../../journal/fork.ts";
 import { Recorder } from "../../journal/recorder.ts";
 import { Replay } from "../../journal/replay.ts";
 import { RecordedRun } from "../../journal/run.ts";
@@ -16,8 +18,9 @@ import { driveOptions, endTextOf, MACHINE_OPTIONS, prepareMachine, RECORDED_BY }
 import { readOptions } from "../options.ts";
 import { REPLAY_SLICE } from "../replay.ts";
 import { parseScript } from "../script.ts";
+import { ScriptRun } from "../script_run.ts";
 import { lastLine } from "../text.ts";
-import type { Recorded, RecordRequest } from "./scenario.ts";
+import type { ForkRequest, Recorded, RecordRequest } from "./scenario.ts";
 
 /** Most seconds of a recording that says nothing else. */
 const MOST_SECONDS = 300;
@@ -67,7 +70,7 @@ export async function record(
   engine: string,
   surroundings: Surroundings,
 ): Promise<Recorded> {
-  const { host } = surroundings, started = host.now();
+  const { host } = surroundings;
   const { files = {}, seconds = MOST_SECONDS, depth = "traps" } = request;
   const options = readOptions([...request.options, `--engine=${engine}`], MACHINE_OPTIONS);
   const script = request.script &&
@@ -80,14 +83,68 @@ export async function record(
   const recorder = new Recorder(manifest, prepared.images, writer, engineOf(options));
   appendImages(writer, prepared.made);
   const batch = batchHost(surroundings, seconds, () => recorder.machine.instant);
+  const { script: lines, endsAtReset } = driveOptions(options, batch, script, prepared.request);
+  const driven = { recorder, batch, script: lines, endsAtReset, until: options.number("until") };
+  return await driveToEnd(
+    driven,
+    { path, sink, images: prepared.images, engine, seconds, ...request },
+    surroundings,
+  );
+}
+
+/** Records another future of a run; see `CheckContext.fork`. */
+export async function fork(
+  request: ForkRequest,
+  path: string | undefined,
+  engine: string,
+  surroundings: Surroundings,
+): Promise<Recorded> {
+  const { parent: { run, images }, at, seconds = MOST_SECONDS } = request;
+  const script = parseScript(request.script.join("\n"), `script of ${request.name ?? "a fork"}`);
+  const options = readOptions([`--engine=${engine}`], MACHINE_OPTIONS);
+  const sink = path === undefined ? new MemoryFile() : new FileSink(path);
+  surroundings.note(`replaying to instant ${at}`);
+  const { recorder } = forkRun(run, images, at, sink, engineOf(options));
+  const batch = batchHost(surroundings, seconds, () => recorder.machine.instant);
+  const driven = { recorder, batch, script: new ScriptRun(script), endsAtReset: true, until: request.until };
+  return await driveToEnd(driven, { path, sink, images, engine, seconds, ...request }, surroundings);
+}
+
+/** What is driven. */
+interface Driving {
+  readonly recorder: Recorder;
+  readonly batch: ReturnType<typeof batchHost>;
+  readonly script: ScriptRun;
+  readonly endsAtReset: boolean;
+  readonly until: number | undefined;
+}
+
+/** What becomes of it. */
+interface Recording {
+  readonly path: string | undefined;
+  readonly sink: MemoryFile | FileSink;
+  readonly images: MachineImages;
+  readonly engine: string;
+  readonly seconds: number;
+  readonly name?: string;
+}
+
+async function driveToEnd(
+  { recorder, batch, script, endsAtReset, until }: Driving,
+  { path, sink, images, engine, seconds, name }: Recording,
+  surroundings: Surroundings,
+): Promise<Recorded> {
+  const { host } = surroundings, started = host.now();
   const written: Uint8Array[] = [];
   const { end, failure } = await drive({
-    ...driveOptions(options, batch, script, prepared.request),
+    script,
+    host: batch,
     show: (bytes) => void written.push(bytes),
     readsInput: false,
     isPaced: false,
+    endsAtReset,
     recorder,
-    until: options.number("until"),
+    until,
   });
   surroundings.signal.throwIfAborted();
   const console = new TextDecoder().decode(Uint8Array.from(written.flatMap((bytes) => [...bytes])));
@@ -95,7 +152,7 @@ export async function record(
   if (what !== undefined) {
     const last = console.length > LAST_CHARACTERS ? `…${console.slice(-LAST_CHARACTERS)}` : console;
     throw new CommandError(
-      `${path ?? request.name ?? "a run"}: ${what}; it ended at instant ${end.instant} (${end.reason})` +
+      `${path ?? name ?? "a run"}: ${what}; it ended at instant ${end.instant} (${end.reason})` +
         (lastLine(console) === "" ? " and wrote nothing" : `, having written:\n${last}`),
     );
   }
@@ -104,7 +161,7 @@ export async function record(
   return {
     path,
     run,
-    images: prepared.images,
+    images,
     console,
     end,
     bytes: source.size,

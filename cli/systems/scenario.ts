@@ -55,6 +55,24 @@ export interface RecordRequest {
   readonly seconds?: number;
 }
 
+/** Another future of a run. */
+export interface ForkRequest {
+  /** The run, which stays as it is; what it was given later does not come again. */
+  readonly parent: Recorded;
+  /** The instant from which on there is another. */
+  readonly at: number;
+  /** Lines of a script; inputs before its first `expect` come at that instant. */
+  readonly script: readonly string[];
+  /** As in `RecordRequest`. */
+  readonly name?: string;
+  /** The engine; that of the context by default. */
+  readonly engine?: string;
+  /** It ends at this instant, if not before. */
+  readonly until?: number;
+  /** As in `RecordRequest`. */
+  readonly seconds?: number;
+}
+
 /** A run that was recorded. */
 export interface Recorded {
   /** Its file; undefined where it is in memory. */
@@ -118,6 +136,8 @@ export interface CheckContext {
    * ConfigurationError for a machine that cannot be built.
    */
   record(request: RecordRequest): Promise<Recorded>;
+  /** Records a fork of a run to its end; throws as `record` does, and RangeError for an instant outside the run. */
+  fork(request: ForkRequest): Promise<Recorded>;
   /** Replays a run, checking all roots and stored events. Throws DivergenceError where it is not what was recorded. */
   replay(recorded: Recorded, engine: string): Promise<void>;
   /** Replays on several engines; what differed, a line each. */
