@@ -31,20 +31,28 @@ user_fault:
         mrs     x21, far_el1
         lsr     x1, x20, #26
         adr     x2, fault_signals
-1:      ldrb    w3, [x2], #2
-        cmp     w3, #0xff
+1:      ldr     w3, [x2], #4
+        and     w4, w3, #0xff
+        cmp     w4, #0xff
         b.eq    2f
-        cmp     w3, w1
+        cmp     w4, w1
         b.ne    1b
-2:      ldurb   w0, [x2, #-1]
+2:      tbnz    w3, #16, 3f
+        ldr     x21, [x28, #P_PC]       // what FAR holds is older
+3:      ubfx    x0, x3, #8, #8
         bl      raise_signal
         b       system_call_done
 
-// Exception class and signal; others mean an instruction that is not there for EL0.
+// Exception class, signal, and whether FAR is of it; others mean an instruction that is not there for EL0.
 fault_signals:
-        .byte   0x20, SIGSEGV, 0x24, SIGSEGV, 0x22, SIGBUS, 0x26, SIGBUS, 0x28, SIGFPE, 0x2c, SIGFPE, 0x3c, SIGTRAP
-        .byte   0xff, SIGILL
-        .balign 4
+        .byte   0x20, SIGSEGV, 1, 0
+        .byte   0x24, SIGSEGV, 1, 0
+        .byte   0x22, SIGBUS, 1, 0
+        .byte   0x26, SIGBUS, 0, 0
+        .byte   0x28, SIGFPE, 0, 0
+        .byte   0x2c, SIGFPE, 0, 0
+        .byte   0x3c, SIGTRAP, 0, 0
+        .byte   0xff, SIGILL, 0, 0
 
 // Raises signal x0 in x28, with syndrome x20 and fault address x21: its handler is entered, or it ends.
 raise_signal:
@@ -87,6 +95,8 @@ raise_signal:
         add     x6, x6, #8
         cmp     x6, #(P_PSTATE + 8)
         b.ne    1b
+        and     x7, x7, #0xf0000000     // NZCV: the same on every CPU
+        str     x7, [x4, #F_PSTATE]
         ldr     x6, =(FPSIMD_MAGIC | (528 << 32))
         str     x6, [x4, #F_FPSIMD]
         mrs     x6, fpsr

@@ -1,0 +1,136 @@
+/**
+ * An interrupt at every step boundary from before a system call to behind its return: taken to EL2 from EL0, from EL1 in
+ * the shim, or once the kernel is left; processes see nothing of it, but that they take turns.
+ */
+import { createHash } from "node:crypto";
+import type { KernelForm } from "../../../firmware/dual_width/layout.ts";
+import { spinner, turnTaker } from "../../../firmware/dual_width/programs.ts";
+import { parseConfiguration } from "../../../machine/configuration.ts";
+import type { EventOf } from "../../../machine/events.ts";
+import { Machine, type Snapshot } from "../../../machine/machine.ts";
+import type { CheckContext } from "../scenario.ts";
+import { build } from "./images.ts";
+import { firstDifference, UserJournal } from "./user_journal.ts";
+
+/** The timer of EL2. */
+const TIMER = 26;
+/** Ticks between interrupts that are so many that none comes by itself. */
+const NEVER = 0x4000_0000;
+/** Which system call, counted in the run, the window is around; and steps before it and after it began. */
+const CALL = 3, BEFORE = 4, AFTER = 320;
+const LIMIT = 100_000;
+
+/** What came of one boundary. */
+interface Outcome {
+  readonly lines: readonly string[];
+  readonly from: number | undefined;
+}
+
+/** A machine that can be taken back to before a system call. */
+class Bench {
+  readonly #machine: Machine;
+  readonly #snapshot: Snapshot;
+  readonly #image;
+  readonly start: number;
+
+  constructor(context: CheckContext, private readonly form: KernelForm) {
+    const processes = [turnTaker("A", 4), spinner("B", 300)];
+    this.#image = build({ form, processes, tickPeriod: NEVER });
+    const { bytes } = this.#image, sha256 = createHash("sha256").update(bytes).digest("hex");
+    const configuration = parseConfiguration({
+      virtualization: true,
+      cpuModel: form === "vhe" ? "max" : "cortex-a57",
+      memoryMiB: 32,
+      boot: { kernel: { sha256, size: bytes.length, name: "dual-width" } },
+    });
+    this.#machine = new Machine(configuration, new Map([[sha256, bytes]]), context.machineOptions());
+    this.start = this.#callInstant() - BEFORE;
+    this.#machine.restore(new Machine(configuration, new Map([[sha256, bytes]])).snapshot());
+    this.#machine.run(this.start);
+    this.#snapshot = this.#machine.snapshot();
+  }
+
+  /** The instant of the system call that the window is around. */
+  #callInstant(): number {
+    const calls: number[] = [], machine = this.#machine;
+    const observer = {
+      classes: ["trap"] as const,
+      observe: (event: { kind: string; instant: number }) => {
+        const { kind, from, exception } = event as EventOf<"exceptionTaken">;
+        if (kind === "exceptionTaken" && from === 0 && exception === "synchronous") calls.push(event.instant);
+      },
+    };
+    machine.board.events.add(observer);
+    machine.run(LIMIT);
+    machine.board.events.remove(observer);
+    return calls[CALL] as number;
+  }
+
+  /** Runs to the end from the snapshot, with an interrupt at `instant` if one is given. */
+  run(instant?: number): Outcome {
+    const machine = this.#machine;
+    machine.restore(this.#snapshot);
+    const journal = new UserJournal(machine, this.form, this.#image);
+    let from: number | undefined;
+    const observer = {
+      classes: ["trap"] as const,
+      observe: (event: { kind: string }) => {
+        const taken = event as EventOf<"exceptionTaken">;
+        if (taken.kind === "exceptionTaken" && taken.exception === "irq" && taken.to === 2) {
+          from ??= taken.from;
+        }
+      },
+    };
+    machine.board.events.add(observer);
+    if (instant !== undefined) {
+      machine.run(instant);
+      machine.submit({ kind: "interruptInjected", interrupt: TIMER });
+    }
+    const stop = machine.run(LIMIT);
+    machine.board.events.remove(observer);
+    journal.close();
+    return { lines: [...journal.lines, stop.reason], from };
+  }
+}
+
+/** Lines that one process wrote or that are about it, in its order. */
+function ofProcess({ lines }: Outcome, mark: string): string[] {
+  return lines.filter((line) => line.startsWith(mark) || line.startsWith("console") && line.includes(mark));
+}
+
+/** Tries every boundary; failures name the instant. */
+export async function interruptEverywhere(
+  context: CheckContext,
+  form: KernelForm,
+): Promise<{ failures: string[]; figures: Record<string, number> }> {
+  const bench = new Bench(context, form), undisturbed = bench.run(), failures: string[] = [];
+  const from = new Map<number | undefined, number>();
+  for (let instant = bench.start; instant < bench.start + BEFORE + AFTER; instant++) {
+    const outcome = bench.run(instant);
+    from.set(outcome.from, (from.get(outcome.from) ?? 0) + 1);
+    if (outcome.from === undefined) failures.push(`instant ${instant}: the interrupt was not taken to EL2`);
+    for (const mark of ["1:", "2:", "by A", "by B"]) {
+      const difference = firstDifference(ofProcess(undisturbed, mark), ofProcess(outcome, mark), [
+        "alone",
+        "interrupted",
+      ]);
+      if (difference !== undefined) failures.push(`interrupt at instant ${instant}: ${difference}`);
+    }
+    if (outcome.lines.at(-1) !== "poweredOff") {
+      failures.push(`interrupt at instant ${instant}: the run did not end`);
+    }
+    if (instant % 32 === 0) {
+      context.progress("interrupts", instant - bench.start, BEFORE + AFTER);
+      await context.breathe();
+    }
+  }
+  if (form === "el2" && from.get(1) === undefined) {
+    failures.push("no interrupt was taken from EL1, in the shim");
+  }
+  const figures = {
+    boundaries: BEFORE + AFTER,
+    "taken from EL0": from.get(0) ?? 0,
+    "taken from EL1": from.get(1) ?? 0,
+  };
+  return { failures: failures.slice(0, 10), figures };
+}
