@@ -32,6 +32,7 @@ export const RECORDED_BY = "hindsight 0.1.0";
 // deno-fmt-ignore
 const OWN_OPTIONS: readonly OptionRow[] = [
   { name: "quantum",       value: "N",                 help: "steps of a CPU's turn, at least 64 (default 10000)" },
+  { name: "step-time",     value: "NS",                help: "virtual nanoseconds of a step (default 8)" },
   { name: "schedule-seed", value: "N",                 help: "draw turns from this number" },
   { name: "root-interval", value: "N",                 help: "steps between two roots (default 33554432)" },
   { name: "strict",        value: "MODEL[,MODEL…]",    help: "show what missing maintenance does: tlb, icache, dcache, context" },
@@ -112,6 +113,7 @@ function withOwnOptions(request: MachineRequest, options: Options): MachineReque
   const own = {
     strictModels: strictModelsOf(options),
     quantum: options.number("quantum", 64, 2 ** 32 - 1),
+    nanosecondsPerStep: options.number("step-time", 1, 1_000_000_000),
     enableMethod: options.oneOf("enable-method", ENABLE_METHODS),
     stopAt: options.text("stop-at") === undefined ? undefined : [options.oneOf("stop-at", STOPPERS)],
     scheduleSeed: options.number("schedule-seed", 0, 2 ** 32 - 1),
