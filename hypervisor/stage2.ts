@@ -23,6 +23,8 @@ const ENTRIES = 512;
 
 const VALID = 1n, TABLE = 3n, TYPE = 3n, PAGE = 3n, BLOCK = 1n;
 const ADDRESS = (1n << 48n) - 4096n;
+/** Bits that are the valid bit in one byte order or the other. */
+const UNMARKABLE = 1n << 56n | VALID;
 
 /** VTCR_EL2: RES1, SH0 inner shareable, ORGN0 and IRGN0 Write-Back, SL0 = 1, T0SZ. PS comes on top. */
 const VTCR = 1n << 31n | 3n << 12n | 1n << 10n | 1n << 8n | 1n << 6n | BigInt(64 - IPA_SIZE);
@@ -135,10 +137,7 @@ export class Stage2 {
   /** What the tables have for an intermediate address; undefined where nothing is mapped. Changes nothing. */
   lookup(ipa: number): Stage2Mapping | undefined {
     if (ipa < 0 || ipa >= 2 ** IPA_SIZE) return undefined;
-    const { level, descriptor } = this.#leaf(ipa, (place) => {
-      const bytes = this.memory.viewBytes(place as PhysicalAddress, 8);
-      return new DataView(bytes.buffer).getBigUint64(0, true);
-    });
+    const { level, descriptor } = this.#leaf(ipa, (place) => this.#peek(place));
     if ((descriptor & VALID) === 0n) return undefined;
     const size = 2 ** (SHIFT[level] as number), within = ipa % size;
     return {
@@ -147,6 +146,55 @@ export class Stage2 {
       size,
       attributes: attributesOf(descriptor),
     };
+  }
+
+  /**
+   * Leaves a word of the monitor's own in place of the page at `ipa`, which the guest loses; its bit 0 is clear, bit 56
+   * too. Throws RangeError as `map`, and for another word.
+   */
+  mark(by: Accessor, ipa: number, word: bigint): void {
+    check("mark", ipa, PAGE_SIZE);
+    if ((word & UNMARKABLE) !== 0n) {
+      throw new RangeError(`Cannot mark ${hex(ipa)} with ${hex(word)}: bits 0 and 56 must be 0`);
+    }
+    this.#replace(by, ipa, LAST_LEVEL, word);
+  }
+
+  /** The word left in place of a page; 0n where there is none. Changes nothing. */
+  markAt(ipa: number): bigint {
+    const { level, descriptor } = this.#leaf(ipa, (place) => this.#peek(place));
+    return level === LAST_LEVEL && (descriptor & VALID) === 0n ? descriptor : 0n;
+  }
+
+  /** The first page, not block, in a range that is mapped with attributes that are wanted. Changes nothing. */
+  findPage(
+    from: number,
+    end: number,
+    isWanted: (attributes: Stage2Attributes) => boolean,
+  ): Stage2Mapping | undefined {
+    for (let at = from; at < end;) {
+      const { place, level } = this.#leaf(at, (where) => this.#peek(where));
+      if (level < LAST_LEVEL) {
+        const span = 2 ** (SHIFT[level] as number);
+        at += span - at % span;
+        continue;
+      }
+      const within = place % PAGE_SIZE, table = place - within;
+      const view = new DataView(this.memory.viewBytes(table as PhysicalAddress, PAGE_SIZE).buffer);
+      for (let entry = within; entry < PAGE_SIZE && at < end; entry += 8, at += PAGE_SIZE) {
+        if ((view.getUint8(entry) & 1) === 0) continue;
+        const descriptor = view.getBigUint64(entry, true), attributes = attributesOf(descriptor);
+        if (!isWanted(attributes)) continue;
+        const physical = Number(descriptor & ADDRESS) as PhysicalAddress;
+        return { physical, base: at, size: PAGE_SIZE, attributes };
+      }
+    }
+    return undefined;
+  }
+
+  #peek(place: number): bigint {
+    const bytes = this.memory.viewBytes(place as PhysicalAddress, 8);
+    return new DataView(bytes.buffer).getBigUint64(0, true);
   }
 
   /** The section of this name; the tables themselves are in memory. */

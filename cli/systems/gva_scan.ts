@@ -1,6 +1,7 @@
 /** gva-scan (US20190026232A1, US10642751): a guest's address space listed by AT from EL2. */
 import type { SystemScenario } from "./scenario.ts";
 import { checkLinux } from "./gva_scan/live_linux.ts";
+import { checkGranules, checkMappedBy } from "./gva_scan/small_guests.ts";
 
 const EXPLAIN =
   `On a PE that holds the guest's EL1&0 registers, the monitor at EL2 asks AT S1E1R, ISB, MRS PAR_EL1
@@ -12,6 +13,14 @@ export const scenario: SystemScenario = {
   slug: "gva-scan",
   explain: EXPLAIN,
   checks: [
+    {
+      name: "4, 16 and 64 KiB granules: runs as in the tables, on every engine with equal roots",
+      run: checkGranules,
+    },
+    {
+      name: "the difference of two scans is what the guest did, each change traced to its own store",
+      run: checkMappedBy,
+    },
     {
       name:
         "five instants of a live Debian: runs as in the tables and in /proc/self/pagemap, AT within the bound",

@@ -26,7 +26,7 @@ export const SYSTEMS: readonly SystemRow[] = [
   { number:  4, slug: "mp-mailbox",          publications: ["US20170364365A1"],                 title: "Multiprocessor initialization by firmware configuration" },
   { number:  5, slug: "unified-backdoor",    publications: ["US20210224090A1", "US11550609B2"], title: "One hypercall interface across processors" },
   { number:  6, slug: "rts-upcall",          publications: ["US20190391814A1"],                 title: "Firmware runtime services carried out at a higher exception level" },
-  { number:  7, slug: "exclusive-probe",     publications: ["US20190213095A1"],                 title: "Detecting virtualization by exclusive loads and stores" },
+  { number:  7, slug: "exclusive-probe",     publications: ["US20190213095A1"],                 title: "Detecting virtualization by exclusive loads and stores", load: async () => (await import("./exclusive_probe/scenario.ts")).exclusiveProbe },
   { number:  8, slug: "gva-scan",            publications: ["US20190026232A1"],                 title: "Hardware-assisted scanning of a guest's address space", load: async () => (await import("./gva_scan.ts")).scenario },
   { number:  9, slug: "bridge-space",        publications: ["US10185664B1", "US20190004965A1"], title: "Switching address spaces by an intermediate address space" },
   { number: 10, slug: "dual-width-tables",   publications: ["US10002084B1"],                    title: "Kernel at EL2 and user at EL0 with one hierarchy of tables of two widths", load: async () => (await import("./dual_width_tables.ts")).scenario },

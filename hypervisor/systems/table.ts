@@ -1,6 +1,14 @@
 /** The systems that monitors can have, by name. */
 import type { SystemRow } from "../system.ts";
+import { EXCLUSIVE_PROBE } from "./exclusive_probe.ts";
 import { GVA_SCAN } from "./gva_scan.ts";
+import { ICACHE_ON_FAULT } from "./icache_on_fault/system.ts";
+import { TIME_SCALE } from "./time_scale/system.ts";
 
 /** One row for each. */
-export const SYSTEMS: readonly SystemRow[] = [GVA_SCAN];
+export const SYSTEMS: readonly SystemRow[] = [
+  EXCLUSIVE_PROBE,
+  GVA_SCAN,
+  ICACHE_ON_FAULT,
+  TIME_SCALE,
+];

@@ -122,12 +122,14 @@ export function differences(left: readonly ScanRun[], right: readonly ScanRun[])
 }
 
 /** What is wrong with a scan: runs that the tables do not have, or more AT instructions than the bound. */
-export function failuresOf(scan: ObservedScan): string[] {
+export function failuresOf(scan: ObservedScan, granule = 12): string[] {
   const where = `the scan at instant ${scan.instant}`;
   const failures = differences(scan.runs, scan.walked.runs).map((line) => `${where}: ${line}`);
-  const count = countOf(scan), bound = boundOf(scan);
+  const count = countOf(scan), bound = boundOf(scan, granule);
   if (!scan.summary.isComplete) failures.push(`${where} ended before its end`);
-  if (count > bound) failures.push(`${where} took ${count} AT; 512 × tables + leaves is ${bound}`);
+  if (count > bound) {
+    failures.push(`${where} took ${count} AT; descriptors of all tables + leaves are ${bound}`);
+  }
   return failures;
 }
 
@@ -136,9 +138,9 @@ export function countOf({ summary }: ObservedScan): number {
   return summary.stage1 + summary.stage2;
 }
 
-/** The most that it may take with 4 KiB granules. */
-export function boundOf({ walked }: ObservedScan): number {
-  return 512 * walked.tables + walked.leaves;
+/** The most that it may take: the descriptors of all tables, 512 each with 4 KiB granules, and the leaves. */
+export function boundOf({ walked }: ObservedScan, granule = 12): number {
+  return 2 ** (granule - 3) * walked.tables + walked.leaves;
 }
 
 /** A file of scans: JSON, with numbers as texts. */

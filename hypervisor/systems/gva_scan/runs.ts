@@ -43,6 +43,18 @@ export function joins(first: ScanRun, second: ScanRun): boolean {
     (!WITH_IPA.has(state) || ipa + size === second.ipa) && (!WITH_PA.has(state) || pa + size === second.pa);
 }
 
+/** A part of a run, from one of its addresses to another: its outputs move along. */
+export function partOf(run: ScanRun, from: bigint, to: bigint): ScanRun {
+  const along = from - run.gva, { state } = run;
+  return {
+    ...run,
+    gva: from,
+    size: to - from,
+    ipa: run.ipa + (WITH_IPA.has(state) ? along : 0n),
+    pa: run.pa + (WITH_PA.has(state) ? along : 0n),
+  };
+}
+
 /** Merges runs that come in the order of their addresses. */
 export class RunCollector {
   #last: ScanRun | undefined;

@@ -1,0 +1,72 @@
+/** How the probe prints: to the PL011 of board virt, or by Xen's console hypercall. */
+
+/** Where the probe prints. */
+export type ProbeConsole = "pl011" | "xen";
+
+/** `print`: the text at x0 up to its zero byte; changes x0 to x3, and x16. */
+const PRINT: Readonly<Record<ProbeConsole, string>> = {
+  pl011: String.raw`
+print:  ldr     x1, =0x09000000
+1:      ldrb    w2, [x0], #1
+        cbz     w2, 2f
+        strb    w2, [x1]
+        b       1b
+2:      ret
+`,
+  // HYPERVISOR_console_io(CONSOLEIO_write, count, buffer): xen/include/public/xen.h, arch-arm.h.
+  xen: String.raw`
+print:  mov     x2, x0
+        mov     x1, #0
+1:      ldrb    w3, [x0], #1
+        cbz     w3, 2f
+        add     x1, x1, #1
+        b       1b
+2:      mov     x0, #0
+        mov     x16, #18
+        hvc     #0xea1
+        ret
+`,
+};
+
+/** The routines that print; they change x0 to x4, and x16. */
+export function printing(console: ProbeConsole): string {
+  return `${PRINT[console]}
+// Prints x0 in decimal.
+print_decimal:
+        adr     x1, digits_end
+        mov     x2, #10
+1:      udiv    x3, x0, x2
+        msub    x4, x3, x2, x0
+        add     w4, w4, #'0'
+        strb    w4, [x1, #-1]!
+        mov     x0, x3
+        cbnz    x0, 1b
+        mov     x0, x1
+        b       print
+
+// Prints x0 as 0x and 16 digits.
+print_hex:
+        adr     x1, digits_end
+        mov     w2, #16
+1:      and     w3, w0, #15
+        cmp     w3, #10
+        add     w4, w3, #'0'
+        add     w3, w3, #('a' - 10)
+        csel    w4, w4, w3, lo
+        strb    w4, [x1, #-1]!
+        lsr     x0, x0, #4
+        subs    w2, w2, #1
+        b.ne    1b
+        mov     w4, #'x'
+        strb    w4, [x1, #-1]!
+        mov     w4, #'0'
+        strb    w4, [x1, #-1]!
+        mov     x0, x1
+        b       print
+
+digits:         .space  24
+digits_end:     .byte   0
+        .balign 4
+        .ltorg
+`;
+}
