@@ -508,7 +508,7 @@ vectors: .space 0x200
   assertMatch(argument ?? "", /^ {4}x0: ldr w0, /);
   assertEquals(tree(timeline, "x12", at("done")).slice(0, 3), [
     "x12: add x12, x11, #1",
-    "  x11: mrs x11, esr_el1",
+    "  x11: mrs x11, ESR_EL1",
     "    ESR_EL1: firmware exceptionInjected",
   ]);
 });
