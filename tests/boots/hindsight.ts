@@ -68,7 +68,17 @@ export async function record(
   seconds?: number,
 ): Promise<number> {
   const started = performance.now();
-  const options = [...machineOptions(boot), ...boot.options, "--script", script, "-o", journal, ...more];
+  const monitors = (boot.monitors ?? []).flatMap((monitor) => ["--monitor", monitor]);
+  const options = [
+    ...machineOptions(boot),
+    ...monitors,
+    ...boot.options,
+    "--script",
+    script,
+    "-o",
+    journal,
+    ...more,
+  ];
   await hindsight(["record", ...options], seconds === undefined ? {} : { seconds });
   return performance.now() - started;
 }

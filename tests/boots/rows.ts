@@ -27,6 +27,8 @@ export interface Boot {
   readonly isForAllEngines: boolean;
   /** Why QEMU cannot be asked the same. */
   readonly notOnQemu?: string;
+  /** `--monitor`, below which the guest runs; QEMU runs it without. */
+  readonly monitors?: readonly string[];
 }
 
 const expect = (text: string): Step => ({ expect: text });
@@ -72,7 +74,7 @@ const xen = (): string[] => [
 ];
 
 type Machine = Partial<Pick<Boot, "cpu" | "gic" | "smp" | "level">>;
-type More = Partial<Pick<Boot, "isQuick" | "isForAllEngines" | "notOnQemu">>;
+type More = Partial<Pick<Boot, "isQuick" | "isForAllEngines" | "notOnQemu" | "monitors">>;
 
 function boot(
   name: string,
@@ -173,11 +175,36 @@ const OTHER_ROWS: readonly Boot[] = [
   boot("wget",               "Linux cloud, wget from the peer",       {},                     [...linux("linux-cloud"), ...network("root-disk", "virtio-net-pci")], WGET, { ...QUICK, notOnQemu: NO_WEB }),
 ];
 
+/** The same Linux as the guest of a monitor, which it does not notice. */
+function monitoredRows(): Boot[] {
+  const row = (name: string, monitors: readonly string[], machine: Machine, more: More = {}): Boot => {
+    const steps = [
+      MARKER,
+      ...shell("grep -c ^processor /proc/cpuinfo"),
+      expect(`\n${machine.smp ?? 1}`),
+      ...OFF,
+    ];
+    const guest = `Linux cloud below ${monitors.join(" and ")}`;
+    return boot(`monitor-${name}`, guest, machine, linux("linux-cloud"), steps, { ...more, monitors });
+  };
+  return [
+    row("el2", ["el2"], {}),
+    row("el2-smp4", ["el2"], { smp: 4 }, QUICK),
+    row("el2-gic3-smp2", ["el2"], { gic: 3, smp: 2 }, QUICK),
+    row("el2-max-smp2", ["el2"], { cpu: "max", smp: 2 }),
+    row("el3-smp2", ["el3"], { smp: 2 }),
+    row("el3-kvm", ["el3"], { level: 2 }),
+    row("el2-el3-smp4", ["el2", "el3"], { smp: 4 }),
+  ];
+}
+
 /** Every row. */
-export const BOOTS: readonly Boot[] = [...cloudRows(), ...OTHER_ROWS];
+export const BOOTS: readonly Boot[] = [...cloudRows(), ...OTHER_ROWS, ...monitoredRows()];
 
 /** The rows for a machine, as both programs take them. */
-export function machineOptions({ cpu, gic, smp, level }: Boot): string[] {
+export function machineOptions({ cpu, gic, smp, level, monitors = [] }: Boot): string[] {
   const levels = level === 3 ? ",secure=on" : level === 2 ? ",virtualization=on" : "";
-  return ["-M", `virt,gic-version=${gic}${levels}`, "-cpu", cpu, "-smp", String(smp), "-no-reboot"];
+  // A monitor at EL2 emulates no ITS.
+  const its = gic === 3 && monitors.some((monitor) => monitor.startsWith("el2")) ? ",its=off" : "";
+  return ["-M", `virt,gic-version=${gic}${levels}${its}`, "-cpu", cpu, "-smp", String(smp), "-no-reboot"];
 }
