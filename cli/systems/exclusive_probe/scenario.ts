@@ -1,5 +1,6 @@
 /** exclusive-probe (US20190213095A1): its explanation and its checks. */
 import type { SystemScenario } from "../scenario.ts";
+import { CAUSE_CHECKS } from "./causes.ts";
 import { TRUTH_CHECKS } from "./truth.ts";
 
 const EXPLAIN = `
@@ -33,5 +34,6 @@ export const exclusiveProbe: SystemScenario = {
   explain: EXPLAIN,
   checks: [
     ...TRUTH_CHECKS,
+    ...CAUSE_CHECKS,
   ],
 };
