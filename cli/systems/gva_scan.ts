@@ -1,6 +1,7 @@
 /** gva-scan (US20190026232A1, US10642751): a guest's address space listed by AT from EL2. */
 import type { SystemScenario } from "./scenario.ts";
 import { checkLinux } from "./gva_scan/live_linux.ts";
+import { checkTwin, checkTwinOnQemu } from "./gva_scan/twin.ts";
 import { checkGranules, checkMappedBy } from "./gva_scan/small_guests.ts";
 
 const EXPLAIN =
@@ -16,6 +17,15 @@ export const scenario: SystemScenario = {
     {
       name: "4, 16 and 64 KiB granules: runs as in the tables, on every engine with equal roots",
       run: checkGranules,
+    },
+    {
+      name:
+        "a scan by A64 code at EL2 writes what the monitor's scanner finds, stage 2 on and off, every granule",
+      run: checkTwin,
+    },
+    {
+      name: "the same bytes write the same PAR_EL1 on QEMU",
+      run: checkTwinOnQemu,
     },
     {
       name: "the difference of two scans is what the guest did, each change traced to its own store",
