@@ -1,6 +1,7 @@
 /** pagefault-boot: its explanation and its acceptance. */
 import { ADDRESSES, sweep } from "./pagefault_boot/sweep.ts";
 import { KINDS, KINDS_OF_MAX } from "./pagefault_boot/loaders.ts";
+import { locateMutants } from "./pagefault_boot/mutants.ts";
 import { everyEngine, lateEffect, sameOnQemu } from "./pagefault_boot/recorded.ts";
 import type { SystemScenario } from "./scenario.ts";
 
@@ -57,6 +58,10 @@ export const pagefaultBootSystem: SystemScenario = {
     {
       name: "the same bytes on QEMU: the same exceptions and the same text",
       run: (context) => sameOnQemu(context, [...KINDS, ...KINDS_OF_MAX], context.all ? ADDRESSES : 1),
+    },
+    {
+      name: "three planted faults are located by bisect at the instruction that did it",
+      run: (context) => locateMutants(context, context.all ? KINDS : KINDS.slice(0, 1)),
     },
   ],
 };

@@ -30,8 +30,12 @@ export type TableLookup =
   | {
     readonly kind: "mapped";
     readonly level: number;
+    /** Where the address leads. */
     readonly physical: bigint;
+    /** The leaf descriptor. */
     readonly descriptor: bigint;
+    /** Physical address of the leaf descriptor. */
+    readonly at: bigint;
   };
 
 const VALID = 1n, TABLE_OR_PAGE = 3n;
@@ -134,12 +138,12 @@ export function lookUpTables(
   if (virtual >> BigInt(layout.inputBits) !== 0n) return { kind: "fault", level: 0 };
   let table = root;
   for (let level = start;; level++) {
-    const descriptor = read(table + indexAt(layout, level, virtual) * 8n);
+    const at = table + indexAt(layout, level, virtual) * 8n, descriptor = read(at);
     if ((descriptor & VALID) === 0n) return { kind: "fault", level };
     const isTable = level < 3 && (descriptor & TABLE_OR_PAGE) === TABLE_OR_PAGE;
     if (!isTable) {
       const shift = shiftOf(granule, level), within = BigInt.asUintN(shift, virtual);
-      return { kind: "mapped", level, physical: (descriptor & addressMask(shift)) + within, descriptor };
+      return { kind: "mapped", level, physical: (descriptor & addressMask(shift)) + within, descriptor, at };
     }
     table = descriptor & addressMask(granule);
   }
