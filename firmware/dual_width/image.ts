@@ -8,7 +8,6 @@ import {
   IMAGE_BASE,
   KERNEL_BASE,
   type KernelForm,
-  linearOffset,
   MMAP_TOP,
   PAGE,
   PROCESS,
@@ -210,9 +209,4 @@ class Filler {
     text("COMM", source.path.split("/").at(-1) ?? "", 16);
     text("NAME", source.path, PROCESS.NAME_END - PROCESS.NAME);
   }
-}
-
-/** Physical address of a linear address of the kernel. */
-export function physicalOf(form: KernelForm, virtual: bigint): number {
-  return Number(virtual - linearOffset(form));
 }

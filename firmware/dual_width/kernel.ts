@@ -17,10 +17,13 @@ import { assembleProgram, type Program } from "../../machine/a64/program.ts";
 import { CONSOLE_SOURCE, DATA_SOURCE } from "./console.ts";
 import { ENTRY_SOURCE } from "./entry.ts";
 import { IMAGE_BASE, type KernelForm, layoutEquates, linearOffset } from "./layout.ts";
+import { FAULTS_SOURCE } from "./faults.ts";
 import { MEMORY_SOURCE } from "./memory.ts";
+import { MEMORY_CALLS_SOURCE } from "./memory_calls.ts";
 import { PROCESS_SOURCE } from "./process.ts";
 import { SIGNALS_SOURCE } from "./signals.ts";
 import { SYSTEM_CALLS_SOURCE } from "./system_calls.ts";
+import { USER_ACCESS_SOURCE } from "./user_access.ts";
 
 /** The sources in their order, by name. */
 export function kernelSources(form: KernelForm): { name: string; text: string }[] {
@@ -29,8 +32,11 @@ export function kernelSources(form: KernelForm): { name: string; text: string }[
     { name: "entry", text: ENTRY_SOURCE },
     { name: "process", text: PROCESS_SOURCE },
     { name: "memory", text: MEMORY_SOURCE },
+    { name: "user_access", text: USER_ACCESS_SOURCE },
+    { name: "memory_calls", text: MEMORY_CALLS_SOURCE },
     { name: "system_calls", text: SYSTEM_CALLS_SOURCE },
     { name: "signals", text: SIGNALS_SOURCE },
+    { name: "faults", text: FAULTS_SOURCE },
     { name: "console", text: CONSOLE_SOURCE },
     { name: "data", text: DATA_SOURCE },
   ];
@@ -39,6 +45,17 @@ export function kernelSources(form: KernelForm): { name: string; text: string }[
 /** Assembles a kernel at its linear address. Throws ProgramError for sources that were changed wrongly. */
 export function assembleKernel(form: KernelForm, sources = kernelSources(form)): Program {
   return assembleProgram(sources, { base: BigInt(IMAGE_BASE) + linearOffset(form) });
+}
+
+/** A kernel with one text of its sources replaced, for experiments. Throws RangeError unless it is there exactly once. */
+export function changedKernel(form: KernelForm, from: string, to: string): Program {
+  let found = 0;
+  const sources = kernelSources(form).map(({ name, text }) => {
+    found += text.split(from).length - 1;
+    return { name, text: text.replace(from, () => to) };
+  });
+  if (found !== 1) throw new RangeError(`Cannot change the kernel: it has "${from}" ${found} times`);
+  return assembleKernel(form, sources);
 }
 
 /** The shim: vectors for EL1 whose every entry executes HVC; 0 stands for "from EL0, synchronous", all that can be. */

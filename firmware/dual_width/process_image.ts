@@ -2,7 +2,7 @@
 import { type ElfImage, type ElfSegment, parseElf } from "../../machine/elf.ts";
 import { ByteWriter } from "../../machine/layout.ts";
 import type { PageUse } from "./address_space.ts";
-import { PAGE, SHIM, STACK_SIZE, STACK_TOP } from "./layout.ts";
+import { PAGE, STACK_SIZE, STACK_TOP } from "./layout.ts";
 
 /** What a process is made of. */
 export interface ProcessSource {
@@ -160,9 +160,4 @@ function stack(source: ProcessSource, elf: ElfImage): { sp: bigint; bytes: Uint8
   top = (top - words.length * 8) & ~15;
   bytes.set(block.bytes(), top);
   return { sp: base + BigInt(top), bytes };
-}
-
-/** Whether an address is one that a process may have. */
-export function isUserAddress(address: bigint): boolean {
-  return address >= 0n && address < SHIM;
 }

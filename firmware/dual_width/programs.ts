@@ -1,73 +1,7 @@
 /** Small Linux processes that try what the dual-width kernel promises; static executables at 0x400000, for EL0. */
-import { assembleProgram } from "../../machine/a64/program.ts";
-import { elfExecutable } from "../elf.ts";
 import { SHIM } from "./layout.ts";
 import type { ProcessSource } from "./process_image.ts";
-
-/** System calls by number, and printing. */
-const LIBRARY = String.raw`
-        .macro  call number
-        mov     x8, #\number
-        svc     #0
-        .endm
-        .equ    WRITE, 64
-        .equ    EXIT, 94
-        .equ    YIELD, 124
-        .equ    SIGACTION, 134
-        .equ    SIGRETURN, 139
-        .equ    MUNMAP, 215
-        .equ    MPROTECT, 226
-
-// Prints the zero-terminated text at x0. Changes x0 to x2 and x8.
-print:  mov     x1, x0
-        mov     x2, #0
-1:      ldrb    w0, [x1, x2]
-        cbz     w0, 2f
-        add     x2, x2, #1
-        b       1b
-2:      mov     x0, #1
-        call    WRITE
-        ret
-
-// Prints x0 in hexadecimal. Changes x0 to x4 and x8.
-print_number:
-        adr     x1, digits_end
-1:      and     x4, x0, #15
-        add     x3, x4, #('a' - 10)
-        add     x4, x4, #'0'
-        cmp     x4, #'9'
-        csel    x4, x3, x4, hi
-        strb    w4, [x1, #-1]!
-        lsr     x0, x0, #4
-        cbnz    x0, 1b
-        mov     x0, x1
-        b       print
-
-// x0 = signal: its handler is on_signal from now on.
-handle: adr     x1, action
-        mov     x2, #0
-        mov     x3, #8
-        call    SIGACTION
-        ret
-restorer:
-        call    SIGRETURN
-        b       .
-        .balign 8
-action: .quad   on_signal, 0x44000004, restorer, 0      // SA_NODEFER | SA_RESTORER | SA_SIGINFO
-        .space  24
-digits_end:
-        .byte   0
-        .ltorg
-        .balign 8
-`;
-
-function process(name: string, source: string, symbols: Record<string, bigint> = {}): ProcessSource {
-  const program = assembleProgram([{ name: "library", text: LIBRARY }, { name, text: source }], {
-    base: 0x40_0000n,
-    symbols,
-  });
-  return { path: `/${name}`, executable: elfExecutable(program), arguments: [name] };
-}
+import { smallProcess } from "./small_process.ts";
 
 /** Addresses to be tried: `count` of them, `step` apart. */
 export interface ProbeRange {
@@ -88,7 +22,7 @@ export function protectionProbe(ranges: readonly ProbeRange[]): ProcessSource {
   const table = ranges.map(({ first, count, step }) =>
     `        .quad 0x${BigInt.asUintN(64, first).toString(16)}, ${count}, 0x${step.toString(16)}\n`
   ).join("");
-  return process(
+  return smallProcess(
     "protection-probe",
     String.raw`
 _start: mov     x0, #11                 // SIGSEGV
@@ -193,7 +127,7 @@ text_end:       .asciz  "\n"
  * loads from `secret` at last, with no handler: which ends it.
  */
 export function trespasser(secret: bigint): ProcessSource {
-  return process(
+  return smallProcess(
     "trespasser",
     String.raw`
         .macro  result text
@@ -260,7 +194,7 @@ newline:        .asciz  "\n"
  * way, and says so if it finds the other's. Prints its letter and the sum at the end.
  */
 export function turnTaker(letter: string, rounds: number): ProcessSource {
-  return process(
+  return smallProcess(
     `turn-taker-${letter}`,
     String.raw`
 _start: adr     x19, page
@@ -305,7 +239,7 @@ page:   .quad   0, 0
 
 /** Computes without a system call for `rounds` rounds, prints the sum in hexadecimal, and ends. */
 export function spinner(letter: string, rounds: number): ProcessSource {
-  return process(
+  return smallProcess(
     `spinner-${letter}`,
     String.raw`
 _start: ldr     x0, =ROUNDS

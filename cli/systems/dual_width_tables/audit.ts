@@ -4,7 +4,7 @@
  */
 import { SHIM, USER_LIMIT } from "../../../firmware/dual_width/layout.ts";
 import { INDEX } from "../../../machine/cpu/system_register_index.ts";
-import { physicalAddress } from "../../../machine/address.ts";
+import { hex, physicalAddress } from "../../../machine/address.ts";
 import type { Machine } from "../../../machine/machine.ts";
 
 /** What an audit found. */
@@ -27,7 +27,6 @@ interface Leaf {
 }
 
 const ADDRESS = 0x0000_ffff_ffff_f000n;
-const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 const bits = (value: bigint, high: number, low: number): number =>
   Number((value >> BigInt(low)) & ((1n << BigInt(high - low + 1)) - 1n));
 

@@ -5,10 +5,11 @@ import {
   dualWidthImage,
   type DualWidthOptions,
 } from "../../../firmware/dual_width/image.ts";
-import { assembleKernel, kernelSources } from "../../../firmware/dual_width/kernel.ts";
+import { assembleKernel } from "../../../firmware/dual_width/kernel.ts";
 import { IMAGE_BASE, KERNEL_BASE, type KernelForm, SHIM } from "../../../firmware/dual_width/layout.ts";
 import type { ProcessSource } from "../../../firmware/dual_width/process_image.ts";
 import type { ProbeRange } from "../../../firmware/dual_width/programs.ts";
+import type { CpuModel } from "../../../machine/a64/feature.ts";
 import type { Program } from "../../../machine/a64/program.ts";
 import { readWholeFile } from "../../host/file_source.ts";
 import { fileOfCpio } from "../../host/guests/file_tree.ts";
@@ -17,7 +18,8 @@ import type { CheckContext, Recorded, RecordRequest } from "../scenario.ts";
 /** Name of the image among the files of a run. */
 export const IMAGE_FILE = "dual-width.bin";
 
-const MODELS: Readonly<Record<KernelForm, string>> = { el2: "cortex-a57", vhe: "max" };
+/** The CPU model that a form needs. */
+export const MODELS: Readonly<Record<KernelForm, CpuModel>> = { el2: "cortex-a57", vhe: "max" };
 
 /** Options of QEMU and of this machine that boot an image. */
 export function bootOptions(form: KernelForm): string[] {
@@ -46,17 +48,6 @@ export function build(options: DualWidthOptions): DualWidthImage {
   const kernel = kernels.get(form) ?? assembleKernel(form);
   kernels.set(form, kernel);
   return dualWidthImage({ kernel, ...options });
-}
-
-/** A kernel with one text of its sources replaced. Throws RangeError unless the text is there exactly once. */
-export function changedKernel(form: KernelForm, from: string, to: string): Program {
-  let found = 0;
-  const sources = kernelSources(form).map(({ name, text }) => {
-    found += text.split(from).length - 1;
-    return { name, text: text.replace(from, () => to) };
-  });
-  if (found !== 1) throw new RangeError(`Cannot change the kernel: it has "${from}" ${found} times`);
-  return assembleKernel(form, sources);
 }
 
 /** The guest that busybox comes from. */

@@ -9,7 +9,7 @@ import { parseConfiguration } from "../../../machine/configuration.ts";
 import type { EventOf } from "../../../machine/events.ts";
 import { Machine, type Snapshot } from "../../../machine/machine.ts";
 import type { CheckContext } from "../scenario.ts";
-import { build } from "./images.ts";
+import { build, MODELS } from "./images.ts";
 import { firstDifference, UserJournal } from "./user_journal.ts";
 
 /** The timer of EL2. */
@@ -39,7 +39,7 @@ class Bench {
     const { bytes } = this.#image, sha256 = createHash("sha256").update(bytes).digest("hex");
     const configuration = parseConfiguration({
       virtualization: true,
-      cpuModel: form === "vhe" ? "max" : "cortex-a57",
+      cpuModel: MODELS[form],
       memoryMiB: 32,
       boot: { kernel: { sha256, size: bytes.length, name: "dual-width" } },
     });

@@ -5,12 +5,12 @@
 import type { KernelForm } from "../../../firmware/dual_width/layout.ts";
 import type { DualWidthImage } from "../../../firmware/dual_width/image.ts";
 import { Replay } from "../../../journal/replay.ts";
+import { hex } from "../../../machine/address.ts";
 import { INDEX } from "../../../machine/cpu/system_register_index.ts";
 import type { AnyFields, EventKind, EventObserver } from "../../../machine/events.ts";
 import type { Machine, MachineOptions } from "../../../machine/machine.ts";
 import type { Recorded } from "../scenario.ts";
 
-const hex = (value: bigint): string => `0x${value.toString(16)}`;
 const EC_SVC = 0x15n;
 
 /** Gathers the journal of a machine that is running; lines of a process begin with its number. */

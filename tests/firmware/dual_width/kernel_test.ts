@@ -1,9 +1,11 @@
 /** The dual-width kernel with small processes: what it does for them, and what it keeps them from. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { withWritableShim } from "../../../cli/systems/dual_width_tables/images.ts";
 import { dualWidthImage } from "../../../firmware/dual_width/image.ts";
+import { changedKernel } from "../../../firmware/dual_width/kernel.ts";
 import { KERNEL_BASE, SHIM } from "../../../firmware/dual_width/layout.ts";
 import { protectionProbe, spinner, trespasser, turnTaker } from "../../../firmware/dual_width/programs.ts";
-import { changedKernel, run, runImage } from "./support.ts";
+import { run, runImage } from "./support.ts";
 
 const FORMS = ["el2", "vhe"] as const;
 const KERNEL = KERNEL_BASE.el2;
@@ -101,18 +103,7 @@ Deno.test("with TCR_EL1.T0SZ = 16 the kernel's pages are EL0's: width alone prot
 });
 
 Deno.test("with the shim writable EL1 cannot execute it: instruction aborts of EL1 without end", () => {
-  const { bytes } = dualWidthImage({ form: "el2", processes: [spinner("A", 3)] });
-  const changed = bytes.slice();
-  const view = new DataView(changed.buffer);
-  let found = 0;
-  for (let at = 0; at + 8 <= view.byteLength; at += 8) {
-    // The only read-only, executable page of EL0 that is not the process's own to change.
-    const descriptor = view.getBigUint64(at, true);
-    if ((descriptor & ~0x0000_ffff_ffff_f000n) !== 0x7c7n || (at & 0xfff) !== 0xff8) continue;
-    view.setBigUint64(at, descriptor & ~0x80n, true);
-    found++;
-  }
-  assertEquals(found, 1);
+  const changed = withWritableShim(dualWidthImage({ form: "el2", processes: [spinner("A", 3)] }));
   const { events, console } = runImage(changed, {}, ["trap"], 20_000);
   const taken = events.flatMap((event) => event.kind === "exceptionTaken" && event.to === 1 ? [event] : []);
   assertEquals(taken[0]?.syndrome, 0x5600_0000n);

@@ -1,13 +1,12 @@
-/** Runs dual-width images on a machine, and changes their kernels as an experiment wants. */
+/** Runs dual-width images on a machine. */
 import { createHash } from "node:crypto";
-import { assembleKernel, kernelSources } from "../../../firmware/dual_width/kernel.ts";
+import { MODELS } from "../../../cli/systems/dual_width_tables/images.ts";
+import { assembleKernel } from "../../../firmware/dual_width/kernel.ts";
 import {
   type DualWidthImage,
   dualWidthImage,
   type DualWidthOptions,
 } from "../../../firmware/dual_width/image.ts";
-import type { KernelForm } from "../../../firmware/dual_width/layout.ts";
-import type { Program } from "../../../machine/a64/program.ts";
 import { type ConfigurationInput, parseConfiguration } from "../../../machine/configuration.ts";
 import type { EventClass, MachineEvent } from "../../../machine/events.ts";
 import { Machine, type Stop } from "../../../machine/machine.ts";
@@ -19,9 +18,6 @@ export interface Ran {
   readonly events: readonly MachineEvent[];
   readonly stop: Stop;
 }
-
-/** The CPU model that a form needs. */
-export const MODELS = { el2: "cortex-a57", vhe: "max" } as const;
 
 /** Runs the bytes of an image to their end, or to `limit` steps. */
 export function runImage(
@@ -60,15 +56,4 @@ export function run(
 ): Ran & { readonly image: DualWidthImage } {
   const image = dualWidthImage({ kernel: KERNELS[options.form], ...options });
   return { image, ...runImage(image.bytes, { cpuModel: MODELS[options.form], ...configuration }, classes) };
-}
-
-/** A kernel with one text of its sources changed; throws Error unless it is there once. */
-export function changedKernel(form: KernelForm, from: string, to: string): Program {
-  let found = 0;
-  const sources = kernelSources(form).map(({ name, text }) => {
-    found += text.split(from).length - 1;
-    return { name, text: text.replace(from, () => to) };
-  });
-  if (found !== 1) throw new Error(`"${from}" is in the kernel ${found} times`);
-  return assembleKernel(form, sources);
 }
