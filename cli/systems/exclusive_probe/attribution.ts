@@ -28,25 +28,32 @@ const STATUS_REGISTER = 2;
 const EC_TRAPPED = 0x18n, EC_UNKNOWN = 0n;
 
 /** Which of the probe's instructions are where. */
-class ProbeMap {
-  readonly #loads = new Map<bigint, number>();
+export class ProbeMap {
   readonly #stores = new Map<bigint, number>();
   readonly #operations = new Map<bigint, number>();
   readonly #names: readonly string[];
 
+  /** The probe made with these options. */
   constructor(program: Program, options: ProbeOptions) {
     this.#names = operationsOf(options).map(operationName);
     for (const index of this.#names.keys()) {
       for (const alias of [0n, EL0_ALIAS]) {
-        this.#loads.set(program.symbols.get(`pair${index}`)! + alias, index);
         this.#operations.set(program.symbols.get(`operation${index}`)! + alias, index);
         this.#stores.set(program.symbols.get(`store${index}`)! + alias, index);
       }
     }
   }
 
-  isLoad = (pc: bigint): boolean => this.#loads.has(pc);
-  isOperation = (pc: bigint): boolean => this.#operations.has(pc);
+  /** Whether an operation is at an address. */
+  isOperation(pc: bigint): boolean {
+    return this.#operations.has(pc);
+  }
+
+  /** Whether what is at an address comes with the monitor open: an operation or a store. */
+  isInPair(pc: bigint): boolean {
+    return this.#operations.has(pc) || this.#stores.has(pc);
+  }
+
   /** The operation of a store at an address. */
   storeOf(pc: bigint): string | undefined {
     const index = this.#stores.get(pc);

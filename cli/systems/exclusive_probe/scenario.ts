@@ -1,6 +1,7 @@
 /** exclusive-probe (US20190213095A1): its explanation and its checks. */
 import type { SystemScenario } from "../scenario.ts";
 import { CAUSE_CHECKS } from "./causes.ts";
+import { RACE_CHECKS } from "./race.ts";
 import { TRUTH_CHECKS } from "./truth.ts";
 
 const EXPLAIN = `
@@ -35,5 +36,6 @@ export const exclusiveProbe: SystemScenario = {
   checks: [
     ...TRUTH_CHECKS,
     ...CAUSE_CHECKS,
+    ...RACE_CHECKS,
   ],
 };
