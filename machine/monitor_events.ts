@@ -22,7 +22,7 @@ export const MONITOR_EVENT_KINDS = {
   vectorLoopDetected:    kind("trap",   { level: u8, syndrome: u64, faultAddress: u64, vector: u64 }),
   // A monitor gave its guest a value in X0 to X30.
   guestRegisterWritten:  kind("detail", { level: u8, number: u8, value: u64 }),
-  // icache-on-fault: a guest's access was refused by stage 2; `ipa` is the access's, or the descriptor's on a walk.
+  // icache-on-fault: a guest's access was refused by stage 2; `ipa` is the access's, or the table's page on a walk.
   stage2Faulted:         kind("trap",   { ipa: u64, access: oneOf("read", "write", "fetch"), reason: oneOf("translation", "permission"), onWalk: flag }),
   // The monitor cleaned data, or invalidated instructions, of a page line by line (or everything: then `physical` is 0).
   rangeMaintained:       kind("trap",   { cache: oneOf("data", "instruction"), operation: text(16), physical: u64, lines: u32 }),

@@ -27,7 +27,11 @@ export interface Guest {
 
 /** Assembles a program as a flat kernel. */
 export function flatGuest(source: string): Guest {
-  const program = assembleProgram(source, { name: "guest", base: COUNTER_GUEST_BASE });
+  return programGuest(assembleProgram(source, { name: "guest", base: COUNTER_GUEST_BASE }));
+}
+
+/** A program as a flat kernel. */
+export function programGuest(program: Program): Guest {
   const sha256 = createHash("sha256").update(program.bytes).digest("hex");
   const kernel = { sha256, size: program.bytes.length, name: "guest" };
   return {

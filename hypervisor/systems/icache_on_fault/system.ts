@@ -123,7 +123,9 @@ export class IcacheOnFault implements MonitorSystem {
     if (space.bus.find(ipa) !== undefined) return false;
     const onWalk = (exit.iss & S1PTW) !== 0, access = onWalk ? "read" : wanted;
     const reason = isMissing ? "translation" : "permission";
-    site.events.emit("stage2Faulted", vcpu.index, { ipa: BigInt(ipa), access, reason, onWalk });
+    // FAR_EL2 has the address of the access, not that of the descriptor: on a walk the page is all that is known.
+    const told = BigInt(onWalk ? ipa - ipa % PAGE_SIZE : ipa);
+    site.events.emit("stage2Faulted", vcpu.index, { ipa: told, access, reason, onWalk });
     const region = regionOf(site.board.rows, ipa), page = ipa - ipa % PAGE_SIZE;
     if (region === undefined || ipa >= this.monitor.site.reserve.base && region.name === "ram") return false;
     if (region.kind !== "flash" && region.kind !== "memory") return this.#mapDevice(vcpu, page, access);
