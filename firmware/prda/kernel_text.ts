@@ -7,6 +7,9 @@ export type KernelTextOptions =
   & Required<Omit<PrdaKernelOptions, "mutant">>
   & { readonly expected: number; readonly mutant: PrdaKernelOptions["mutant"] };
 
+/** Of a thread's block: bytes, and where the word is that says that a preemption was put off. */
+export const THREAD_SIZE = 320, THREAD_PENDING = 288;
+
 /** Constants: the board's addresses, and offsets in a PE's block (at SP_ELx) and in a thread's block. */
 const constants = ({ pes, threads, rounds, period, bound, expected }: KernelTextOptions): string => `
         .equ    UART,           0x09000000
@@ -41,11 +44,11 @@ const constants = ({ pes, threads, rounds, period, bound, expected }: KernelText
         .equ    HOME,           264             // PE in whose queue it is
         .equ    RUN,            272             // READY, RUNNING, DONE
         .equ    DEPTH,          280             // non-preemptible sections that it is in
-        .equ    PENDING,        288             // a preemption was put off
+        .equ    PENDING,        ${THREAD_PENDING}             // a preemption was put off
         .equ    DEFERRALS,      296             // preemptions put off in the present section
         .equ    NESTED,         304             // sections entered within others
         .equ    INDEX,          312
-        .equ    THREAD_SIZE,    320
+        .equ    THREAD_SIZE,    ${THREAD_SIZE}
         .equ    READY,          0
         .equ    RUNNING,        1
         .equ    DONE,           2
