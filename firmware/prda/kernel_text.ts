@@ -413,7 +413,9 @@ dispatch:
         cmp     x1, #THREADS
         b.eq    report
 idle:   wfi                             // wakes although interrupts are masked
-        bl      acknowledge
+3:      bl      acknowledge
+        cmp     w0, #1020
+        b.lo    3b
         b       dispatch
 2:      mov     x1, #RUNNING
         str     x1, [x19, #RUN]
@@ -421,6 +423,13 @@ idle:   wfi                             // wakes although interrupts are masked
         str     x5, [sp, #PE_LAST]
         bl      unlock
         bl      write_slot
+        .if     PERIOD
+        mrs     x3, cntv_ctl_el0        // a tick that came meanwhile is not this thread's
+        tbz     x3, #2, resume          // ISTATUS
+        mov     x3, #PERIOD
+        msr     cntv_tval_el0, x3
+        isb
+        .endif
         b       resume
 
 // Change x24 to x26 only.

@@ -67,7 +67,8 @@ section_store:
 section_end:`,
   },
   aliasPlain: {
-    summary: "the alias with a plain load and store: always the own area, but a value is carried to another one",
+    summary:
+      "the alias with a plain load and store: always the own area, but a value is carried to another one",
     increments: 1,
     hasRange: false,
     round: `

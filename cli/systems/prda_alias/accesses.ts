@@ -82,7 +82,8 @@ const SLOT = Number(PRDA_ADDRESS >> 30n) * 8;
 const ROOT_ADDRESS = 0xffff_ffff_f000n;
 
 /** Bytes of the alias. */
-const isAlias = (address: bigint): boolean => address >= PRDA_ADDRESS && address < PRDA_ADDRESS + BigInt(PAGE);
+const isAlias = (address: bigint): boolean =>
+  address >= PRDA_ADDRESS && address < PRDA_ADDRESS + BigInt(PAGE);
 
 /** Looks at a machine that runs the kernel: give it what `run` stops for. */
 export class PrdaWatch implements EventObserver {
@@ -111,8 +112,7 @@ export class PrdaWatch implements EventObserver {
   #points(): WatchPoint[] {
     const { pes, threads } = this.kernel.options;
     const area = (pe: number) => this.#areas + BigInt(pe * PRDA_AREA_SIZE);
-    const pending = (thread: number) =>
-this.#threads + BigInt(thread * THREAD_SIZE + THREAD_PENDING);
+    const pending = (thread: number) => this.#threads + BigInt(thread * THREAD_SIZE + THREAD_PENDING);
     return [
       { kind: "access", address: PRDA_ADDRESS, size: PAGE, space: "virtual" },
       ...Array.from({ length: pes }, (_, pe) => area(pe)).flatMap((address): WatchPoint[] => [
@@ -182,12 +182,11 @@ this.#threads + BigInt(thread * THREAD_SIZE + THREAD_PENDING);
     if (!isAlias(va)) return owner === pe ? undefined : "address";
     const { cpus } = this.machine.board, own = this.#base(pe);
     const others = cpus.map(({ index }) => this.#base(index)).filter((_, index) => index !== pe);
-    if (owner === pe) {
-      const isCommon = ({ root, isCommon }: Base) => isCommon && this.#word(root) !== this.#word(own.root);
-      return own.isCommon && others.some(isCommon) ? "commonNotPrivate" : undefined;
-    }
-    if (this.#stale.get(pe) === instant) return "staleTranslation";
-    return others.some(({ root }) => root === own.root) ? "rootShared" : "slot";
+    if (others.some(({ root }) => root === own.root)) return "rootShared";
+    const differs = ({ root, isCommon }: Base) => isCommon && this.#word(root) !== this.#word(own.root);
+    if (own.isCommon && others.some(differs)) return "commonNotPrivate";
+    if (owner === pe) return undefined;
+    return this.#stale.get(pe) === instant ? "staleTranslation" : "slot";
   }
 
   /** Where a PE's slot is, and whether its root is said to be common. */

@@ -1,0 +1,259 @@
+/** Checks of prda-alias: what goes wrong with the naive scheme is found, kept as a journal, replayed, and made minimal. */
+import { Course } from "../../../journal/course.ts";
+import { Explorer } from "../../../journal/explore.ts";
+import { JournalReader } from "../../../journal/file.ts";
+import { beforeCandidates, minimizeInputs } from "../../../journal/minimize.ts";
+import { compilePredicate } from "../../../journal/predicate.ts";
+import { Replay } from "../../../journal/replay.ts";
+import { RecordedRun } from "../../../journal/run.ts";
+import { type PrdaKernel, tickInterrupt } from "../../../firmware/prda/kernel.ts";
+import type { Input, InputEvent } from "../../../machine/events.ts";
+import type { Machine, MachineOptions } from "../../../machine/machine.ts";
+import { FileSink } from "../../host/file_sink.ts";
+import { FileSource } from "../../host/file_source.ts";
+import type { CheckContext, CheckOutcome, SystemCheck } from "../scenario.ts";
+import { checkRun } from "./accesses.ts";
+import { exploreAll, exploring, outcomeText } from "./preemption.ts";
+import { forkSchedule, type KernelRun, recordKernel, UNTIL } from "./runs.ts";
+import { ScheduleExplorer, type ScheduleOutcome, violationOf } from "./schedules.ts";
+
+const ENGINES = ["reference", "threaded", "compiled"];
+
+/** The expression for `bisect --inputs --when` that holds where increments were lost. */
+export function lostExpression({ program: { symbols }, expected }: PrdaKernel): string {
+  return `memory(${symbols.get("sum")}, 8) != ${expected}`;
+}
+
+/** The smallest part of a run's inputs with which increments are lost; none where they are not. */
+export function minimalInputs(
+  { kernel, run, images }: { readonly kernel: PrdaKernel } & Pick<KernelRun["recorded"], "run" | "images">,
+  options: MachineOptions,
+): readonly InputEvent[] {
+  const found = minimizeInputs(beforeCandidates(run, images, () => true, options), {
+    until: UNTIL,
+    conditions: [compilePredicate(lostExpression(kernel))],
+    keyOf: ({ held }) => String(held[0]),
+  });
+  return found.kind === "found" && found.outcome.held[0] === true ? found.inputs : [];
+}
+
+/** Which of some inputs can be left out without the loss going away. */
+export function superfluous(
+  { kernel, run, images }: { readonly kernel: PrdaKernel } & Pick<KernelRun["recorded"], "run" | "images">,
+  inputs: readonly InputEvent[],
+  options: MachineOptions,
+): InputEvent[] {
+  const { machine } = beforeCandidates(run, images, () => true, options);
+  const course = new Course(machine, [], {
+    until: UNTIL,
+    conditions: [compilePredicate(lostExpression(kernel))],
+  });
+  const start = course.place();
+  const isLost = (given: readonly InputEvent[]): boolean => {
+    course.return(start);
+    course.inputs = given;
+    return course.runToEnd().held[0] === true;
+  };
+  if (!isLost(inputs)) return [...inputs];
+  return inputs.filter((input) => isLost(inputs.filter((other) => other !== input)));
+}
+
+/** Ticks at random places of a run (a linear congruential generator, Knuth's constants). */
+function randomTicks(
+  seed: number,
+  count: number,
+  from: number,
+  to: number,
+  pes: number,
+): { instant: number; input: Input }[] {
+  let state = BigInt(seed);
+  const draw = (bound: number): number => {
+    state = (state * 6364136223846793005n + 1442695040888963407n) & 0xffff_ffff_ffff_ffffn;
+    return Number((state >> 33n) % BigInt(bound));
+  };
+  return Array.from({ length: count }, () => ({
+    instant: from + draw(to - from),
+    input: { kind: "interruptInjected", interrupt: tickInterrupt(draw(pes)) } as const,
+  })).sort((a, b) => a.instant - b.instant);
+}
+
+/** A journal of a schedule. */
+function keep(
+  context: CheckContext,
+  name: string,
+  { recorded }: KernelRun,
+  schedule: readonly { instant: number; input: Input }[],
+): RecordedRun {
+  const path = context.file(`${name}.hindsight`);
+  forkSchedule(recorded, schedule, new FileSink(path), context.machineOptions());
+  return new RecordedRun(JournalReader.open(new FileSource(path)));
+}
+
+/** Replays a run on every engine; what was not as recorded. */
+function replayAll(
+  context: CheckContext,
+  run: RecordedRun,
+  { recorded: { images } }: KernelRun,
+  name: string,
+): string[] {
+  return ENGINES.flatMap((engine) => {
+    try {
+      new Replay(run, images, context.machineOptions(engine)).runToEnd();
+      return [];
+    } catch (error) {
+      return [`${name} on the ${engine} engine: ${(error as Error).message}`];
+    }
+  });
+}
+
+async function found(context: CheckContext): Promise<CheckOutcome> {
+  const failures: string[] = [],
+    kernelRun = await recordKernel(context, { scheme: "naive" }, { name: "naive" });
+  const { kernel, recorded: { images } } = kernelRun;
+  const { counts, first } = await exploreAll(context, kernelRun, exploring(context, 1));
+  for (const [violation, outcome] of first) {
+    if (violation === "") continue;
+    const run = keep(context, `naive-${violation.replaceAll(/\W+/g, "-")}`, kernelRun, outcome.schedule);
+    failures.push(...replayAll(context, run, kernelRun, violation));
+    const again = checkRun(run, images, kernel, context.machineOptions());
+    const isSame = again.sum === outcome.sum &&
+      JSON.stringify(again.wrongOwners, texts) === JSON.stringify(outcome.wrongOwners, texts);
+    if (!isSame) failures.push(`${violation}: its own journal shows something else: sum ${again.sum}`);
+  }
+  for (const violation of ["wrong owner", "wrong owner, increments lost"]) {
+    if (!first.has(violation)) failures.push(`no boundary was found at which there is a ${violation}`);
+  }
+  failures.push(...agreement(context, kernelRun));
+  return {
+    failures,
+    figures: Object.fromEntries([...counts].map(([name, count]) => [name || "right", count])),
+  };
+}
+
+const texts = (_key: string, value: unknown): unknown => typeof value === "bigint" ? `${value}` : value;
+
+/** Compares with `hindsight explore`, which knows nothing of areas: where increments are lost when PE 0 is preempted. */
+function agreement(context: CheckContext, { kernel, recorded: { run, images } }: KernelRun): string[] {
+  const own = new ScheduleExplorer(run, images, kernel, exploring(context, 1));
+  const explorer = new Explorer(run, images, {
+    ...exploring(context, 1),
+    from: own.instant,
+    injections: [{ kind: "interruptInjected", interrupt: tickInterrupt(0) }],
+    conditions: [compilePredicate(lostExpression(kernel))],
+  });
+  const lost = new Map<number, boolean>();
+  for (const { instant, outcome } of explorer.explore(own.instant, run.lastInstant - 1)) {
+    lost.set(instant, outcome.held[0] === true);
+  }
+  const differing = [...own.explore()].filter(({ schedule: [action], sum }) =>
+    action?.pe === 0 && lost.get(action.instant) !== (sum !== kernel.expected)
+  );
+  return differing.map((outcome) => `explore and the schedules differ: ${outcomeText(outcome)}`);
+}
+
+async function minimal(context: CheckContext): Promise<CheckOutcome> {
+  const failures: string[] = [], figures: Record<string, number | string> = {};
+  const kernelRun = await recordKernel(context, { scheme: "naive", threads: 2, rounds: 6 }, {
+    name: "naive-two",
+  });
+  const { kernel, recorded: { run, images } } = kernelRun, options = context.machineOptions();
+  const { instant } = new ScheduleExplorer(run, images, kernel, exploring(context, 1));
+  const wanted = context.all ? 20 : 4;
+  let tried = 0, kept = 0;
+  for (let seed = 1; kept < wanted && seed <= 400; seed++, tried++) {
+    const ticks = randomTicks(seed, 12, instant, run.lastInstant - 100, kernel.options.pes);
+    const noisy = keep(context, "naive-random", kernelRun, ticks);
+    const inputs = minimalInputs({ kernel, run: noisy, images }, options);
+    if (inputs.length === 0) continue;
+    kept++;
+    const left = superfluous({ kernel, run: noisy, images }, inputs, options);
+    if (left.length > 0) {
+      failures.push(`seed ${seed}: of ${inputs.length} inputs ${left.length} can be left out`);
+    }
+    const minimalRun = keep(
+      context,
+      `naive-minimal-${kept}`,
+      kernelRun,
+      inputs.map(({ instant, index: _, cpu: __, virtualTime: ___, ...input }) => ({
+        instant,
+        input: input as Input,
+      })),
+    );
+    failures.push(...replayAll(context, minimalRun, kernelRun, `seed ${seed}`));
+    const { sum, wrongOwners } = checkRun(minimalRun, images, kernel, options);
+    if (sum === kernel.expected || wrongOwners.length === 0) {
+      failures.push(`seed ${seed}: the minimal journal is right`);
+    }
+    figures[`seed ${seed}`] = `${inputs.length} of ${ticks.length} ticks`;
+    await context.breathe();
+  }
+  if (kept < wanted) failures.push(`of ${tried} random schedules only ${kept} lost increments`);
+  return { failures, figures };
+}
+
+/** Two threads, two actions each at every boundary; schedules that are wrong although none of their parts is. */
+async function interleavings(context: CheckContext): Promise<CheckOutcome> {
+  const failures: string[] = [], figures: Record<string, number | string> = {};
+  const rounds = context.all ? 2 : 1;
+  for (const scheme of ["naive", "alias", "deferralFlag", "aliasPlain"] as const) {
+    const kernelRun = await recordKernel(context, { scheme, threads: 2, rounds }, {
+      name: `${scheme}-pairs`,
+    });
+    const { kernel, recorded: { run, images } } = kernelRun;
+    const explorer = new ScheduleExplorer(run, images, kernel, {
+      ...exploring(context, 2),
+      hasSwitches: true,
+    });
+    const wrong = new Map<string, ScheduleOutcome>();
+    let futures = 0;
+    for (const outcome of explorer.explore()) {
+      if (violationOf(outcome, kernel) !== undefined) wrong.set(nameOf(outcome.schedule), outcome);
+      if (++futures % 64 === 0) {
+        context.progress(`${scheme}: futures`, futures);
+        await context.breathe();
+      }
+    }
+    const least = [...wrong.values()].filter(({ schedule }) =>
+      schedule.every((_, index) => !wrong.has(nameOf(schedule.toSpliced(index, 1))))
+    );
+    figures[scheme] = `${futures} futures, ${wrong.size} wrong, ${least.length} of them minimal`;
+    const isRight = scheme === "alias" || scheme === "deferralFlag";
+    if (isRight && wrong.size > 0) failures.push(`${scheme}: ${outcomeText([...wrong.values()][0]!)}`);
+    if (!isRight && least.length === 0) {
+      failures.push(`${scheme}: no wrong schedule of two actions was found`);
+    }
+    if (isRight) continue;
+    const [example] = least;
+    if (example === undefined) continue;
+    const counterExample = keep(context, `${scheme}-counter-example`, kernelRun, example.schedule);
+    failures.push(...replayAll(context, counterExample, kernelRun, `${scheme}'s counter-example`));
+    figures[`${scheme}'s counter-example`] = outcomeText(example);
+  }
+  return { failures, figures };
+}
+
+const nameOf = (schedule: ScheduleOutcome["schedule"]): string =>
+  schedule.map(({ instant, input }) => JSON.stringify([instant, input])).join();
+
+/** Whether the machine of a course has lost increments; for conditions. */
+export const hasLost = (kernel: PrdaKernel): (machine: Machine) => boolean =>
+  compilePredicate(lostExpression(kernel));
+
+/** These checks, in order. */
+export const VIOLATION_CHECKS: readonly SystemCheck[] = [
+  {
+    name:
+      "the naive scheme reaches another PE's area at some boundary; its journal replays to the same root on every engine",
+    run: found,
+  },
+  {
+    name:
+      "random schedules that lose increments are reduced to minimal ones, of which no input can be left out",
+    run: minimal,
+  },
+  {
+    name:
+      "all schedules of two preemptions or switches of two threads, and the minimal ones of those that are wrong",
+    run: interleavings,
+  },
+];
