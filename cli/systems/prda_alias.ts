@@ -1,5 +1,6 @@
 /** prda-alias (US10331556B2, US10795813B2): per-processor areas at one address, and non-preemptible operations. */
 import { PREEMPTION_CHECKS } from "./prda_alias/preemption.ts";
+import { RSEQ_CHECKS } from "./prda_alias/rseq.ts";
 import { VIOLATION_CHECKS } from "./prda_alias/violation.ts";
 import type { SystemScenario } from "./scenario.ts";
 
@@ -41,5 +42,5 @@ CPU where another thread asks for the migration of the first. With the sequence 
 export const scenario: SystemScenario = {
   slug: "prda-alias",
   explain: EXPLAIN,
-  checks: [...PREEMPTION_CHECKS, ...VIOLATION_CHECKS],
+  checks: [...PREEMPTION_CHECKS, ...VIOLATION_CHECKS, ...RSEQ_CHECKS],
 };

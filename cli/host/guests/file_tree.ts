@@ -85,22 +85,22 @@ function cpioHeader(inode: number, path: string, node: TreeNode | undefined, byt
 }
 
 /**
- * Contents of the file at `path` in a cpio archive of the format "newc", as `cpioArchive` makes it. Throws RangeError for
- * bytes that are none, and for one without that file.
+ * Contents of the file at `path` in cpio archives of the format "newc", as `cpioArchive` makes them, one behind the
+ * other. Throws RangeError for bytes that are none, and for archives without that file.
  */
-export function fileOfCpio(archive: Uint8Array, path: string): Uint8Array {
-  const text = (from: number, size: number) => new TextDecoder().decode(archive.subarray(from, from + size));
+export function fileOfCpio(archives: Uint8Array, path: string): Uint8Array {
+  const text = (from: number, size: number) => new TextDecoder().decode(archives.subarray(from, from + size));
   const aligned = (at: number) => at + (-at & (CPIO_ALIGNMENT - 1));
-  for (let at = 0; at < archive.length;) {
+  for (let at = 0; at < archives.length;) {
     if (text(at, CPIO_MAGIC.length) !== CPIO_MAGIC) {
       throw new RangeError(`Cannot read a cpio archive: no header of the format newc at byte ${at}`);
     }
     const field = (index: number) => Number.parseInt(text(at + CPIO_MAGIC.length + 8 * index, 8), 16);
     const headerSize = CPIO_MAGIC.length + 8 * 13, nameSize = field(11), size = field(6);
     const name = text(at + headerSize, nameSize - 1), from = aligned(at + headerSize + nameSize);
-    if (name === path) return archive.subarray(from, from + size);
-    if (name === CPIO_TRAILER) break;
+    if (name === path) return archives.subarray(from, from + size);
     at = aligned(from + size);
+    if (name === CPIO_TRAILER) { while (archives[at] === 0) at++; } // filled up to the next one
   }
   throw new RangeError(`The cpio archive has no file "${path}"`);
 }

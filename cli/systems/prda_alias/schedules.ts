@@ -56,7 +56,8 @@ export function violationOf(
 
 /** Explores one recorded run, which has to begin at power-on. */
 export class ScheduleExplorer {
-  readonly #course: Course;
+  /** The machine at the first instruction of a thread, and on from there. */
+  readonly course: Course;
   readonly #watch: PrdaWatch;
   readonly #threads: readonly [first: bigint, end: bigint];
 
@@ -72,13 +73,13 @@ export class ScheduleExplorer {
     const replay = new Replay(run, images, { ...options, checkEvents: false });
     while (!this.#isInThread(replay.machine.currentCpu.pc)) replay.runTo(replay.instant + 1);
     const { machine } = replay.release();
-    this.#course = new Course(machine, [], { until: options.until });
+    this.course = new Course(machine, [], { until: options.until });
     this.#watch = new PrdaWatch(machine, kernel);
   }
 
   /** The instant from which schedules differ. */
   get instant(): number {
-    return this.#course.machine.instant;
+    return this.course.machine.instant;
   }
 
   #isInThread(pc: bigint): boolean {
@@ -94,7 +95,7 @@ export class ScheduleExplorer {
     for (;;) {
       if (schedule.length < this.options.actions) yield* this.#branches(schedule);
       const isLast = schedule.length === this.options.actions;
-      const end = this.#advance(isLast ? this.options.until : this.#course.machine.instant + 1);
+      const end = this.#advance(isLast ? this.options.until : this.course.machine.instant + 1);
       if (end !== undefined) {
         return yield { schedule, outcome: end, sum: this.#watch.sum, ...this.#watch.seen };
       }
@@ -102,17 +103,17 @@ export class ScheduleExplorer {
   }
 
   *#branches(schedule: readonly Action[]): Generator<ScheduleOutcome> {
-    const { machine } = this.#course, { index: pe, pc } = machine.currentCpu, { instant } = machine;
+    const { machine } = this.course, { index: pe, pc } = machine.currentCpu, { instant } = machine;
     if (!this.#isInThread(pc) || schedule.at(-1)?.instant === instant) return;
     for (const input of this.#inputs(pe)) {
-      const place = this.#course.place(), seen = this.#watch.seen;
+      const place = this.course.place(), seen = this.#watch.seen;
       try {
         machine.submit(input);
         yield* this.#walk([...schedule, { instant, input, pe, pc }]);
       } catch (error) {
         if (!(error instanceof InputRefusedError)) throw error;
       }
-      this.#course.return(place);
+      this.course.return(place);
       this.#watch.return(seen);
     }
   }
@@ -120,18 +121,18 @@ export class ScheduleExplorer {
   #inputs(pe: number): Input[] {
     const tick: Input = { kind: "interruptInjected", interrupt: tickInterrupt(pe) };
     if (this.options.hasSwitches !== true) return [tick];
-    const others = this.#course.machine.board.cpus.map(({ index }) => index).filter((index) => index !== pe);
+    const others = this.course.machine.board.cpus.map(({ index }) => index).filter((index) => index !== pe);
     return [tick, ...others.map((target): Input => ({ kind: "cpuSwitchForced", target }))];
   }
 
   /** Goes on to an instant; how it ended, if it did. */
   #advance(limit: number): Outcome | undefined {
     for (;;) {
-      const stop: Stop = this.#course.run(limit);
+      const stop: Stop = this.course.run(limit);
       if (stop.reason === "watched") this.#watch.take(stop.hits);
       else {
-        const end = this.#course.endOf(stop);
-        if (end !== undefined || this.#course.machine.instant >= limit) return end;
+        const end = this.course.endOf(stop);
+        if (end !== undefined || this.course.machine.instant >= limit) return end;
       }
     }
   }
