@@ -1,4 +1,4 @@
-/** prda-alias (US10331556B2, US10795813B2): per-processor areas at one address, and non-preemptible operations. */
+/** The system prda-alias (US10331556B2, US10795813B2): per-processor areas at one address, and non-preemptible operations. */
 import { PREEMPTION_CHECKS } from "./prda_alias/preemption.ts";
 import { RSEQ_CHECKS } from "./prda_alias/rseq.ts";
 import { VIOLATION_CHECKS } from "./prda_alias/violation.ts";

@@ -360,9 +360,13 @@ unexpected:
         bl      print_hexadecimal
         adr     x0, text_end
         bl      print
-power_off:
+power_off:                              // by the conduit of the level that it is at
         ldr     x0, =PSCI_OFF
-        ${el === 1 ? "hvc" : "smc"}     #0
+        mrs     x1, currentel
+        cmp     x1, #(1 << 2)
+        b.ne    1f
+        hvc     #0
+1:      smc     #0
         b       .
 `;
 

@@ -11,7 +11,7 @@ import { debuggerMemory } from "../../../machine/debugger_memory.ts";
 import { InputRefusedError } from "../../../machine/errors.ts";
 import type { Machine } from "../../../machine/machine.ts";
 import { CommandError } from "../../errors.ts";
-import { cpioArchive, cpioFile, file, type TreeNode } from "../../host/guests/file_tree.ts";
+import { cpioArchive, file, fileOfCpio, type TreeNode } from "../../host/guests/file_tree.ts";
 import { gzip } from "../../host/guests/initramfs.ts";
 import type { CheckContext, CheckOutcome, Recorded, SystemCheck } from "../scenario.ts";
 
@@ -32,13 +32,7 @@ function firstRoot(context: CheckContext, program: Program): Uint8Array {
     new Map<string, TreeNode>([
       ["dev/console", { kind: "characterDevice", major: 5, minor: 1 }],
       ["init", file(program.bytes, 0o755)],
-      ...LIBRARIES.map((path): [string, TreeNode] => {
-        const content = cpioFile(tools, path);
-        if (content === undefined) {
-          throw new CommandError(`${TOOLS} has no ${path}; run: deno task guests linux-tools`);
-        }
-        return [path, file(content, 0o755)];
-      }),
+      ...LIBRARIES.map((path): [string, TreeNode] => [path, file(fileOfCpio(tools, path), 0o755)]),
     ]),
   ));
 }

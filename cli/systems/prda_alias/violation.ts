@@ -171,6 +171,7 @@ function* losing(
     actions: 0,
     until: UNTIL,
   });
+  course.machine.watch([]);
   const start = course.place(), isLost = compilePredicate(lostExpression(kernel));
   for (let seed = 1; seed <= MOST_SEEDS; seed++) {
     const ticks = randomTicks(seed, TICKS, instant, run.lastInstant - REPORT, kernel.options.pes);

@@ -1,7 +1,14 @@
 /** Images that guests are made of have the layout that Linux and firmware read, and the same bytes each time. */
 import { assertEquals, assertThrows } from "@std/assert";
 import { gunzipSync } from "node:zlib";
-import { cpioArchive, file, type FileTree, link } from "../../../../cli/host/guests/file_tree.ts";
+import {
+  concatenated,
+  cpioArchive,
+  file,
+  fileOfCpio,
+  type FileTree,
+  link,
+} from "../../../../cli/host/guests/file_tree.ts";
 import { gzip, initramfsTree, MODULES } from "../../../../cli/host/guests/initramfs.ts";
 import { moduleClosure } from "../../../../cli/host/guests/kernel_modules.ts";
 import { ext4Image } from "../../../../cli/host/guests/root_disk.ts";
@@ -27,6 +34,16 @@ function readCpio(archive: Uint8Array): (readonly [string, number, string, strin
   }
   return entries;
 }
+
+Deno.test("fileOfCpio() finds files in archives that stand one behind the other", () => {
+  const archive = (name: string, text: string) =>
+    cpioArchive(new Map([["a", link("b")], [name, file(text)]]));
+  const archives = concatenated([archive("bin/first", "one"), archive("bin/second", "of two")]);
+  const textOf = (path: string) => new TextDecoder().decode(fileOfCpio(archives, path));
+  assertEquals([textOf("bin/first"), textOf("bin/second")], ["one", "of two"]);
+  assertThrows(() => fileOfCpio(archives, "bin/third"), RangeError, 'no file "bin/third"');
+  assertThrows(() => fileOfCpio(new Uint8Array(120).fill(1), "a"), RangeError, "no header");
+});
 
 Deno.test("cpioArchive() holds folders before files, sorted, whatever the order of the tree", () => {
   const nodes = [
