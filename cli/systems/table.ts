@@ -38,7 +38,7 @@ export const SYSTEMS: readonly SystemRow[] = [
   { number: 16, slug: "ecam-segments",       publications: ["US20240028547A1"],                 title: "PCIe configuration spaces exposed as ECAM" },
   { number: 17, slug: "kexec-hypervisor",    publications: ["US20230325223A1"],                 title: "Loading management hypervisors from user space" },
   { number: 18, slug: "virtual-hypervisors", publications: ["US11422840B2"],                    title: "Partitioning a hypervisor into virtual hypervisors" },
-  { number: 19, slug: "time-scale",          publications: ["US20230195484A1"],                 title: "Scaling a guest's time" },
+  { number: 19, slug: "time-scale",          publications: ["US20230195484A1"],                 title: "Scaling a guest's time", load: async () => (await import("./time_scale.ts")).scenario },
   { number: 20, slug: "serial-consoles",     publications: ["US20190258590A1"],                 title: "Several virtual consoles on one serial line" },
   { number: 21, slug: "tee-migration",       publications: ["US20220188146A1"],                 title: "Migration of trusted execution environments across architectures" },
   { number: 22, slug: "dt2acpi",             publications: ["US20210026648A1"],                 title: "Converting a device tree to ACPI tables" },
