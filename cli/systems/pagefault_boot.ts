@@ -1,6 +1,10 @@
 /** pagefault-boot: its explanation and its acceptance. */
 import { ADDRESSES, sweep } from "./pagefault_boot/sweep.ts";
 import { KINDS, KINDS_OF_MAX } from "./pagefault_boot/loaders.ts";
+import { debian, debianOnQemu } from "./pagefault_boot/linux.ts";
+import { refusals, vectorLoops } from "./pagefault_boot/refusals.ts";
+import { relocation } from "./pagefault_boot/difference.ts";
+import { proofs } from "./pagefault_boot/proof.ts";
 import { locateMutants } from "./pagefault_boot/mutants.ts";
 import { everyEngine, lateEffect, sameOnQemu } from "./pagefault_boot/recorded.ts";
 import type { SystemScenario } from "./scenario.ts";
@@ -60,8 +64,42 @@ export const pagefaultBootSystem: SystemScenario = {
       run: (context) => sameOnQemu(context, [...KINDS, ...KINDS_OF_MAX], context.all ? ADDRESSES : 1),
     },
     {
+      name: "the events of two machine addresses are equal modulo their distance, up to a planted fault",
+      run: (context) => relocation(context, KINDS),
+    },
+    {
+      name:
+        "proof: no fetch of MA after the abort, no access outside declared ranges, intersecting ranges refused",
+      run: (context) => proofs(context, KINDS),
+    },
+    {
       name: "three planted faults are located by bisect at the instruction that did it",
       run: (context) => locateMutants(context, context.all ? KINDS : KINDS.slice(0, 1)),
+    },
+    {
+      name: "what must not go on says why and parks, as on QEMU",
+      run: (context) => refusals(context, context.all ? KINDS : KINDS.slice(-1)),
+    },
+    {
+      name: "a VA outside the input addresses ends the run with vectorLoopDetected",
+      run: (context) => vectorLoops(context, KINDS),
+    },
+    {
+      name: "a loader at EL3 goes on to a Debian shell",
+      needs: ["linux-cloud"],
+      run: (context) => debian(context, KINDS.slice(-1), ["threaded"]),
+    },
+    {
+      name: "a loader of each level and granule goes on to a Debian shell, on every fast engine",
+      isLong: true,
+      needs: ["linux-cloud"],
+      run: (context) => debian(context, KINDS, ["threaded", "compiled"]),
+    },
+    {
+      name: "the same six boots on QEMU",
+      isLong: true,
+      needs: ["linux-cloud"],
+      run: (context) => debianOnQemu(context, KINDS),
     },
   ],
 };
