@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import type { KernelForm } from "../../../firmware/dual_width/layout.ts";
-import { spinner, turnTaker } from "../../../firmware/dual_width/programs.ts";
+import { turnTaker } from "../../../firmware/dual_width/programs.ts";
 import { parseConfiguration } from "../../../machine/configuration.ts";
 import type { EventOf } from "../../../machine/events.ts";
 import { Machine, type Snapshot } from "../../../machine/machine.ts";
@@ -17,7 +17,7 @@ const TIMER = 26;
 /** Ticks between interrupts that are so many that none comes by itself. */
 const NEVER = 0x4000_0000;
 /** Which system call, counted in the run, the window is around; and steps before it and after it began. */
-const CALL = 3, BEFORE = 4, AFTER = 320;
+const CALL = 5, BEFORE = 4, AFTER = 320;
 const LIMIT = 100_000;
 
 /** What came of one boundary. */
@@ -34,7 +34,7 @@ class Bench {
   readonly start: number;
 
   constructor(context: CheckContext, private readonly form: KernelForm) {
-    const processes = [turnTaker("A", 4), spinner("B", 300)];
+    const processes = [turnTaker("A", 6), turnTaker("B", 5)];
     this.#image = build({ form, processes, tickPeriod: NEVER });
     const { bytes } = this.#image, sha256 = createHash("sha256").update(bytes).digest("hex");
     const configuration = parseConfiguration({
