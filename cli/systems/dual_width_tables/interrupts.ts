@@ -1,6 +1,6 @@
 /**
- * An interrupt at every step boundary from before a system call to behind its return: taken to EL2 from EL0, from EL1 in
- * the shim, or once the kernel is left; processes see nothing of it, but that they take turns.
+ * An interrupt at every step boundary while EL0 calls the kernel: taken to EL2 from EL0, from EL1 in the shim, or once the
+ * kernel is left; processes see nothing of it, but that they take turns.
  */
 import { createHash } from "node:crypto";
 import { KERNEL_BASE, type KernelForm } from "../../../firmware/dual_width/layout.ts";
@@ -16,8 +16,10 @@ import { firstDifference, UserJournal } from "./user_journal.ts";
 const TIMER = 26;
 /** Ticks between interrupts that are so many that none comes by itself. */
 const NEVER = 0x4000_0000;
-/** Which system call, counted in the run, the window is around; and steps before it and after it began. */
-const CALL = 5, BEFORE = 4, AFTER = 320;
+/** The exceptions of EL0, counted in the run, that are interrupted. */
+const FIRST = 1, LAST = 9;
+/** Boundaries before each and behind it; all up to the next one are tried for one of them, or with `--all`. */
+const BEFORE = 3, AFTER = 5, WHOLE = 2;
 const LIMIT = 100_000;
 
 /** What came of one boundary. */
@@ -26,12 +28,22 @@ interface Outcome {
   readonly from: number | undefined;
 }
 
+/** Step boundaries around the calls, in order. */
+function* boundaries(calls: readonly number[], all: boolean): Generator<number> {
+  for (let index = FIRST; index <= LAST; index++) {
+    const call = calls[index] as number, next = calls[index + 1] as number;
+    const end = all || index === WHOLE ? next - BEFORE : call + AFTER;
+    for (let instant = call - BEFORE; instant < end; instant++) yield instant;
+  }
+}
+
 /** A machine that can be taken back to before a system call. */
 class Bench {
   readonly #machine: Machine;
   readonly #snapshot: Snapshot;
   readonly #image;
-  readonly start: number;
+  /** The boundaries to be tried. */
+  readonly instants: readonly number[];
 
   constructor(context: CheckContext, private readonly form: KernelForm) {
     // Programs that have nothing in common: a register of one that is taken for the other's is seen.
@@ -48,14 +60,14 @@ class Bench {
       boot: { kernel: { sha256, size: bytes.length, name: "dual-width" } },
     });
     this.#machine = new Machine(configuration, new Map([[sha256, bytes]]), context.machineOptions());
-    this.start = this.#callInstant() - BEFORE;
+    this.instants = [...boundaries(this.#callInstants(), context.all)];
     this.#machine.restore(new Machine(configuration, new Map([[sha256, bytes]])).snapshot());
-    this.#machine.run(this.start);
+    this.#machine.run(this.instants[0] as number);
     this.#snapshot = this.#machine.snapshot();
   }
 
-  /** The instant of the system call that the window is around. */
-  #callInstant(): number {
+  /** The instants at which EL0 calls or faults. */
+  #callInstants(): number[] {
     const calls: number[] = [], machine = this.#machine;
     const observer = {
       classes: ["trap"] as const,
@@ -67,7 +79,7 @@ class Bench {
     machine.board.events.add(observer);
     machine.run(LIMIT);
     machine.board.events.remove(observer);
-    return calls[CALL] as number;
+    return calls;
   }
 
   /** Runs to the end from the snapshot, with an interrupt at `instant` if one is given. */
@@ -109,7 +121,7 @@ export async function interruptEverywhere(
 ): Promise<{ failures: string[]; figures: Record<string, number> }> {
   const bench = new Bench(context, form), undisturbed = bench.run(), failures: string[] = [];
   const from = new Map<number | undefined, number>();
-  for (let instant = bench.start; instant < bench.start + BEFORE + AFTER; instant++) {
+  for (const [index, instant] of bench.instants.entries()) {
     const outcome = bench.run(instant);
     from.set(outcome.from, (from.get(outcome.from) ?? 0) + 1);
     if (outcome.from === undefined) failures.push(`instant ${instant}: the interrupt was not taken to EL2`);
@@ -123,8 +135,8 @@ export async function interruptEverywhere(
     if (outcome.lines.at(-1) !== "poweredOff") {
       failures.push(`interrupt at instant ${instant}: the run did not end`);
     }
-    if (instant % 32 === 0) {
-      context.progress("interrupts", instant - bench.start, BEFORE + AFTER);
+    if (index % 32 === 0) {
+      context.progress("interrupts", index, bench.instants.length);
       await context.breathe();
     }
   }
@@ -132,7 +144,7 @@ export async function interruptEverywhere(
     failures.push("no interrupt was taken from EL1, in the shim");
   }
   const figures = {
-    boundaries: BEFORE + AFTER,
+    boundaries: bench.instants.length,
     "taken from EL0": from.get(0) ?? 0,
     "taken from EL1": from.get(1) ?? 0,
   };
