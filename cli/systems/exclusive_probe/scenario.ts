@@ -1,6 +1,8 @@
 /** exclusive-probe (US20190213095A1): its explanation and its checks. */
 import type { SystemScenario } from "../scenario.ts";
 import { CAUSE_CHECKS } from "./causes.ts";
+import { CONTROL_CHECKS } from "./controls.ts";
+import { HOST_CHECKS } from "./hosts.ts";
 import { RACE_CHECKS } from "./race.ts";
 import { TRUTH_CHECKS } from "./truth.ts";
 
@@ -37,5 +39,7 @@ export const exclusiveProbe: SystemScenario = {
     ...TRUTH_CHECKS,
     ...CAUSE_CHECKS,
     ...RACE_CHECKS,
+    ...CONTROL_CHECKS,
+    ...HOST_CHECKS,
   ],
 };
