@@ -1,0 +1,105 @@
+/** Debian under the pager: boots to its shell, and sums of all its files are what they are without. */
+import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";
+import { judge, linesText, locate } from "./code_pages.ts";
+import { failuresOf, historyOf } from "./history.ts";
+
+const SUMS = [
+  'expect "hindsight: shell"',
+  'expect "# "',
+  'send "find / -xdev -type f | sort | xargs sha256sum; echo sums done\\r"',
+  'expect "\\nsums done"',
+  'expect "# "',
+  'send "poweroff -f\\r"',
+];
+
+/** Most seconds of a run under a strict cache, where every access takes the slow way. */
+const STRICT_SECONDS = 3600;
+
+function recordDebian(
+  context: CheckContext,
+  name: string,
+  more: readonly string[],
+  seconds = 300,
+): Promise<Recorded> {
+  return context.record({
+    name,
+    options: [
+      ...["-kernel", context.guest("linux-cloud/Image"), "-initrd", context.guest("linux-cloud/initrd.gz")],
+      ...["-m", "128M", "-no-reboot", "-append", "console=ttyAMA0 panic=-1 quiet cryptomgr.notests", ...more],
+    ],
+    script: SUMS,
+    seconds,
+  });
+}
+
+/** The lines with sums that a console has. */
+function sumsOf({ console }: Recorded): string[] {
+  return console.split(/\r?\n/).filter((line) => /^[0-9a-f]{64} {2}\//.test(line));
+}
+
+/** The un-paged sums and those of a run with the system; what differs. */
+async function compareSums(context: CheckContext, paged: Recorded): Promise<string[]> {
+  const plain = sumsOf(await recordDebian(context, "debian-unpaged", [])), sums = sumsOf(paged);
+  if (plain.length < 10) return [`only ${plain.length} files were summed`];
+  return plain.flatMap((line, at) => sums[at] === line ? [] : [`${sums[at] ?? "nothing"} for ${line}`]).slice(
+    0,
+    5,
+  );
+}
+
+/** Without strict caches, quick: sums, rules and W^X from the journal. */
+export async function checkDebian(context: CheckContext): Promise<CheckOutcome> {
+  const paged = await recordDebian(context, "debian", [
+    "--monitor",
+    "el2:icache-on-fault,every=100000,seed=7,policy=lazy",
+  ]);
+  const failures = await compareSums(context, paged);
+  const other = context.engine === "threaded" ? "compiled" : "threaded";
+  const history = await historyOf(context, paged, context.machineOptions(other));
+  failures.push(
+    ...failuresOf("debian", history),
+    ...history.writableCode.slice(0, 5).map((place) => `writable code: ${place}`),
+  );
+  const { dataOnly, executable } = history.counts;
+  return {
+    failures,
+    figures: {
+      debian: linesText(history),
+      "maintenance saved by lazy mapping": `${dataOnly} of ${
+        dataOnly + executable
+      } mappings needed none for fetches`,
+      "pages at once writable and executable": history.writableCode.length,
+    },
+  };
+}
+
+/** Under the strict instruction cache: no stale instruction. */
+export async function checkStrictDebian(context: CheckContext): Promise<CheckOutcome> {
+  const options = ["--strict", "icache", "--monitor", "el2:icache-on-fault,every=50000,seed=7"];
+  const paged = await recordDebian(context, "debian-strict", options, STRICT_SECONDS);
+  const failures = await compareSums(context, paged);
+  const history = await historyOf(context, paged, context.machineOptions("threaded"));
+  failures.push(...failuresOf("debian-strict", history));
+  return { failures, figures: { "debian-strict": linesText(history) } };
+}
+
+/** Debian under a monitor that leaves IC out: the first stale instruction, and the mapping that made it so. */
+export async function checkMutantDebian(context: CheckContext): Promise<CheckOutcome> {
+  const mutant = await context.record({
+    name: "debian-without-ic",
+    options: [
+      ...["-kernel", context.guest("linux-cloud/Image"), "-initrd", context.guest("linux-cloud/initrd.gz")],
+      ...["-m", "128M", "-no-reboot", "-append", "console=ttyAMA0 panic=-1 quiet cryptomgr.notests"],
+      ...[
+        "--strict",
+        "icache",
+        "--monitor",
+        "el2:icache-on-fault,every=1000,seed=7,omit=ic",
+        "--until",
+        "400000",
+      ],
+    ],
+  });
+  const history = await historyOf(context, mutant, context.machineOptions("threaded"));
+  return judge("debian without IC", locate(context, mutant, history));
+}
