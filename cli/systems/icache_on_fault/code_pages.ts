@@ -43,9 +43,9 @@ function otherEngines(used: string): string[] {
 /** Runs in which nothing may be stale. */
 // deno-fmt-ignore
 const RUNS: readonly Request[] = [
-  { name: "pages-whole",  guest: { calls: 1024, caches: false }, system: "every=500,seed=3",             strict: "icache" },
+  { name: "pages-whole",  guest: { calls: 512,  caches: false }, system: "every=500,seed=3",             strict: "icache" },
   { name: "pages-cached", guest: { calls: 512,  caches: true },  system: "every=500,seed=4",             strict: "tlb,icache,dcache,context" },
-  { name: "pages-lazy",   guest: { calls: 1024, caches: true },  system: "every=500,seed=5,policy=lazy", strict: "icache,dcache" },
+  { name: "pages-lazy",   guest: { calls: 512,  caches: true },  system: "every=500,seed=5,policy=lazy", strict: "icache,dcache" },
 ];
 
 /** No stale instruction, the same output as without a pager, and as the model of the program; equal on all engines. */
