@@ -56,8 +56,8 @@ for (const form of FORMS) {
   });
 
   Deno.test(`the ${form} kernel ends turns by its timer: sums are those of undisturbed runs`, () => {
-    const processes = [spinner("A", 400), spinner("B", 300)];
-    const alone = run({ form, processes }), ticking = run({ form, processes, tickPeriod: 60 }, {}, ["trap"]);
+    const processes = [spinner("A", 300), spinner("B", 200)];
+    const alone = run({ form, processes }), ticking = run({ form, processes, tickPeriod: 80 }, {}, ["trap"]);
     const lines = (text: string) => text.split("\n").sort();
     assertEquals(lines(ticking.console), lines(alone.console));
     const interrupts = ticking.events.filter((event) =>
@@ -104,7 +104,7 @@ Deno.test("with TCR_EL1.T0SZ = 16 the kernel's pages are EL0's: width alone prot
 
 Deno.test("with the shim writable EL1 cannot execute it: instruction aborts of EL1 without end", () => {
   const changed = withWritableShim(dualWidthImage({ form: "el2", processes: [spinner("A", 3)] }));
-  const { events, console } = runImage(changed, {}, ["trap"], 20_000);
+  const { events, console } = runImage(changed, {}, ["trap"], 3000);
   const taken = events.flatMap((event) => event.kind === "exceptionTaken" && event.to === 1 ? [event] : []);
   assertEquals(taken[0]?.syndrome, 0x5600_0000n);
   assertEquals(taken[1], { ...taken[1]!, syndrome: 0x8600_000fn, faultAddress: SHIM + 0x400n, from: 1 });

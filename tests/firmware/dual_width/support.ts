@@ -35,7 +35,7 @@ export function runImage(
       boot: { kernel: { sha256, size: bytes.length, name: "dual-width" } },
     }),
     new Map([[sha256, bytes]]),
-    { engine: "threaded" },
+    { engine: "reference" },
   );
   let console = "";
   const events: MachineEvent[] = [];
