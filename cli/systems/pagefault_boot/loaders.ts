@@ -56,10 +56,17 @@ export function kindText({ level, granule }: Kind): string {
   return `EL${level}, ${granule}`;
 }
 
+/** Loaders that were built before. */
+const BUILT = new Map<string, Loader>();
+
 /** Builds a loader. */
 export function buildLoader(kind: Kind, link: bigint = LINKS[0], inputBits: number = INPUT_BITS): Loader {
+  const key = `${kindText(kind)}, ${link}, ${inputBits}`, known = BUILT.get(key);
+  if (known !== undefined) return known;
   const options = { level: kind.level, granule: GRANULES[kind.granule], link, inputBits };
-  return { ...kind, options, program: pagefaultBoot(options) };
+  const loader = { ...kind, options, program: pagefaultBoot(options) };
+  BUILT.set(key, loader);
+  return loader;
 }
 
 /** Where a label of a loader at `ma` is in physical memory. */
