@@ -28,10 +28,11 @@ which does not know what an owner is.
 
 To look at a run yourself, in the folder of the checks (-o):
 
-  hindsight bisect --inputs naive-random.hindsight --when 'memory(SUM, 8) != EXPECTED'
-  hindsight diff naive.hindsight naive-wrong-owner.hindsight
-  hindsight events naive-minimal-1.hindsight --filter 'kind == "interruptInjected" || kind == "exceptionTaken"'
-  hindsight why naive-minimal-1.hindsight --memory AREA
+  hindsight bisect naive-random-1.hindsight --inputs --symbols naive-three.map --when 'memory(symbol("sum"), 8) != 12'
+  hindsight explore naive.hindsight --from 271 --to 700 --inject irq:27 --symbols naive.map --when 'memory(symbol("sum"), 8) != 12'
+  hindsight diff naive.hindsight naive-wrong-owner-increments-lost.hindsight
+  hindsight events naive-minimal-1.hindsight --class input,trap --symbols naive-three.map
+  hindsight why naive-minimal-1.hindsight sum --symbols naive-three.map
 
 The control with real software: threads of a program under Debian's kernel and glibc 2.36 increment per-CPU counters,
 in a restartable sequence (rseq) of glibc's area or without. At every boundary of the sequence a switch is forced to a

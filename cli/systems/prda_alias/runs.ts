@@ -9,6 +9,9 @@ import type { MachineOptions } from "../../../machine/machine.ts";
 import type { CheckContext, Recorded, RecordRequest } from "../scenario.ts";
 import type { Action } from "./schedules.ts";
 
+/** What every run is replayed on. */
+export const ENGINES = ["reference", "threaded", "compiled"];
+
 /** Steps that no run without a timer comes to. */
 export const UNTIL = 200_000;
 
@@ -34,13 +37,18 @@ export const kernelFile = ({ program }: PrdaKernel): Record<string, Uint8Array> 
   [IMAGE]: program.bytes,
 });
 
-/** Builds a kernel and records it to its end. Throws as building and recording do. */
+/** A kernel's labels as `nm` prints them, for `--symbols`. */
+const symbolText = ({ program: { symbols } }: PrdaKernel): string =>
+  [...symbols].map(([name, value]) => `${value.toString(16).padStart(16, "0")} T ${name}\n`).join("");
+
+/** Builds a kernel and records it to its end; beside a journal, its symbols. Throws as building and recording do. */
 export async function recordKernel(
   context: CheckContext,
   options: PrdaKernelOptions,
   request: Partial<RecordRequest> = {},
 ): Promise<KernelRun> {
-  const kernel = prdaKernel(options);
+  const kernel = prdaKernel(options), { name } = request;
+  if (name !== undefined) Deno.writeTextFileSync(context.file(`${name}.map`), symbolText(kernel));
   const recorded = await context.record({
     ...request,
     options: [...boardOptions(kernel), ...request.options ?? []],

@@ -14,10 +14,8 @@ import { FileSource } from "../../host/file_source.ts";
 import type { CheckContext, CheckOutcome, SystemCheck } from "../scenario.ts";
 import { checkRun } from "./accesses.ts";
 import { exploreAll, exploring, outcomeText } from "./preemption.ts";
-import { forkSchedule, type KernelRun, recordKernel, UNTIL } from "./runs.ts";
+import { ENGINES, forkSchedule, type KernelRun, recordKernel, UNTIL } from "./runs.ts";
 import { type Action, ScheduleExplorer, type ScheduleOutcome, violationOf } from "./schedules.ts";
-
-const ENGINES = ["reference", "threaded", "compiled"];
 
 /** The expression for `bisect --inputs --when` that holds where increments were lost. */
 export function lostExpression({ program: { symbols }, expected }: PrdaKernel): string {
@@ -138,7 +136,7 @@ async function found(context: CheckContext): Promise<CheckOutcome> {
 
 const texts = (_key: string, value: unknown): unknown => typeof value === "bigint" ? `${value}` : value;
 
-/** Compares with `hindsight explore`, which knows nothing of areas: where increments are lost when PE 0 is preempted. */
+/** Compares with the explorer of `hindsight explore`, which knows nothing of areas: where increments are lost when PE 0 is preempted. */
 function agreement(context: CheckContext, { kernel, recorded: { run, images } }: KernelRun): string[] {
   const own = new ScheduleExplorer(run, images, kernel, exploring(context, 1));
   const explorer = new Explorer(run, images, {
