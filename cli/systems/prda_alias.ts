@@ -32,7 +32,7 @@ To look at a run yourself, in the folder of the checks (-o):
   hindsight explore naive.hindsight --from 271 --to 700 --inject irq:27 --symbols naive.map --when 'memory(symbol("sum"), 8) != 12'
   hindsight diff naive.hindsight naive-wrong-owner-increments-lost.hindsight
   hindsight events naive-minimal-1.hindsight --class input,trap --symbols naive-three.map
-  hindsight why naive-minimal-1.hindsight sum --symbols naive-three.map
+  hindsight why naive-minimal-1.hindsight sum --at 3000 --symbols naive-three.map
 
 The control with real software: threads of a program under Debian's kernel and glibc 2.36 increment per-CPU counters,
 in a restartable sequence (rseq) of glibc's area or without. At every boundary of the sequence a switch is forced to a

@@ -62,12 +62,13 @@ export function reported(console: string, name: string): number {
   return Number(new RegExp(` ${name} (\\d+)`).exec(console)?.[1] ?? -1);
 }
 
-/** Forks a run where a schedule begins, and records what comes of the schedule to the end. Throws as forking does. */
+/** Forks a run where a schedule begins, and records what comes of it to the end, or `until`. Throws as forking does. */
 export function forkSchedule(
   { run, images }: { readonly run: RecordedRun; readonly images: MachineImages },
   schedule: readonly Pick<Action, "instant" | "input">[],
   sink: Sink,
   options: MachineOptions,
+  until = UNTIL,
 ): RunEnd {
   const { recorder } = fork(run, images, schedule[0]!.instant, sink, options);
   let isOn = true;
@@ -81,6 +82,6 @@ export function forkSchedule(
     goTo(instant);
     if (isOn) recorder.submit(input);
   }
-  goTo(UNTIL);
+  goTo(until);
   return recorder.finish(isOn ? "instant" : "poweredOff");
 }

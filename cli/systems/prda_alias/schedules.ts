@@ -46,12 +46,16 @@ export interface ScheduleOptions extends MachineOptions {
 
 /** What is wrong with an outcome; undefined for one that is right. */
 export function violationOf(
-  { outcome, sum, wrongOwners }: ScheduleOutcome,
+  { outcome, sum, wrongOwners, pendings }: ScheduleOutcome,
   { expected }: PrdaKernel,
 ): string | undefined {
   if (outcome.reason !== "poweredOff") return `ended as ${outcome.reason}`;
   if (wrongOwners.length > 0) return sum === expected ? "wrong owner" : "wrong owner, increments lost";
-  return sum === expected ? undefined : "sum wrong";
+  if (sum !== expected) return "sum wrong";
+  const isForgotten = pendings.some(({ isSet, thread }, index) =>
+    isSet && !pendings.slice(index).some((later) => later.thread === thread && !later.isSet)
+  );
+  return isForgotten ? "preemption forgotten" : undefined;
 }
 
 /** Explores one recorded run, which has to begin at power-on. */
