@@ -30,4 +30,6 @@ export const MONITOR_EVENT_KINDS = {
   stage2Mapped:          kind("trap",   { ipa: u64, physical: u64, read: flag, write: flag, execute: flag }),
   // The guest lost a page; its contents are at `to` now.
   stage2Unmapped:        kind("trap",   { ipa: u64, reason: oneOf("evicted", "moved"), from: u64, to: u64 }),
+  // exclusive-probe: a monitor carried out a guest's store-exclusive, behind a trap, with what lay between.
+  exclusiveCompleted:    kind("detail", { address: u53, size: u8, status: u8, instructions: u8 }),
 } as const;

@@ -3,11 +3,12 @@
  *
  * The guest finds out by its exclusive monitor: every trap ends with an exception return, which clears it (Arm ARM B2.9.2).
  * Each word of `traps` sets, or clears, one bit of the monitor's level; the monitor then answers the accesses as it answers
- * all others, with the register's own value.
+ * all others, with the register's own value. With `stealth=on` it carries out what follows up to the store-exclusive itself.
  */
 import { z } from "zod";
 import { ConfigurationError } from "../../machine/errors.ts";
 import type { TrapMonitor } from "../monitor.ts";
+import { completeExclusive } from "./exclusive_forward.ts";
 import { type MonitorSystem, type SystemRow, systemRow } from "../system.ts";
 import type { Vcpu } from "../vcpu.ts";
 
@@ -41,19 +42,41 @@ const words = z.string().transform((text) => text === "" ? [] : text.split("+"))
   "a switch is given twice",
 );
 
-const options = z.strictObject({ traps: words.default([]) });
+const options = z.strictObject({
+  traps: words.default([]),
+  stealth: z.enum(["on", "off"], "stealth is on or off").default("off"),
+});
 
-/** Sets a monitor's switches. */
+/** Sets a monitor's switches, and where it is to go unnoticed, goes on for its guest up to the store. */
 class ExclusiveProbe implements MonitorSystem {
   readonly slug = "exclusive-probe";
-  readonly #switches: readonly TrapSwitch[];
+  readonly exits: NonNullable<MonitorSystem["exits"]> = {
+    systemRegisterTrapped: (vcpu) => {
+      this.#trappedAt = vcpu.returnAddress;
+      return false;
+    },
+  };
+  /** Where the present exit is a trapped access; within one handler run. */
+  #trappedAt: bigint | undefined;
 
-  constructor(switches: readonly TrapSwitch[]) {
-    this.#switches = switches;
-  }
+  constructor(
+    private readonly switches: readonly TrapSwitch[],
+    private readonly isStealthy: boolean,
+    private readonly monitor: TrapMonitor,
+  ) {}
 
   started(vcpu: Vcpu): void {
-    for (const { register, set = 0n, clear = 0n } of this.#switches) vcpu.change(register, set, clear);
+    for (const { register, set = 0n, clear = 0n } of this.switches) vcpu.change(register, set, clear);
+  }
+
+  returning(vcpu: Vcpu): void {
+    const at = this.#trappedAt;
+    this.#trappedAt = undefined;
+    // Only behind an access that was answered: what was made an exception goes to its vector.
+    if (!this.isStealthy || at === undefined || vcpu.returnAddress !== BigInt.asUintN(64, at + 4n)) return;
+    const completed = completeExclusive(vcpu);
+    if (completed === undefined) return;
+    this.monitor.site.events.emit("exclusiveCompleted", vcpu.index, { ...completed });
   }
 }
 
@@ -75,5 +98,6 @@ export const EXCLUSIVE_PROBE: SystemRow = systemRow<z.output<typeof options>>({
   slug: "exclusive-probe",
   levels: [2, 3],
   options: options as unknown as z.ZodType<z.output<typeof options>>,
-  build: ({ traps }, monitor) => new ExclusiveProbe(switchesOf(traps, monitor)),
+  build: ({ traps, stealth }, monitor) =>
+    new ExclusiveProbe(switchesOf(traps, monitor), stealth === "on", monitor),
 });

@@ -17,7 +17,8 @@ export interface ProbedMachine {
   readonly isExtra?: boolean;
 }
 
-function monitored(name: string, monitor: string, controls: readonly string[]): ProbedMachine {
+/** A machine with a monitor. */
+export function monitored(name: string, monitor: string, controls: readonly string[]): ProbedMachine {
   const conduit = monitor.startsWith("el3") ? "smc" : "hvc";
   return { name, options: ["--monitor", monitor], controls, conduit };
 }

@@ -4,6 +4,7 @@ import { CAUSE_CHECKS } from "./causes.ts";
 import { CONTROL_CHECKS } from "./controls.ts";
 import { HOST_CHECKS } from "./hosts.ts";
 import { RACE_CHECKS } from "./race.ts";
+import { STEALTH_CHECKS } from "./stealth.ts";
 import { TRUTH_CHECKS } from "./truth.ts";
 
 const EXPLAIN = `
@@ -20,6 +21,9 @@ rounds: what fails each time is trapped, what fails now and then was interrupted
 more than a quarter of its rounds fail, nothing can be told (memory without exclusive monitors, a storm of interrupts).
 At EL0 an ID register says nothing, because it is UNDEFINED there and the kernel reads it for programs; CTR_EL0, the
 counters and MDCCSR_EL0 do.
+
+A monitor can escape it: with stealth=on, behind a trap it looks ahead, and carries out what leads to the
+store-exclusive, and that store too, before it returns; the guest gets the status that it would have had.
 
 The monitor's side are the switches of \`--monitor el2:exclusive-probe,traps=tid3+tid2+tacr+tda+cntpct+cntvct\` and
 \`el3:exclusive-probe,traps=ea+tda\`. The guest is firmware/exclusive_probe/.
@@ -40,6 +44,7 @@ export const exclusiveProbe: SystemScenario = {
     ...CAUSE_CHECKS,
     ...RACE_CHECKS,
     ...CONTROL_CHECKS,
+    ...STEALTH_CHECKS,
     ...HOST_CHECKS,
   ],
 };
