@@ -70,7 +70,7 @@ export async function checkLinux(
     return context.breathe();
   });
   Deno.writeTextFileSync(context.file(`${name}.json`), scansJson(scans));
-  const failures = scans.flatMap(failuresOf);
+  const failures = scans.flatMap((scan) => failuresOf(scan));
   if (scans.length !== 5) failures.push(`there are ${scans.length} scans, not 5`);
   const pagemaps = readPagemaps(recorded.console);
   if (pagemaps.length !== 2) failures.push(`${pagemaps.length} programs told of their pages, not 2`);

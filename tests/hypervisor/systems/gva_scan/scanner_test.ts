@@ -225,3 +225,14 @@ Deno.test("scanAddressSpace sees blocks in whose middle stage 2 changes, and big
   setRegisters(big.cpu, { SCTLR_EL1: 0x30d0_0801n | (1n << 25n) });
   assertEquals(lines(scan(big).runs), before);
 });
+
+Deno.test("scanAddressSpace follows tables that stage 2 has in the second of its first tables", () => {
+  const guest = spaceOf({ stage2: true }), high = 1n << 39n;
+  guest.put(SECOND_TOP + 0x1000, 0x4000_0000n | SECOND & ~2n);
+  guest.put(TOP, (high + BigInt(MIDDLE - 0x4000_0000)) | 3n);
+  guest.put(MIDDLE + 8, 0x8020_0000n | LEAF & ~ACCESSED);
+  assertEquals(lines(scan(guest).runs), [
+    "0x0000000000001000       0x1000 mapped ipa 0x40000000 pa 0x40000000 attr 0xff sh 3",
+    "0x0000000000200000     0x200000 unaccessed ipa 0x80200000",
+  ]);
+});
