@@ -25,7 +25,7 @@ with E2H = TGE = 1 and TTBR1_EL2 are the twin for CPUs with FEAT_VHE.
 To look at it, after "hindsight system run dual-width-tables -o DIR" (journals are in DIR/dual-width-tables/):
   events busybox.hindsight --kind exceptionTaken                       SVC to EL1, HVC to EL2, one after the other
   events two.hindsight --kind systemRegisterWritten,tlbInvalidated     each switch: both roots, both TLBIs
-  events protection.hindsight --kind translationFaulted --limit 10     EL0 at the kernel's pages: level 0, stage 1
+  events protection.hindsight --kind translationFaulted | head         EL0 at the kernel's pages: level 0, stage 1
   diff two.hindsight two-strict.hindsight                              what the strict models add: nothing but the MMU's start
   export busybox.hindsight --format qemu-log -o busybox.log            to be held against qemu-system-aarch64 -d int
 `.trim();

@@ -80,8 +80,9 @@ export const PROCESS = {
   EXIT:      864,  // exit code, or 128 + signal
   RANDOM:    872,  // state of getrandom
   SIGMASK:   880,  // blocked signals
-  COMM:      888,  // 16 characters, for prctl
-  NAME:      904,  // path of the executable, zero-terminated
+  PENDING:   888,  // blocked signals that were sent
+  COMM:      896,  // 16 characters, for prctl
+  NAME:      912,  // path of the executable, zero-terminated
   NAME_END:  1024,
   ACTIONS:   1024, // 64 × { handler, flags, restorer, mask }
 } as const;

@@ -65,8 +65,12 @@ system_call_done:
         ldp     x1, x2, [x0]
         str     xzr, [x0, #8]
         orr     x1, x1, x2
-        cbz     x1, return_to_user
+        cbz     x1, 1f
         bl      schedule
+1:      ldr     x0, [x28, #P_PENDING]
+        ldr     x1, [x28, #P_SIGMASK]
+        bics    x0, x0, x1
+        b.ne    deliver_pending
 // Goes back to EL0 as process x28.
 return_to_user:
         ldp     x0, x1, [x28, #P_PC]

@@ -18,6 +18,7 @@ const equates = Object.entries(FRAME).map(([name, offset]) => `        .equ    F
 /** Faults, signals and panics; for `kernelSources`. */
 export const SIGNALS_SOURCE: string = String.raw`
 ${equates}
+        .equ    IGNORED, (1 << 16) | (1 << 17) | (1 << 22) | (1 << 27)    // SIGCHLD, SIGCONT, SIGURG, SIGWINCH
         .equ    FPSIMD_MAGIC, 0x46508001
         .equ    ESR_MAGIC, 0x45535201
 
@@ -140,30 +141,50 @@ sys_rt_sigreturn:
         ldr     x0, [x28]
         ret     x5
 
-// Signals to others are not delivered; one to oneself is, as by a fault.
+// kill and tgkill: there is nobody but oneself. What is sent is delivered when the process goes on, unless it is blocked.
 sys_tgkill:
         mov     x0, x1
         mov     x1, x2
 sys_kill:
         ldr     x2, [x28, #P_PID]
         cmp     x0, x2
-        b.ne    2f
+        mov     x0, #-ESRCH
+        b.ne    1f
+        mov     x0, #0
         cbz     x1, 1f
-        cmp     x1, #64
+        sub     x1, x1, #1
+        cmp     x1, #63
         b.hi    fail_einval
-        str     xzr, [x28]              // the result, where the frame has it
-        mov     x0, x1
+        mov     x2, #1
+        lsl     x2, x2, x1
+        ldr     x3, [x28, #P_PENDING]
+        orr     x3, x3, x2
+        str     x3, [x28, #P_PENDING]
+1:      ret
+
+// The first of the signals x0, which are pending and not blocked, is taken before x28 goes on.
+deliver_pending:
+        rbit    x1, x0
+        clz     x1, x1
+        mov     x2, #1
+        lsl     x2, x2, x1
+        ldr     x3, [x28, #P_PENDING]
+        bic     x3, x3, x2
+        str     x3, [x28, #P_PENDING]
+        add     x3, x28, x1, lsl #5
+        ldr     x3, [x3, #P_ACTIONS]
+        cmp     x3, #1                  // SIG_IGN
+        b.eq    system_call_done
+        ldr     x4, =IGNORED
+        tst     x4, x2
+        ccmp    x3, #0, #0, ne          // SIG_DFL, and that is to ignore it
+        b.eq    system_call_done
+        add     x0, x1, #1
         mov     x20, #0
         mov     x21, #0
-        str     x30, [sp, #-16]!
         bl      raise_signal
-        ldr     x30, [sp], #16
-        ldr     x0, [x28]
-        ret
-1:      mov     x0, #0
-        ret
-2:      mov     x0, #-ESRCH
-        ret
+        b       system_call_done
+        .ltorg
 
 // rt_sigaction(signal, action, old, size)
 sys_rt_sigaction:

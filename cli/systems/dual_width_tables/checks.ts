@@ -1,5 +1,6 @@
 /** The acceptance of dual-width-tables, criterion by criterion. */
 import type { SystemCheck } from "../scenario.ts";
+import { callsAreLinuxs } from "./against_linux.ts";
 import { equalsQemu, refusesWritableShim } from "./against_qemu.ts";
 import { BUSYBOX_GUEST } from "./images.ts";
 import { equalsTwin, runsBusybox, survivesInterrupts, switchesProcesses } from "./processes.ts";
@@ -15,6 +16,7 @@ export const CHECKS: readonly SystemCheck[] = [
   { name: "both regimes walk one hierarchy of tables, in the EL2 format",               needs, run: hasOneHierarchy },
   { name: "the VHE twin's processes see the same: calls, results, faults, console, memory", needs, run: equalsTwin },
   { name: "two processes switch with TLBI, also under all strict models",               needs, run: switchesProcesses },
+  { name: "system calls give what Debian's kernel gives for the same executable",           needs, run: callsAreLinuxs },
   { name: "planted faults are caught: each missing TLBI, and a width too many",              run: catchesFaults },
   { name: "an interrupt at each boundary around a system call is taken to EL2, unseen by processes", run: survivesInterrupts },
   { name: "a process that goes for the kernel or the shim is refused or ended, others go on",  run: endsTrespassers },

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { withWritableShim } from "../../../cli/systems/dual_width_tables/images.ts";
 import { dualWidthImage } from "../../../firmware/dual_width/image.ts";
+import { exerciser, EXERCISES } from "../../../firmware/dual_width/exerciser.ts";
 import { changedKernel } from "../../../firmware/dual_width/kernel.ts";
 import { KERNEL_BASE, SHIM } from "../../../firmware/dual_width/layout.ts";
 import { protectionProbe, spinner, trespasser, turnTaker } from "../../../firmware/dual_width/programs.ts";
@@ -41,6 +42,10 @@ for (const form of FORMS) {
       /^pid 1 ended by signal 11: ESR 0x92000004 FAR 0x800000084000 PC 0x400[0-9a-f]{3}$/,
     );
     assertMatch(lines[7] ?? "", /^[0-9a-f]+ by A$/);
+  });
+
+  Deno.test(`the ${form} kernel makes system calls, signals and mappings as Linux does`, () => {
+    assertEquals(run({ form, processes: [exerciser()] }).console, EXERCISES);
   });
 
   Deno.test(`the ${form} kernel switches processes that share addresses, under all strict models`, () => {
