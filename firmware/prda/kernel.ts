@@ -65,7 +65,7 @@ export function tickInterrupt(pe: number): number {
   return pe === 0 ? 27 : 40 + pe;
 }
 
-/** Interrupt that a PE takes at a migration to it. */
+/** An option that is an integer of a range. */
 const inRange = (name: string, value: number, least: number, most: number): number => {
   if (Number.isInteger(value) && value >= least && value <= most) return value;
   throw new RangeError(`Cannot build a PRDA kernel with ${name} ${value}: it is ${least} to ${most}`);

@@ -12,6 +12,7 @@
  * A dynamic executable (ET_EXEC) at RSEQ_PROGRAM_BASE, meant as init: it writes one line for each mode and powers off.
  */
 import { assembleProgram, type Program } from "../../machine/a64/program.ts";
+import { dynamicElf } from "../dynamic_elf.ts";
 
 /** Where it is linked: far from other programs, so that its addresses are its own. */
 export const RSEQ_PROGRAM_BASE = 0x12_3400_0000n;
@@ -32,62 +33,6 @@ const IMPORTS = [
   "__rseq_offset",
   "__rseq_size",
 ];
-
-const R_AARCH64_GLOB_DAT = 1025;
-
-/** File header, program headers and what the dynamic loader reads (System V gABI 4.1, ELF for the Arm 64-bit Architecture). */
-const elf = (): string => `
-base:   .byte   0x7f, 'E', 'L', 'F', 2, 1, 1, 0
-        .quad   0
-        .hword  2, 183                  // ET_EXEC, EM_AARCH64
-        .word   1
-        .quad   _start, 64, 0
-        .word   0
-        .hword  64, 56, 4, 64, 0, 0
-        .word   3, 4                    // PT_INTERP
-        .quad   interpreter - base, interpreter, interpreter, names - interpreter, names - interpreter, 1
-        .word   1, 7                    // PT_LOAD
-        .quad   0, base, base, end - base, end - base, 0x10000
-        .word   2, 6                    // PT_DYNAMIC
-        .quad   dynamic - base, dynamic, dynamic, dynamic_end - dynamic, dynamic_end - dynamic, 8
-        .word   0x6474e551, 6           // PT_GNU_STACK
-        .quad   0, 0, 0, 0, 0, 16
-interpreter:
-        .asciz  "/lib/ld-linux-aarch64.so.1"
-names:  .byte   0
-name_libc:
-        .asciz  "libc.so.6"
-${IMPORTS.map((name, index) => `name${index}: .asciz "${name}"\n`).join("")}
-names_end:
-        .balign 8
-symbols:
-        .space  24
-${IMPORTS.map((_, index) => `        .word name${index} - names, 0x10\n        .quad 0, 0\n`).join("")}
-hash:   .word   1, ${IMPORTS.length + 1}, 0
-        .fill   ${IMPORTS.length + 1}, 4, 0
-        .balign 8
-relocations:
-${
-  IMPORTS.map((name, index) =>
-    `        .quad got_${name}, ${(BigInt(index + 1) << 32n) | BigInt(R_AARCH64_GLOB_DAT)}, 0\n`
-  ).join("")
-}
-relocations_end:
-dynamic:
-        .quad   1, name_libc - names    // DT_NEEDED
-        .quad   4, hash
-        .quad   5, names                // DT_STRTAB
-        .quad   6, symbols
-        .quad   10, names_end - names
-        .quad   11, 24
-        .quad   7, relocations          // DT_RELA
-        .quad   8, relocations_end - relocations
-        .quad   9, 24
-        .quad   24, 0                   // DT_BIND_NOW
-        .quad   0, 0
-dynamic_end:
-${IMPORTS.map((name) => `got_${name}: .quad 0\n`).join("")}
-`;
 
 const main = `
         .equ    ROUNDS,         ${RSEQ_ROUNDS}
@@ -345,10 +290,12 @@ aborts:         .quad   0
 migrations:     .quad   0
 mode:           .quad   0
 variables_end:
-end:
 `;
 
 /** The file, and where its labels are. */
 export function rseqProgram(): Program {
-  return assembleProgram([elf(), main, threads].join(""), { name: "prda-rseq", base: RSEQ_PROGRAM_BASE });
+  return assembleProgram([dynamicElf("libc.so.6", IMPORTS), main, threads, "\nend:\n"].join(""), {
+    name: "prda-rseq",
+    base: RSEQ_PROGRAM_BASE,
+  });
 }
