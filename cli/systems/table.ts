@@ -28,7 +28,7 @@ export const SYSTEMS: readonly SystemRow[] = [
   { number:  6, slug: "rts-upcall",          publications: ["US20190391814A1"],                 title: "Firmware runtime services carried out at a higher exception level" },
   { number:  7, slug: "exclusive-probe",     publications: ["US20190213095A1"],                 title: "Detecting virtualization by exclusive loads and stores", load: async () => (await import("./exclusive_probe/scenario.ts")).exclusiveProbe },
   { number:  8, slug: "gva-scan",            publications: ["US20190026232A1"],                 title: "Hardware-assisted scanning of a guest's address space", load: async () => (await import("./gva_scan.ts")).scenario },
-  { number:  9, slug: "bridge-space",        publications: ["US10185664B1", "US20190004965A1"], title: "Switching address spaces by an intermediate address space" },
+  { number:  9, slug: "bridge-space",        publications: ["US10185664B1", "US20190004965A1"], title: "Switching address spaces by an intermediate address space", load: async () => (await import("./bridge_space/scenario.ts")).bridgeSpace },
   { number: 10, slug: "dual-width-tables",   publications: ["US10002084B1"],                    title: "Kernel at EL2 and user at EL0 with one hierarchy of tables of two widths", load: async () => (await import("./dual_width_tables.ts")).scenario },
   { number: 11, slug: "prda-alias",          publications: ["US10331556B2", "US10795813B2"],    title: "Per-processor areas and non-preemptible operations by virtual aliases", load: async () => (await import("./prda_alias.ts")).scenario },
   { number: 12, slug: "el3-ecam",            publications: ["US10534732B2"],                    title: "Memory-mapped devices exposed by a secure monitor's PCI configuration space" },

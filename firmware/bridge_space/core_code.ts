@@ -180,12 +180,14 @@ build_spaces:
         orr     x1, x0, x4
         mov     x0, #REASON_ATTRIBUTES
         tbnz    w1, #3, built
+        bl      build_target
+        cbnz    x0, built
         ldp     x1, x2, [x20, #VA_A]
         cbnz    x27, 1f
         bl      build_bridge
         cbnz    x0, built
         str     x1, [x20, #S3]
-        b       2f
+        b       built
 1:      mov     x2, x27
         bl      build_bridge
         cbnz    x0, built
@@ -195,7 +197,6 @@ build_spaces:
         bl      build_bridge
         cbnz    x0, built
         str     x1, [x20, #S4]
-2:      bl      build_target
 built:  dsb     ishst
         isb
         ldp     x21, x22, [sp, #16]
@@ -209,13 +210,16 @@ build_bridge:
         bl      begin_space
         cbnz    x0, 1f
         ldr     x1, [sp, #16]
+        mov     x2, x19
         mov     x3, #SWITCH_SPAN
-        bl      map_image
+        bl      map_code
         cbnz    x0, 1f
         ldr     x1, [sp, #24]
-        mov     x3, #SWITCH_SPAN
 map_second:
-        bl      map_image
+        mov     x2, x19
+second_size:
+        mov     x3, #SWITCH_SPAN
+        bl      map_code
         cbnz    x0, 1f
         bl      map_uart
 1:      ldp     x29, x30, [sp], #32
@@ -227,8 +231,9 @@ build_target:
         bl      begin_space
         cbnz    x0, 1f
         ldr     x1, [x20, #VA_B]
+        mov     x2, x19
         ldr     x3, =CORE_SIZE
-        bl      map_image
+        bl      map_code
         cbnz    x0, 1f
         bl      map_uart
         str     x1, [x20, #S2]
@@ -263,9 +268,8 @@ begin_space:
         csel    x0, x0, xzr, eq
         br      x29
 
-// The first x3 bytes of the image at x1.
-map_image:
-        mov     x2, x19
+// x3 bytes of the image from x2 on, at x1.
+map_code:
         mov     x4, x21
         b       map_pages
 // The UART where it is; x1 = root of the finished space, behind whose tables the next one begins.
@@ -395,10 +399,13 @@ read_landing:
         b.eq    1f
         mrs     x1, ttbr0_el1
         mrs     x2, sctlr_el1
+        mrs     x3, vbar_el1
         b       2f
 1:      mrs     x1, ttbr0_el2
         mrs     x2, sctlr_el2
+        mrs     x3, vbar_el2
 2:      stp     x1, x2, [x20, #LANDED_TTBR]
+        str     x3, [x20, #LANDED_VBAR]
         ret
 
 // The record on the console.

@@ -8,9 +8,10 @@
  * and comes back the same way, or starts a kernel.
  */
 import { align, label, Part, program } from "../../machine/a64/program_parts.ts";
-import type { Program } from "../../machine/a64/program.ts";
+import { assembleProgram, type Program } from "../../machine/a64/program.ts";
 import { TABLE_BUILDER } from "../loader/table_builder.ts";
 import { leafAttributes, type LoaderLevel, type MappingKind } from "../loader/translation_layout.ts";
+import { UART_ADDRESS } from "../loader/console.ts";
 import { PE_COFF_ALIGNMENT, peCoffHeader } from "../pe_coff.ts";
 import { CORE_CODE, TABLE_PAGES } from "./core_code.ts";
 import { ENTRY_CODE } from "./entry_code.ts";
@@ -72,7 +73,7 @@ export const RECORD = {
   MAIR:         64, SCTLR:       72, VBAR:         80, VA_C:         88,
   S3:           96, S4:         104, S2:          112, LANDED:      120,
   LANDED_TTBR: 128, LANDED_SCTLR: 136, STACK:     144, DAIF:        152,
-  DEVICE_TREE: 160, KERNEL:     168, FLAGS:       176,
+  DEVICE_TREE: 160, KERNEL:     168, FLAGS:       176, LANDED_VBAR: 184,
 } as const;
 
 /** Numbers of the bits of a pair's flags. */
@@ -105,10 +106,27 @@ export interface Payload {
   readonly deviceTree: Uint8Array;
 }
 
+/**
+ * Why a pair is refused where addresses have so many bits, or undefined: what the loader has to say, by the rules alone.
+ */
+export function refusalOf({ from, to, mayTakeTwo }: Pair, bits: number): keyof typeof REASONS | undefined {
+  const { image, window } = coreSizes(), delta = to - from, end = to + BigInt(image);
+  const meets = (start: bigint, size: number) => to < start + BigInt(size) && start < end;
+  if (from % 4096n !== 0n) return "MISALIGNED";
+  if (from < BigInt(ARENA + RESERVED) || from + BigInt(window) > BigInt(ARENA + ARENA_SIZE)) return "PLACE";
+  if (delta === 0n) return "SAME";
+  if (to % 4096n !== 0n) return "MISALIGNED";
+  if (end > 1n << BigInt(bits)) return "RANGE";
+  if (meets(UART_ADDRESS, 4096)) return "DEVICE";
+  if (meets(from + BigInt(image), window - image)) return "TABLES";
+  if (delta > -SWITCH_SPAN && delta < SWITCH_SPAN && mayTakeTwo !== true) return "OVERLAP";
+  return undefined;
+}
+
 /** What is printed of the record, in this order. */
 // deno-fmt-ignore
 const SHOWN = [
-  ["bridge: el=", "LEVEL"], [" a=", "VA_A"], [" b=", "VA_B"], [" c=", "VA_C"], [" tcr=", "TCR"], [" mair=", "MAIR"],
+  ["bridge: el=", "LEVEL"], [" vbar=", "LANDED_VBAR"], [" a=", "VA_A"], [" b=", "VA_B"], [" c=", "VA_C"], [" tcr=", "TCR"], [" mair=", "MAIR"],
   [" s1=", "S1"], [" s3=", "S3"], [" s4=", "S4"], [" s2=", "S2"], [" at=", "LANDED"], [" ttbr0=", "LANDED_TTBR"],
   [" sctlr=", "LANDED_SCTLR"],
 ] as const;
@@ -204,6 +222,30 @@ export function coreSizes(): { readonly image: number; readonly window: number }
 }
 
 const pageUp = (size: number): number => Math.ceil(size / PE_COFF_ALIGNMENT) * PE_COFF_ALIGNMENT;
+
+/** A fault in the loader: another instruction at a symbol. */
+export interface Mutant {
+  /** Where. */
+  readonly symbol: string;
+  /** Its text. */
+  readonly instruction: string;
+}
+
+/** The mutants that checks find again, by the level that they are in. */
+// deno-fmt-ignore
+export const MUTANTS = {
+  noFirstTlbi:     (level: 1 | 2): Mutant => ({ symbol: `first_tlbi_el${level}`,   instruction: "nop" }),
+  mappingOffByOne: (_level: 1 | 2): Mutant => ({ symbol: "map_second",             instruction: "sub x2, x19, #1, lsl #12" }),
+  mappingMissing:  (_level: 1 | 2): Mutant => ({ symbol: "second_size",            instruction: "mov x3, #0" }),
+  vectorsStay:     (level: 1 | 2): Mutant => ({ symbol: `move_vectors_el${level}`, instruction: "nop" }),
+} as const;
+
+/** The file with a fault. Throws RangeError for an unknown symbol. */
+export function mutated(file: Uint8Array, { symbol, instruction }: Mutant): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(file), at = coreOffset(symbol) - coreOffset("image");
+  copy.set(assembleProgram(instruction).bytes, at);
+  return copy;
+}
 
 /** The file: loader, pairs, and what it may start. Throws RangeError for a payload that does not fit where it goes. */
 export function bridgeFile(pairs: readonly Pair[], payload?: Payload): Uint8Array<ArrayBuffer> {

@@ -32,6 +32,7 @@ hop_el\el:
         br      x4
 landing_el\el:
         adr     x4, vectors                     // at the other copy
+move_vectors_el\el:
         msr     vbar_el\el, x4
         isb
 write_target_el\el:

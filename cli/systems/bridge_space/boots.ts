@@ -1,0 +1,55 @@
+/** Runs of the loader of bridge-space: one for each environment, from which everything else is forked. */
+import { bridgeFile, type Mutant, mutated, type Pair } from "../../../firmware/bridge_space/image.ts";
+import type { CheckContext, QemuRun, Recorded } from "../scenario.ts";
+import { debianPayload, diskOf, type Environment, optionsOf, scriptOf } from "./environments.ts";
+import { fixedPairs } from "./pairs.ts";
+
+/** What both machines are given. */
+function requestOf(context: CheckContext, environment: Environment, pairs: readonly Pair[], mutant?: Mutant) {
+  const hasKernel = mutant === undefined && environment.hasKernel;
+  const file = bridgeFile(pairs, hasKernel ? debianPayload(context, environment) : undefined);
+  const disk = context.file(`${environment.name}${mutant === undefined ? "" : `-${mutant.symbol}`}.img`);
+  Deno.writeFileSync(disk, diskOf(mutant === undefined ? file : mutated(file, mutant)));
+  return { options: optionsOf(context, environment, disk), script: scriptOf(environment) };
+}
+
+/** Boots an environment with pairs on the disk. */
+export function recordPairs(
+  context: CheckContext,
+  environment: Environment,
+  pairs: readonly Pair[],
+  more: { readonly mutant?: Mutant; readonly name?: string } = {},
+): Promise<Recorded> {
+  const { options, ...request } = requestOf(context, environment, pairs, more.mutant);
+  return context.record({
+    ...request,
+    options: [...options, ...environment.isStrict ? ["--strict", "tlb"] : [], "--no-reboot"],
+    ...more.name === undefined ? {} : { name: more.name },
+  });
+}
+
+/** The same on QEMU. */
+export function runPairsOnQemu(
+  context: CheckContext,
+  environment: Environment,
+  pairs: readonly Pair[],
+  mutant?: Mutant,
+): Promise<QemuRun> {
+  return context.qemu({ ...requestOf(context, environment, pairs, mutant), seconds: 120 });
+}
+
+let kept: { readonly key: string; readonly recorded: Promise<Recorded> } | undefined;
+
+/** The run of an environment with the fixed pairs; the last one is kept for the check that follows. */
+export function parentOf(context: CheckContext, environment: Environment): Promise<Recorded> {
+  const key = `${environment.name} ${context.engine}`;
+  if (kept?.key !== key) {
+    kept = { key, recorded: recordPairs(context, environment, fixedPairs(environment.bits)) };
+  }
+  return kept.recorded;
+}
+
+/** What the loader wrote, line by line, but for where the firmware put it. */
+export function bridgeLines(console: string): string[] {
+  return console.split(/\r?\n/).filter((line) => /^bridge: (?!parameters)/.test(line));
+}
