@@ -1,6 +1,5 @@
-/** Three faults planted in the loader, each located by bisect at the instruction that did it. */
+/** Faults planted in the loader, each located by bisect at the instruction that did it. */
 import { pagefaultBootSources } from "../../../firmware/loader/pagefault_boot.ts";
-import { previousStage } from "../../../firmware/loader/previous_stage.ts";
 import { leafAttributes } from "../../../firmware/loader/translation_layout.ts";
 import { lookUpTables, TranslationTableBuilder } from "../../../firmware/loader/translation_tables.ts";
 import { bisect } from "../../../journal/bisect.ts";
@@ -8,17 +7,19 @@ import { eventStream } from "../../../journal/event_stream.ts";
 import { compileTraced, type Predicate, type TracedPredicate } from "../../../journal/predicate.ts";
 import { Timeline } from "../../../journal/timeline.ts";
 import { type Subject, why } from "../../../journal/why.ts";
+import { physicalAddress } from "../../../machine/address.ts";
 import { assembleProgram } from "../../../machine/a64/program.ts";
 import { peekSystemRegister } from "../../../machine/cpu/system_registers.ts";
 import { lookUpAddress } from "../../../machine/debugger_memory.ts";
 import type { EventKind } from "../../../machine/events.ts";
 import type { Machine } from "../../../machine/machine.ts";
 import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";
-import { buildLoader, type Kind, kindText, loaded, type Loader, machineOptions, placeOf } from "./loaders.ts";
+import { buildLoader, type Kind, kindText, type Loader, placeOf } from "./loaders.ts";
+import { handlerOf, recordBehindStage } from "./stage.ts";
 import { hexText } from "./text.ts";
 
-/** Where mutants are loaded, and the stage before them. */
-const MA = 0x4567_0000, STAGE_AT = 0x5000_0000;
+/** Where mutants are loaded. */
+const MA = 0x4567_0000;
 /** Steps of a run that does not end by itself. */
 const LIMIT = 200_000;
 
@@ -56,11 +57,6 @@ function handlerDescriptor(
   return found;
 }
 
-/** Virtual address of the vector of the planned abort. */
-function handlerOf({ program }: Pick<Loader, "program">): bigint {
-  return (program.symbols.get("boot_vectors") ?? 0n) + 0x200n;
-}
-
 /** The MMU is on, and the TLB has a translation for the handler that the tables do not give. */
 function hasOldTranslation(machine: Machine, { level, program }: Loader): boolean {
   const cpu = machine.currentCpu, handler = handlerOf({ program });
@@ -71,6 +67,15 @@ function hasOldTranslation(machine: Machine, { level, program }: Loader): boolea
   const entry = cpu.surroundings.strict?.tlbs?.[cpu.index]?.find(tag, Number(handler));
   if (entry === undefined) return false;
   return entry.leaf.address + (Number(handler) - entry.base) !== lookUpAddress(cpu, handler)?.physical;
+}
+
+/** The MMU is on, and walks through the cache read another first table than memory has. */
+function hasOldLine(machine: Machine, { level, options, program }: Loader): boolean {
+  const cpu = machine.currentCpu, { memory } = machine.board;
+  if (cpu.el !== level || (peekSystemRegister(cpu, `SCTLR_EL${level}`) & 1n) === 0n) return false;
+  const table = physicalAddress(Number(placeOf({ program }, "table_room", MA))), size = 1 << options.granule;
+  const present = memory.readBytes(table, size);
+  return memory.viewBytes(table, size).some((byte, at) => byte !== present[at]);
 }
 
 const STOP = ["--stop-at", "vector-loop", "--until", String(LIMIT)];
@@ -109,6 +114,15 @@ const MUTANTS: readonly Mutant[] = [
     found: "enable",
     event: "staleTranslationUsed",
   },
+  {
+    name: "keeps-lines",
+    label: "forget_lines", line: "bl      forget_cached", becomes: "nop",
+    options: ["--strict", "dcache", ...STOP],
+    wrong: "the MMU is on with an old copy of a table in the data cache",
+    when: (loader) => (machine) => hasOldLine(machine, loader),
+    found: "enable",
+    event: "staleDataRead",
+  },
 ];
 
 /** A loader with a fault planted at a label. */
@@ -126,31 +140,6 @@ export function mutated(
     throw new RangeError(`The loader has no line "${line}" at ${label}`);
   }
   return { ...loader, program: assembleProgram(sources, { base: loader.options.link }) };
-}
-
-/** Records a loader behind a stage that leaves translations of the handler's page. */
-function recordBehindStage(
-  context: CheckContext,
-  loader: Loader,
-  name: string,
-  options: readonly string[],
-): Promise<Recorded> {
-  const stage = previousStage({
-    ...loader.options,
-    base: BigInt(STAGE_AT),
-    loader: BigInt(MA),
-    handler: handlerOf(loader),
-  });
-  return context.record({
-    name,
-    options: [
-      ...machineOptions(loader),
-      ...loaded("stage.bin", STAGE_AT, true),
-      ...loaded("loader.bin", MA),
-      ...options,
-    ],
-    files: { "stage.bin": stage.bytes, "loader.bin": loader.program.bytes },
-  });
 }
 
 /** Where a step of the loader was: its machine address, since the MMU is off or has just gone on. */
@@ -184,7 +173,8 @@ async function locate(
   const good = buildLoader(kind), loader = mutated(good, mutant), failures: string[] = [];
   const what = `${mutant.name}, ${kindText(kind)}`;
   const fail = (text: string): void => void failures.push(`${what}: ${text}`);
-  const run = (built: Loader, name: string) => recordBehindStage(context, built, name, mutant.options);
+  const run = (built: Loader, name: string) =>
+    recordBehindStage(context, { loader: built, ma: MA }, mutant.options, name);
   const recorded = await run(loader, mutant.name), sound = await run(good, `${mutant.name}-sound`);
   if (recorded.console.includes("handed off")) fail("handed off all the same");
   if (!sound.console.includes("aborts=0x0000000000000001\r\n")) {
@@ -227,11 +217,15 @@ async function locate(
   return { failures, instant: found.instant };
 }
 
-/** Plants each fault in a loader of each kind. */
-export async function locateMutants(context: CheckContext, kinds: readonly Kind[]): Promise<CheckOutcome> {
+/** Plants faults, by their names or all, in a loader of each kind. */
+export async function locateMutants(
+  context: CheckContext,
+  kinds: readonly Kind[],
+  names: readonly string[] = MUTANTS.map(({ name }) => name),
+): Promise<CheckOutcome> {
   const failures: string[] = [], figures: Record<string, number | string> = {};
   for (const kind of kinds) {
-    for (const mutant of MUTANTS) {
+    for (const mutant of MUTANTS.filter(({ name }) => names.includes(name))) {
       const located = await locate(context, kind, mutant);
       failures.push(...located.failures);
       if (kind !== kinds.at(-1)) continue; // whose journals are there

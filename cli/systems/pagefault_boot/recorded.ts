@@ -14,15 +14,8 @@ import {
   loaderRun,
   seeded,
 } from "./loaders.ts";
+import { type Case, recordBehindStage } from "./stage.ts";
 import { SEED } from "./sweep.ts";
-
-/** A loader and where it is put. */
-export interface Case {
-  /** The loader. */
-  readonly loader: Loader;
-  /** The machine address. */
-  readonly ma: number;
-}
 
 /** Loaders at seeded addresses, the links taken in turn: the first ones of the sweep. */
 export function* casesOf(
@@ -86,13 +79,16 @@ const MODELS: readonly { readonly strict: string; readonly at: EffectiveAt }[] =
   { strict: "tlb,icache,dcache,context", at: "ISB" },
 ];
 
-/** The same bytes where SCTLR_ELx waits for the ISB, and where caches and TLBs can be stale: nothing is missing. */
+/**
+ * The same bytes where SCTLR_ELx waits for the ISB, and behind a stage that leaves stale translations and cached lines
+ * where those can be seen: nothing is missing.
+ */
 export async function lateEffect(context: CheckContext, kinds: readonly Kind[]): Promise<CheckOutcome> {
   const failures: string[] = [];
   let runs = 0;
   for (const { loader, ma } of casesOf(kinds, 1)) {
     for (const { strict, at } of MODELS) {
-      const recorded = await recordCase(context, { loader, ma }, ["--strict", strict]);
+      const recorded = await recordBehindStage(context, { loader, ma }, ["--strict", strict]);
       const what = `${kindText(loader)}, --strict ${strict}`;
       failures.push(
         ...abortFailures(loader, ma, at, recordedExceptions(recorded)).map((text) => `${what}: ${text}`),
