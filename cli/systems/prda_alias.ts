@@ -1,4 +1,5 @@
 /** The system prda-alias (US10331556B2, US10795813B2): per-processor areas at one address, and non-preemptible operations. */
+import { INTERLEAVING_CHECKS } from "./prda_alias/interleavings.ts";
 import { PREEMPTION_CHECKS } from "./prda_alias/preemption.ts";
 import { RSEQ_CHECKS } from "./prda_alias/rseq.ts";
 import { VIOLATION_CHECKS } from "./prda_alias/violation.ts";
@@ -43,5 +44,5 @@ CPU where another thread asks for the migration of the first. With the sequence 
 export const scenario: SystemScenario = {
   slug: "prda-alias",
   explain: EXPLAIN,
-  checks: [...PREEMPTION_CHECKS, ...VIOLATION_CHECKS, ...RSEQ_CHECKS],
+  checks: [...PREEMPTION_CHECKS, ...VIOLATION_CHECKS, ...INTERLEAVING_CHECKS, ...RSEQ_CHECKS],
 };

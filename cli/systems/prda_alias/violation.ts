@@ -12,10 +12,10 @@ import type { MachineOptions } from "../../../machine/machine.ts";
 import { FileSink } from "../../host/file_sink.ts";
 import { FileSource } from "../../host/file_source.ts";
 import type { CheckContext, CheckOutcome, SystemCheck } from "../scenario.ts";
-import { checkRun } from "./accesses.ts";
+import { type Checked, checkRun } from "./accesses.ts";
 import { exploreAll, exploring, outcomeText } from "./preemption.ts";
 import { ENGINES, forkSchedule, type KernelRun, recordKernel, UNTIL } from "./runs.ts";
-import { type Action, ScheduleExplorer, type ScheduleOutcome, violationOf } from "./schedules.ts";
+import { type Action, ScheduleExplorer } from "./schedules.ts";
 
 /** The expression for `bisect --inputs --when` that holds where increments were lost. */
 export function lostExpression({ program: { symbols }, expected }: PrdaKernel): string {
@@ -81,8 +81,8 @@ function randomTicks(
   })).sort((a, b) => a.instant - b.instant);
 }
 
-/** A journal of a schedule. */
-function keep(
+/** A journal of a schedule, in the system's folder. */
+export function keep(
   context: CheckContext,
   name: string,
   { recorded }: KernelRun,
@@ -94,7 +94,7 @@ function keep(
 }
 
 /** Replays a run on every engine; what was not as recorded. */
-function replayAll(
+export function replayAll(
   context: CheckContext,
   run: RecordedRun,
   { recorded: { images } }: KernelRun,
@@ -110,6 +110,25 @@ function replayAll(
   });
 }
 
+/** The journal of a violation of the naive scheme. */
+const nameOfJournal = (violation: string): string => `naive-${violation.replaceAll(/\W+/g, "-")}`;
+
+/** Writes what the checker saw of a journal beside it: a line for each access, and for each change of a pending preemption. */
+function keepAccesses(
+  context: CheckContext,
+  name: string,
+  { accesses, wrongOwners, pendings }: Checked,
+): void {
+  const causes = new Map(wrongOwners.map(({ access, cause }) => [access, cause]));
+  const lines = [...accesses.map((access) => ({ ...access, wrongOwner: causes.get(access) })), ...pendings]
+    .sort((a, b) => a.instant - b.instant)
+    .map((line) => `${JSON.stringify(line, hexadecimal)}\n`);
+  Deno.writeTextFileSync(context.file(`${name}.accesses.jsonl`), lines.join(""));
+}
+
+const hexadecimal = (_key: string, value: unknown): unknown =>
+  typeof value === "bigint" ? `0x${value.toString(16)}` : value;
+
 async function found(context: CheckContext): Promise<CheckOutcome> {
   const failures: string[] = [],
     kernelRun = await recordKernel(context, { scheme: "naive" }, { name: "naive" });
@@ -117,11 +136,12 @@ async function found(context: CheckContext): Promise<CheckOutcome> {
   const { counts, first } = await exploreAll(context, kernelRun, exploring(context, 1));
   for (const [violation, outcome] of first) {
     if (violation === "") continue;
-    const run = keep(context, `naive-${violation.replaceAll(/\W+/g, "-")}`, kernelRun, outcome.schedule);
+    const run = keep(context, nameOfJournal(violation), kernelRun, outcome.schedule);
     failures.push(...replayAll(context, run, kernelRun, violation));
     const again = checkRun(run, images, kernel, context.machineOptions());
+    keepAccesses(context, nameOfJournal(violation), again);
     const isSame = again.sum === outcome.sum &&
-      JSON.stringify(again.wrongOwners, texts) === JSON.stringify(outcome.wrongOwners, texts);
+      JSON.stringify(again.wrongOwners, hexadecimal) === JSON.stringify(outcome.wrongOwners, hexadecimal);
     if (!isSame) failures.push(`${violation}: its own journal shows something else: sum ${again.sum}`);
   }
   for (const violation of ["wrong owner", "wrong owner, increments lost"]) {
@@ -133,8 +153,6 @@ async function found(context: CheckContext): Promise<CheckOutcome> {
     figures: Object.fromEntries([...counts].map(([name, count]) => [name || "right", count])),
   };
 }
-
-const texts = (_key: string, value: unknown): unknown => typeof value === "bigint" ? `${value}` : value;
 
 /** Compares with the explorer of `hindsight explore`, which knows nothing of areas: where increments are lost when PE 0 is preempted. */
 function agreement(context: CheckContext, { kernel, recorded: { run, images } }: KernelRun): string[] {
@@ -217,55 +235,6 @@ async function minimal(context: CheckContext): Promise<CheckOutcome> {
   return { failures, figures };
 }
 
-/** Two threads, two actions each at every boundary; schedules that are wrong although none of their parts is. */
-async function interleavings(context: CheckContext): Promise<CheckOutcome> {
-  const failures: string[] = [], figures: Record<string, number | string> = {};
-  const rounds = context.all ? 2 : 1;
-  const schemes = [
-    "naive",
-    "alias",
-    ...context.all ? ["deferralFlag", "deferralTable", "aliasPlain"] as const : [],
-  ] as const;
-  for (const scheme of schemes) {
-    const kernelRun = await recordKernel(context, { scheme, threads: 2, rounds }, {
-      name: `${scheme}-pairs`,
-    });
-    const { kernel, recorded: { run, images } } = kernelRun;
-    const explorer = new ScheduleExplorer(run, images, kernel, {
-      ...exploring(context, 2),
-      hasSwitches: true,
-    });
-    const wrong = new Map<string, ScheduleOutcome>();
-    let futures = 0;
-    for (const outcome of explorer.explore()) {
-      if (violationOf(outcome, kernel) !== undefined) wrong.set(nameOf(outcome.schedule), outcome);
-      if (++futures % 64 === 0) {
-        context.progress(`${scheme}: futures`, futures);
-        await context.breathe();
-      }
-    }
-    const least = [...wrong.values()].filter(({ schedule }) =>
-      schedule.every((_, index) => !wrong.has(nameOf(schedule.toSpliced(index, 1))))
-    );
-    figures[scheme] = `${futures} futures, ${wrong.size} wrong, ${least.length} of them minimal`;
-    const isRight = scheme !== "naive" && scheme !== "aliasPlain";
-    if (isRight && wrong.size > 0) failures.push(`${scheme}: ${outcomeText([...wrong.values()][0]!)}`);
-    if (!isRight && least.length === 0) {
-      failures.push(`${scheme}: no wrong schedule of two actions was found`);
-    }
-    if (isRight) continue;
-    const [example] = least;
-    if (example === undefined) continue;
-    const counterExample = keep(context, `${scheme}-counter-example`, kernelRun, example.schedule);
-    failures.push(...replayAll(context, counterExample, kernelRun, `${scheme}'s counter-example`));
-    figures[`${scheme}'s counter-example`] = outcomeText(example);
-  }
-  return { failures, figures };
-}
-
-const nameOf = (schedule: ScheduleOutcome["schedule"]): string =>
-  schedule.map(({ instant, input }) => JSON.stringify([instant, input])).join();
-
 /** These checks, in order. */
 export const VIOLATION_CHECKS: readonly SystemCheck[] = [
   {
@@ -277,10 +246,5 @@ export const VIOLATION_CHECKS: readonly SystemCheck[] = [
     name:
       "random schedules that lose increments are reduced to minimal ones, of which no input can be left out",
     run: minimal,
-  },
-  {
-    name:
-      "all schedules of two preemptions or switches of two threads, and the minimal ones of those that are wrong",
-    run: interleavings,
   },
 ];

@@ -1,5 +1,5 @@
 /** The PRDA kernel: what can be built, sums, and what it says where it cannot run. */
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { prdaKernel, type PrdaKernelOptions } from "../../../firmware/prda/kernel.ts";
 import type { SchemeName } from "../../../firmware/prda/schemes.ts";
 import type { ConfigurationInput } from "../../../machine/configuration.ts";
@@ -39,7 +39,7 @@ Deno.test("a kernel of one atomic instruction at EL2, and sections within sectio
   assertEquals(nested, "prda 10 prda 0 sum 10 expected 10 deferred 0 migrations 0 nested 5 watchdog 0");
 });
 
-Deno.test("the kernel says so where it is entered at another level, or has too few CPUs", () => {
+Deno.test("the kernel says so where it is entered at another level, has too few CPUs, or no GICv2", () => {
   assertEquals(
     consoleOf({ scheme: "alias", level: 2 }, { virtualization: false }),
     "prda: this kernel is entered at EL2",
@@ -47,5 +47,10 @@ Deno.test("the kernel says so where it is entered at another level, or has too f
   assertEquals(
     consoleOf({ scheme: "alias", pes: 3 }, { cpus: 2 }),
     "prda: a CPU does not start: the kernel is for 3",
+  );
+  const unexpected = consoleOf({ scheme: "alias" }, { gicVersion: 3 });
+  assertMatch(
+    unexpected,
+    /^prda: unexpected exception, syndrome 0x96000050 at 0x4008[0-9a-f]{4}, address 0x8010004$/,
   );
 });
