@@ -87,7 +87,16 @@ interface Explored {
   readonly failures: readonly string[];
 }
 
-const textOf = ({ failures, verdicts }: ProbeReport): string => JSON.stringify([[...failures], verdicts]);
+/** What of a report is not as expected, in a line; undefined when nothing is. */
+function difference(report: ProbeReport, expected: ProbeReport): string | undefined {
+  const counts = [...expected.failures].filter(([name, count]) => report.failures.get(name) !== count)
+    .map(([name, count]) => `${name} failed ${report.failures.get(name)} times, not ${count}`);
+  const verdicts = ([1, 0] as const).filter((level) => report.verdicts[level] !== expected.verdicts[level])
+    .map((level) =>
+      `the verdict on EL${level} is ${report.verdicts[level]}, not ${expected.verdicts[level]}`
+    );
+  return counts.length + verdicts.length === 0 ? undefined : [...counts, ...verdicts].join("; ");
+}
 
 /** Explores every boundary from the first operation to the end; compares each future with what is to come of it. */
 async function explore(context: CheckContext, guest: ProbeOptions): Promise<Explored> {
@@ -109,12 +118,11 @@ async function explore(context: CheckContext, guest: ProbeOptions): Promise<Expl
       );
       continue;
     }
-    const report = parseReport(outcome.console, PROBE_OPERATIONS);
-    const expected = expectedReport(base, open.get(instant));
-    if (textOf(report) !== textOf(expected)) {
+    const report = parseReport(outcome.console, PROBE_OPERATIONS), between = open.get(instant);
+    const differs = difference(report, expectedReport(base, between));
+    if (differs !== undefined) {
       failures.push(
-        `an interrupt at boundary ${instant} (${open.get(instant) ?? "the monitor is closed"}): ` +
-          `the probe said ${textOf(report)}, ${textOf(expected)} was expected`,
+        `an interrupt at boundary ${instant} (${between ?? "the monitor is closed"}): ${differs}`,
       );
     }
     if (report.verdicts[0] !== base.verdicts[0] || report.verdicts[1] !== base.verdicts[1]) {

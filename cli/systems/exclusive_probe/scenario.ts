@@ -1,4 +1,4 @@
-/** exclusive-probe (US20190213095A1): its explanation and its checks. */
+/** The explanation and the checks of exclusive-probe (US20190213095A1). */
 import type { SystemScenario } from "../scenario.ts";
 import { CAUSE_CHECKS } from "./causes.ts";
 import { CONTROL_CHECKS } from "./controls.ts";
