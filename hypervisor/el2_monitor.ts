@@ -7,6 +7,7 @@ import type { ExceptionClass } from "../machine/cpu/syndrome.ts";
 import type { ExitHandler } from "./system.ts";
 import { answerFirmwareCall } from "./firmware_calls.ts";
 import { GuestSpace } from "./guest_space.ts";
+import { HYPERVISOR_TIMER, HypervisorTimer } from "./hypervisor_timer.ts";
 import { TrapMonitor } from "./monitor.ts";
 import type { Vcpu } from "./vcpu.ts";
 import { VirtualGic } from "./virtual_gic.ts";
@@ -35,6 +36,8 @@ export class El2Monitor extends TrapMonitor {
   readonly space: GuestSpace = new GuestSpace(this.site);
   /** The guest's interrupt controller. */
   readonly gic: VirtualGic = new VirtualGic(this.site);
+  /** EL2's timer. */
+  readonly timer: HypervisorTimer = new HypervisorTimer(this.gic);
 
   /** Throws ConfigurationError for a board with an ITS, which is not emulated. */
   constructor(site: MonitorSite) {
@@ -57,6 +60,7 @@ export class El2Monitor extends TrapMonitor {
   override reset(): void {
     this.space.reset();
     this.gic.reset();
+    this.timer.reset();
     super.reset();
   }
 
@@ -67,23 +71,34 @@ export class El2Monitor extends TrapMonitor {
     vcpu.set("CNTVOFF_EL2", 0n);
     this.space.started(vcpu);
     this.gic.started(vcpu.cpu);
+    this.timer.started(vcpu);
   }
 
   override save(): readonly Section[] {
-    return [...this.space.save(this.sectionName("space")), ...this.gic.save(), ...super.save()];
+    return [
+      ...this.space.save(this.sectionName("space")),
+      ...this.gic.save(),
+      ...this.timer.save(this.sectionName("timer")),
+      ...super.save(),
+    ];
   }
 
   override restore(section: (name: string) => Section): void {
     this.space.restore(this.sectionName("space"), section);
     this.gic.restore(section);
+    this.timer.restore(this.sectionName("timer"), section);
     super.restore(section);
   }
 
   protected interrupted(vcpu: Vcpu, { kind }: Exception): void {
     if (kind === "serror") return this.stop(vcpu, "an SError came to EL2");
-    this.gic.take(
-      vcpu.cpu,
-      (interrupt) => this.systems.some((system) => system.interrupt?.(vcpu, interrupt)),
-    );
+    this.gic.take(vcpu.cpu, (interrupt) => {
+      if (interrupt !== HYPERVISOR_TIMER || !this.timer.isUsed) {
+        return this.systems.some((system) => system.interrupt?.(vcpu, interrupt));
+      }
+      const due = this.timer.take(vcpu);
+      for (const system of this.systems) if (due.includes(system.slug)) system.interrupt?.(vcpu, interrupt);
+      return true;
+    });
   }
 }

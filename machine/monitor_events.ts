@@ -32,4 +32,6 @@ export const MONITOR_EVENT_KINDS = {
   stage2Unmapped:        kind("trap",   { ipa: u64, reason: oneOf("evicted", "moved"), from: u64, to: u64 }),
   // exclusive-probe: a monitor carried out a guest's store-exclusive, behind a trap, with what lay between.
   exclusiveCompleted:    kind("detail", { address: u53, size: u8, status: u8, instructions: u8 }),
+  // icache-on-fault: the monitor stored for an instruction that writes to its own page.
+  guestStoreDone:        kind("trap",   { ipa: u64, physical: u64, size: u8, value: u64 }),
 } as const;

@@ -162,7 +162,7 @@ export class Cpu implements ExecutionContext {
     );
     const { memory } = surroundings;
     this.tlb = new Tlb(memory.memory.buffer as ArrayBuffer, memory.reserveHost(TLB_SIZE));
-    this.tlb.isQuick = surroundings.strict?.hasCaches !== true;
+    this.tlb.isQuick = surroundings.strict?.allowsQuickAccess !== false;
     this.extensionFields = extensionFields((feature) => this.implements(feature));
     this.slots = this.registers.slots;
     this.v = this.registers.v;

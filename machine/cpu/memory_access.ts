@@ -90,7 +90,7 @@ export function fetch(cpu: Cpu): number {
   if (
     context === 0 || execute.words[index * ENTRY_WORDS] !== ((low & ~0xfff) | context) ||
     execute.words[index * ENTRY_WORDS + 1] !== (high | 0) ||
-    (low & 3) !== 0
+    (low & 3) !== 0 || execute.isCached(index)
   ) {
     return slow.fetch(cpu);
   }

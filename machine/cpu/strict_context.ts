@@ -129,7 +129,7 @@ export class PendingWrites {
   /** Forgets everything, as a reset does. */
   clear({ tlb, surroundings: { strict } }: Cpu): void {
     this.#writes.clear();
-    tlb.isQuick = strict?.hasCaches !== true;
+    tlb.isQuick = strict?.allowsQuickAccess !== false;
     tlb.forgetControls();
   }
 

@@ -52,6 +52,14 @@ export class StrictModels implements MemoryCache, DataCacheObserver {
     return this.instructionCaches !== undefined || this.dataCache !== undefined;
   }
 
+  /**
+   * Quick ways may be used for data, and for code that is as the instruction cache holds it: there is no data cache, and
+   * one CPU, since CPUs share what is decoded.
+   */
+  get allowsQuickAccess(): boolean {
+    return this.dataCache === undefined && (this.instructionCaches?.length ?? 1) === 1;
+  }
+
   /** The data cache, about to be used by a CPU. */
   dataCacheFor(cpu: number): DataCache | undefined {
     this.#cpu = cpu;
@@ -111,6 +119,8 @@ export class StrictModels implements MemoryCache, DataCacheObserver {
   resetCpu(cpu: Cpu): void {
     this.tlbs?.[cpu.index]?.drop(() => true);
     this.instructionCaches?.[cpu.index]?.dropAll();
+    // What was decoded is no longer held.
+    if (this.instructionCaches !== undefined) this.memory.codeObserver?.dropped();
     this.contexts?.[cpu.index]?.clear(cpu);
   }
 

@@ -4,6 +4,7 @@ import type { Cpu } from "../cpu/cpu.ts";
 import { pageEntry } from "../cpu/place.ts";
 import { SLOT_PC } from "../cpu/registers.ts";
 import type { PhysicalMemory } from "../memory/physical.ts";
+import type { InstructionCache } from "../memory/strict_instruction_cache.ts";
 import { type CodePage, type CodePages, HANDLER, PAGE_WORDS, RECORD_SIZE } from "./code_pages.ts";
 import type { Handlers } from "./handlers.ts";
 
@@ -33,6 +34,11 @@ export class Decoder {
     private readonly dropAll: () => void,
   ) {}
 
+  /** The strict instruction cache that holds what may be decoded, if there is one. */
+  get #held(): InstructionCache | undefined {
+    return this.cpus.length === 1 ? this.cpus[0]?.surroundings.strict?.instructionCaches?.[0] : undefined;
+  }
+
   /** The records are gone. */
   drop(): void {
     this.#awaited = [];
@@ -50,6 +56,8 @@ export class Decoder {
     const present = tlb.execute.find(high, low, context);
     const fetched = present < 0 ? pageEntry(cpu, high, low, "execute") : present;
     if (fetched < 0) return 0;
+    // Who does not fetch through the cache may execute what it does not hold.
+    if (this.#held !== undefined && !tlb.execute.isCached(fetched)) return 0;
     const hostPage = tlb.execute.hostPage(fetched), address = (slots[SLOT_PC] as bigint) & ~0xfffn;
     const guarded = tlb.execute.isGuarded(fetched);
     let page = this.pages.open(hostPage, address, guarded);
@@ -63,14 +71,27 @@ export class Decoder {
     return page.base + (low & 0xffc) * (RECORD_SIZE / 4);
   }
 
-  /** Decodes the record's instruction and those that execution may run into after it. */
-  decodeFrom(record: number): void {
+  /**
+   * Decodes the record's instruction and those that execution may run into after it. False when a fetch of the first
+   * has yet to be seen: a strict instruction cache has another word, or none.
+   */
+  decodeFrom(record: number): boolean {
     const page = this.pages.pageOf(record), end = page.base + PAGE_WORDS * RECORD_SIZE;
     const last = Math.min(end, record + DECODED_AHEAD * RECORD_SIZE);
     for (let at = record; at < last; at += RECORD_SIZE) {
-      if (this.pages.handlerOf(at) !== HANDLER.undecoded) return;
-      if (this.#decode(page, at)) return;
+      if (this.pages.handlerOf(at) !== HANDLER.undecoded) return true;
+      if (!this.#isHeld(page, at)) return at !== record;
+      if (this.#decode(page, at)) return true;
     }
+    return true;
+  }
+
+  /** What a fetch gets is what memory has, and leaves everything as it is. */
+  #isHeld({ base, hostPage }: CodePage, record: number): boolean {
+    const held = this.#held;
+    if (held === undefined) return true;
+    const offset = hostPage + (record - base) / (RECORD_SIZE / 4);
+    return held.peek(this.memory.physicalAddress(offset)) === this.memory.view.getUint32(offset, true);
   }
 
   /** Decodes a record's instruction; true when it is a branch that always branches away. */

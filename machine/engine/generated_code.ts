@@ -70,7 +70,9 @@ export class GeneratedCode {
     policy: CompilePolicy,
     cache: CompileCache | undefined,
   ) {
-    const compiles = compile !== "off";
+    // Regions are made of whole pages: they would be executed before a strict instruction cache has fetched them.
+    const fetches = (cpus[0] as Cpu).surroundings.strict?.instructionCaches !== undefined;
+    const compiles = compile !== "off" && !fetches;
     this.#shared = memory.reserveHost(4096);
     this.#words = new Int32Array(memory.memory.buffer as ArrayBuffer, this.#shared, SHARED_SIZE / 4);
     this.#level = new LevelWords(this.#words);
@@ -81,7 +83,7 @@ export class GeneratedCode {
     const layout = this.#layout(compiles);
     const { model } = (cpus[0] as Cpu).features, memoryPages = memory.memory.buffer.byteLength / 65536;
     const words = new WordShapes(model, (shape) => canGenerate(shape, layout));
-    if (compile !== "off") {
+    if (compile !== "off" && compiles) {
       const setup = { model, layout, memoryPages };
       const immediate = new ImmediateCompiler(setup, words);
       const compiler = compile === "sync" ? immediate : compile(setup, immediate);
@@ -236,8 +238,7 @@ export class GeneratedCode {
         clock.instant++;
         return false;
       case REASON.undecoded:
-        this.#decoder.decodeFrom(record);
-        return true;
+        return this.#decoder.decodeFrom(record) || this.#stepOnce();
       case REASON.hot:
         this.#regions?.add(this.#pages.pageAtSide(this.#get(SHARED.hot) >>> 0));
         return true;

@@ -11,27 +11,29 @@
  *
  * `policy=lazy`: what is written is never executed. A read or write maps with XN set, and needs no maintenance while
  * the guest's caches are on; a fetch upgrades after maintenance and takes the permission to write away; a write then
- * takes the permission to execute. A page whose instruction writes to itself can only have both.
+ * takes the permission to execute. An instruction that writes to its own page could have neither alone: the monitor
+ * stores for it; only where that takes more than one general register the page gets both.
  *
  * The pager takes a random executable page away every N steps, by EL2's own timer, and puts it into another frame: a
  * frame's old instructions would be executed there if it were not for the maintenance.
  */
 import { RAM_BASE } from "../../../machine/board.ts";
 import { ConfigurationError } from "../../../machine/errors.ts";
+import { COUNTER_FREQUENCY } from "../../../machine/devices/generic_timer.ts";
 import { listOf, u32 } from "../../../machine/layout.ts";
 import { PAGE_SIZE } from "../../../machine/memory/physical.ts";
 import { type Section, sectionLayout } from "../../../machine/snapshot.ts";
 import { El2Monitor } from "../../el2_monitor.ts";
+import { HYPERVISOR_TIMER } from "../../hypervisor_timer.ts";
 import type { Exit } from "../../exit.ts";
-import { translateGuest } from "../../guest_memory.ts";
 import { faultingAddress, isTranslationFault } from "../../mmio.ts";
 import { MEMORY_RW, MEMORY_RWX, MEMORY_RX, type Stage2Attributes } from "../../stage2_attributes.ts";
 import { Stage2Pager } from "../../stage2_pager.ts";
 import { type MonitorSystem, type SystemRow, systemRow } from "../../system.ts";
 import type { Vcpu } from "../../vcpu.ts";
+import { isOwnPage, storeForGuest } from "./own_page.ts";
 import { type IcacheOnFaultOptions, icacheOnFaultOptions } from "./options.ts";
 import { PageMaintenance } from "./page_maintenance.ts";
-import { PAGER_INTERRUPT, PagerTimer } from "./pager_timer.ts";
 import { regionOf } from "./regions.ts";
 
 const SLUG = "icache-on-fault";
@@ -44,6 +46,8 @@ const CACHES_ON = 1n << 2n | 1n;
 
 const layout = sectionLayout("icache on fault", 1, { random: u32, free: listOf(u32, 1024) });
 
+const NANOSECONDS = 1e9;
+
 type Access = "read" | "write" | "fetch";
 
 /** The system in one monitor. */
@@ -55,15 +59,18 @@ export class IcacheOnFault implements MonitorSystem {
   };
   readonly #pager: Stage2Pager;
   readonly #maintenance: PageMaintenance;
-  readonly #timer: PagerTimer;
+  /** Counts of CNTPCT_EL0 between two pages that the pager takes; 0n for no pager. */
+  readonly #period: bigint;
   #random = 1;
 
   /** `reset` must be called before it is used. */
   constructor(private readonly options: IcacheOnFaultOptions, private readonly monitor: El2Monitor) {
-    const { space, site, gic } = monitor;
+    const { space, site, timer } = monitor;
     this.#pager = new Stage2Pager(site.memory, space.stage2, space.pool, options.spare);
     this.#maintenance = new PageMaintenance(site.events, options);
-    this.#timer = new PagerTimer(gic, options.every * site.clock.nanosecondsPerStep);
+    const nanoseconds = options.every * site.clock.nanosecondsPerStep;
+    this.#period = BigInt(Math.ceil(nanoseconds * COUNTER_FREQUENCY / NANOSECONDS));
+    if (this.#period > 0n) timer.use(SLUG);
   }
 
   reset(): void {
@@ -73,14 +80,19 @@ export class IcacheOnFault implements MonitorSystem {
   }
 
   started(vcpu: Vcpu): void {
-    this.#timer.started(vcpu);
+    if (vcpu.index === 0 && this.#period > 0n) this.#waitForNext(vcpu);
   }
 
   interrupt(vcpu: Vcpu, interrupt: number): boolean {
-    if (interrupt !== PAGER_INTERRUPT || this.options.every === 0) return false;
-    this.#timer.again(vcpu);
+    if (interrupt !== HYPERVISOR_TIMER) return false;
+    this.#waitForNext(vcpu);
     this.#takePage(vcpu);
     return true;
+  }
+
+  /** The pager runs on CPU 0, by EL2's timer. */
+  #waitForNext(vcpu: Vcpu): void {
+    this.monitor.timer.set(vcpu, SLUG, vcpu.get("CNTPCT_EL0") + this.#period);
   }
 
   /** A number from 0 to `count` − 1 (xorshift, 32 bits). */
@@ -130,7 +142,9 @@ export class IcacheOnFault implements MonitorSystem {
     if (region === undefined || ipa >= this.monitor.site.reserve.base && region.name === "ram") return false;
     if (region.kind !== "flash" && region.kind !== "memory") return this.#mapDevice(vcpu, page, access);
     const frame = isMissing ? this.#refill(vcpu, page) : space.stage2.lookup(page)?.physical ?? page;
-    this.#mapMemory(vcpu, page, frame, access, onWalk);
+    const writesItself = access === "write" && this.options.policy === "lazy" && isOwnPage(vcpu, page);
+    if (writesItself && storeForGuest(vcpu, ipa, frame)) return true;
+    this.#mapMemory(vcpu, page, frame, this.#attributesFor(access, onWalk, writesItself), onWalk);
     return true;
   }
 
@@ -149,8 +163,7 @@ export class IcacheOnFault implements MonitorSystem {
     return true;
   }
 
-  #mapMemory(vcpu: Vcpu, page: number, frame: number, access: Access, onWalk: boolean): void {
-    const attributes = this.#attributesFor(vcpu, page, access, onWalk);
+  #mapMemory(vcpu: Vcpu, page: number, frame: number, attributes: Stage2Attributes, onWalk: boolean): void {
     const cached = (vcpu.get("SCTLR_EL1") & CACHES_ON) === CACHES_ON;
     if (attributes.execute) this.#maintenance.forFetches(vcpu.cpu, frame, cached);
     // Data alone: accesses that are cacheable as the monitor's own are coherent with them.
@@ -158,17 +171,11 @@ export class IcacheOnFault implements MonitorSystem {
     this.#map(vcpu, page, frame, attributes);
   }
 
-  #attributesFor(vcpu: Vcpu, page: number, access: Access, onWalk: boolean): Stage2Attributes {
+  #attributesFor(access: Access, onWalk: boolean, writesItself: boolean): Stage2Attributes {
     if (onWalk) return MEMORY_RW;
     if (this.options.policy === "whole") return MEMORY_RWX;
     if (access === "fetch") return MEMORY_RX;
-    return access === "write" && this.#isOwnPage(vcpu, page) ? MEMORY_RWX : MEMORY_RW;
-  }
-
-  /** The instruction that writes is in the page that it writes to. */
-  #isOwnPage(vcpu: Vcpu, page: number): boolean {
-    const place = translateGuest(vcpu.cpu, "s1e1", vcpu.returnAddress);
-    return !place.faulted && place.address - place.address % PAGE_SIZE === page;
+    return writesItself ? MEMORY_RWX : MEMORY_RW;
   }
 
   #map(vcpu: Vcpu, page: number, frame: number, attributes: Stage2Attributes): void {

@@ -15,6 +15,7 @@ import { octets } from "../../../machine/devices/fixed_arrays.ts";
 import { listOf, record, u64 } from "../../../machine/layout.ts";
 import { type Section, sectionLayout } from "../../../machine/snapshot.ts";
 import { El2Monitor } from "../../el2_monitor.ts";
+import { HYPERVISOR_TIMER } from "../../hypervisor_timer.ts";
 import { type MonitorSystem, type SystemRow, systemRow, type TrappedRegister } from "../../system.ts";
 import type { Vcpu } from "../../vcpu.ts";
 import { commandOf } from "./commands.ts";
@@ -27,7 +28,6 @@ const SLUG = "time-scale";
 /** CNTHCTL_EL2 in its layout for HCR_EL2.E2H = 0. */
 const EL1PCTEN = 1n << 0n, EL1PCEN = 1n << 1n, EL1TVT = 1n << 13n, EL1TVCT = 1n << 14n;
 
-const HYPERVISOR_TIMER = PPI_BASE + PPI.hypervisorTimer;
 /** Interrupts of the guest's timers. */
 const INTERRUPTS: Readonly<Record<TimerName, number>> = {
   physical: PPI_BASE + PPI.physicalTimer,
@@ -73,7 +73,8 @@ export class TimeScale implements MonitorSystem {
       })),
       ...TIMERS.flatMap((name) => this.#timerRegisters(name)),
     ];
-    for (const interrupt of [HYPERVISOR_TIMER, ...Object.values(INTERRUPTS)]) monitor.gic.claim(interrupt);
+    monitor.timer.use(SLUG);
+    for (const interrupt of Object.values(INTERRUPTS)) monitor.gic.claim(interrupt);
   }
 
   #timerRegisters(name: TimerName): TrappedRegister[] {
@@ -133,7 +134,6 @@ export class TimeScale implements MonitorSystem {
     vcpu.change("CNTHCTL_EL2", traps, EL1PCTEN | EL1PCEN);
     const timers = this.#timers[vcpu.index] as Timers;
     for (const name of TIMERS) timers[name].reset();
-    this.#monitor.gic.physical.writeWord(vcpu.cpu, vcpu.index, "ISENABLER", 0, 1 << HYPERVISOR_TIMER);
     this.#update(vcpu);
   }
 
@@ -163,8 +163,7 @@ export class TimeScale implements MonitorSystem {
     const deadline = awaited === undefined
       ? undefined
       : this.time.firstReaching(awaited - this.#skewOf(vcpu));
-    if (deadline !== undefined) vcpu.set("CNTHP_CVAL_EL2", deadline);
-    vcpu.set("CNTHP_CTL_EL2", deadline === undefined ? 0n : 1n);
+    this.#monitor.timer.set(vcpu, SLUG, deadline);
   }
 
   /** After a change of time every CPU looks at its timers again: each at its own EL2, for which it is kicked. */
