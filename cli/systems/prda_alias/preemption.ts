@@ -84,19 +84,23 @@ function boundariesMissing(
   return missing;
 }
 
-/** The kernels of the first check. */
-function* kernels(all: boolean): Generator<PrdaKernelOptions> {
-  for (const scheme of RIGHT) {
-    for (const level of [1, 2] as const) {
-      for (const pes of all ? [2, 3, 4, 5, 6, 7, 8] : [level === 1 ? 2 : 3]) {
-        yield { scheme, level, pes, threads: pes + 1, rounds: all ? 3 : 2 };
-      }
-    }
-  }
-}
+/** The kernels of the first check: every scheme at EL1 on 2 PEs and at EL2 on 3. */
+const FEW: readonly PrdaKernelOptions[] = RIGHT.flatMap((scheme) => [
+  { scheme, level: 1, pes: 2, threads: 3, rounds: 2 },
+  { scheme, level: 2, pes: 3, threads: 4, rounds: 2 },
+]);
 
-async function everyBoundary(context: CheckContext): Promise<CheckOutcome> {
-  const failures: string[] = [], schemes = [...kernels(context.all)];
+/** Those of the long ones: every scheme at both levels on so many PEs. */
+const kernelsOn = (pes: number): readonly PrdaKernelOptions[] =>
+  RIGHT.flatMap((scheme) =>
+    [1, 2].map((level) => ({ scheme, level: level as 1 | 2, pes, threads: pes + 1, rounds: 1 }))
+  );
+
+async function everyBoundary(
+  context: CheckContext,
+  schemes: readonly PrdaKernelOptions[],
+): Promise<CheckOutcome> {
+  const failures: string[] = [];
   let futures = 0, accesses = 0, deferrals = 0;
   for (const [index, options] of schemes.entries()) {
     context.progress("kernels", index, schemes.length);
@@ -253,8 +257,13 @@ export const PREEMPTION_CHECKS: readonly SystemCheck[] = [
   {
     name:
       "a preemption and migration at every boundary: alias and deferral reach the own area only, and sums are exact",
-    run: everyBoundary,
+    run: (context) => everyBoundary(context, FEW),
   },
+  ...[4, 5, 6, 7, 8].map((pes): SystemCheck => ({
+    name: `a preemption and migration at every boundary on ${pes} PEs, at EL1 and EL2`,
+    isLong: true,
+    run: (context) => everyBoundary(context, kernelsOn(pes)),
+  })),
   {
     name: "a plain load and store by the alias carry a value to another area, which the sum shows",
     run: carried,
