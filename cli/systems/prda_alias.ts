@@ -12,7 +12,7 @@ it can be preempted and migrated in between: it then uses the area of another PE
 The alias. One constant virtual address, 0x1_0000_0000, is the area of whatever PE uses it. Each PE translates with a
 root copy of its own; the copies are alike but for one slot, which points at the subtree of the PE's area. Dispatch
 writes the slot from TPIDR_ELx: an invalid descriptor first, DSB, TLBI VAE1 (VAE2 at EL2) of this PE alone, DSB, ISB,
-then the new one (break-before-make, Arm ARM D5.10.1). TTBR0_ELx.CnP is 0: with 1 the PEs would assert that their
+then the new one (break-before-make, Arm ARM D8.14.1). TTBR0_ELx.CnP is 0: with 1 the PEs would assert that their
 tables are alike, and be given one another's translations. An address taken on one PE and used on another reaches the
 area of the other. That alone does not make a load, an add and a store one operation: they carry a value from one area
 to the other. So increments are exclusives (an exception return clears the local monitor, and STXR fails) or LDADD.

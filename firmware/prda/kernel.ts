@@ -5,7 +5,7 @@
  * A processor-related data area (PRDA) is a page of each PE's. At the constant address PRDA every PE finds its own one:
  * each PE translates with a root copy of its own, the copies are alike but for one slot, and that slot points at the
  * subtree of the PE's area. Dispatch writes the slot from TPIDR_ELx, by break-before-make with a TLBI that is not
- * broadcast; TTBR0_ELx.CnP is 0, since the copies differ (Arm ARM D5.10.1, D5.10.2). An address taken on one PE and used
+ * broadcast (Arm ARM D8.14.1); TTBR0_ELx.CnP is 0, since the copies differ. An address taken on one PE and used
  * after a migration reaches the area of the other. The second mechanism defers: the handler of an interrupt that struck
  * in a non-preemptible section notes it, and the section's end yields.
  *

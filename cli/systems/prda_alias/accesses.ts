@@ -42,7 +42,10 @@ export type WrongOwnerCause =
   | "staleTranslation"
   /** Another PE translates by the same root. */
   | "rootShared"
-  /** TTBR0_ELx.CnP lets PEs with different slots use one another's translations (Arm ARM D5.10.1). */
+  /**
+   * TTBR0_ELx.CnP lets PEs with different slots use one another's translations (FEAT_TTCNP). No CPU of the machine does,
+   * so it is the permission that is found, not a use of it.
+   */
   | "commonNotPrivate"
   /** The PE's own slot leads there. */
   | "slot";
