@@ -7,13 +7,12 @@ import { run } from "./support.ts";
 const KERNEL = "0x800000084000";
 
 /** What a process of this source prints, and what follows it. */
-function consoleOf(source: string, windowSize?: number): string[] {
+function consoleOf(source: string): string[] {
   const process = smallProcess(
     "misuse",
     `on_signal:\n${source}\n        mov     x0, #0\n        call    EXIT\n`,
   );
-  const size = windowSize === undefined ? {} : { windowSize };
-  const { console, stop } = run({ form: "el2", processes: [process, spinner("B", 2)], ...size });
+  const { console, stop } = run({ form: "el2", processes: [process, spinner("B", 2)] });
   assertEquals(stop.reason, "poweredOff");
   const lines = console.split("\n");
   assertMatch(lines.at(-2) ?? "", / by B$/);
@@ -76,7 +75,6 @@ newline: .asciz "\\n"
         .balign 8
         .ltorg
 end:`,
-    0x100000,
   );
   assertEquals(lines, [
     ...["20000", "20000", "0"],

@@ -1,12 +1,7 @@
 /** Runs dual-width images on a machine. */
 import { createHash } from "node:crypto";
-import { MODELS } from "../../../cli/systems/dual_width_tables/images.ts";
-import { assembleKernel } from "../../../firmware/dual_width/kernel.ts";
-import {
-  type DualWidthImage,
-  dualWidthImage,
-  type DualWidthOptions,
-} from "../../../firmware/dual_width/image.ts";
+import { build, MODELS } from "../../../cli/systems/dual_width_tables/images.ts";
+import type { DualWidthImage, DualWidthOptions } from "../../../firmware/dual_width/image.ts";
 import { type ConfigurationInput, parseConfiguration } from "../../../machine/configuration.ts";
 import type { EventClass, MachineEvent } from "../../../machine/events.ts";
 import { Machine, type Stop } from "../../../machine/machine.ts";
@@ -45,15 +40,12 @@ export function runImage(
   return { machine, console, events, stop };
 }
 
-/** The kernels as they are: assembling one takes longer than most runs. */
-const KERNELS = { el2: assembleKernel("el2"), vhe: assembleKernel("vhe") };
-
 /** Builds and runs. */
 export function run(
   options: DualWidthOptions,
   configuration: ConfigurationInput = {},
   classes?: readonly EventClass[],
 ): Ran & { readonly image: DualWidthImage } {
-  const image = dualWidthImage({ kernel: KERNELS[options.form], ...options });
+  const image = build({ windowSize: 0x10_0000, ...options });
   return { image, ...runImage(image.bytes, { cpuModel: MODELS[options.form], ...configuration }, classes) };
 }

@@ -8,7 +8,7 @@ import { physicalAddress } from "../../../../machine/address.ts";
 import { INDEX } from "../../../../machine/cpu/system_register_index.ts";
 import { runImage } from "../../../firmware/dual_width/support.ts";
 
-const image = build({ form: "el2", processes: [spinner("A", 50)] });
+const image = build({ form: "el2", processes: [spinner("A", 50)], windowSize: 0x10_0000 });
 const { machine } = runImage(image.bytes, {}, [], 200);
 const before = machine.snapshot();
 
