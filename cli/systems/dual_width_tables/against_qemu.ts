@@ -67,3 +67,18 @@ export async function refusesWritableShim(context: CheckContext): Promise<CheckO
   failures.push(...consoleIs(qemu, recorded.console, "QEMU"));
   return { failures, figures: { console: recorded.console.trim() } };
 }
+
+/** nG is RES0 in the EL2 format, so a switch needs its TLBIs: without them QEMU goes wrong as `--strict tlb` does. */
+export async function needsInvalidation(context: CheckContext): Promise<CheckOutcome> {
+  const processes = [turnTaker("A", 4), turnTaker("B", 4)], failures: string[] = [];
+  const right = await recordImage(context, "el2", build({ form: "el2", processes }));
+  const kernel = changedKernel("el2", "        tlbi    alle2\n        tlbi    vmalle1\n.endif", ".endif");
+  const image = build({ form: "el2", processes, kernel }), files = { [IMAGE_FILE]: image.bytes };
+  const strict = await recordImage(context, "el2", image, { options: ["--strict", "tlb"], seconds: 20 });
+  const qemu = await context.qemu({ options: bootOptions("el2"), files, seconds: 20 });
+  for (const [name, { console }] of [["--strict tlb", strict], ["QEMU", qemu]] as const) {
+    if (console === right.console) failures.push(`without the TLBIs ${name} shows nothing`);
+  }
+  const shown = ({ console }: { readonly console: string }) => console.trim().replaceAll("\n", "; ");
+  return { failures, figures: { right: shown(right), "--strict tlb": shown(strict), QEMU: shown(qemu) } };
+}

@@ -1,7 +1,7 @@
 /** The acceptance of dual-width-tables, criterion by criterion. */
 import type { SystemCheck } from "../scenario.ts";
 import { callsAreLinuxs } from "./against_linux.ts";
-import { equalsQemu, refusesWritableShim } from "./against_qemu.ts";
+import { equalsQemu, needsInvalidation, refusesWritableShim } from "./against_qemu.ts";
 import { BUSYBOX_GUEST } from "./images.ts";
 import { equalsTwin, runsBusybox, survivesInterrupts, switchesProcesses } from "./processes.ts";
 import { catchesFaults, endsTrespassers, hasOneHierarchy, protects } from "./protection.ts";
@@ -21,5 +21,6 @@ export const CHECKS: readonly SystemCheck[] = [
   { name: "an interrupt at each boundary around a system call is taken to EL2, unseen by processes", run: survivesInterrupts },
   { name: "a process that goes for the kernel or the shim is refused or ended, others go on",  run: endsTrespassers },
   { name: "a shim that EL0 can write is not executed by EL1, here and on QEMU",              run: refusesWritableShim },
+  { name: "a switch without TLBI leaves old translations in use, under --strict tlb and on QEMU", run: needsInvalidation },
   { name: "the same bytes on QEMU: console and every exception with its syndrome are equal", needs, run: equalsQemu },
 ];
