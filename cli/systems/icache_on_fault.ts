@@ -49,7 +49,6 @@ export const scenario: SystemScenario = {
     {
       name: "Debian without IC: the first stale instruction, and bisect names the mapping",
       needs: ["linux-cloud"],
-      isLong: true,
       run: checkMutantDebian,
     },
     {

@@ -126,14 +126,17 @@ function isStale(
   return (held < 0 ? unified : held) !== newest;
 }
 
-/** Bisects a run with a stale fetch for the step from which on it was bound to happen. */
-export function locate(
+/**
+ * Bisects a run with a stale fetch for the step from which on it was bound to happen; `recordUntil` records the run up
+ * to an instant, so that it ends where the next step is the stale one.
+ */
+export async function locate(
   context: CheckContext,
-  { run, images }: Recorded,
-  history: PageHistory,
-): Located | undefined {
-  const [stale] = history.stale;
+  { stale: [stale] }: PageHistory,
+  recordUntil: (instant: number) => Promise<Recorded>,
+): Promise<Located | undefined> {
   if (stale === undefined) return undefined;
+  const { run, images } = await recordUntil(stale.instant);
   const found = bisect(run, images, (machine) => isStale(machine, stale), context.machineOptions("threaded"));
   if (found.kind !== "found") return { stale, instant: -1, mapping: undefined };
   const mapping = found.events.find((event): event is EventOf<"stage2Mapped"> =>
@@ -177,7 +180,9 @@ export async function checkMutants(context: CheckContext): Promise<CheckOutcome>
       failures.push(`${request.name}: a second run differs`);
     }
     const history = await historyOf(context, mutant, context.machineOptions("threaded"));
-    const outcome = judge(request.name, locate(context, mutant, history));
+    const shorter = (until: number) =>
+      recordGuest(context, { ...request, name: `${request.name}-located`, until });
+    const outcome = judge(request.name, await locate(context, history, shorter));
     failures.push(...outcome.failures, ...await context.replayOn(mutant, ["reference"]));
     Object.assign(figures, outcome.figures);
     const sound = { ...request, name: `${request.name}-sound`, system: "every=500,seed=3" };

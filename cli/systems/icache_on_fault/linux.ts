@@ -32,6 +32,9 @@ function recordDebian(
   });
 }
 
+/** Steps of a Debian without IC, which does not get far. */
+const MUTANT_STEPS = 100_000;
+
 /** The lines with sums that a console has. */
 function sumsOf({ console }: Recorded): string[] {
   return console.split(/\r?\n/).filter((line) => /^[0-9a-f]{64} {2}\//.test(line));
@@ -85,21 +88,17 @@ export async function checkStrictDebian(context: CheckContext): Promise<CheckOut
 
 /** Debian under a monitor that leaves IC out: the first stale instruction, and the mapping that made it so. */
 export async function checkMutantDebian(context: CheckContext): Promise<CheckOutcome> {
-  const mutant = await context.record({
-    name: "debian-without-ic",
-    options: [
-      ...["-kernel", context.guest("linux-cloud/Image"), "-initrd", context.guest("linux-cloud/initrd.gz")],
-      ...["-m", "128M", "-no-reboot", "-append", "console=ttyAMA0 panic=-1 quiet cryptomgr.notests"],
-      ...[
-        "--strict",
-        "icache",
-        "--monitor",
-        "el2:icache-on-fault,every=1000,seed=7,omit=ic",
-        "--until",
-        "400000",
+  const recordUntil = (instant: number) =>
+    context.record({
+      name: "debian-without-ic",
+      options: [
+        ...["-kernel", context.guest("linux-cloud/Image"), "-initrd", context.guest("linux-cloud/initrd.gz")],
+        ...["-m", "128M", "-no-reboot", "-append", "console=ttyAMA0 panic=-1 quiet cryptomgr.notests"],
+        ...["--strict", "icache", "--monitor", "el2:icache-on-fault,every=1000,seed=7,omit=ic"],
+        ...["--until", String(instant)],
       ],
-    ],
-  });
+    });
+  const mutant = await recordUntil(MUTANT_STEPS);
   const history = await historyOf(context, mutant, context.machineOptions("threaded"));
-  return judge("debian without IC", locate(context, mutant, history));
+  return judge("debian without IC", await locate(context, history, recordUntil));
 }
