@@ -40,6 +40,7 @@ export function readMachine({ configuration }: RequestDraft, text: string): void
     highmem: flag("highmem"),
     "gic-version": (value) => void (configuration.gicVersion = gicVersion(value)),
     its: flag("its"),
+    "virtual-timer": (value) => void (configuration.virtualTimer = onOff("-M", "virtual-timer", value)),
     accel: (value) => readAccelerator(value),
     mte: onlyOff("mte"),
     ras: onlyOff("ras"),

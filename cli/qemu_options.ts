@@ -58,7 +58,7 @@ const DEVICE_HELP = "loader,file=F[,addr=A][,cpu-num=N][,force-raw=on] | loader,
 // deno-fmt-ignore
 const TABLE: readonly QemuRow[] = [
   // Read.
-  { name: "machine", aliases: ["M"], value: "virt[,P=V…]",  read: readMachine,     help: "the machine; P: secure, virtualization, its, highmem on|off, gic-version=2|3|max" },
+  { name: "machine", aliases: ["M"], value: "virt[,P=V…]",  read: readMachine,     help: "the machine; P: secure, virtualization, its, highmem, virtual-timer on|off, gic-version=2|3|max" },
   { name: "cpu",                     value: "MODEL",        read: readCpu,         help: "cortex-a57, max or max,pauth-impdef=on" },
   { name: "smp",                     value: "N",            read: readCpus,        help: "number of CPUs, 1 to 8 (default 1)" },
   { name: "m",                       value: "SIZE",         read: readMemory,      help: "RAM: 128M, 1G, or a number in MiB (default 128)" },

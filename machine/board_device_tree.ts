@@ -201,7 +201,9 @@ export function boardDeviceTree(board: Board, usesPsci: boolean): DeviceTree {
     .set("clock-frequency", cells(24_000_000))
     .set("clock-output-names", strings("clk24mhz"))
     .set("phandle", cells(CLOCK_PHANDLE));
-  const timers = [PPI.securePhysicalTimer, PPI.physicalTimer, PPI.virtualTimer, PPI.hypervisorTimer];
+  // In the order of the binding; what comes last can be left out (Linux, arm,arch_timer.yaml).
+  const later = board.configuration.virtualTimer === false ? [] : [PPI.virtualTimer, PPI.hypervisorTimer];
+  const timers = [PPI.securePhysicalTimer, PPI.physicalTimer, ...later];
   root.add("timer")
     .set("compatible", strings("arm,armv8-timer", "arm,armv7-timer"))
     .set("always-on", EMPTY)

@@ -172,6 +172,8 @@ export interface MachineConfiguration {
   readonly virtioMmioLegacy: boolean;
   /** Where bytes from the terminal go: the first serial port, or the first virtio console. */
   readonly consoleInput: "uart0" | "virtio";
+  /** `-M virt,virtual-timer=off`: false where the device tree does not name the virtual timer's interrupt; never true. */
+  readonly virtualTimer: boolean | undefined;
   /** `--monitor` for each level that has one; absent without. */
   readonly monitors: readonly MonitorConfiguration[] | undefined;
   /** `--stop-at`: what ends the run with an event; absent without. */
@@ -277,6 +279,7 @@ const schema = z.strictObject({
   devices,
   virtioMmioLegacy:   z.boolean().default(true),
   consoleInput:       z.enum(["uart0", "virtio"]).default("uart0"),
+  virtualTimer:       z.boolean().transform((named) => named ? undefined : false).optional(),
   monitors:           z.array(monitor).min(1).max(2, "there are two levels for monitors").optional(),
   stopAt:             z.array(z.enum(STOPPERS, `a run can stop at ${STOPPERS.join(", ")}`)).min(1).max(8).optional(),
   boot:               boot.default({ pflash: [], loaders: [], guestModules: [], firmwareFiles: [] }),
@@ -293,6 +296,7 @@ function complete(parsed: z.output<typeof schema>): MachineConfiguration {
   return {
     ...parsed,
     scheduleSeed: parsed.scheduleSeed,
+    virtualTimer: parsed.virtualTimer,
     monitors: parsed.monitors,
     stopAt: parsed.stopAt,
     networks: parsed.networks.map(completeNetwork),

@@ -36,6 +36,14 @@ Deno.test("boardDeviceTree derives its seeds from the configuration's seed and n
   assertNotEquals(secure.child("chosen")?.get("rng-seed"), secure.child("secure-chosen")?.get("rng-seed"));
 });
 
+Deno.test("boardDeviceTree names no virtual timer where that is asked for, and the same as ever otherwise", () => {
+  const interrupts = (input: ConfigurationInput) => tree(input).root.child("timer")?.get("interrupts");
+  const named = (...numbers: number[]) => cells(...numbers.flatMap((number) => [1, number, 0x104]));
+  assertEquals(interrupts({ virtualTimer: false }), named(13, 14));
+  for (const input of [{}, { virtualTimer: true }]) assertEquals(interrupts(input), named(13, 14, 11, 10));
+  assertEquals(parseConfiguration({ virtualTimer: true }), parseConfiguration({}));
+});
+
 function userTree(): DeviceTree {
   const root = new DeviceTreeNode("").set("#address-cells", cells(1)).set("#size-cells", cells(2));
   root.add("memory").set("reg", cells(1, 2, 3));

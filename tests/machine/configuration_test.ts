@@ -31,6 +31,7 @@ Deno.test("parseConfiguration fills in the defaults of QEMU's virt and of the de
     semihosting: false,
     strictModels: [],
     its: true,
+    virtualTimer: undefined,
     enableMethod: "psci",
     drives: [],
     networks: [],
