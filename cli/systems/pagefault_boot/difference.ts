@@ -2,7 +2,16 @@
 import { eventStream } from "../../../journal/event_stream.ts";
 import type { MachineEvent } from "../../../machine/events.ts";
 import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";
-import { buildLoader, drawAddress, type Kind, kindText, type Loader, loaderRun, seeded } from "./loaders.ts";
+import {
+  buildLoader,
+  drawAddress,
+  ENDING,
+  type Kind,
+  kindText,
+  type Loader,
+  loaderRun,
+  seeded,
+} from "./loaders.ts";
 import { mutated } from "./mutants.ts";
 import { SEED } from "./sweep.ts";
 
@@ -102,9 +111,8 @@ async function pairOf(
   addresses: readonly [number, number],
   names: readonly [string, string],
 ) {
-  const options = ["--stop-at", "vector-loop"];
   const record = (index: 0 | 1) =>
-    context.record({ ...loaderRun(loaders[index], addresses[index], options), name: names[index] });
+    context.record({ ...loaderRun(loaders[index], addresses[index], ENDING), name: names[index] });
   return [await record(0), await record(1)] as const;
 }
 

@@ -88,6 +88,9 @@ export function loaded(file: string, address: number, isEntry = false): string[]
   return ["-device", `loader,file=${file},addr=0x${address.toString(16)},force-raw=on${entry}`];
 }
 
+/** Ends a recording of a loader that goes astray; the largest tables take 110,000 steps. */
+export const ENDING: readonly string[] = ["--stop-at", "vector-loop", "--until", "300000"];
+
 /** Options, with their file, of a machine that starts a loader at `ma`. */
 export function loaderRun(
   loader: Loader,

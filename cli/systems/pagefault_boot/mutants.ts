@@ -20,8 +20,6 @@ import { hexText } from "./text.ts";
 
 /** Where mutants are loaded. */
 const MA = 0x4567_0000;
-/** Steps of a run that does not end by itself. */
-const LIMIT = 200_000;
 
 /** A fault that is planted. */
 interface Mutant {
@@ -78,14 +76,12 @@ function hasOldLine(machine: Machine, { level, options, program }: Loader): bool
   return memory.viewBytes(table, size).some((byte, at) => byte !== present[at]);
 }
 
-const STOP = ["--stop-at", "vector-loop", "--until", String(LIMIT)];
-
 // deno-fmt-ignore
 const MUTANTS: readonly Mutant[] = [
   {
     name: "next-page",
     label: "map_image", line: "mov     x2, x19", becomes: "add     x2, x19, #(GRANULE >> 12), lsl #12",
-    options: STOP,
+    options: [],
     wrong: "the handler's page is mapped to another",
     when: (loader) => {
       const { at, descriptor } = handlerDescriptor(loader);
@@ -98,7 +94,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "unadjusted",
     label: "adjust_vectors", line: "add     x0, x0, x21", becomes: "nop",
-    options: STOP,
+    options: [],
     wrong: "VBAR has the machine address of the vectors",
     when: (loader) => `register("VBAR_EL${loader.level}") == ${hexText(placeOf(loader, "boot_vectors", MA))}`,
     found: "set_vectors",
@@ -108,7 +104,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "keeps-tlb",
     label: "drop_translations", line: "tlbi    ", becomes: "nop     // ",
-    options: ["--strict", "tlb", ...STOP],
+    options: ["--strict", "tlb"],
     wrong: "the MMU is on with a translation of the stage before in the TLB",
     when: (loader) => (machine) => hasOldTranslation(machine, loader),
     found: "enable",
@@ -117,7 +113,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "keeps-lines",
     label: "forget_lines", line: "bl      forget_cached", becomes: "nop",
-    options: ["--strict", "dcache", ...STOP],
+    options: ["--strict", "dcache"],
     wrong: "the MMU is on with an old copy of a table in the data cache",
     when: (loader) => (machine) => hasOldLine(machine, loader),
     found: "enable",

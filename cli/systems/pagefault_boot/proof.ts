@@ -12,7 +12,7 @@ import {
 import { assembleProgram } from "../../../machine/a64/program.ts";
 import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";
 import { abortFailures, exceptionsOf } from "./crossing.ts";
-import { buildLoader, type Kind, kindText, type Loader, loaderRun } from "./loaders.ts";
+import { buildLoader, ENDING, type Kind, kindText, type Loader, loaderRun } from "./loaders.ts";
 import { recordCase, recordedExceptions } from "./recorded.ts";
 import { hexText } from "./text.ts";
 
@@ -166,7 +166,7 @@ export async function proofs(context: CheckContext, kinds: readonly Kind[]): Pro
   const loader = buildLoader({ level: 1, granule: "4K" });
   for (const row of OFFENDERS) {
     const built = offender(loader, row),
-      recorded = await context.record(loaderRun(built, MA, ["--until", "100000"]));
+      recorded = await context.record(loaderRun(built, MA, ENDING));
     const { violations } = prove(recorded, built, MA, options);
     if (!violations.some((text) => row.says.test(text))) {
       failures.push(`an offender is not seen: ${row.says.source}: ${violations.join("; ") || "nothing"}`);

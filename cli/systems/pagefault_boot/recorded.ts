@@ -7,6 +7,7 @@ import { abortFailures, type EffectiveAt, exceptionsOf, type Syndrome, syndromeT
 import {
   buildLoader,
   drawAddress,
+  ENDING,
   type Kind,
   kindText,
   LINKS,
@@ -38,7 +39,10 @@ export function recordCase(
   more: readonly string[] = [],
   name?: string,
 ): Promise<Recorded> {
-  return context.record({ ...loaderRun(loader, ma, more), ...(name === undefined ? {} : { name }) });
+  return context.record({
+    ...loaderRun(loader, ma, [...more, ...ENDING]),
+    ...(name === undefined ? {} : { name }),
+  });
 }
 
 /** Exceptions of a recorded run, as they are stored. */

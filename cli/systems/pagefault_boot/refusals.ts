@@ -5,7 +5,15 @@ import { assembleProgram } from "../../../machine/a64/program.ts";
 import { ENGINES } from "../../../machine/machine.ts";
 import type { CheckContext, CheckOutcome } from "../scenario.ts";
 import { type Syndrome, syndromeText } from "./crossing.ts";
-import { buildLoader, type Kind, kindText, type Loader, loaderRun, machineOptions } from "./loaders.ts";
+import {
+  buildLoader,
+  ENDING,
+  type Kind,
+  kindText,
+  type Loader,
+  loaderRun,
+  machineOptions,
+} from "./loaders.ts";
 import { qemuSyndromes, recordedExceptions } from "./recorded.ts";
 
 const MA = 0x4567_0000;
@@ -106,7 +114,8 @@ export async function refusals(context: CheckContext, kinds: readonly Kind[]): P
         fail = (text: string) => failures.push(`${kindText(kind)}, ${name}: ${text}`);
       const own = loaderRun(loader, ma), place = own.options.slice(machineOptions(kind).length);
       const run = { files: own.files, options: [...machineOptions(on(kind)), ...place] };
-      const recorded = await context.record(run), taken = recordedExceptions(recorded);
+      const recorded = await context.record({ ...run, options: [...run.options, ...ENDING] });
+      const taken = recordedExceptions(recorded);
       if (recorded.end.reason !== "resting") fail(`ended by ${recorded.end.reason}, not parked`);
       if (!says.test(recorded.console)) fail(`it says ${JSON.stringify(recorded.console)}`);
       if (taken.length !== exceptions) fail(`${taken.length} exceptions`);
@@ -137,7 +146,7 @@ export async function vectorLoops(context: CheckContext, kinds: readonly Kind[])
   let steps = 0;
   for (const kind of kinds) {
     const loader = buildLoader(kind, undefined, FEW_BITS),
-      run = loaderRun(loader, MA, ["--stop-at", "vector-loop"]);
+      run = loaderRun(loader, MA, ENDING);
     const name = `outside-el${kind.level}-${kind.granule.toLowerCase()}`,
       fail = (text: string) => failures.push(`${name}: ${text}`);
     const recorded = await context.record({ ...run, name });

@@ -1,7 +1,7 @@
 /** Loaders behind a stage that leaves translations and cached lines behind. */
 import { previousStage } from "../../../firmware/loader/previous_stage.ts";
 import type { CheckContext, Recorded } from "../scenario.ts";
-import { loaded, type Loader, machineOptions } from "./loaders.ts";
+import { ENDING, loaded, type Loader, machineOptions } from "./loaders.ts";
 
 /** A loader and where it is put. */
 export interface Case {
@@ -41,6 +41,7 @@ export function recordBehindStage(
       ...loaded("stage.bin", at, true),
       ...loaded("loader.bin", ma),
       ...options,
+      ...ENDING,
     ],
     files: { "stage.bin": stage.bytes, "loader.bin": loader.program.bytes },
   });
