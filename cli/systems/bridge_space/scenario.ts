@@ -14,6 +14,7 @@ import { bridgeLines, parentOf, recordPairs, runPairsOnQemu } from "./boots.ts";
 import { type Environment, ENVIRONMENTS } from "./environments.ts";
 import { EXPLANATION } from "./explanation.ts";
 import { Checkpoint, faultsOf, pokeLines, pokesOf } from "./forks.ts";
+import { checkPlans, compareWays } from "./plan_check.ts";
 import { type ExpectedPair, fixedPairs, randomPairs } from "./pairs.ts";
 
 /** Pairs of each environment, and with `--all`. */
@@ -218,6 +219,32 @@ async function compareSyndromes(context: CheckContext, environment: Environment)
   return { failures, figures: { syndrome: ours.at(-1)?.slice(0, 90) ?? "" } };
 }
 
+/** Plans from a seed; how many there are without the MMU going off, and with. */
+const PLANS = 100, ALL_PLANS = 2000;
+
+async function checkRandomPlans(context: CheckContext): Promise<CheckOutcome> {
+  const wanted = context.all ? ALL_PLANS : PLANS, failures: string[] = [];
+  const counts = { "MMU on": 0, "by an abort": 0, "MMU off": 0, "no way": 0 }, shapes = new Set<string>();
+  for (let seed = 1; seed <= wanted / 20; seed++) {
+    const checked = checkPlans(seed, 20, seed % 2 === 0 ? "reference" : "threaded");
+    failures.push(...checked.failures);
+    for (const [shape, count] of checked.shapes) {
+      shapes.add(shape);
+      const kind = shape === "none"
+        ? "no way"
+        : shape.includes("ByAbort")
+        ? "by an abort"
+        : shape.includes("off")
+        ? "MMU off"
+        : "MMU on";
+      counts[kind] += count;
+    }
+    context.progress("plans", seed * 20, wanted);
+    await context.breathe();
+  }
+  return { failures: failures.slice(0, MOST_TOLD), figures: { ...counts, "kinds of plan": shapes.size } };
+}
+
 const environmentNamed = (name: string): Environment =>
   ENVIRONMENTS.find((environment) => environment.name === name) as Environment;
 
@@ -252,6 +279,14 @@ export const bridgeSpace: SystemScenario = {
       needs: ["u-boot"],
       run: (context) => checkPlanted(context, environmentNamed("u-boot-el2"), planted),
     })),
+    {
+      name: "the path planner: each plan, run, does what it says, hop by hop",
+      run: checkRandomPlans,
+    },
+    {
+      name: "against pagefault-boot: both ways end in the same space",
+      run: () => Promise.resolve(compareWays(2)),
+    },
     {
       name: "an unexpected abort: the same syndrome on QEMU",
       needs: ["u-boot"],
