@@ -175,6 +175,10 @@ const OTHER_ROWS: readonly Boot[] = [
   boot("wget",               "Linux cloud, wget from the peer",       {},                     [...linux("linux-cloud"), ...network("root-disk", "virtio-net-pci")], WGET, { ...QUICK, notOnQemu: NO_WEB }),
 ];
 
+/** Every system of a monitor at EL2, at work. */
+const ALL_SYSTEMS =
+  "el2:time-scale,scale=1/2,exclusive-probe,traps=tid2+tid3,gva-scan,at=2000000,icache-on-fault,policy=lazy,every=5000000";
+
 /** The same Linux as the guest of a monitor, which it does not notice. */
 function monitoredRows(): Boot[] {
   const row = (name: string, monitors: readonly string[], machine: Machine, more: More = {}): Boot => {
@@ -191,6 +195,7 @@ function monitoredRows(): Boot[] {
     row("el2", ["el2"], {}),
     row("el2-smp4", ["el2"], { smp: 4 }, QUICK),
     row("el2-gic3-smp2", ["el2"], { gic: 3, smp: 2 }, QUICK),
+    row("el2-all-smp4", [ALL_SYSTEMS], { cpu: "max", smp: 4 }, QUICK),
     row("el2-max-smp2", ["el2"], { cpu: "max", smp: 2 }),
     row("el3-smp2", ["el3"], { smp: 2 }),
     row("el3-kvm", ["el3"], { level: 2 }),

@@ -1,6 +1,7 @@
 /** A guest below a monitor: what it calls, what it meets, what an operator may ask; on every engine, with equal roots. */
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import "../../hypervisor/install.ts";
+import { SYSTEMS } from "../../hypervisor/systems/table.ts";
 import type { ConfigurationInput } from "../../machine/configuration.ts";
 import { ConfigurationError, InputRefusedError } from "../../machine/errors.ts";
 import type { MachineEvent } from "../../machine/events.ts";
@@ -95,6 +96,19 @@ for (const level of [2, 3] as const) {
     for (const engine of Object.keys(ENGINES)) assertEquals(run(level, engine), seen, engine);
   });
 }
+
+Deno.test("any subset of the systems can be enabled together, and the guest runs the same program", () => {
+  const all = SYSTEMS.filter(({ levels }) => levels.includes(2)).map(({ slug }) => ({
+    name: slug,
+    options: {},
+  }));
+  const { registers } = run(2, "compiled");
+  for (let subset = 1; subset < 1 << all.length; subset++) {
+    const systems = all.filter((_, index) => (subset >> index & 1) === 1);
+    const seen = run(2, "compiled", { cpuModel: "max", monitors: [{ level: 2, systems }] });
+    assertEquals(seen.registers, registers, systems.map(({ name }) => name).join(", "));
+  }
+});
 
 Deno.test("a monitor's machine goes on from a snapshot to the same root", () => {
   const guest = flatGuest(source("hvc"));
