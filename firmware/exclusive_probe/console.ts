@@ -1,9 +1,9 @@
-/** How the probe prints: to the PL011 of board virt, or by Xen's console hypercall. */
+/** How the probe prints: to the PL011 of board virt, by Xen's console hypercall, or as a process of Linux. */
 
 /** Where the probe prints. */
-export type ProbeConsole = "pl011" | "xen";
+export type ProbeConsole = "pl011" | "xen" | "linux";
 
-/** `print`: the text at x0 up to its zero byte; changes x0 to x3, and x16. */
+/** `print`: the text at x0 up to its zero byte; changes x0 to x3, x8 and x16. */
 const PRINT: Readonly<Record<ProbeConsole, string>> = {
   pl011: String.raw`
 print:  ldr     x1, =0x09000000
@@ -26,9 +26,21 @@ print:  mov     x2, x0
         hvc     #0xea1
         ret
 `,
+  linux: String.raw`
+print:  mov     x1, x0
+        mov     x2, #0
+1:      ldrb    w3, [x0], #1
+        cbz     w3, 2f
+        add     x2, x2, #1
+        b       1b
+2:      mov     x0, #1                          // standard output
+        mov     x8, #64                         // write
+        svc     #0
+        ret
+`,
 };
 
-/** The routines that print; they change x0 to x4, and x16. */
+/** The routines that print; they change x0 to x4, x8 and x16. */
 export function printing(console: ProbeConsole): string {
   return `${PRINT[console]}
 // Prints x0 in decimal.

@@ -2,7 +2,8 @@
 import type { EventOf, MachineEvent } from "../../../machine/events.ts";
 import type { MachineOptions } from "../../../machine/machine.ts";
 import type { Program } from "../../../machine/a64/program.ts";
-import { EL0_ALIAS, operationsOf, type ProbeOptions } from "../../../firmware/exclusive_probe/probe.ts";
+import { EL0_ALIAS } from "../../../firmware/exclusive_probe/bare.ts";
+import { operationsOf, type ProbeOptions } from "../../../firmware/exclusive_probe/probe.ts";
 import { operationName } from "../../../firmware/exclusive_probe/operations.ts";
 import { eventStream } from "../../../journal/event_stream.ts";
 import type { Recorded } from "../scenario.ts";

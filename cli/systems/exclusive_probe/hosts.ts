@@ -2,7 +2,8 @@
 import { elfExecutable } from "../../../firmware/elf.ts";
 import { kvmHostProgram } from "../../../firmware/exclusive_probe/kvm_host.ts";
 import { operationName, PROBE_OPERATIONS } from "../../../firmware/exclusive_probe/operations.ts";
-import { EL0_ALIAS, PROBE_BASE, type ProbeOptions } from "../../../firmware/exclusive_probe/probe.ts";
+import { EL0_ALIAS } from "../../../firmware/exclusive_probe/bare.ts";
+import { PROBE_BASE, type ProbeOptions } from "../../../firmware/exclusive_probe/probe.ts";
 import { file } from "../../host/guests/file_tree.ts";
 import { initramfs } from "../../host/guests/initramfs.ts";
 import type { CheckContext, CheckOutcome, Recorded, SystemCheck } from "../scenario.ts";

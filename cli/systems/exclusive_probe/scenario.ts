@@ -3,6 +3,7 @@ import type { SystemScenario } from "../scenario.ts";
 import { CAUSE_CHECKS } from "./causes.ts";
 import { CONTROL_CHECKS } from "./controls.ts";
 import { HOST_CHECKS } from "./hosts.ts";
+import { LINUX_CHECKS } from "./linux.ts";
 import { RACE_CHECKS } from "./race.ts";
 import { STEALTH_CHECKS } from "./stealth.ts";
 import { TRUTH_CHECKS } from "./truth.ts";
@@ -46,5 +47,6 @@ export const exclusiveProbe: SystemScenario = {
     ...CONTROL_CHECKS,
     ...STEALTH_CHECKS,
     ...HOST_CHECKS,
+    ...LINUX_CHECKS,
   ],
 };
