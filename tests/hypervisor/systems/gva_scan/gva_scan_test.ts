@@ -8,6 +8,8 @@ import { ConfigurationError, InputRefusedError } from "../../../../machine/error
 import type { EventOf, MachineEvent } from "../../../../machine/events.ts";
 import { Machine } from "../../../../machine/machine.ts";
 import { createHash } from "node:crypto";
+import type { El2Monitor } from "../../../../hypervisor/el2_monitor.ts";
+import { register } from "../../../machine/cpu/access_support.ts";
 
 const { program, changes } = mappingGuest(12);
 const sha256 = createHash("sha256").update(program.bytes).digest("hex");
@@ -121,4 +123,23 @@ Deno.test("gva-scan before stage 1 is on reports the identity", () => {
   machine.submit(command("gva-scan"));
   const run = events.find((event) => event.kind === "addressRangeScanned");
   assertEquals([run?.state, run?.gva, run?.size, summaryOf(events)?.stage1], ["identity", 0n, 2 ** 44, 0]);
+});
+
+Deno.test("gva-scan brings RAM back into stage 2 where the guest's tables are, and nothing else", () => {
+  const { machine, events } = machineWith();
+  machine.run(READY);
+  machine.submit(command("gva-scan"));
+  const found = () =>
+    events.filter(({ kind }) => kind === "addressRangeScanned").map(({ index: _, ...run }) => run);
+  const whole = found(), monitor = machine.board.monitors[0] as El2Monitor;
+  const tables = Number(register(machine.board.cpus[0]!, "TTBR1_EL1")), { stage2 } = monitor.space;
+  stage2.unmap(undefined, tables, 4096);
+  stage2.unmap(undefined, 0x4030_0000, 4096);
+  events.length = 0;
+  machine.submit(command("gva-scan"));
+  assertEquals([summaryOf(events)!.backed, stage2.lookup(tables)?.physical], [1, tables as never]);
+  assertEquals(stage2.lookup(0x4030_0000), undefined);
+  const unbacked = found().filter((run) => run.kind === "addressRangeScanned" && run.state === "unbacked");
+  // Behind the UART, both pages where the lower half has all RAM, and where the upper half begins.
+  assertEquals([unbacked.length, found().length > whole.length], [4, true]);
 });
