@@ -1,6 +1,6 @@
 /** Scans of a live Debian: its kernel while it boots, its shell, and programs that tell of their own pages. */
 import { elfExecutable } from "../../../firmware/elf.ts";
-import { pagemapProgram } from "../../../firmware/pagemap_program.ts";
+import { pagemapProgram } from "../../../firmware/gva_scan/pagemap_program.ts";
 import { concatenated, cpioArchive, file } from "../../host/guests/file_tree.ts";
 import { gzip } from "../../host/guests/initramfs.ts";
 import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";

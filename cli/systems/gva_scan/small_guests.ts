@@ -1,5 +1,5 @@
 /** Scans of a guest that changes its tables in known ways, with every granule and on every engine. */
-import { mappingGuest } from "../../../firmware/mapping_guest.ts";
+import { mappingGuest } from "../../../firmware/gva_scan/mapping_guest.ts";
 import type { GranuleShift } from "../../../firmware/loader/translation_layout.ts";
 import { granuleText } from "../../../firmware/loader/translation_tables.ts";
 import { Timeline } from "../../../journal/timeline.ts";

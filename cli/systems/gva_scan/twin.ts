@@ -1,5 +1,5 @@
 /** The same scan by A64 code at EL2: what it prints here, on QEMU, and what the monitor's scanner finds in its state. */
-import { scanGuest } from "../../../firmware/scan_guest.ts";
+import { scanGuest } from "../../../firmware/gva_scan/scan_guest.ts";
 import type { GranuleShift } from "../../../firmware/loader/translation_layout.ts";
 import { granuleText } from "../../../firmware/loader/translation_tables.ts";
 import { runText, type ScanRun } from "../../../hypervisor/systems/gva_scan/runs.ts";

@@ -1,7 +1,7 @@
 /** The system gva-scan in a monitor: its command, its options, its events, and that its guest cannot tell. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import "../../../../hypervisor/install.ts";
-import { mappingGuest } from "../../../../firmware/mapping_guest.ts";
+import { mappingGuest } from "../../../../firmware/gva_scan/mapping_guest.ts";
 import type { ConfigurationInput } from "../../../../machine/configuration.ts";
 import { parseConfiguration } from "../../../../machine/configuration.ts";
 import { ConfigurationError, InputRefusedError } from "../../../../machine/errors.ts";

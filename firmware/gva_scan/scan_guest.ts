@@ -5,15 +5,15 @@
  * before, `F` for faults that are no translation faults, `H` for tables that cannot be read, and `N` with both counts.
  * Blocks are asked for granule by granule. `-M virt,virtualization=on`.
  */
-import { assembleProgram, type Program } from "../machine/a64/program.ts";
+import { assembleProgram, type Program } from "../../machine/a64/program.ts";
 import {
   type GranuleShift,
   shiftOf,
   strideOf,
   translationControl,
   type TranslationLayout,
-} from "./loader/translation_layout.ts";
-import { TranslationTableBuilder } from "./loader/translation_tables.ts";
+} from "../loader/translation_layout.ts";
+import { TranslationTableBuilder } from "../loader/translation_tables.ts";
 
 /** Where `-kernel` puts a flat image. */
 export const SCAN_GUEST_BASE = 0x4008_0000n;

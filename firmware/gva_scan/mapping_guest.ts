@@ -3,13 +3,13 @@
  * a page (label `mapping`), unmaps one (`unmapping`), leads one elsewhere (`moving`) and gives one another memory type
  * (`changing`), all in the upper half, each by one store of a descriptor. It writes `a` before and `b` behind that.
  */
-import { assembleProgram, type Program } from "../machine/a64/program.ts";
+import { assembleProgram, type Program } from "../../machine/a64/program.ts";
 import {
   type GranuleShift,
   translationControl,
   type TranslationLayout,
-} from "./loader/translation_layout.ts";
-import { TranslationTableBuilder } from "./loader/translation_tables.ts";
+} from "../loader/translation_layout.ts";
+import { TranslationTableBuilder } from "../loader/translation_tables.ts";
 
 /** Where `-kernel` puts a flat image, and where its tables are. */
 export const MAPPING_GUEST_BASE = 0x4008_0000n;

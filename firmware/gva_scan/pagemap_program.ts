@@ -6,7 +6,7 @@
  * a look at its tables at that line must find what it then prints. After the lines of maps and `pages` come the entries
  * as 16 hexadecimal digits, a line each, in the order of the addresses, and `done`.
  */
-import { assembleProgram, type Program } from "../machine/a64/program.ts";
+import { assembleProgram, type Program } from "../../machine/a64/program.ts";
 
 /** Where it is linked: away from the programs of a distribution. */
 export const PAGEMAP_BASE = 0x7654_0000n;
