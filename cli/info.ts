@@ -1,6 +1,8 @@
 /** `hindsight info`: what is in a journal. */
 import type { CheckpointHead } from "../journal/checkpoint.ts";
 import type { LaterCheckpoint } from "../journal/later_checkpoints.ts";
+import type { RunEnd } from "../journal/payloads.ts";
+import { STOPPED_AT } from "../machine/compose.ts";
 import { type Command } from "./command.ts";
 import { configurationLines } from "./configuration_text.ts";
 import type { Host } from "./host/host.ts";
@@ -20,6 +22,15 @@ export const END_TEXT = {
   instant: "the instant asked for was reached",
   operator: "the operator ended it",
 } as const;
+
+/** The exit code of a run that ended with one; what it means where `--stop-at` was given. */
+export function codeText({ reason, exitCode }: Pick<RunEnd, "reason" | "exitCode">, stops: boolean): string {
+  if (reason !== "poweredOff") return "";
+  const what = stops && exitCode === STOPPED_AT
+    ? ": an exception loops at its vector (vectorLoopDetected)"
+    : "";
+  return ` with exit code ${exitCode}${what}`;
+}
 
 /** Blocks by kind: how many, and their bytes in the file. */
 function blockTotals({ reader }: OpenedRun): Map<string, { count: number; bytes: number }> {
@@ -58,9 +69,9 @@ function infoJson(opened: OpenedRun): unknown {
   };
 }
 
-function endText({ run: { end, lastInstant } }: OpenedRun): string {
+function endText({ run: { end, lastInstant, manifest } }: OpenedRun): string {
   if (end === undefined) return `cut off; known up to instant ${grouped(lastInstant)}`;
-  const code = end.reason === "poweredOff" ? ` with exit code ${end.exitCode}` : "";
+  const code = codeText(end, manifest.configuration.stopAt !== undefined);
   return `${END_TEXT[end.reason]}${code}, at instant ${grouped(end.instant)}, ${
     secondsText(end.virtualTime)
   } of virtual time`;

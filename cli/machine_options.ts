@@ -15,7 +15,7 @@ import { readWholeFile } from "./host/file_source.ts";
 import type { Host } from "./host/host.ts";
 import { loadMachine } from "./host/image_files.ts";
 import type { Driven, DriveOptions } from "./host/drivable.ts";
-import { END_TEXT } from "./info.ts";
+import { codeText, END_TEXT } from "./info.ts";
 import type { MachineRequest } from "./machine_request.ts";
 import type { OptionRow, Options } from "./options.ts";
 import { machineRequest, QEMU_OPTIONS } from "./qemu_options.ts";
@@ -215,7 +215,7 @@ export function reportEnd(
     host.stdout.write(`${JSON.stringify(value)}\n`);
     return;
   }
-  const code = end.reason === "poweredOff" ? ` with exit code ${end.exitCode}` : "";
+  const code = codeText(end, options.text("stop-at") !== undefined);
   host.stderr.write(
     `hindsight: ${END_TEXT[end.reason]}${code} after ${counted(end.instant, "step")}, ` +
       `${secondsText(end.virtualTime)} of virtual time${output === undefined ? "" : `; ${output.text}`}\n`,

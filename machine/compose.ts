@@ -35,7 +35,7 @@ export type MachineImages = BootImages;
 /** Exit code of a run that a monitor ended. */
 const MONITOR_STOPPED = 255;
 /** Exit code of a run that `--stop-at` ended. */
-const STOPPED_AT = 254;
+export const STOPPED_AT = 254;
 /** The GPIO with the power key. */
 const POWER_GPIO = "gpio";
 /** A built board: everything of the machine but its schedule and power. */

@@ -29,12 +29,14 @@ the MMU off there, cleans the image to the Point of Coherency and enters it; fro
 What goes wrong is printed with its syndrome. A VA outside the input addresses makes the fetch of the vector abort for
 ever: --stop-at vector-loop ends such a run with the event vectorLoopDetected.
 
-The files are in firmware/loader/. To look at a run (the quick checks leave journals in .systems/pagefault-boot):
+The files are in firmware/loader/. To look at it, in the journals that the checks leave in .systems/pagefault-boot:
 
-  hindsight events .systems/pagefault-boot/el3-64k.hindsight --kind exceptionTaken,systemRegisterWritten
-  hindsight diff   .systems/pagefault-boot/at-one.hindsight .systems/pagefault-boot/at-other.hindsight
-  hindsight bisect .systems/pagefault-boot/next-page.hindsight --when EXPR     (EXPR: see the check's figures)
-  hindsight why    .systems/pagefault-boot/unadjusted.hindsight VBAR_EL1
+  hindsight events el3-64k.hindsight --kind exceptionTaken,systemRegisterWritten
+  hindsight diff at-one.hindsight at-other.hindsight               the same loader at two machine addresses
+  hindsight bisect next-page.hindsight --when EXPR                 a planted fault; EXPR is among the check's figures
+  hindsight why unadjusted.hindsight VBAR_EL1 --at INSTANT         no addition between ADR and MSR
+  hindsight query keeps-tlb.hindsight 'kind == "staleTranslationUsed"'
+  hindsight events outside-el1-4k.hindsight --kind exceptionTaken,vectorLoopDetected
 `;
 
 /** Tables of 64 KiB take most steps: they are tried at one level every day, and at all with `--all`. */

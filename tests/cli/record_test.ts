@@ -261,3 +261,23 @@ Deno.test("record, run and replay --costs tell where the time went, and change n
   assertMatch(out, /^Equal/);
   assertMatch(err, /costs .* engine .* roots .*\(1, \d+ pages? hashed\).*\n.*memory at most/);
 });
+
+Deno.test("record --stop-at vector-loop ends where an exception loops at its vector, and says so", async () => {
+  using folder = new TestFolder();
+  // movz x0, #0x2000, lsl #32; msr vbar_el1, x0; isb; svc #0: nothing is at the vector.
+  const words = new Uint32Array([0xd2c4_0000, 0xd518_c000, 0xd503_3fdf, 0xd400_0001]);
+  const kernel = folder.write("loop.bin", new Uint8Array(words.buffer));
+  const options = ["record", "-kernel", kernel, "-m", "8", "-o", folder.path("loop")];
+  const { code, err } = await hindsight([...options, "--stop-at", "vector-loop"]);
+  assertEquals(code, 254, err);
+  const said =
+    "the guest powered off with exit code 254: an exception loops at its vector (vectorLoopDetected)";
+  assert(err.includes(said), err);
+  assert((await hindsight(["info", folder.path("loop")])).out.includes(said));
+  assertEquals((await hindsight(["replay", folder.path("loop"), "--json"])).code, 0);
+  const { out } = await hindsight(["events", folder.path("loop"), "--kind", "vectorLoopDetected"]);
+  assertEquals(out.trim().split("\n").length, 1, out);
+  const wrong = await hindsight([...options, "--stop-at", "vector"]);
+  assertEquals(wrong.code, 2);
+  assertMatch(wrong.err, /vector-loop/);
+});
