@@ -10,8 +10,9 @@
  * does is taken to EL1 first: to a page of vectors, the shim, that executes HVC. The shim is AP = 0b11, since what EL0
  * can write EL1 may not execute (Arm ARM D8.4.2). nG is RES0 in the EL2 format: a switch of processes invalidates TLBs.
  *
- * Form: `-M virt,virtualization=on -cpu cortex-a57 -kernel`, entered at EL2 at IMAGE_BASE. The same sources with
- * VHE = 1 are the twin for `-cpu max`: E2H = TGE = 1, TTBR1_EL2 and no shim.
+ * Form: `-M virt,virtualization=on -cpu cortex-a57 -kernel`, entered at EL2 at IMAGE_BASE on one CPU; it needs 8 MiB of
+ * RAM, the PL011, PSCI by SMC, and a GICv2 where it is built with ticks. The same sources with VHE = 1 are the twin for
+ * `-cpu max`: E2H = TGE = 1, TTBR1_EL2; the shim is mapped there too, for processes to see the same, and not used.
  */
 import { assembleProgram, type Program } from "../../machine/a64/program.ts";
 import { CONSOLE_SOURCE, DATA_SOURCE } from "./console.ts";

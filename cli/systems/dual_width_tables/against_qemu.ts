@@ -5,7 +5,7 @@ import { turnTaker } from "../../../firmware/dual_width/programs.ts";
 import { eventStream } from "../../../journal/event_stream.ts";
 import { hex } from "../../../machine/address.ts";
 import type { CheckContext, CheckOutcome } from "../scenario.ts";
-import { consoleIs, FORMS } from "./common.ts";
+import { consoleIs, ENGINES, FORMS } from "./common.ts";
 import { exceptionLines, recordedExceptions } from "./exceptions.ts";
 import { bootOptions, build, IMAGE_FILE, recordImage, withWritableShim } from "./images.ts";
 import { twinRuns } from "./processes.ts";
@@ -62,10 +62,26 @@ export async function refusesWritableShim(context: CheckContext): Promise<CheckO
       "EL1's first abort is not an instruction abort, permission fault of level 3, at the shim's vector",
     );
   }
-  failures.push(...await context.replayOn(recorded, ["threaded", "compiled"]));
+  failures.push(...await context.replayOn(recorded, ENGINES));
+  failures.push(...await stopsAtLoop(context));
   const qemu = await context.qemu({ options: bootOptions("el2"), files });
   failures.push(...consoleIs(qemu, recorded.console, "QEMU"));
   return { failures, figures: { console: recorded.console.trim() } };
+}
+
+/** Without a timer EL1 would abort for ever: the run can be told to stop there, by an event. */
+async function stopsAtLoop(context: CheckContext): Promise<string[]> {
+  const image = build({ form: "el2", processes: [turnTaker("A", 2)] });
+  const recorded = await recordImage(context, "el2", { ...image, bytes: withWritableShim(image) }, {
+    options: ["--stop-at", "vector-loop"],
+    seconds: 20,
+  });
+  const last = [...eventStream(recorded.run, recorded.images, { classes: ["trap"] })]
+    .find((event) => event.kind === "vectorLoopDetected");
+  if (last?.kind !== "vectorLoopDetected") return ["EL1's loop of aborts was not detected"];
+  const { level, syndrome, vector } = last;
+  const isRight = level === 1 && syndrome === 0x8600_000fn && vector === SHIM + 0x200n;
+  return isRight ? [] : [`the loop is at EL${level}, ESR ${hex(syndrome)}, vector ${hex(vector)}`];
 }
 
 /** nG is RES0 in the EL2 format, so a switch needs its TLBIs: without them QEMU goes wrong as `--strict tlb` does. */

@@ -4,6 +4,9 @@ import { KERNEL_BASE, type KernelForm } from "../../../firmware/dual_width/layou
 /** All engines, for small runs. */
 export const ENGINES: readonly string[] = ["reference", "threaded", "compiled"];
 
+/** Those that are quick enough for millions of steps in a quick check. */
+export const QUICK_ENGINES: readonly string[] = ["threaded", "compiled"];
+
 /** The command of the acceptance. */
 export const ECHO_OK: readonly string[] = ["sh", "-c", "echo ok"];
 

@@ -135,7 +135,7 @@ export async function switchesProcesses(context: CheckContext): Promise<CheckOut
   const failures: string[] = [];
   for (const recorded of [plain, strict]) {
     failures.push(...consoleIs(recorded, "ok\ntwo\nthree\n", "two busyboxes"));
-    failures.push(...await context.replayOn(recorded, ["threaded", "compiled"]));
+    failures.push(...await context.replayOn(recorded, ENGINES));
   }
   const { switches, failures: wrong, stale } = switchesOf(strict);
   // The ISB behind the MSR that turns the MMU on is fetched as before: that is how the kernel's half is entered.

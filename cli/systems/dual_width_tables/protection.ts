@@ -7,7 +7,7 @@ import { Replay } from "../../../journal/replay.ts";
 import { hex } from "../../../machine/address.ts";
 import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";
 import { audit } from "./audit.ts";
-import { consoleIs, ECHO_OK, ENGINES, FORMS, SECRET } from "./common.ts";
+import { consoleIs, ECHO_OK, ENGINES, FORMS, QUICK_ENGINES, SECRET } from "./common.ts";
 import { build, busybox, kernelRanges, outerRanges, recordImage } from "./images.ts";
 
 /** Each page, three times: what the probe counts, and what the machine's own events tell of the same run. */
@@ -38,7 +38,7 @@ export async function protects(context: CheckContext): Promise<CheckOutcome> {
   for (const page of image.kernelPages) {
     if (!pages.includes(page)) failures.push(`the kernel's page ${hex(page)} was not probed`);
   }
-  failures.push(...await context.replayOn(recorded, ["threaded", "compiled"]));
+  failures.push(...await context.replayOn(recorded, context.all ? ENGINES : QUICK_ENGINES));
   const figures = { "kernel pages": pages.length, addresses: probed.length, accesses: 3 * probed.length };
   return { failures: failures.slice(0, 10), figures: { ...figures, steps: recorded.end.instant } };
 }
