@@ -1,4 +1,4 @@
-/** Where firmware enters the loader of bridge-space: by UEFI or by `go`; finds memory, and takes the pairs one after the other. */
+/** Where firmware enters the loader of bridge-space: as UEFI does or at the first byte; finds memory, and takes the pairs one after the other. */
 
 /** Assembly text, outside the image that is moved. Equates needed: ARENA, ARENA_SIZE, offsets of the parameters. */
 export const ENTRY_CODE: string = String.raw`
@@ -8,7 +8,7 @@ export const ENTRY_CODE: string = String.raw`
         .equ    ALLOCATE_ADDRESS, 2
         .equ    LOADER_CODE,    1
 
-// U-Boot: the memory is ours from ARENA on.
+// As "go" of U-Boot enters: the memory is ours from ARENA on.
 raw_entry:
         sub     sp, sp, #32
         mov     x21, #0

@@ -1,5 +1,6 @@
 /**
- * The loader of bridge-space (US10185664B1): one file that UEFI starts as an application and U-Boot by `go`.
+ * The loader of bridge-space (US10185664B1): one file that UEFI starts as an application, and that can be entered at its
+ * first byte too.
  *
  * The firmware's tables, S1, map virtual addresses to the same physical ones. The loader copies its image to VA_a, builds
  * S3, which has the switch code at VA_a and at VA_b, and S2, which has the image at VA_b alone, for the TCR and the MAIR

@@ -17,12 +17,18 @@ bridge has only the switch code, the vectors that print the syndrome of whatever
 TLBI matters where S1 had something else at VA_b and it was used: the branch would go there (Arm ARM D8.14).
 Copies nearer than the switch code is long would overlap: then it goes over two bridges, by a place far from both.
 
-The loader is one file: UEFI (EDK2, and U-Boot's bootefi) starts it as a PE/COFF application.
+The loader is one file: UEFI (EDK2, and U-Boot's bootefi) starts it as a PE/COFF application. Pairs of addresses are in
+a page of it: the checks write other pairs there in forks of one checkpoint. Under \`--strict tlb\` the TLB keeps all
+that nobody invalidates, so that a missing TLBI shows.
+
+A planner (firmware/bridge_space/planner.ts) finds the shortest way between any two spaces: over one bridge, over two
+where the copies would overlap, and, where T0SZ differs so that TCR must change, with the MMU off in between and by a
+page fault (pagefault-boot) where there is no identity mapping.
 
 To look at it:
-  hindsight system run bridge-space --only debian -o .bridge     (journals are in .bridge/bridge-space)
+  hindsight system run bridge-space --check Debian     its journals are then in .systems/bridge-space
+  hindsight events J --class step --from N --to M      the address of each instruction on its way
   hindsight query J 'kind == "systemRegisterWritten" && register == "TTBR0_EL1"' --from N
   hindsight events J --kind tlbInvalidated,exceptionTaken --from N
   hindsight bisect GOOD BAD        names the instruction that differs, such as a TLBI that is missing
-  hindsight why J --at N cpu0 pc   where the address after the branch came from
 `;

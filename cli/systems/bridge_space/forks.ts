@@ -100,6 +100,15 @@ export class Checkpoint {
     this.#snapshot = this.machine.snapshot();
   }
 
+  /** The state root of a pair's run at an instant, without anybody who looks. */
+  rootOf(pair: Pair, instant: number): Uint8Array {
+    const { machine } = this;
+    machine.restore(this.#snapshot);
+    for (const poke of pokesOf(pair, this.loaded)) machine.submit(inputOf(poke));
+    machine.run(instant);
+    return machine.stateRoot().root;
+  }
+
   /** Gives the machine a pair, and runs it to the hand-over or the end. */
   take(pair: Pair): PairRun {
     const { machine } = this, events: MachineEvent[] = [];

@@ -62,11 +62,26 @@ async function checkFixed(context: CheckContext, environment: Environment): Prom
   };
 }
 
+/** A pair's journal: a fork whose root is that of the machine which was put back, and which replays on other engines. */
+async function checkJournal(context: CheckContext, parent: Recorded, checkpoint: Checkpoint, pair: Pair) {
+  const { instant } = checkpoint.take(pair), script = pokeLines(pokesOf(pair, checkpoint.loaded));
+  const recorded = await context.fork({ parent, at: checkpoint.instant, script, until: instant });
+  const [ours, theirs] = [recorded.end.stateRoot, checkpoint.rootOf(pair, instant)].map((root) =>
+    root.toHex()
+  );
+  const failures = ours === theirs
+    ? []
+    : [`the fork at instant ${instant} has root ${ours}, and not ${theirs}`];
+  return [...failures, ...await context.replayOn(recorded, otherEngines(context))];
+}
+
 /** Random pairs, forked from the checkpoint at which the loader is ready. */
 async function checkRandom(context: CheckContext, environment: Environment): Promise<CheckOutcome> {
   const { level, bits } = environment, wanted = context.all ? ALL_PAIRS : PAIRS;
-  const checkpoint = new Checkpoint(await parentOf(context, environment), context.machineOptions());
+  const parent = await parentOf(context, environment);
+  const checkpoint = new Checkpoint(parent, context.machineOptions());
   const failures: string[] = [];
+  let journal: Pair | undefined;
   let done = 0, refused = 0, twice = 0, steps = 0;
   for (const pair of randomPairs(SEED + level, bits)) {
     if (done === wanted || failures.length >= MOST_TOLD) break;
@@ -77,6 +92,7 @@ async function checkRandom(context: CheckContext, environment: Environment): Pro
       continue;
     }
     done++;
+    journal ??= pair;
     steps += run.instant - checkpoint.instant;
     const delta = pair.to - pair.from;
     if (delta > -0x2000n && delta < 0x2000n) twice++;
@@ -84,6 +100,9 @@ async function checkRandom(context: CheckContext, environment: Environment): Pro
     else failures.push(`0x${pair.from.toString(16)} to 0x${pair.to.toString(16)}: ${run.console.trim()}`);
     context.progress("pairs", done, wanted);
     if (done % 16 === 0) await context.breathe();
+  }
+  if (journal !== undefined && (context.all || environment.hasKernel)) {
+    failures.push(...await checkJournal(context, parent, checkpoint, journal));
   }
   return {
     failures,
