@@ -193,8 +193,8 @@ function* losing(
     const ticks = randomTicks(seed, TICKS, instant, run.lastInstant - REPORT, kernel.options.pes);
     course.return(start);
     course.inputs = ticks.map(tickEvent);
-    course.runToEnd();
-    if (isLost(course.machine)) yield [seed, ticks];
+    const { reason } = course.runToEnd();
+    if (reason === "poweredOff" && isLost(course.machine)) yield [seed, ticks];
   }
 }
 
@@ -204,7 +204,7 @@ async function minimal(context: CheckContext): Promise<CheckOutcome> {
     name: "naive-three",
   });
   const { kernel, recorded: { images } } = kernelRun, options = context.machineOptions();
-  const wanted = context.all ? 20 : 4;
+  const wanted = context.all ? 9 : 4;
   let kept = 0;
   for (const [seed, ticks] of losing(kernelRun, exploring(context, 0))) {
     const noisy = keep(context, `naive-random-${++kept}`, kernelRun, ticks);
@@ -224,10 +224,10 @@ async function minimal(context: CheckContext): Promise<CheckOutcome> {
     );
     failures.push(...replayAll(context, run, kernelRun, `seed ${seed}`));
     const { sum, wrongOwners } = checkRun(run, images, kernel, options);
-    if (sum === kernel.expected || wrongOwners.length === 0) {
-      failures.push(`seed ${seed}: the minimal journal is right`);
-    }
-    figures[`seed ${seed}`] = `${inputs.length} of ${ticks.length} ticks`;
+    if (sum === kernel.expected) failures.push(`seed ${seed}: the minimal journal is right`);
+    // A thread that is back on its PE when it stores loses what was counted there meanwhile.
+    const where = wrongOwners.length === 0 ? ", each access of the own area" : "";
+    figures[`seed ${seed}`] = `${inputs.length} of ${ticks.length} ticks${where}`;
     await context.breathe();
     if (kept === wanted) break;
   }
