@@ -1,5 +1,7 @@
 /** The virtual interrupt controller: forwarded private and shared interrupts, SGIs between CPUs, on both generations. */
 import { assert, assertEquals } from "@std/assert";
+import type { Cpu } from "../../machine/cpu/cpu.ts";
+import { readDevice } from "../../machine/cpu/device_access.ts";
 import { ENGINES } from "../../machine/machine.ts";
 import { GuestMachine } from "./virtual_gic_support.ts";
 
@@ -173,5 +175,69 @@ for (const version of [2, 3] as const) {
       return { instant: it.machine.instant, root: it.machine.stateRoot().root.toHex(), gic: it.gic.save() };
     });
     for (const end of ends) assertEquals(end, ends[0]);
+  });
+}
+
+const GICD = 0x0800_0000;
+const ISENABLER1 = 0x104, ICENABLER1 = 0x184, ISACTIVER1 = 0x304, ICACTIVER1 = 0x384, ICFGR2 = 0xc08;
+const BIT = 1 << (UART_INTERRUPT - 32);
+
+/** A machine whose guest has UART's interrupt enabled and routed to CPU 1, and what looks at both controllers. */
+function prepared(version: 2 | 3) {
+  const it = new GuestMachine("1: b 1b", version, 2, "reference");
+  const [, second] = it.machine.board.cpus as [Cpu, Cpu];
+  const device = it.gic.frames[0]!.device, context = { cpu: 1, secure: false };
+  const write = (offset: number, value: number, size = 4) => device.write(offset, size, value, context);
+  const physical = (offset: number) => Number(readDevice(second, GICD + offset, 4, false));
+  write(0, version === 2 ? 1 : 2);
+  if (version === 2) write(0x800 + UART_INTERRUPT, 2, 1);
+  else {
+    write(0x84, 0xffff_ffff);
+    write(0x6000 + UART_INTERRUPT * 8, 1);
+  }
+  write(ISENABLER1, BIT);
+  const virtual = (offset: number) => device.read(offset, 4, context);
+  return { it, second, write, physical, virtual };
+}
+
+for (const version of [2, 3] as const) {
+  Deno.test(`VirtualGic mirrors what a guest configures to the board's GICv${version}`, () => {
+    const { write, physical } = prepared(version);
+    assertEquals(physical(ISENABLER1), BIT);
+    const route = version === 2 ? physical(0x800 + 32) >>> 8 & 0xff : physical(0x6000 + UART_INTERRUPT * 8);
+    assertEquals(route, version === 2 ? 2 : 1);
+    write(ICFGR2, 1 << 3);
+    assertEquals(physical(ICFGR2), 1 << 3);
+    write(ICENABLER1, BIT);
+    assertEquals(physical(ISENABLER1), 0);
+  });
+
+  Deno.test(`VirtualGic of a GICv${version} ends a physical interrupt that the guest disables before it takes it`, () => {
+    const { it, second, write, physical, virtual } = prepared(version);
+    it.machine.board.injectInterrupt(UART_INTERRUPT);
+    assertEquals(it.gic.take(second, () => false), UART_INTERRUPT);
+    assertEquals([physical(ISACTIVER1), virtual(0x204)], [BIT, BIT]);
+    write(ICENABLER1, BIT);
+    assertEquals([physical(ISACTIVER1), virtual(0x204)], [0, 0]);
+    assertEquals(it.gic.take(second, () => false), undefined);
+  });
+
+  Deno.test(`VirtualGic of a GICv${version} ends a physical interrupt with GICD_ICACTIVER, and not before`, () => {
+    const { it, second, write, physical } = prepared(version);
+    it.machine.board.injectInterrupt(UART_INTERRUPT);
+    it.gic.take(second, () => false);
+    write(ISACTIVER1, BIT);
+    assertEquals(physical(ISACTIVER1), BIT);
+    write(ICACTIVER1, BIT);
+    assertEquals(physical(ISACTIVER1), 0);
+  });
+
+  Deno.test(`VirtualGic of a GICv${version} leaves to the monitor what it claims`, () => {
+    const { it, second, physical, virtual } = prepared(version);
+    const claimed: number[] = [];
+    it.machine.board.injectInterrupt(UART_INTERRUPT);
+    it.gic.take(second, (interrupt) => claimed.push(interrupt) > 0);
+    assertEquals(claimed, [UART_INTERRUPT]);
+    assertEquals([physical(ISACTIVER1), virtual(0x204)], [0, 0]);
   });
 }
