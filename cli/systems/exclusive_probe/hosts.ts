@@ -15,6 +15,8 @@ import { parseReport } from "./report.ts";
 const CONTROLS = ["TID3", "TACR", "TDA"];
 const ENGINES = ["threaded", "compiled"];
 const EL2 = ["-M", "virt,virtualization=on", "-cpu", "cortex-a57", "-no-reboot"];
+/** The same with FEAT_VHE, where Linux runs at EL2 itself, and the other interrupt controller. */
+const VHE = ["-M", "virt,virtualization=on,gic-version=3", "-cpu", "max", "-no-reboot"];
 /** ESR_ELx.EC of a trapped MSR or MRS. */
 const EC_TRAPPED = 0x18n;
 
@@ -67,16 +69,29 @@ async function judge(
   };
 }
 
-async function inKvm(context: CheckContext): Promise<CheckOutcome> {
+async function inKvm(
+  context: CheckContext,
+  name: string,
+  machine: readonly string[],
+  banner: string,
+): Promise<CheckOutcome> {
   const guest = { rounds: 16 }, executable = elfExecutable(kvmHostProgram(probe(guest)));
   const recorded = await context.record({
-    name: "kvm",
+    name,
     options: [
-      ...[...EL2, "-m", "512M", "-kernel", context.guest("linux-cloud/Image"), "-initrd", "kvm-initrd.gz"],
+      ...[
+        ...machine,
+        "-m",
+        "512M",
+        "-kernel",
+        context.guest("linux-cloud/Image"),
+        "-initrd",
+        "kvm-initrd.gz",
+      ],
       ...["-append", "console=ttyAMA0 panic=-1"],
     ],
     files: { "kvm-initrd.gz": initramfs(new Map([["init", file(executable, 0o755)]])) },
-    script: ['expect "Hyp mode initialized successfully"', 'expect "el0 verdict"'],
+    script: [`expect "${banner}"`, 'expect "el0 verdict"'],
   });
   return await judge(context, recorded, guest, 0n);
 }
@@ -107,7 +122,13 @@ export const HOST_CHECKS: readonly SystemCheck[] = [
   {
     name: "in a guest of Debian's unmodified KVM the probe finds its traps",
     needs: ["linux-cloud"],
-    run: inKvm,
+    run: (context) => inKvm(context, "kvm", EL2, "Hyp mode initialized successfully"),
+  },
+  {
+    name: "in a guest of the same KVM with VHE the probe finds its traps",
+    isLong: true,
+    needs: ["linux-cloud"],
+    run: (context) => inKvm(context, "kvm-vhe", VHE, "VHE mode initialized successfully"),
   },
   {
     name: "as the first domain of unmodified Xen 4.17 the probe finds its traps",
