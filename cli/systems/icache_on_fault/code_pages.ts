@@ -132,10 +132,11 @@ function isStale(
  */
 export async function locate(
   context: CheckContext,
-  { stale: [stale] }: PageHistory,
+  { stale: [first] }: PageHistory,
   recordUntil: (instant: number) => Promise<Recorded>,
 ): Promise<Located | undefined> {
-  if (stale === undefined) return undefined;
+  if (first === undefined) return undefined;
+  const { event: stale } = first;
   const { run, images } = await recordUntil(stale.instant);
   const found = bisect(run, images, (machine) => isStale(machine, stale), context.machineOptions("threaded"));
   if (found.kind !== "found") return { stale, instant: -1, mapping: undefined };

@@ -1,6 +1,7 @@
 /** What the journal of a paged run says of every page: which frame it had, what was allowed, what was maintained before. */
 import { eventStream } from "../../../journal/event_stream.ts";
-import { hex } from "../../../machine/address.ts";
+import { Timeline } from "../../../journal/timeline.ts";
+import { hex, type PhysicalAddress } from "../../../machine/address.ts";
 import type { EventOf, MachineEvent } from "../../../machine/events.ts";
 import type { MachineOptions } from "../../../machine/machine.ts";
 import type { CheckContext, Recorded } from "../scenario.ts";
@@ -18,11 +19,20 @@ interface Mapping {
   readonly execute: boolean;
 }
 
+/** A fetch that was not of the newest instruction. */
+export interface StaleFetch {
+  /** What was told of it. */
+  readonly event: EventOf<"staleInstructionFetched">;
+  /** Instant of the step in which the page was mapped at the frame; −1 where nobody has. */
+  readonly mappedAt: number;
+}
+
 /** Follows the pages of a run through its events. */
 export class PageHistory {
   /** Pages that the guest has. */
   readonly #pages = new Map<bigint, Mapping>();
   readonly #frames = new Map<bigint, bigint>();
+  readonly #mappedAt = new Map<bigint, number>();
   /** Frames maintained in the present step, for data and for instructions. */
   #maintained = { instant: -1, data: new Set<bigint>(), instruction: new Set<bigint>() };
   /** Rules that were broken, a line each. */
@@ -30,7 +40,7 @@ export class PageHistory {
   /** Pages that were writable and executable at once. */
   readonly writableCode: string[] = [];
   /** Fetches of instructions that were not the newest. */
-  readonly stale: EventOf<"staleInstructionFetched">[] = [];
+  readonly stale: StaleFetch[] = [];
   /** Other events that strict models or the monitor have for what should not be. */
   readonly others: string[] = [];
   /** How often each thing was. */
@@ -68,7 +78,10 @@ export class PageHistory {
         this.#unmapped(event);
         break;
       case "staleInstructionFetched":
-        this.stale.push(event);
+        this.stale.push({
+          event,
+          mappedAt: this.#mappedAt.get(BigInt(event.physical - event.physical % 4096)) ?? -1,
+        });
         break;
       case "staleTranslationUsed":
       case "staleDataRead":
@@ -106,6 +119,7 @@ export class PageHistory {
     if (write && execute) this.writableCode.push(place);
     this.#pages.set(ipa, { physical, write, execute });
     this.#frames.set(physical, ipa);
+    this.#mappedAt.set(physical, instant);
   }
 
   #unmapped({ instant, ipa, from }: EventOf<"stage2Unmapped">): void {
@@ -142,14 +156,31 @@ export async function historyOf(
   return history;
 }
 
+/**
+ * Of the stale fetches of a run those that the guest did not bring about itself. A guest's own has the word that the
+ * frame had when the page was mapped: then only the guest can have written another since, and not maintained it yet.
+ */
+export function notOwn(
+  { run, images }: Recorded,
+  stale: readonly StaleFetch[],
+  options: MachineOptions,
+): StaleFetch[] {
+  const timeline = new Timeline(run, images, options);
+  return stale.filter(({ event: { physical, used }, mappedAt }) => {
+    if (mappedAt < 0) return true;
+    timeline.seek(mappedAt + 1);
+    const { memory } = timeline.machine.board;
+    return memory.view.getUint32(memory.hostOffset(physical as PhysicalAddress, 4), true) !== used;
+  });
+}
+
 /** What to say of a history that has to be without fault. */
 export function failuresOf(name: string, { violations, stale, others }: PageHistory): string[] {
   const lines = [...violations, ...others];
   const [first] = stale;
   if (first !== undefined) {
-    lines.push(
-      `${stale.length} stale instructions, the first at ${hex(first.address)}, instant ${first.instant}`,
-    );
+    const { address, instant } = first.event;
+    lines.push(`${stale.length} stale instructions, the first at ${hex(address)}, instant ${instant}`);
   }
   return lines.slice(0, 10).map((line) => `${name}: ${line}`);
 }
