@@ -8,7 +8,7 @@
  * edge or level of the guest's are mirrored to the board's controller. What concerns another virtual CPU reaches it by
  * a physical SGI: its own EL2 sets its own HCR_EL2. There is no ITS: a machine with this monitor has none (its=off).
  */
-import { type Board, boardRow, PPI, PPI_BASE } from "../machine/board.ts";
+import { type Board, boardRow } from "../machine/board.ts";
 import { HCR } from "../machine/cpu/controls.ts";
 import type { Cpu } from "../machine/cpu/cpu.ts";
 import {
@@ -22,16 +22,15 @@ import { octets, words } from "../machine/devices/fixed_arrays.ts";
 import {
   at,
   CPUS_MAX,
-  INTERRUPT_COUNT,
   type InterruptEvents,
   lowestBit,
-  PRIVATE_COUNT,
   STORED_WORDS,
 } from "../machine/devices/gic_interrupts.ts";
 import type { EventHub } from "../machine/events.ts";
 import type { MappedDevice } from "../machine/memory/physical.ts";
 import { type Section, sectionLayout } from "../machine/snapshot.ts";
 import { FIRST_SPECIAL, KICK_INTERRUPT, type PhysicalGic, physicalGic } from "./physical_gic.ts";
+import { GicMirror } from "./virtual_gic_mirror.ts";
 import { buildModel, type GicModel } from "./virtual_gic_model.ts";
 
 /** A register frame of the virtual machine, where the board has the physical one. */
@@ -63,10 +62,6 @@ export interface VirtualGicSite {
   /** CPUs in order: virtual CPU n is CPU n. */
   readonly cpus: readonly Cpu[];
 }
-
-/** Private interrupts whose physical ones the guest has, but for what systems claim: its timers and counters. */
-const FORWARDED_PRIVATE = [PPI.virtualTimer, PPI.physicalTimer, PPI.performanceMonitor]
-  .reduce((bits, ppi) => bits | 1 << (PPI_BASE + ppi), 0);
 
 const VI = 1 << HCR.VI, VF = 1 << HCR.VF;
 /** The physical interrupts and SErrors that EL2 takes, which also gives EL1 the virtual ones. */
@@ -112,11 +107,7 @@ export class VirtualGic {
   #kicked: Uint8Array = new Uint8Array(CPUS_MAX);
   /** What the model asks for; follows from its state. */
   readonly #wanted = new Uint8Array(CPUS_MAX);
-  /** What has been mirrored; the model's own between accesses. */
-  readonly #enabled = new Uint32Array(STORED_WORDS);
-  readonly #edge = new Uint32Array(STORED_WORDS);
-  readonly #routes: number[] = new Array(INTERRUPT_COUNT).fill(0);
-  #claimed = 0;
+  readonly #mirror: GicMirror;
 
   /** A controller as the board's is, without Security states and ITS; `reset` must be called before it is used. */
   constructor({ board, events, cpus }: VirtualGicSite) {
@@ -126,6 +117,7 @@ export class VirtualGic {
       const others = at(this.#wanted, cpu) & ~bit;
       this.#wanted[cpu] = level ? others | bit : others;
     });
+    this.#mirror = new GicMirror(this.#model.interrupts, this.physical, board.configuration.cpus);
     const { cpuInterfaces } = this.#model;
     this.frames = this.#model.frames.map(({ device, size }, index) => ({
       base: boardRow(board, FRAME_ROWS[board.configuration.gicVersion][index] as string).base,
@@ -151,7 +143,7 @@ export class VirtualGic {
       write: (offset, size, value, context) => {
         device.write(offset, size, value, context);
         const cpu = this.#cpus[context.cpu] as Cpu;
-        if (configures) this.#mirror(cpu);
+        if (configures) this.#mirror.follow(cpu);
         this.#settle(cpu);
       },
     };
@@ -173,14 +165,9 @@ export class VirtualGic {
     };
   }
 
-  /** Private interrupts that the monitor keeps: their physical ones come to `take`'s `isClaimed` only. Bits by INTID 16–31. */
+  /** A private interrupt (16–31) that the monitor keeps: its physical one comes to `take`'s `isClaimed` only. */
   claim(interrupt: number): void {
-    this.#claimed |= 1 << interrupt;
-  }
-
-  /** Whether the guest's private interrupts have physical ones. */
-  get #privateMask(): number {
-    return FORWARDED_PRIVATE & ~this.#claimed;
+    this.#mirror.claim(interrupt);
   }
 
   /** Power-on state of the virtual controller; the physical one is reset with the machine. */
@@ -190,7 +177,7 @@ export class VirtualGic {
     this.#driven.fill(0);
     this.#kicked.fill(0);
     this.#model.reset();
-    this.#remember();
+    this.#mirror.remember();
   }
 
   /** A CPU is to start at EL1: EL2 gets its interrupts, its interface its reset state, the board's controller a user. */
@@ -292,54 +279,6 @@ export class VirtualGic {
     cpu.attention = true;
   }
 
-  /** Interrupts of a word whose physical ones follow what the guest writes. */
-  #mirrored(word: number): number {
-    return word < CPUS_MAX ? this.#privateMask : -1;
-  }
-
-  /** Writes to the board's controller what the guest's write has changed. */
-  #mirror(cpu: Cpu): void {
-    const { state } = this.#model.interrupts;
-    if (this.#cpus.length > 1) this.#mirrorRoutes(cpu);
-    for (let word = 0; word < STORED_WORDS; word++) {
-      const owner = word < CPUS_MAX ? word : 0, n = word < CPUS_MAX ? 0 : word - CPUS_MAX + 1;
-      if (at(state.edge, word) !== at(this.#edge, word)) this.#mirrorEdges(cpu, owner, n, word);
-      const now = at(state.enabled, word), changed = (now ^ at(this.#enabled, word)) & this.#mirrored(word);
-      this.#enabled[word] = now;
-      if ((changed & now) !== 0) this.physical.writeWord(cpu, owner, "ISENABLER", n, changed & now);
-      if ((changed & ~now) !== 0) this.physical.writeWord(cpu, owner, "ICENABLER", n, changed & ~now);
-    }
-  }
-
-  #mirrorEdges(cpu: Cpu, owner: number, n: number, word: number): void {
-    const edges = at(this.#model.interrupts.state.edge, word), changed = edges ^ at(this.#edge, word);
-    this.#edge[word] = edges;
-    for (const half of [0, 1]) {
-      const of = (bits: number) => bits >>> (16 * half) & 0xffff;
-      if (of(changed & this.#mirrored(word)) === 0) continue;
-      this.physical.writeWord(cpu, owner, "ICFGR", n * 2 + half, configuration(of(edges)));
-    }
-  }
-
-  #mirrorRoutes(cpu: Cpu): void {
-    for (let interrupt = PRIVATE_COUNT; interrupt < INTERRUPT_COUNT; interrupt++) {
-      const route = this.#model.interrupts.routeOf(interrupt);
-      if (this.#routes[interrupt] === route) continue;
-      this.#routes[interrupt] = route;
-      this.physical.route(cpu, interrupt, route);
-    }
-  }
-
-  /** What has been mirrored of the state that the model is in. */
-  #remember(): void {
-    const { state } = this.#model.interrupts;
-    this.#enabled.set(state.enabled);
-    this.#edge.set(state.edge);
-    for (let interrupt = PRIVATE_COUNT; interrupt < INTERRUPT_COUNT; interrupt++) {
-      this.#routes[interrupt] = this.#model.interrupts.routeOf(interrupt);
-    }
-  }
-
   /** The model's section and that of what links it to the world. */
   save(): readonly Section[] {
     const links = {
@@ -359,19 +298,12 @@ export class VirtualGic {
     this.#taken = taken;
     this.#driven = driven;
     this.#kicked = kicked;
-    this.#remember();
+    this.#mirror.remember();
   }
 }
 
 /** Rows of the board for the frames of each generation, in the model's order. */
 const FRAME_ROWS: Readonly<Record<2 | 3, readonly string[]>> = { 2: ["gicd", "gicc"], 3: ["gicd", "gicr"] };
-
-/** The fields of GICD_ICFGR for 16 interrupts. */
-function configuration(edges: number): number {
-  let value = 0;
-  for (let bit = 0; bit < 16; bit++) value |= (edges >>> bit & 1) << (2 * bit + 1);
-  return value >>> 0;
-}
 
 /** The model's events under names of their own, so that those of the board's controller are told from them. */
 function virtualEvents(events: EventHub): InterruptEvents {

@@ -5,8 +5,8 @@ import { type CounterRead, followReads, type Fraction, FREQUENCY, offBy } from "
 
 /** Seconds that it sleeps. */
 const SECONDS = 10;
-/** The default step makes a read each microsecond; a longer one makes fewer, and changes nothing else. */
-const QUICK_STEP = 8000;
+/** Guest nanoseconds of a step: the default makes a read each microsecond; longer ones make fewer, and change nothing else. */
+const QUICK_STEP = 4000;
 /** `sleep` asks in milliseconds, and between two questions waits for 100 µs by the same counter. */
 const MILLISECOND = FREQUENCY / 1000;
 
@@ -59,6 +59,7 @@ function judge({ first, last, reads, worst }: Sleep, [numerator, denominator]: F
 /** One scale. */
 export async function sleepAt(context: CheckContext, scale: Fraction): Promise<CheckOutcome> {
   const text = scale[1] === 1 ? `${scale[0]}` : scale.join("/");
+  const step = Math.round(QUICK_STEP * scale[1] / scale[0]);
   const recorded = await context.record({
     options: [
       ...[
@@ -69,7 +70,7 @@ export async function sleepAt(context: CheckContext, scale: Fraction): Promise<C
         "--monitor",
         `el2:time-scale,scale=${text}`,
       ],
-      ...(context.all ? [] : ["--step-time", String(QUICK_STEP)]),
+      ...(context.all ? [] : ["--step-time", String(step)]),
     ],
     script: SCRIPT,
     depth: "inputs",

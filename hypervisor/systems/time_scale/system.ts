@@ -8,6 +8,7 @@
  * compare value, and its interrupt makes INTID 30 or 27 pending at the virtual interrupt controller. CNTFRQ_EL0 stays.
  * Without FEAT_ECV the virtual counter is not scaled: a guest must then use the physical one alone, as U-Boot does.
  */
+import { hasFeature } from "../../../machine/a64/feature.ts";
 import { PPI, PPI_BASE } from "../../../machine/board.ts";
 import { ConfigurationError, InputRefusedError } from "../../../machine/errors.ts";
 import { CPUS_MAX } from "../../../machine/devices/gic_interrupts.ts";
@@ -74,7 +75,7 @@ export class TimeScale implements MonitorSystem {
       ...TIMERS.flatMap((name) => this.#timerRegisters(name)),
     ];
     monitor.timer.use(SLUG);
-    for (const interrupt of Object.values(INTERRUPTS)) monitor.gic.claim(interrupt);
+    for (const name of TIMERS) if (name === "physical" || this.#hasEcv) monitor.gic.claim(INTERRUPTS[name]);
   }
 
   #timerRegisters(name: TimerName): TrappedRegister[] {
@@ -107,6 +108,11 @@ export class TimeScale implements MonitorSystem {
     ];
   }
 
+  /** The virtual timer and counter can be trapped; otherwise they stay the machine's. */
+  get #hasEcv(): boolean {
+    return hasFeature(this.#monitor.site.board.configuration.cpuModel, "ECV");
+  }
+
   /** The machine's count now. */
   #now(vcpu: Vcpu): bigint {
     return vcpu.get("CNTPCT_EL0");
@@ -130,7 +136,7 @@ export class TimeScale implements MonitorSystem {
   }
 
   started(vcpu: Vcpu): void {
-    const traps = vcpu.cpu.implements("ECV") ? EL1TVT | EL1TVCT : 0n;
+    const traps = this.#hasEcv ? EL1TVT | EL1TVCT : 0n;
     vcpu.change("CNTHCTL_EL2", traps, EL1PCTEN | EL1PCEN);
     const timers = this.#timers[vcpu.index] as Timers;
     for (const name of TIMERS) timers[name].reset();

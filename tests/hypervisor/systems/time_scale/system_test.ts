@@ -72,6 +72,21 @@ for (
   });
 }
 
+Deno.test("time-scale without FEAT_ECV leaves the virtual timer to the guest, in the machine's time", () => {
+  const source = timerGuestSource({ rounds: 16 });
+  const guest = flatGuest(source.replace("cbz     x28, by_compare", "nop"));
+  assert(guest.program.bytes.length > 0 && source.includes("cbz     x28, by_compare"));
+  const configuration = guest.configuration({
+    memoryMiB: 16,
+    monitors: [{ level: 2, systems: [{ name: "time-scale", options: { scale: "4" } }] }],
+  });
+  const machine = new Machine(configuration, guest.images);
+  let console = "";
+  machine.board.transmitted = (byte) => (console += String.fromCharCode(byte));
+  assertEquals(machine.run(10_000_000).reason, "poweredOff");
+  assertEquals(countsOf(console), [CLEAN]);
+});
+
 function monitor(command: string): Input {
   return { kind: "monitorCommanded", level: 2, command: `time-scale ${command}` };
 }
