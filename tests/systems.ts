@@ -5,7 +5,8 @@
  * compare with QEMU are skipped where it is not installed. With `--all`, what passed before is not run again.
  */
 import { TextLineStream } from "@std/streams";
-import { SYSTEMS } from "../cli/systems/table.ts";
+import { UsageError } from "../cli/errors.ts";
+import { systemNamed } from "../cli/systems/table.ts";
 
 /** A system's line of `hindsight system run --json`, as far as it is looked at. */
 interface SystemResult {
@@ -66,10 +67,22 @@ async function run(name: string, options: readonly string[], counts: Counts): Pr
   return code === 0 || (code === 1 && failed > 0);
 }
 
+/** Options with a value in the next word. */
+const VALUED = ["--check", "--engine", "--output", "-o"];
+
+/** The systems that a command line names; throws UsageError. The rest of it is for the command. */
+function parseArguments(args: readonly string[]): { readonly names: string[]; readonly options: string[] } {
+  const names: string[] = [], options: string[] = [];
+  for (const [index, argument] of args.entries()) {
+    const isName = !argument.startsWith("-") && !VALUED.includes(args[index - 1] ?? "");
+    if (isName) names.push(systemNamed(argument).slug);
+    else options.push(argument);
+  }
+  return { names, options };
+}
+
 async function main(args: readonly string[]): Promise<number> {
-  const names = args.filter((argument) => SYSTEMS.some(({ slug }) => slug === argument));
-  const options = args.filter((argument) => !names.includes(argument));
-  const counts = new Counts();
+  const { names, options } = parseArguments(args), counts = new Counts();
   let isWhole = true;
   for (const name of names.length === 0 ? ["all"] : names) {
     isWhole = await run(name, options, counts) && isWhole;
@@ -80,4 +93,11 @@ async function main(args: readonly string[]): Promise<number> {
   return counts.failed === 0 && counts.passed > 0 ? 0 : 1;
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  Deno.exit(
+    await main(Deno.args).catch((error) => {
+      console.error((error as Error).message);
+      return error instanceof UsageError ? error.exitCode : 1;
+    }),
+  );
+}
