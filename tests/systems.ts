@@ -7,6 +7,7 @@
 import { TextLineStream } from "@std/streams";
 import { UsageError } from "../cli/errors.ts";
 import { systemNamed } from "../cli/systems/table.ts";
+import { counted } from "../cli/text.ts";
 
 /** A system's line of `hindsight system run --json`, as far as it is looked at. */
 interface SystemResult {
@@ -29,7 +30,7 @@ class Counts {
 
   add({ slug, checks }: SystemResult): void {
     const seconds = checks.reduce((sum, check) => sum + check.seconds, 0);
-    console.log(`${slug}: ${checks.length} checks, ${seconds.toFixed(1)} s`);
+    console.log(`${slug}: ${counted(checks.length, "check")}, ${seconds.toFixed(1)} s`);
     for (const { name, status, failures } of checks) {
       this[status]++;
       for (const failure of failures) console.log(`   ${status}: ${name}: ${failure}`);

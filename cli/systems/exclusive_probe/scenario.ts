@@ -31,9 +31,13 @@ The monitor's side are the switches of \`--monitor el2:exclusive-probe,traps=tid
 
 To look at it, after \`deno task hindsight system run exclusive-probe\`:
 
-    deno task hindsight replay --console .systems/exclusive-probe/mon2-tid3.hindsight
-    deno task hindsight query .systems/exclusive-probe/mon2-tid3.hindsight 'kind == "exclusiveCleared"' --count-by reason
-    deno task hindsight diff .systems/exclusive-probe/mon2-idle.hindsight .systems/exclusive-probe/mon2-tid3.hindsight
+    cd .systems/exclusive-probe
+    hindsight replay --console mon2-tid3.hindsight
+    hindsight query mon2-tid3.hindsight 'kind == "exclusiveCleared"' --count-by reason
+    hindsight diff mon2-idle.hindsight mon2-tid3.hindsight       what the traps change, and what the guest says of it
+    hindsight bisect naive-fuzzed.hindsight --inputs             the interrupt that makes the naive probe wrong
+    hindsight query naive-wrong.hindsight 'kind == "exclusiveCleared" && reason == "exceptionReturn"'
+    hindsight explore naive-wrong.hindsight --from 80 --to 400 --inject irq:33
 `;
 
 /** The scenario. */
