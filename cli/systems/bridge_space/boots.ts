@@ -2,6 +2,7 @@
 import { bridgeFile, type Mutant, mutated, type Pair } from "../../../firmware/bridge_space/image.ts";
 import type { CheckContext, QemuRun, Recorded } from "../scenario.ts";
 import { debianPayload, diskOf, type Environment, optionsOf, scriptOf } from "./environments.ts";
+import { Checkpoint } from "./forks.ts";
 import { fixedPairs } from "./pairs.ts";
 
 /** What both machines are given. */
@@ -38,15 +39,32 @@ export function runPairsOnQemu(
   return context.qemu({ ...requestOf(context, environment, pairs, mutant), seconds: 120 });
 }
 
-let kept: { readonly key: string; readonly recorded: Promise<Recorded> } | undefined;
+/** What is kept of an environment for the checks that follow. */
+interface Kept {
+  readonly key: string;
+  readonly recorded: Promise<Recorded>;
+  checkpoint?: Checkpoint;
+}
 
-/** The run of an environment with the fixed pairs; the last one is kept for the check that follows. */
-export function parentOf(context: CheckContext, environment: Environment): Promise<Recorded> {
+let kept: Kept | undefined;
+
+function keptOf(context: CheckContext, environment: Environment): Kept {
   const key = `${environment.name} ${context.engine}`;
   if (kept?.key !== key) {
     kept = { key, recorded: recordPairs(context, environment, fixedPairs(environment.bits)) };
   }
-  return kept.recorded;
+  return kept;
+}
+
+/** The run of an environment with the fixed pairs; the last one is kept. */
+export function parentOf(context: CheckContext, environment: Environment): Promise<Recorded> {
+  return keptOf(context, environment).recorded;
+}
+
+/** Where its loader is ready. */
+export async function checkpointOf(context: CheckContext, environment: Environment): Promise<Checkpoint> {
+  const found = keptOf(context, environment);
+  return found.checkpoint ??= new Checkpoint(await found.recorded, context.machineOptions());
 }
 
 /** What the loader wrote, line by line, but for where the firmware put it. */
