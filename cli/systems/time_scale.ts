@@ -1,14 +1,7 @@
 /** time-scale (US20230195484A1, US12248799): a guest's time at a scale of its own. */
 import type { SystemScenario } from "./scenario.ts";
-import {
-  changesOfScale,
-  differences,
-  freezes,
-  migrations,
-  ramps,
-  refusals,
-  skews,
-} from "./time_scale/changes.ts";
+import { changesOfScale, freezes, migrations, ramps, skews } from "./time_scale/changes.ts";
+import { differences, refusals } from "./time_scale/differences.ts";
 import { clocksOfLinux } from "./time_scale/linux.ts";
 import { sleepAt } from "./time_scale/u_boot.ts";
 

@@ -1,110 +1,20 @@
 /** Scales that change, time that stands still, ramps, skews and migrations, seen by a guest that waits for its timers. */
-import { diff } from "../../../journal/diff.ts";
-import { eventStream } from "../../../journal/event_stream.ts";
-import {
-  TIMER_GUEST_BASE,
-  TIMER_GUEST_COUNTS,
-  timerGuestSource,
-} from "../../../firmware/time_scale/timer_guest.ts";
-import { assembleProgram } from "../../../machine/a64/program.ts";
-import type { MachineEvent } from "../../../machine/events.ts";
-import { InputRefusedError } from "../../../machine/errors.ts";
 import { ENGINES } from "../../../machine/machine.ts";
-import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";
-import { type Mark, plotSvg } from "./plot.ts";
-import { type CounterRead, followReads, FREQUENCY } from "./reads.ts";
+import type { CheckContext, CheckOutcome } from "../scenario.ts";
+import type { CounterRead } from "./reads.ts";
+import {
+  COUNTS_PER_MICROSECOND,
+  CPUS,
+  guestFailures,
+  ROUNDS,
+  stepsBack,
+  watch,
+  writePlot,
+  writeTable,
+} from "./timer_runs.ts";
 
-const CPUS = 4, ROUNDS = 128;
-const COUNTS_PER_MICROSECOND = FREQUENCY / 1e6;
 /** Few enough that not all CPUs have come to wait for their timers. */
 const FROZEN_STEPS = 250;
-/** Lines of a table of guest time. */
-const TABLE_LINES = 500;
-
-/** A guest that ran under changes of its time. */
-export interface Watched {
-  readonly recorded: Recorded;
-  /** Its reads of counters in order. */
-  readonly reads: readonly CounterRead[];
-  /** What went wrong by its own account, a line for each CPU, by name. */
-  readonly counts: readonly Readonly<Record<string, number>>[];
-  /** The operator's actions. */
-  readonly marks: readonly Mark[];
-}
-
-/** Records the guest with a script and reads back what it saw. */
-export async function watch(
-  context: CheckContext,
-  name: string,
-  options: string,
-  script: readonly string[],
-): Promise<Watched> {
-  const source = timerGuestSource({ cpus: CPUS, rounds: ROUNDS });
-  const { bytes } = assembleProgram(source, { name: "timer guest", base: TIMER_GUEST_BASE });
-  const recorded = await context.record({
-    name,
-    options: [
-      ...["-kernel", "guest", "-m", "16M", "-cpu", "max", "-smp", String(CPUS)],
-      ...["--monitor", `el2:time-scale${options}`],
-    ],
-    files: { guest: bytes },
-    script,
-  });
-  const reads: CounterRead[] = [];
-  await followReads(context, recorded, (read) => void reads.push(read));
-  const counts = recorded.console.trim().split("\r\n").map((line) => {
-    const numbers = line.trim().split(" ").map(Number);
-    return Object.fromEntries(TIMER_GUEST_COUNTS.map((what, at) => [what, numbers[at] ?? -1]));
-  });
-  const marks = recorded.run.inputs.map((input): Mark => ({
-    at: input.virtualTime / 1000,
-    text: input.kind === "monitorCommanded"
-      ? input.command.replace("time-scale ", "")
-      : input.kind === "timeScaleChanged"
-      ? `scale ${input.numerator}/${input.denominator}`
-      : input.kind,
-  }));
-  return { recorded, reads, counts, marks };
-}
-
-/** What the guest must not have met; a skew lets its CPUs differ. */
-function guestFailures({ counts }: Watched, isSkewed = false): string[] {
-  if (counts.length !== CPUS) return [`${counts.length} CPUs reported, not ${CPUS}`];
-  return counts.flatMap((count, cpu) =>
-    ["early", "status", "value", "apart", ...(isSkewed ? [] : ["backwards"])]
-      .filter((what) => count[what] !== 0)
-      .map((what) => `cpu${cpu}: ${what}: ${count[what]}, not 0`)
-  );
-}
-
-/** Reads that are less than one before. */
-function stepsBack(reads: readonly CounterRead[]): string[] {
-  let before = 0;
-  return reads.flatMap(({ instant, guest }) => {
-    const back = before - guest;
-    before = guest;
-    return back > 0 ? [`the guest's time steps back by ${back} counts at instant ${instant}`] : [];
-  });
-}
-
-/** A table of guest time: how far each read is from the machine's count. */
-function writeTable(context: CheckContext, name: string, reads: readonly CounterRead[]): void {
-  const every = Math.max(1, Math.ceil(reads.length / TABLE_LINES));
-  const lines = reads.filter((_, index) => index % every === 0).map(({ instant, cpu, machine, guest }) =>
-    [instant, cpu, machine, guest, guest - machine].join("\t")
-  );
-  const head = "instant\tcpu\tmachine count\tguest count\tdifference";
-  Deno.writeTextFileSync(context.file(`${name}.tsv`), `${[head, ...lines].join("\n")}\n`);
-}
-
-function writePlot(context: CheckContext, name: string, title: string, { reads, marks }: Watched): void {
-  const points = reads.map(({ machine, guest }) =>
-    [machine / COUNTS_PER_MICROSECOND, guest / COUNTS_PER_MICROSECOND] as const
-  );
-  const end = points.at(-1)?.[0] ?? 0;
-  const curves = [{ name: "guest", points }, { name: "scale 1", points: [[0, 0], [end, end]] as const }];
-  Deno.writeTextFileSync(context.file(`${name}.svg`), plotSvg(title, curves, marks));
-}
 
 /** Changes of all kinds in one run, replayed on every engine, with the plot. */
 export async function changesOfScale(context: CheckContext): Promise<CheckOutcome> {
@@ -235,91 +145,4 @@ export async function migrations(context: CheckContext): Promise<CheckOutcome> {
       ["62.5", "24", "100"].map((host, index) => [`counts ahead on ${host} MHz`, parts[index]!.join(" to ")]),
     ),
   };
-}
-
-/** Two runs that differ in their scale alone: the first thing that differs is a counter's value. */
-export async function differences(context: CheckContext): Promise<CheckOutcome> {
-  const left = await watch(context, "scale-1", ",scale=1", []);
-  const right = await watch(context, "scale-4", ",scale=4", []);
-  const streams = [left, right].map(({ recorded: { run, images } }) =>
-    eventStream(run, images, { classes: ["trap", "device", "detail"] }, context.machineOptions())
-  ) as [Generator<MachineEvent>, Generator<MachineEvent>];
-  const failures: string[] = [];
-  let equal = 0, first: string | undefined;
-  while (first === undefined) {
-    const [a, b] = streams.map((stream) => stream.next().value as MachineEvent | undefined);
-    if (a === undefined || b === undefined) break;
-    if (textOf(a) === textOf(b)) equal++;
-    else {
-      const [one, other] = streams.map((stream, side) => counterRead(stream, (side === 0 ? a : b).instant));
-      first = one !== undefined && one.register === other?.register && a.instant === b.instant
-        ? `${one.register} at instant ${a.instant}: ${one.value} and ${other.value}`
-        : "";
-      if (first === "") failures.push(`the first difference is no counter's: ${textOf(a)}, ${textOf(b)}`);
-    }
-  }
-  if (first === undefined) failures.push("the runs do not differ");
-  const found = diff(left.recorded, right.recorded, context.machineOptions());
-  const what = found.kind === "divergent"
-    ? found.sides.map(({ event }) => event?.kind ?? "nothing").join(" and ")
-    : found.kind;
-  if (found.kind !== "divergent") failures.push(`diff finds no divergent event but ${found.kind}`);
-  return {
-    failures,
-    figures: {
-      "events alike before": equal,
-      "first difference": first ?? "none",
-      "diff's first of traps": what,
-    },
-  };
-}
-
-/** The trapped read of a counter in the step of an instant, from the next event on. */
-function counterRead(
-  stream: Generator<MachineEvent>,
-  instant: number,
-): { readonly register: string; readonly value: bigint } | undefined {
-  for (const event of stream) {
-    if (event.instant !== instant) return undefined;
-    if (event.kind === "registerEmulated" && event.register.startsWith("CNT")) return event;
-  }
-  return undefined;
-}
-
-function textOf(event: MachineEvent): string {
-  return JSON.stringify(event, (_, value) => typeof value === "bigint" ? `${value}` : value);
-}
-
-/** Scales that cannot be are refused before a machine is built, or with the running one untouched. */
-export async function refusals(context: CheckContext): Promise<CheckOutcome> {
-  const failures: string[] = [], said: string[] = [];
-  for (const scale of ["0", "-1/4", "40000", "1/100000", "fast"]) {
-    try {
-      await watch(context, "refused", `,scale=${scale}`, []);
-      failures.push(`scale=${scale} was taken`);
-    } catch (error) {
-      said.push((error as Error).message);
-    }
-  }
-  for (
-    const action of [
-      "scale 0",
-      "scale 70000",
-      "monitor el2 time-scale rewind",
-      "monitor el2 time-scale skew 0 1x",
-    ]
-  ) {
-    try {
-      await watch(context, "refused", "", [`at 20000 ${action}`]);
-      failures.push(`${action} was taken`);
-    } catch (error) {
-      said.push((error as Error).message);
-      if (error instanceof InputRefusedError) continue;
-    }
-  }
-  const reasons = [/not positive/, /overflow/, /precision/, /no scale/, /no command/];
-  for (const reason of reasons) {
-    if (!said.some((text) => reason.test(text))) failures.push(`nothing said ${reason}`);
-  }
-  return { failures, figures: { refused: said.length } };
 }
