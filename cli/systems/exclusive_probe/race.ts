@@ -8,10 +8,10 @@ import { Explorer } from "../../../journal/explore.ts";
 import { beforeCandidates, minimizeInputs } from "../../../journal/minimize.ts";
 import type { CheckContext, CheckOutcome, Recorded, SystemCheck } from "../scenario.ts";
 import { attributedStores, ProbeMap, unexplained } from "./attribution.ts";
-import { MACHINES, probe, recordProbe } from "./machines.ts";
+import { guestOn, MACHINES, probe, type ProbedMachine, recordProbe } from "./machines.ts";
 import { parseReport, type ProbeReport, type Verdict } from "./report.ts";
 
-const BARE = MACHINES[0]!;
+const [BARE, MONITORED] = [MACHINES[0]!, MACHINES[1]!];
 /** One round believes its only try; these many rounds do not. */
 const NAIVE: ProbeOptions = { rounds: 1, takesInterrupts: true };
 const REPEATED = { quick: 6, all: 16 };
@@ -34,7 +34,7 @@ function openBoundaries(
   guest: ProbeOptions,
   options: MachineOptions,
 ): { readonly open: OpenBoundaries; readonly start: number } {
-  const program = probe({ ...guest, conduit: BARE.conduit }), begin = program.symbols.get("probe")!;
+  const program = probe(guestOn(BARE, guest)), begin = program.symbols.get("probe")!;
   const stores = attributedStores(recorded, program, guest, options);
   const pcs = new Map<number, bigint>(), set: number[] = [];
   const classes = ["detail", "step"] as const, { run, images } = recorded;
@@ -99,8 +99,12 @@ function difference(report: ProbeReport, expected: ProbeReport): string | undefi
 }
 
 /** Explores every boundary from the first operation to the end; compares each future with what is to come of it. */
-async function explore(context: CheckContext, guest: ProbeOptions): Promise<Explored> {
-  const recorded = await recordProbe(context, BARE, guest, { engine: ENGINE }), { run, images } = recorded;
+async function explore(
+  context: CheckContext,
+  machine: ProbedMachine,
+  guest: ProbeOptions,
+): Promise<Explored> {
+  const recorded = await recordProbe(context, machine, guest, { engine: ENGINE }), { run, images } = recorded;
   const options = context.machineOptions(ENGINE), base = parseReport(recorded.console, PROBE_OPERATIONS);
   const { open, start } = openBoundaries(recorded, guest, options);
   const last = run.lastInstant - 1, until = 2 * run.lastInstant;
@@ -135,23 +139,29 @@ async function explore(context: CheckContext, guest: ProbeOptions): Promise<Expl
 /** Records the probe with interrupts at boundaries, in order. */
 function recordInterrupted(
   context: CheckContext,
+  machine: ProbedMachine,
   guest: ProbeOptions,
   interrupts: readonly (readonly [at: number, interrupt: number])[],
   name?: string,
 ): Promise<Recorded> {
   const script = interrupts.map(([at, interrupt]) => `at ${at} inject irq ${interrupt}`);
-  return recordProbe(context, BARE, guest, { script, engine: ENGINE, ...name === undefined ? {} : { name } });
+  return recordProbe(context, machine, guest, {
+    script,
+    engine: ENGINE,
+    ...name === undefined ? {} : { name },
+  });
 }
 
 /** What is wrong with the explanation of a future: its failing store is to be the interrupt's, at that very boundary. */
 async function explained(
   context: CheckContext,
+  machine: ProbedMachine,
   guest: ProbeOptions,
   at: number,
   isOpen: boolean,
 ): Promise<string[]> {
-  const recorded = await recordInterrupted(context, guest, [[at, INTERRUPT]]),
-    program = probe({ ...guest, conduit: BARE.conduit });
+  const recorded = await recordInterrupted(context, machine, guest, [[at, INTERRUPT]]),
+    program = probe(guestOn(machine, guest));
   const stores = attributedStores(recorded, program, guest, context.machineOptions(ENGINE));
   const failures = unexplained(stores), interrupted = stores.filter(({ cause }) => cause === "interrupt");
   if (interrupted.length !== (isOpen ? 1 : 0)) {
@@ -163,8 +173,11 @@ async function explained(
   return failures.map((line) => `an interrupt at boundary ${at}: ${line}`);
 }
 
-async function naive(context: CheckContext): Promise<CheckOutcome> {
-  const found = await explore(context, NAIVE), failures = [...found.failures];
+/** The journal of the naive probe being wrong. */
+const nameOf = (machine: ProbedMachine): string => machine === BARE ? "naive-wrong" : "naive-wrong-monitored";
+
+async function naive(context: CheckContext, machine: ProbedMachine): Promise<CheckOutcome> {
+  const found = await explore(context, machine, NAIVE), failures = [...found.failures];
   const { open, wrong, start, recorded } = found;
   if (wrong.length === 0) failures.push("the naive probe was never wrong");
   const explanations = context.all
@@ -172,10 +185,10 @@ async function naive(context: CheckContext): Promise<CheckOutcome> {
     : [...open.keys()];
   for (const [index, at] of explanations.entries()) {
     context.progress("explaining futures", index + 1, explanations.length);
-    failures.push(...await explained(context, NAIVE, at, open.has(at)));
+    failures.push(...await explained(context, machine, NAIVE, at, open.has(at)));
   }
   const [at = start] = wrong.filter((instant) => !open.get(instant)?.endsWith("NOP"));
-  const named = await recordInterrupted(context, NAIVE, [[at, INTERRUPT]], "naive-wrong");
+  const named = await recordInterrupted(context, machine, NAIVE, [[at, INTERRUPT]], nameOf(machine));
   const verdicts = parseReport(named.console, PROBE_OPERATIONS).verdicts;
   if (verdicts[1] !== "virtualized") {
     failures.push(`the schedule "at ${at} inject irq ${INTERRUPT}" gives ${verdicts[1]}`);
@@ -190,7 +203,7 @@ async function naive(context: CheckContext): Promise<CheckOutcome> {
 
 async function repeated(context: CheckContext): Promise<CheckOutcome> {
   const rounds = context.all ? REPEATED.all : REPEATED.quick;
-  const { futures, open, wrong, failures, recorded } = await explore(context, {
+  const { futures, open, wrong, failures, recorded } = await explore(context, BARE, {
     rounds,
     takesInterrupts: true,
   });
@@ -208,7 +221,7 @@ async function bisected(context: CheckContext): Promise<CheckOutcome> {
   const { open } = openBoundaries(base, NAIVE, options), failures: string[] = [];
   const culprit = [...open].find(([, operation]) => operation === "el1 CTR_EL0")![0];
   // As a fuzzer would have tried them: most are of interrupts that the probe has not enabled, one comes too late.
-  const fuzzed = await recordInterrupted(context, NAIVE, [
+  const fuzzed = await recordInterrupted(context, BARE, NAIVE, [
     ...[[culprit - 40, 70], [culprit - 9, 71], [culprit, INTERRUPT], [culprit + 5, 72]] as const,
     ...[[culprit + 900, 73], [base.run.lastInstant - 20, INTERRUPT]] as const,
   ], "naive-fuzzed");
@@ -232,7 +245,12 @@ async function bisected(context: CheckContext): Promise<CheckOutcome> {
 export const RACE_CHECKS: readonly SystemCheck[] = [
   {
     name: "an interrupt at every step boundary: the naive probe is wrong just where its monitor is open",
-    run: naive,
+    run: (context) => naive(context, BARE),
+  },
+  {
+    name: "the same below an idle monitor, which takes the interrupts first",
+    isLong: true,
+    run: (context) => naive(context, MONITORED),
   },
   { name: "an interrupt at every step boundary: the repeated probe is never wrong", run: repeated },
   { name: "the interrupt that makes the naive probe wrong is found again among others", run: bisected },
