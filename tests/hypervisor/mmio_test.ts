@@ -14,7 +14,7 @@ import { decodeMmio, performMmio } from "../../hypervisor/mmio.ts";
 import { DEVICE_RW, MEMORY_RWX } from "../../hypervisor/stage2_attributes.ts";
 import { VirtualBus } from "../../hypervisor/virtual_bus.ts";
 import { setRegisters } from "../machine/cpu/access_support.ts";
-import { eventsOf, RAM } from "../machine/cpu/support.ts";
+import { eventsOf, RAM, testCpus } from "../machine/cpu/support.ts";
 import { type MonitoredCpus, monitoredCpus, POOL } from "./support.ts";
 
 const DEVICE = 0x0a00_0000;
@@ -158,4 +158,32 @@ Deno.test("decodeMmio leaves what it cannot decode to the caller, and what nothi
   assertEquals(performMmio(test.cpu, new VirtualBus(), access), false);
   assertEquals(performMmio(test.cpu, new VirtualBus(), { ...access, write: true }), false);
   assertEquals(test.cpu.registers.x(1), 5n);
+});
+
+Deno.test("decodeMmio takes an external abort at EL3 apart by its instruction, with the base register written back", () => {
+  const test = testCpus({ el3: true }), { cpu } = test, { memory } = cpu.surroundings;
+  const echo = new Echo(), bus = new VirtualBus();
+  bus.add(DEVICE, 0x1000, echo);
+  // NS, RES1, EA: external aborts of lower levels come to EL3.
+  setRegisters(cpu, { SCR_EL3: 1n | 3n << 4n | 1n << 3n | 1n << 10n });
+  const seen: boolean[] = [];
+  cpu.monitors[3] = {
+    handle: () => {
+      const access = decodeMmio(cpu, 3), { system } = cpu.registers;
+      seen.push(access !== undefined && performMmio(cpu, bus, access, 3));
+      system[INDEX.ELR_EL3] = system[INDEX.ELR_EL3]! + 4n;
+      cpu.registers.pc = returnFromException(cpu);
+    },
+  };
+  const words = ["ldrsh x1, [x2], #4", "str w3, [x2, #4]", "ldp w4, w5, [x2]"].map((text) =>
+    assembleLine(text, { address: 0n })
+  );
+  memory.writeBytes(physicalAddress(RAM), new Uint8Array(Uint32Array.from(words).buffer));
+  start(cpu, 1);
+  const engine = new ReferenceEngine();
+  for (let step = 0; step < words.length; step++) engine.step(cpu);
+  assertEquals(seen, [true, true, false]);
+  assertEquals(echo.transfers, ["read 256 2", "write 264 4 20"]);
+  assertEquals(cpu.registers.x(1), 0xffff_ffff_ffff_9180n);
+  assertEquals(cpu.registers.x(2), BigInt(DEVICE + 0x104));
 });
