@@ -109,5 +109,8 @@ export async function checkMutantDebian(context: CheckContext): Promise<CheckOut
     });
   const mutant = await recordUntil(MUTANT_STEPS);
   const history = await historyOf(context, mutant, context.machineOptions("threaded"));
-  return judge("debian without IC", await locate(context, history, recordUntil));
+  const outcome = judge("debian without IC", await locate(context, history, recordUntil));
+  const first = history.stale.slice(0, 1);
+  if (notOwn(mutant, first, context.machineOptions("threaded")).length === first.length) return outcome;
+  return { ...outcome, failures: [...outcome.failures, "the planted fault passes for the guest's own"] };
 }
