@@ -1,7 +1,7 @@
 /**
  * The bare-metal guest of time-scale: CPUs that read counters in turn and wait for their timers, and tell what was wrong.
  *
- * It is a flat kernel for `-M virt -kernel` at TIMER_GUEST_BASE, entered at EL1 with the MMU off, with a GICv2 and PSCI
+ * It is a flat kernel for `-M virt -kernel` at TIMER_GUEST_BASE, entered at EL1 with the MMU off, with a GIC and PSCI
  * by HVC. Each CPU does ROUNDS rounds: it takes the token, reads the counter, which must not be less than what the
  * CPU before it read, and passes the token on; then it sets a timer by CVAL or TVAL, now and then in the past, checks
  * ISTATUS and TVAL, and waits in WFI for the interrupt, which must not be early. With FEAT_ECV, when the virtual counter
@@ -19,13 +19,17 @@ export interface TimerGuestOptions {
   readonly rounds?: number;
   /** Longest wait in counts of the guest, a power of two (default 4096). */
   readonly longest?: number;
+  /** Generation of the interrupt controller (default 2). */
+  readonly gic?: 2 | 3;
 }
 
 /** Names of what is counted, in the order of the printed numbers. */
 export const TIMER_GUEST_COUNTS = ["rounds", "early", "backwards", "status", "value", "apart"] as const;
 
 /** The program, for `assembleProgram` at TIMER_GUEST_BASE. Throws RangeError for numbers that cannot be. */
-export function timerGuestSource({ cpus = 1, rounds = 64, longest = 4096 }: TimerGuestOptions = {}): string {
+export function timerGuestSource(
+  { cpus = 1, rounds = 64, longest = 4096, gic = 2 }: TimerGuestOptions = {},
+): string {
   if (!(cpus >= 1 && cpus <= 8)) throw new RangeError(`Cannot run the timer guest on ${cpus} CPUs: 1 to 8`);
   if (!(rounds >= 4 && rounds % 4 === 0)) throw new RangeError(`Cannot do ${rounds} rounds: a multiple of 4`);
   if (!(longest >= 2 && (longest & longest - 1) === 0)) {
@@ -35,13 +39,62 @@ export function timerGuestSource({ cpus = 1, rounds = 64, longest = 4096 }: Time
         .equ    CPUS,           ${cpus}
         .equ    ROUNDS,         ${rounds}
         .equ    LONGEST,        ${longest}
+${GIC[gic]}
 ${PROGRAM}`;
 }
+
+/** What differs between generations: the private interrupts of both timers, acknowledging to w10 and ending. */
+const GIC = {
+  2: String.raw`
+        .macro  gic_start
+        ldr     x0, =GICD
+        mov     w1, #1
+        str     w1, [x0]
+        ldr     w1, =(1 << 27 | 1 << 30)
+        str     w1, [x0, #0x100]
+        ldr     x0, =GICC
+        mov     w1, #0xff
+        str     w1, [x0, #4]
+        mov     w1, #1
+        str     w1, [x0]
+        .endm
+        .macro  gic_acknowledge
+        ldr     x9, =GICC
+        ldr     w10, [x9, #0xc]
+        .endm
+        .macro  gic_end
+        str     w10, [x9, #0x10]
+        .endm`,
+  3: String.raw`
+        .macro  gic_start
+        ldr     x0, =GICD
+        mov     w1, #2                          // EnableGrp1
+        str     w1, [x0]
+        ldr     x0, =GICR_SGI
+        add     x0, x0, x27, lsl #17
+        mov     w1, #-1
+        str     w1, [x0, #0x80]
+        ldr     w1, =(1 << 27 | 1 << 30)
+        str     w1, [x0, #0x100]
+        mov     x1, #0xff
+        msr     icc_pmr_el1, x1
+        mov     x1, #1
+        msr     icc_igrpen1_el1, x1
+        isb
+        .endm
+        .macro  gic_acknowledge
+        mrs     x10, icc_iar1_el1
+        .endm
+        .macro  gic_end
+        msr     icc_eoir1_el1, x10
+        .endm`,
+} as const;
 
 const PROGRAM = String.raw`
         .equ    UART,           0x09000000
         .equ    GICD,           0x08000000
         .equ    GICC,           0x08010000
+        .equ    GICR_SGI,       0x080b0000
         .equ    PSCI_CPU_ON,    0xc4000003
         .equ    PSCI_OFF,       0x84000008
         .equ    EARLY, 8
@@ -77,16 +130,7 @@ work:   mrs     x27, mpidr_el1
         lsr     x28, x28, #60
         adr     x0, vectors
         msr     vbar_el1, x0
-        ldr     x0, =GICD
-        mov     w1, #1
-        str     w1, [x0]
-        ldr     w1, =(1 << 27 | 1 << 30)
-        str     w1, [x0, #0x100]
-        ldr     x0, =GICC
-        mov     w1, #0xff
-        str     w1, [x0, #4]
-        mov     w1, #1
-        str     w1, [x0]
+        gic_start
         mov     x25, #0
         ldr     x24, =ROUNDS
 
@@ -264,8 +308,7 @@ print_decimal:
 
 // An interrupt of a timer: it must not be early, and its status must say why it came.
 interrupt:
-        ldr     x9, =GICC
-        ldr     w10, [x9, #0xc]
+        gic_acknowledge
         and     w11, w10, #0x3ff
         cmp     w11, #27
         b.eq    1f
@@ -289,7 +332,7 @@ interrupt:
         mov     x13, x9
         count_one STATUS
         mov     x9, x13
-4:      str     w10, [x9, #0x10]
+4:      gic_end
         eret
         .ltorg
 

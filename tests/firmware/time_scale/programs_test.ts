@@ -11,15 +11,20 @@ import { assembleProgram } from "../../../machine/a64/program.ts";
 import { Machine } from "../../../machine/machine.ts";
 import { flatGuest } from "../../journal/guest.ts";
 
-Deno.test("timerGuestSource runs on the bare board, without a monitor, and finds nothing wrong", () => {
-  const guest = flatGuest(timerGuestSource({ cpus: 2, rounds: 8, longest: 256 }));
-  assertEquals(guest.program.base, TIMER_GUEST_BASE);
-  const machine = new Machine(guest.configuration({ cpus: 2, memoryMiB: 16 }), guest.images);
-  let console = "";
-  machine.board.transmitted = (byte) => (console += String.fromCharCode(byte));
-  assertEquals(machine.run(1_000_000).reason, "poweredOff");
-  assertEquals(console, "8 0 0 0 0 0 \r\n".repeat(2));
-});
+for (const gic of [2, 3] as const) {
+  Deno.test(`timerGuestSource runs on the bare board with a GICv${gic}, and finds nothing wrong`, () => {
+    const guest = flatGuest(timerGuestSource({ cpus: 2, rounds: 8, longest: 256, gic }));
+    assertEquals(guest.program.base, TIMER_GUEST_BASE);
+    const machine = new Machine(
+      guest.configuration({ cpus: 2, memoryMiB: 16, gicVersion: gic }),
+      guest.images,
+    );
+    let console = "";
+    machine.board.transmitted = (byte) => (console += String.fromCharCode(byte));
+    assertEquals(machine.run(1_000_000).reason, "poweredOff");
+    assertEquals(console, "8 0 0 0 0 0 \r\n".repeat(2));
+  });
+}
 
 Deno.test("timerGuestSource refuses numbers that cannot be", () => {
   assertMatch(assertThrows(() => timerGuestSource({ cpus: 9 }), RangeError).message, /9 CPUs/);
