@@ -7,9 +7,9 @@ import { randomTrial, trialFromJson, trialToJson } from "./lockstep/trial.ts";
 
 const FOUND = new URL("./lockstep/found/", import.meta.url);
 const SEED = 1, PROGRAMS = 5;
-/** Where planted faults are looked for: soon before programs that show the rarest, with many more to spare. */
-const FAULT_SEED = 65, FAULT_PROGRAMS = 200;
-const LIMITS = { programs: PROGRAMS, milliseconds: Infinity, tries: 100 };
+/** Where planted faults are looked for: just before a program that shows the rarest, with many more to spare. */
+const FAULT_SEED = 85, FAULT_PROGRAMS = 200;
+const LIMITS = { programs: PROGRAMS, milliseconds: Infinity, tries: 40 };
 
 Deno.test(`engines agree on the random programs of seeds ${SEED} to ${SEED + PROGRAMS - 1}`, () => {
   const { found } = campaign(SEED, CONTESTANTS, LIMITS);

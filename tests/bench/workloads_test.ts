@@ -9,6 +9,8 @@ import { ENGINES } from "../../machine/machine.ts";
 
 /** Rounds that the reference engine can do in a test, and those that make a program hot. */
 const FEW = 2, MANY = 50;
+/** The reference engine and one of the others, which are compared with one another where programs are hot. */
+const COLD_ENGINES = Object.keys(ENGINES).slice(0, 2);
 /** The most data that a program works on here. */
 const MOST_SIZE = 2 ** 19;
 
@@ -39,8 +41,8 @@ function recordOn(engine: string, workload: Workload, rounds: number) {
 for (const workload of WORKLOADS) {
   const [few, many] = CHECK_SUMS[workload.name] ?? ["", ""];
 
-  Deno.test(`${workload.name} ends with QEMU's check sum and equal roots on every engine`, () => {
-    const [first, ...others] = Object.keys(ENGINES).map((engine) => recordOn(engine, workload, FEW));
+  Deno.test(`${workload.name} ends with QEMU's check sum and the roots of the reference engine`, () => {
+    const [first, ...others] = COLD_ENGINES.map((engine) => recordOn(engine, workload, FEW));
     assertEquals(first?.text, `${few}\n`);
     for (const other of others) assertEquals(other, first);
   });

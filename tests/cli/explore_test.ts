@@ -60,7 +60,7 @@ Deno.test("explore has the same outcomes with workers, without pruning, and on e
   const args = [
     run,
     "--from",
-    "300",
+    "400",
     "--to",
     "500",
     "--inject",
