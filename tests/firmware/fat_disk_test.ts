@@ -1,3 +1,4 @@
+/** A FAT disk read back by its own structures. */
 import { assertEquals, assertThrows } from "@std/assert";
 import { fatDisk } from "../../firmware/fat_disk.ts";
 

@@ -1,3 +1,4 @@
+/** The header of a UEFI application, field by field. */
 import { assertEquals, assertThrows } from "@std/assert";
 import { PE_COFF_ALIGNMENT, peCoffHeader } from "../../firmware/pe_coff.ts";
 import { asm, label, program } from "../../machine/a64/program_parts.ts";

@@ -1,3 +1,4 @@
+/** The bridge-space loader on every engine: its switches, what it refuses, and what a missing TLBI does. */
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import {
   BARE_FIRMWARE_AT,

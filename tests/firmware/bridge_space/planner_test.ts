@@ -1,3 +1,4 @@
+/** Plans of hops between address spaces: the shortest, those with the MMU off, and those that there are not. */
 import { assertEquals, assertThrows } from "@std/assert";
 import { planHops, type PlannedSpace, type PlanRequest } from "../../../firmware/bridge_space/planner.ts";
 

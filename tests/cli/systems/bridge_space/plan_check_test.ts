@@ -1,3 +1,4 @@
+/** The check of bridge-space's plans: what holds, and what it finds in plans with planted faults. */
 import { assertEquals, assertMatch } from "@std/assert";
 import {
   checkPlans,
