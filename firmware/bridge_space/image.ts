@@ -16,6 +16,7 @@ import { UART_ADDRESS } from "../loader/console.ts";
 import { PE_COFF_ALIGNMENT, peCoffHeader } from "../pe_coff.ts";
 import { CORE_CODE, TABLE_PAGES } from "./core_code.ts";
 import { ENTRY_CODE } from "./entry_code.ts";
+import { SPACES_CODE } from "./spaces_code.ts";
 import { SWITCH_CODE, SWITCH_SPAN } from "./switch_code.ts";
 
 const MIB = 2 ** 20;
@@ -189,6 +190,7 @@ function assemble(size: number): Program {
     align(PE_COFF_ALIGNMENT),
     text("parameters", `parameters: .space ${PE_COFF_ALIGNMENT}`),
     text("switch", `core:\nswitch_code_base:\n${SWITCH_CODE}`),
+    text("spaces", SPACES_CODE),
     text("core", CORE_CODE),
     text(TABLE_BUILDER.name, TABLE_BUILDER.text),
     text("fields", `record_fields:\n${RECORD_FIELDS}.word 0`),

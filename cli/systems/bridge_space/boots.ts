@@ -71,3 +71,14 @@ export async function checkpointOf(context: CheckContext, environment: Environme
 export function bridgeLines(console: string): string[] {
   return console.split(/\r?\n/).filter((line) => /^bridge: (?!parameters)/.test(line));
 }
+
+/** Those that replay a boot; the reference engine would take an hour. */
+export const otherEngines = ({ engine }: CheckContext): string[] =>
+  ["threaded", "compiled"].filter((name) => name !== engine);
+
+/** Lines of the loader in which two machines differ. */
+export function differences(ours: readonly string[], theirs: readonly string[]): string[] {
+  return Array.from({ length: Math.max(ours.length, theirs.length) }, (_, index) => index)
+    .filter((index) => ours[index] !== theirs[index])
+    .map((index) => `line ${index + 1}: here ${ours[index]}, on QEMU ${theirs[index]}`);
+}

@@ -1,16 +1,8 @@
 /** bridge-space (US10185664B1): the checks of its sheet. */
-import { bisectRuns } from "../../../journal/bisect_runs.ts";
-import {
-  coreOffset,
-  type Mutant,
-  MUTANTS,
-  type Pair,
-  REASON_TEXTS,
-  REASONS,
-  refusalOf,
-} from "../../../firmware/bridge_space/image.ts";
+import { type Pair, REASON_TEXTS, REASONS, refusalOf } from "../../../firmware/bridge_space/image.ts";
 import type { CheckContext, CheckOutcome, Recorded, SystemCheck, SystemScenario } from "../scenario.ts";
-import { bridgeLines, checkpointOf, parentOf, recordPairs, runPairsOnQemu } from "./boots.ts";
+import { bridgeLines, checkpointOf, differences, otherEngines, parentOf, runPairsOnQemu } from "./boots.ts";
+import { checkPlanted, compareSyndromes, PLANTED } from "./planted.ts";
 import { type Environment, ENVIRONMENTS } from "./environments.ts";
 import { EXPLANATION } from "./explanation.ts";
 import { type Checkpoint, faultsOf, pokeLines, pokesOf } from "./forks.ts";
@@ -21,9 +13,6 @@ import { type ExpectedPair, fixedPairs, randomPairs } from "./pairs.ts";
 const PAIRS = 250, ALL_PAIRS = 1000;
 /** Seed of the random pairs. */
 const SEED = 9;
-/** Those that replay a boot; the reference engine would take an hour. */
-const otherEngines = ({ engine }: CheckContext): string[] =>
-  ["threaded", "compiled"].filter((name) => name !== engine);
 const MOST_TOLD = 10;
 
 /** What a pair's line has to begin with. */
@@ -129,12 +118,6 @@ async function compareWithQemu(
   return { failures: differences(ours, theirs), figures: { lines: ours.length } };
 }
 
-function differences(ours: readonly string[], theirs: readonly string[]): string[] {
-  return Array.from({ length: Math.max(ours.length, theirs.length) }, (_, index) => index)
-    .filter((index) => ours[index] !== theirs[index])
-    .map((index) => `line ${index + 1}: here ${ours[index]}, on QEMU ${theirs[index]}`);
-}
-
 /** One of the pairs goes on to Debian. */
 async function checkDebian(context: CheckContext, environment: Environment): Promise<CheckOutcome> {
   const parent = await parentOf(context, environment);
@@ -165,81 +148,6 @@ async function checkDebian(context: CheckContext, environment: Environment): Pro
       "boots to a shell in": recorded.end.instant - checkpoint.instant,
     },
   };
-}
-
-/** A pair whose VA_b was written to under the firmware's tables, so that it is in the TLB. */
-const KNOWN_PAIR: Pair = { from: 0x5600_4000n, to: 0x5800_3000n };
-
-/** A planted fault. */
-interface Planted {
-  readonly name: string;
-  readonly mutant: (level: 1 | 2) => Mutant;
-  /** What the loader then writes. */
-  readonly says: RegExp;
-  /** At which of its places the image is when the instruction is executed. */
-  readonly at: "from" | "to";
-  /** Whether it is replayed on another engine. */
-  readonly isReplayed?: boolean;
-  /** Only with `--all`. */
-  readonly isLong?: boolean;
-}
-
-// deno-fmt-ignore
-const PLANTED: readonly Planted[] = [
-  // An undefined instruction at VA_b, fetched by the firmware's translation while TTBR0 is S3.
-  { name: "without the first TLBI",              mutant: MUTANTS.noFirstTlbi,     at: "from", isReplayed: true, says: /^bridge: emergency esr=0000000002000000 elr=0000000058003/ },
-  // The page before the image is empty, which is undefined instructions as well.
-  { name: "with the second mapping a page off",  mutant: MUTANTS.mappingOffByOne, at: "from", says: /^bridge: emergency esr=0000000002000000 elr=0000000058003/ },
-  // A translation fault on fetching at VA_b, level 2: the table above has VA_a's.
-  { name: "with the second mapping left out",    mutant: MUTANTS.mappingMissing,  at: "from", isLong: true, says: /^bridge: emergency esr=0000000086000006 elr=0000000058003/ },
-  // VBAR is VA_a + 0x1000 still.
-  { name: "with the vectors left behind",        mutant: MUTANTS.vectorsStay,     at: "to",   says: /^bridge: el=.* vbar=0000000056005000 / },
-];
-
-let whole: { readonly engine: string; readonly recorded: Promise<Recorded> } | undefined;
-
-/** The known pair without a fault, recorded once. */
-function wholeRun(context: CheckContext, environment: Environment): Promise<Recorded> {
-  if (whole?.engine !== context.engine) {
-    whole = { engine: context.engine, recorded: recordPairs(context, environment, [KNOWN_PAIR]) };
-  }
-  return whole.recorded;
-}
-
-/** The fault shows, and bisect names its instruction. */
-async function checkPlanted(
-  context: CheckContext,
-  environment: Environment,
-  { mutant, says, at, isReplayed }: Planted,
-): Promise<CheckOutcome> {
-  const failures: string[] = [], { symbol } = mutant(environment.level);
-  const good = await wholeRun(context, environment);
-  const bad = await recordPairs(context, environment, [KNOWN_PAIR], { mutant: mutant(environment.level) });
-  const line = bridgeLines(bad.console)[0] ?? "nothing";
-  if (!says.test(line)) failures.push(`it writes ${line}`);
-  if (isReplayed) failures.push(...await context.replayOn(bad, otherEngines(context)));
-  const { difference } = bisectRuns(good, bad, context.machineOptions());
-  const place = KNOWN_PAIR[at] + BigInt(coreOffset(symbol));
-  let found = "no instruction";
-  if (difference.kind === "divergent") {
-    const step = difference.sides[1].after.find(({ kind }) => kind === "stepRetired");
-    if (step?.kind === "stepRetired") found = `0x${step.pc.toString(16)}`;
-  }
-  if (found !== `0x${place.toString(16)}`) {
-    failures.push(`bisect names ${found}, and not ${symbol} at 0x${place.toString(16)}`);
-  }
-  return { failures, figures: { "bisect names": `${symbol} at ${found}`, it: line.slice(0, 90) } };
-}
-
-/** The same wrong bytes give the same syndrome on QEMU, where the TLB has no part in it. */
-async function compareSyndromes(context: CheckContext, environment: Environment): Promise<CheckOutcome> {
-  const mutant = MUTANTS.mappingMissing(environment.level);
-  const theirs = bridgeLines((await runPairsOnQemu(context, environment, [KNOWN_PAIR], mutant)).console);
-  const recorded = await recordPairs(context, environment, [KNOWN_PAIR], { mutant });
-  const ours = bridgeLines(recorded.console);
-  const failures = differences(ours, theirs);
-  if (!ours.some((line) => line.startsWith("bridge: emergency"))) failures.push("there is no syndrome");
-  return { failures, figures: { syndrome: ours.at(-1)?.slice(0, 90) ?? "" } };
 }
 
 /** Plans from a seed; how many there are without the MMU going off, and with. */
