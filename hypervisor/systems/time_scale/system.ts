@@ -10,6 +10,7 @@
  */
 import { hasFeature } from "../../../machine/a64/feature.ts";
 import { PPI, PPI_BASE } from "../../../machine/board.ts";
+import type { Cpu } from "../../../machine/cpu/cpu.ts";
 import { ConfigurationError, InputRefusedError } from "../../../machine/errors.ts";
 import { CPUS_MAX } from "../../../machine/devices/gic_interrupts.ts";
 import { octets } from "../../../machine/devices/fixed_arrays.ts";
@@ -183,7 +184,7 @@ export class TimeScale implements MonitorSystem {
   }
 
   prepareTimeScale(numerator: number, denominator: number): () => void {
-    const vcpu = this.#monitor.vcpu(this.#monitor.site.cpus[0] as never);
+    const vcpu = this.#monitor.vcpu(this.#monitor.site.cpus[0] as Cpu);
     const scale = { numerator, denominator };
     this.refuse(vcpu, scale);
     return () => {
