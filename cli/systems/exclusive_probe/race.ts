@@ -28,13 +28,14 @@ const MANY = { control: 4, other: 2 };
 /** Step boundaries at which an interrupt would close the monitor, by the operation of the pair. */
 type OpenBoundaries = ReadonlyMap<number, string>;
 
-/** Where the probe's own run has its monitor open with interrupts unmasked, and where its first row begins. */
+/** Where the probe's own run has its monitor open and an interrupt would be taken, and where its first row begins. */
 function openBoundaries(
   recorded: Recorded,
+  machine: ProbedMachine,
   guest: ProbeOptions,
   options: MachineOptions,
 ): { readonly open: OpenBoundaries; readonly start: number } {
-  const program = probe(guestOn(BARE, guest)), begin = program.symbols.get("probe")!;
+  const program = probe(guestOn(machine, guest)), begin = program.symbols.get("probe")!;
   const stores = attributedStores(recorded, program, guest, options);
   const pcs = new Map<number, bigint>(), set: number[] = [];
   const classes = ["detail", "step"] as const, { run, images } = recorded;
@@ -45,8 +46,8 @@ function openBoundaries(
   const map = new ProbeMap(program, guest), open = new Map<number, string>();
   for (const [index, { operation, cleared }] of stores.entries()) {
     for (let at = set[index]! + 1; at <= cleared[0]!.instant; at++) {
-      // Otherwise it is the kernel's handler, with interrupts masked.
-      if (map.isInPair(pcs.get(at)!)) open.set(at, operation);
+      // Otherwise it is the guest's handler, which masks its interrupts, but not those of a monitor (HCR_EL2.IMO).
+      if (machine !== BARE || map.isInPair(pcs.get(at)!)) open.set(at, operation);
     }
   }
   return { open, start: [...pcs].find(([, pc]) => pc === begin)![0] };
@@ -106,7 +107,7 @@ async function explore(
 ): Promise<Explored> {
   const recorded = await recordProbe(context, machine, guest, { engine: ENGINE }), { run, images } = recorded;
   const options = context.machineOptions(ENGINE), base = parseReport(recorded.console, PROBE_OPERATIONS);
-  const { open, start } = openBoundaries(recorded, guest, options);
+  const { open, start } = openBoundaries(recorded, machine, guest, options);
   const last = run.lastInstant - 1, until = 2 * run.lastInstant;
   const explorer = new Explorer(run, images, { ...options, from: start, until, injections: [INJECTION] });
   const wrong: number[] = [], failures: string[] = [];
@@ -218,7 +219,7 @@ async function repeated(context: CheckContext): Promise<CheckOutcome> {
 async function bisected(context: CheckContext): Promise<CheckOutcome> {
   const base = await recordProbe(context, BARE, NAIVE, { engine: ENGINE }),
     options = context.machineOptions(ENGINE);
-  const { open } = openBoundaries(base, NAIVE, options), failures: string[] = [];
+  const { open } = openBoundaries(base, BARE, NAIVE, options), failures: string[] = [];
   const culprit = [...open].find(([, operation]) => operation === "el1 CTR_EL0")![0];
   // As a fuzzer would have tried them: most are of interrupts that the probe has not enabled, one comes too late.
   const fuzzed = await recordInterrupted(context, BARE, NAIVE, [
