@@ -1,3 +1,4 @@
+/** The pairs of addresses that bridge-space moves between, and how they are tried. */
 import { assertEquals, assertThrows } from "@std/assert";
 import { loadedAt, pokeLines, pokesOf } from "../../../../cli/systems/bridge_space/forks.ts";
 import { fixedPairs, randomPairs } from "../../../../cli/systems/bridge_space/pairs.ts";
