@@ -17,7 +17,7 @@ import { ImmediateCompiler } from "./region_translator.ts";
 import { type CompilePolicy, Regions } from "./regions.ts";
 import { SlowAccesses } from "./slow_accesses.ts";
 import { ANSWER, type CodeLayout, REASON, SHARED, SHARED_SIZE } from "./threaded_layout.ts";
-import { canGenerate } from "./threaded_module.ts";
+import { knowledgeOf } from "./threaded_module.ts";
 import { WordShapes } from "./word_shapes.ts";
 
 /** SVC, where its immediate is, and ERET. */
@@ -82,7 +82,7 @@ export class GeneratedCode {
     this.#pages = new CodePages(memory, policy.heat);
     const layout = this.#layout(compiles);
     const { model } = (cpus[0] as Cpu).features, memoryPages = memory.memory.buffer.byteLength / 65536;
-    const words = new WordShapes(model, (shape) => canGenerate(shape, layout));
+    const words = new WordShapes(knowledgeOf(model, layout));
     if (compile !== "off" && compiles) {
       const setup = { model, layout, memoryPages };
       const immediate = new ImmediateCompiler(setup, words);

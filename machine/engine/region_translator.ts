@@ -16,7 +16,7 @@ import {
 } from "./compile_request.ts";
 import type { Operands, Shape, TargetKind } from "./shape.ts";
 import type { CodeLayout } from "./threaded_layout.ts";
-import { canGenerate } from "./threaded_module.ts";
+import { knowledgeOf } from "./threaded_module.ts";
 import { WordShapes } from "./word_shapes.ts";
 
 /** Offset of X30 in a CPU's state. */
@@ -39,10 +39,7 @@ export class RegionTranslator {
   /** `words` may be shared with the engine, which knows them already. */
   constructor(
     private readonly setup: CompileSetup,
-    private readonly words: WordShapes = new WordShapes(
-      setup.model,
-      (shape) => canGenerate(shape, setup.layout),
-    ),
+    private readonly words: WordShapes = new WordShapes(knowledgeOf(setup.model, setup.layout)),
   ) {
     this.#modules = new RegionModules(setup.layout, setup.memoryPages);
   }

@@ -15,6 +15,8 @@ import { isSupported, ThreadedBackend } from "./threaded_backend.ts";
 import { HeatCode } from "./threaded_heat.ts";
 import { type CodeLayout, type HandlerFunctions, LOCAL, REASON, SHARED } from "./threaded_layout.ts";
 import { TlbCode } from "./threaded_tlb.ts";
+import { WordKnowledge } from "./word_shapes.ts";
+import type { CpuModel } from "../a64/feature.ts";
 
 /** What a module imports beside the memory `env.memory`. */
 export interface ThreadedImports {
@@ -26,6 +28,18 @@ export interface ThreadedImports {
 
 /** What a module exports: runs from a record for a number of steps; a `REASON`. */
 export type ThreadedRun = (record: number, left: number, state: number, tlb: number) => number;
+
+/** What is known of words, by CPU model, and whether models are strict: of a layout, that alone decides what can be generated. */
+const KNOWLEDGE = new Map<string, WordKnowledge>();
+
+/** The words of a CPU model as handlers and regions are generated from them; a process's machines have them in common. */
+export function knowledgeOf(model: CpuModel, layout: CodeLayout): WordKnowledge {
+  const key = `${model} ${layout.isStrict}`, known = KNOWLEDGE.get(key);
+  if (known !== undefined) return known;
+  const made = new WordKnowledge(model, (shape) => canGenerate(shape, layout));
+  KNOWLEDGE.set(key, made);
+  return made;
+}
 
 /** True when a handler can be generated for a shape. */
 export function canGenerate({ nodes }: Shape, layout: CodeLayout): boolean {

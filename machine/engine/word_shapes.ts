@@ -44,19 +44,12 @@ export function takeApart(model: CpuModel, word: number, pc: bigint, guarded: bo
   return { shaped: shapeOf(nodes, pc), isRelative: nodes.some(({ op }) => op === "pc") };
 }
 
-/** Shapes met so far, and what is known of words. */
-export class WordShapes {
-  /** Shapes by number. */
-  readonly shapes: Shape[] = [];
-  readonly #numbers = new Map<Shape, number>();
+/** What words are, of which nothing depends on a machine: found once for all machines of a process that may use it. */
+export class WordKnowledge {
   /** Shapes by key; null where they are not usable. */
   readonly #interned = new Map<string, Shape | null>();
   /** Forms of words, in pages that are not guarded and in those that are. */
   readonly #forms: readonly [WordForms, WordForms];
-  /** Words in either. */
-  readonly #recent: readonly [RecentWords, RecentWords] = [new RecentWords(), new RecentWords()];
-  /** What `decode` leaves of a word that has a shape. */
-  readonly image: RecordImage = new RecordImage();
 
   /** Words of a CPU model; shapes that are not `usable` have no number. */
   constructor(private readonly model: CpuModel, private readonly usable: (shape: Shape) => boolean) {
@@ -64,22 +57,9 @@ export class WordShapes {
     this.#forms = [formsOf(false), formsOf(true)];
   }
 
-  /** Number of the shape of a word at an address, given by halves, in a guarded page or not; `image` is its record. */
-  decode(word: number, low: number, high: number, guarded: boolean): number {
-    const { image } = this, recent = this.#recent[guarded ? 1 : 0];
-    const known = recent.find(word, image);
-    if (known >= 0) return known;
-    const shape = this.#forms[guarded ? 1 : 0].find(image, word, low, high);
-    if (shape === undefined) return -1;
-    const number = this.#numberOf(shape);
-    if (!image.isRelative) recent.keep(word, number, image);
-    return number;
-  }
-
-  /** The shape and operands of a word at an address, in a guarded page or not. */
-  find(word: number, pc: bigint, guarded: boolean): ShapedWord {
-    const number = this.decode(word, Number(pc & 0xffff_ffffn), Number(pc >> 32n), guarded);
-    return { number, operands: number < 0 ? undefined : this.image.operandsAt(pc) };
+  /** The shape of a word at an address, given by halves, if it has a usable one; its record is put into the image. */
+  find(image: RecordImage, word: number, low: number, high: number, guarded: boolean): Shape | undefined {
+    return this.#forms[guarded ? 1 : 0].find(image, word, low, high);
   }
 
   #takeApart(word: number, pc: bigint, guarded: boolean): TakenApart {
@@ -95,6 +75,38 @@ export class WordShapes {
     const isUsable = this.usable(shape);
     this.#interned.set(key, isUsable ? shape : null);
     return isUsable ? shape : undefined;
+  }
+}
+
+/** Shapes that a machine met so far, and their numbers. */
+export class WordShapes {
+  /** Shapes by number. */
+  readonly shapes: Shape[] = [];
+  readonly #numbers = new Map<Shape, number>();
+  /** Words in pages that are not guarded and in those that are. */
+  readonly #recent: readonly [RecentWords, RecentWords] = [new RecentWords(), new RecentWords()];
+  /** What `decode` leaves of a word that has a shape. */
+  readonly image: RecordImage = new RecordImage();
+
+  /** Starts with none. */
+  constructor(private readonly knowledge: WordKnowledge) {}
+
+  /** Number of the shape of a word at an address, given by halves, in a guarded page or not; `image` is its record. */
+  decode(word: number, low: number, high: number, guarded: boolean): number {
+    const { image } = this, recent = this.#recent[guarded ? 1 : 0];
+    const known = recent.find(word, image);
+    if (known >= 0) return known;
+    const shape = this.knowledge.find(image, word, low, high, guarded);
+    if (shape === undefined) return -1;
+    const number = this.#numberOf(shape);
+    if (!image.isRelative) recent.keep(word, number, image);
+    return number;
+  }
+
+  /** The shape and operands of a word at an address, in a guarded page or not. */
+  find(word: number, pc: bigint, guarded: boolean): ShapedWord {
+    const number = this.decode(word, Number(pc & 0xffff_ffffn), Number(pc >> 32n), guarded);
+    return { number, operands: number < 0 ? undefined : this.image.operandsAt(pc) };
   }
 
   #numberOf(shape: Shape): number {

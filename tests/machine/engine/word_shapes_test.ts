@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { ROWS } from "../../../machine/a64/rows.ts";
 import type { Operands } from "../../../machine/engine/shape.ts";
-import { takeApart, WordShapes } from "../../../machine/engine/word_shapes.ts";
+import { takeApart, WordKnowledge, WordShapes } from "../../../machine/engine/word_shapes.ts";
 import { Random } from "../../oracle/devices/random.ts";
 
 const SEED = 20261121, WORDS = 4000;
@@ -13,7 +13,9 @@ function text(key: string, operands: Operands | undefined): string {
 }
 
 Deno.test(`WordShapes finds of words what taking them apart gives, the second time too, seed ${SEED}`, () => {
-  const random = new Random(SEED), model = "cortex-a57", shapes = new WordShapes(model, () => true);
+  const random = new Random(SEED),
+    model = "cortex-a57",
+    shapes = new WordShapes(new WordKnowledge(model, () => true));
   const words = Array.from({ length: WORDS }, () => {
     const { pattern } = ROWS[random.below(ROWS.length)]!;
     return pattern.encode(pattern.decode(random.next()));
