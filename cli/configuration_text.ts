@@ -1,5 +1,5 @@
 /** A machine's configuration as lines for people. */
-import type { ImageReference, MachineConfiguration } from "../machine/configuration.ts";
+import type { ImageReference, MachineConfiguration, MonitorConfiguration } from "../machine/configuration.ts";
 
 function imageText({ name, size, sha256 }: ImageReference): string {
   return `${name === "" ? "" : `"${name}", `}${size} bytes, SHA-256 ${sha256}`;
@@ -46,6 +46,18 @@ function peripheralLines({ drives, networks, devices, boot }: MachineConfigurati
   ];
 }
 
+/** A system of a monitor with its options. */
+const systemText = ({ name, options }: MonitorConfiguration["systems"][number]): string =>
+  [name, ...Object.entries(options).map(([key, value]) => `${key}=${value}`)].join(",");
+
+/** Monitors, as far as there are any. */
+function monitorLines({ monitors = [] }: MachineConfiguration): [string, string][] {
+  return monitors.map(({ level, systems }) => [
+    `monitor el${level}`,
+    systems.map(systemText).join(",") || "hosts its guest",
+  ]);
+}
+
 /** What the machine is, by the option that says so. */
 export function configurationLines(configuration: MachineConfiguration): Map<string, string> {
   const { boot, scheduleSeed, rtcBase, strictModels } = configuration;
@@ -76,6 +88,7 @@ export function configurationLines(configuration: MachineConfiguration): Map<str
     ["seed",               String(configuration.seed)],
     ["roots",              `every ${configuration.rootInterval} steps`],
     ["semihosting",        onOff(configuration.semihosting)],
+    ...monitorLines(configuration),
     ...(strictModels.length === 0 ? [] : [["strict", strictModels.join(", ")] as [string, string]]),
     ...(configuration.stopAt === undefined ? [] : [["stop at", configuration.stopAt.join(", ")] as [string, string]]),
     ...images,

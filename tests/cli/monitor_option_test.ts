@@ -1,5 +1,7 @@
 /** `--monitor` as it is written. */
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { configurationLines } from "../../cli/configuration_text.ts";
+import { parseConfiguration } from "../../machine/configuration.ts";
 import { parseMonitor } from "../../cli/monitor_option.ts";
 import { UsageError } from "../../cli/errors.ts";
 
@@ -29,4 +31,11 @@ Deno.test("parseMonitor refuses what it cannot read, and says what to write", ()
     const error = assertThrows(() => parseMonitor(text), UsageError);
     assertStringIncludes(error.message, why);
   }
+});
+
+Deno.test("configurationLines tells a machine's monitors as the option is written", () => {
+  const monitors = [parseMonitor("el2:time-scale,scale=1/4,gva-scan"), parseMonitor("el3")];
+  const lines = configurationLines(parseConfiguration({ monitors }));
+  assertEquals(lines.get("monitor el2"), "time-scale,scale=1/4,gva-scan");
+  assertEquals(lines.get("monitor el3"), "hosts its guest");
 });
