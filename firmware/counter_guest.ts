@@ -7,6 +7,8 @@
  * `-M virt -cpu cortex-a57 -smp 2 -kernel`.
  */
 
+import { PRINT, PRINT_DECIMAL } from "./common_code.ts";
+
 /** Where `-kernel` puts a flat image. */
 export const COUNTER_GUEST_BASE = 0x40080000n;
 
@@ -132,27 +134,7 @@ enable_timer:
         msr     daifclr, #2
         ret
 
-// Prints the zero-terminated text at x0.
-print:  ldr     x1, =UART
-1:      ldrb    w2, [x0], #1
-        cbz     w2, 2f
-        strb    w2, [x1]
-        b       1b
-2:      ret
-
-// Prints x0 in decimal.
-print_decimal:
-        adr     x1, digits_end
-        mov     x2, #10
-1:      udiv    x3, x0, x2
-        msub    x4, x3, x2, x0
-        add     x4, x4, #'0'
-        strb    w4, [x1, #-1]!
-        mov     x0, x3
-        cbnz    x0, 1b
-        mov     x0, x1
-        b       print
-
+${PRINT}${PRINT_DECIMAL}
 banner:         .asciz  "counter guest: two CPUs, one counter\r\n"
 text_counter:   .asciz  "counter "
 text_expected:  .asciz  ", expected "

@@ -1,28 +1,9 @@
 /** What the dual-width kernel prints itself, and its data. */
+import { PRINT, PRINT_DECIMAL } from "../common_code.ts";
 
 /** Printing, texts and constants: the end of the kernel's read-only pages; for `kernelSources`. */
 export const CONSOLE_SOURCE: string = String.raw`
-// Prints the zero-terminated text at x0. Changes x1 and x2.
-print:  ldr     x1, =UART
-1:      ldrb    w2, [x0], #1
-        cbz     w2, 2f
-        strb    w2, [x1]
-        b       1b
-2:      ret
-
-// Prints x0 in decimal. Changes x0 to x4.
-print_decimal:
-        adr     x1, digits_end
-        mov     x2, #10
-1:      udiv    x3, x0, x2
-        msub    x4, x3, x2, x0
-        add     x4, x4, #'0'
-        strb    w4, [x1, #-1]!
-        mov     x0, x3
-        cbnz    x0, 1b
-        mov     x0, x1
-        b       print
-
+${PRINT}${PRINT_DECIMAL}
 // Prints x0 in hexadecimal. Changes x0 to x4.
 print_hexadecimal:
         adr     x1, digits_end

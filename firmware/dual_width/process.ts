@@ -5,6 +5,7 @@
  * With HCR_EL2.E2H = 1 the names ESR_EL1, ELR_EL1, SPSR_EL1 and FAR_EL1 mean the registers of EL2 (Arm ARM D13.2): so
  * the same instructions read what EL1 took for the shim, and what a VHE host took itself.
  */
+import { LOAD_ALL, STORE_X2_TO_X27 } from "../common_code.ts";
 
 /** Entry from EL0, return, and switches; for `kernelSources`. */
 export const PROCESS_SOURCE: string = String.raw`
@@ -12,20 +13,7 @@ export const PROCESS_SOURCE: string = String.raw`
         .macro  save_registers
         stp     x0, x1, [sp, #-16]!
         mrs     x0, tpidr_el2
-        stp     x2, x3, [x0, #16]
-        stp     x4, x5, [x0, #32]
-        stp     x6, x7, [x0, #48]
-        stp     x8, x9, [x0, #64]
-        stp     x10, x11, [x0, #80]
-        stp     x12, x13, [x0, #96]
-        stp     x14, x15, [x0, #112]
-        stp     x16, x17, [x0, #128]
-        stp     x18, x19, [x0, #144]
-        stp     x20, x21, [x0, #160]
-        stp     x22, x23, [x0, #176]
-        stp     x24, x25, [x0, #192]
-        stp     x26, x27, [x0, #208]
-        stp     x28, x29, [x0, #224]
+${STORE_X2_TO_X27}        stp     x28, x29, [x0, #224]
         str     x30, [x0, #240]
         ldp     x2, x3, [sp], #16
         stp     x2, x3, [x0]
@@ -79,23 +67,7 @@ return_to_user:
         ldr     x0, [x28, #P_SP]
         msr     sp_el0, x0
         mov     x0, x28
-        ldp     x2, x3, [x0, #16]
-        ldp     x4, x5, [x0, #32]
-        ldp     x6, x7, [x0, #48]
-        ldp     x8, x9, [x0, #64]
-        ldp     x10, x11, [x0, #80]
-        ldp     x12, x13, [x0, #96]
-        ldp     x14, x15, [x0, #112]
-        ldp     x16, x17, [x0, #128]
-        ldp     x18, x19, [x0, #144]
-        ldp     x20, x21, [x0, #160]
-        ldp     x22, x23, [x0, #176]
-        ldp     x24, x25, [x0, #192]
-        ldp     x26, x27, [x0, #208]
-        ldp     x28, x29, [x0, #224]
-        ldr     x30, [x0, #240]
-        ldp     x0, x1, [x0]
-        eret
+${LOAD_ALL}        eret
 
 // An interrupt while EL0 runs, or EL1 in the shim: it goes back there then, and the switch waits for the HVC.
 lower_interrupt:

@@ -1,4 +1,5 @@
 /** How the probe prints: to the PL011 of board virt, by Xen's console hypercall, or as a process of Linux. */
+import { PRINT_DECIMAL } from "../common_code.ts";
 
 /** Where the probe prints. */
 export type ProbeConsole = "pl011" | "xen" | "linux";
@@ -43,19 +44,7 @@ print:  mov     x1, x0
 /** The routines that print; they change x0 to x4, x8 and x16. */
 export function printing(console: ProbeConsole): string {
   return `${PRINT[console]}
-// Prints x0 in decimal.
-print_decimal:
-        adr     x1, digits_end
-        mov     x2, #10
-1:      udiv    x3, x0, x2
-        msub    x4, x3, x2, x0
-        add     w4, w4, #'0'
-        strb    w4, [x1, #-1]!
-        mov     x0, x3
-        cbnz    x0, 1b
-        mov     x0, x1
-        b       print
-
+${PRINT_DECIMAL}
 // Prints x0 as 0x and 16 digits.
 print_hex:
         adr     x1, digits_end

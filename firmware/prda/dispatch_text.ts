@@ -1,22 +1,11 @@
 /** The text of the PRDA kernel that runs threads: exception entries, deferral, migration, the slot, dispatch. */
+import { LOAD_ALL, STORE_X2_TO_X27 } from "../common_code.ts";
 import type { KernelTextOptions } from "./kernel_text.ts";
 
 /** Entries of exceptions: threads are on SP_EL0, so the kernel is entered with its PE's block in SP. */
 export const handlers = (el: 1 | 2): string => `
-save:   stp     x2, x3, [x0, #16]       // x0: thread; x0 and x1 are in the PE's block
-        stp     x4, x5, [x0, #32]
-        stp     x6, x7, [x0, #48]
-        stp     x8, x9, [x0, #64]
-        stp     x10, x11, [x0, #80]
-        stp     x12, x13, [x0, #96]
-        stp     x14, x15, [x0, #112]
-        stp     x16, x17, [x0, #128]
-        stp     x18, x19, [x0, #144]
-        stp     x20, x21, [x0, #160]
-        stp     x22, x23, [x0, #176]
-        stp     x24, x25, [x0, #192]
-        stp     x26, x27, [x0, #208]
-        str     x28, [x0, #224]
+save:                                   // x0: thread; x0 and x1 are in the PE's block
+${STORE_X2_TO_X27}        str     x28, [x0, #224]
         ldp     x2, x3, [sp, #PE_X0]
         stp     x2, x3, [x0]
         mrs     x2, elr_el${el}
@@ -29,23 +18,7 @@ resume: mov     x0, x19
         ldp     x2, x3, [x0, #PC]
         msr     elr_el${el}, x2
         msr     spsr_el${el}, x3
-        ldp     x2, x3, [x0, #16]
-        ldp     x4, x5, [x0, #32]
-        ldp     x6, x7, [x0, #48]
-        ldp     x8, x9, [x0, #64]
-        ldp     x10, x11, [x0, #80]
-        ldp     x12, x13, [x0, #96]
-        ldp     x14, x15, [x0, #112]
-        ldp     x16, x17, [x0, #128]
-        ldp     x18, x19, [x0, #144]
-        ldp     x20, x21, [x0, #160]
-        ldp     x22, x23, [x0, #176]
-        ldp     x24, x25, [x0, #192]
-        ldp     x26, x27, [x0, #208]
-        ldp     x28, x29, [x0, #224]
-        ldr     x30, [x0, #240]
-        ldp     x0, x1, [x0]
-        eret
+${LOAD_ALL}        eret
 
 irq:    bl      save
         bl      acknowledge
