@@ -18,7 +18,7 @@ export const MEMORY_CHOICES: readonly ArchitectureChoice[] = [
   choice("the Contiguous bit", "D5.3.2", UNPREDICTABLE, "ignored"),
   choice("reserved encodings of MAIR_ELx.Attr and of MemAttr", "D13.2, MAIR_EL1", UNPREDICTABLE, "Attr as it stands, Device when bits 7–4 are zero; MemAttr xx00 as Non-cacheable"),
   choice("HCR_EL2.PTW without stage 2", "D13.2, HCR_EL2", "decided", "no effect", "a permission fault"),
-  choice("HCR_EL2.TGE and AT of EL1&0", "D13.2, HCR_EL2", "decided", "stage 1 is off", "stage 1 translates"),
+  choice("HCR_EL2.TGE without E2H: accesses of EL0, and AT of EL1&0", "D13.2, HCR_EL2", "decided", "stage 1 is off", "stage 1 translates"),
   choice("stage 2 of tables that NSTable makes Non-secure, in Secure state", "D5.4", "decided", "none", "HCR_EL2 acts"),
   choice("combining Device of one stage with Normal of the other", "D5.5", "decided", "the Device type", "mixed with bits 3–0 of the Normal attribute"),
   choice("tables in a device", "D5.2", DEFINED, "external abort on the walk", "the device is read"),
