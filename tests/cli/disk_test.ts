@@ -123,3 +123,21 @@ Deno.test("record ends with the file's name when a disk image changes meanwhile;
   assertMatch(replayed.err, /was cut off while recording/);
   assertMatch(replayed.out, /Equal up to where the recording was cut off: [1-9]/);
 });
+
+Deno.test("diff of runs whose disks differ names the first step that makes something of a byte read", async () => {
+  using folder = new TestFolder();
+  folder.write("guest.bin", nvmeGuest());
+  for (const letter of ["Z", "Y"]) {
+    const bytes = contents();
+    bytes.fill(letter.charCodeAt(0), 2 * MIB, 2 * MIB + 1000);
+    folder.write(`${letter}.img`, bytes);
+    folder.write(`${letter}.script`, `expect "${letter}!"\npower cut\n`);
+    const disk = `file=${folder.path(`${letter}.img`)},if=none,id=n0`;
+    const script = folder.path(`${letter}.script`);
+    await succeed(folder.record(letter, "-drive", disk, "-device", "nvme,drive=n0", "--script", script));
+  }
+  const { out } = await hindsight(["diff", folder.path("Z"), folder.path("Y")]);
+  assertMatch(out, /Different: the first divergent event is at instant/);
+  assertMatch(out, /0x5a/);
+  assertMatch(out, /0x59/);
+});
