@@ -126,7 +126,7 @@ Deno.test("record ends with the file's name when a disk image changes meanwhile;
 
 Deno.test("diff of runs whose disks differ names the first step that makes something of a byte read", async () => {
   using folder = new TestFolder();
-  folder.write("guest.bin", nvmeGuest());
+  folder.write("guest.bin", nvmeGuest(20_000));
   for (const letter of ["Z", "Y"]) {
     const bytes = contents();
     bytes.fill(letter.charCodeAt(0), 2 * MIB, 2 * MIB + 1000);

@@ -18,7 +18,7 @@ const ADMIN = command(5, QUEUES + 2 * PAGE, 1 | 7 << 16, 1) +
 const INPUT_OUTPUT = command(2, DATA, 4096, 0, 0) + command(1, DATA + PAGE, 100, 0, 0) + command(0, 0) +
   command(1, DATA + 2 * PAGE, 100, 0, 0);
 
-const SOURCE = `
+const source = (delay: string) => `
         ldr     x20, =0x4010008000
         ldr     x21, =0x10000000
         ldr     x22, =${QUEUES}
@@ -63,7 +63,7 @@ const SOURCE = `
         add     x1, x22, #2, lsl #12
         mov     w0, #4
         bl      poll
-        ldr     x1, =${DATA}                    // what block 4096 begins with
+${delay}        ldr     x1, =${DATA}                    // what block 4096 begins with
         ldrb    w0, [x1]
         str     w0, [x23]
         mov     w0, #'!'
@@ -84,7 +84,11 @@ admin:
 ${ADMIN}input:
 ${INPUT_OUTPUT}`;
 
-/** The guest, for `-kernel`: it writes the first byte of MiB 2 and "!", and waits. */
-export function nvmeGuest(): Uint8Array {
-  return assembleProgram(SOURCE, { name: "nvme guest", base: 0x40080000n }).bytes;
+/**
+ * The guest, for `-kernel`: it writes the first byte of MiB 2 and "!", and waits. With `idle` it counts so far between
+ * the read of the disk and that of the byte.
+ */
+export function nvmeGuest(idle = 0): Uint8Array {
+  const delay = `        ldr     w6, =${idle}\n3:      subs    w6, w6, #1\n        b.ne    3b\n`;
+  return assembleProgram(source(idle === 0 ? "" : delay), { name: "nvme guest", base: 0x40080000n }).bytes;
 }
