@@ -16,7 +16,14 @@ import type { InstalledMonitor, MonitorSite } from "../machine/monitor.ts";
 import type { Section } from "../machine/snapshot.ts";
 import { type Exit, exitOf, systemAccessOf } from "./exit.ts";
 import { injectUndefined } from "./injection.ts";
-import type { ExitHandler, MonitorSystem, SystemRow, TrappedRegister } from "./system.ts";
+import type {
+  ExitHandler,
+  HypercallOutcome,
+  HypercallTrigger,
+  MonitorSystem,
+  SystemRow,
+  TrappedRegister,
+} from "./system.ts";
 import { Vcpu } from "./vcpu.ts";
 
 /** Virtual nanoseconds that a run of handlers takes: an exit and a return of a small hypervisor. */
@@ -91,6 +98,18 @@ export abstract class TrapMonitor implements InstalledMonitor {
     const made = new Vcpu(cpu, this.level);
     this.#vcpus.set(cpu.index, made);
     return made;
+  }
+
+  /**
+   * Offers a call to the systems, in order; ELR_ELx of the monitor's level is at the instruction that called. Whoever
+   * handles the trigger's exit asks this, and goes on behind the instruction (`vcpu.skip`) after "answered".
+   */
+  hypercall(vcpu: Vcpu, trigger: HypercallTrigger): HypercallOutcome {
+    for (const system of this.#systems) {
+      const outcome = system.hypercall?.(vcpu, trigger) ?? "declined";
+      if (outcome !== "declined") return outcome;
+    }
+    return "declined";
   }
 
   reset(): void {

@@ -19,6 +19,15 @@ export interface TrappedRegister {
   readonly write?: (vcpu: Vcpu, value: bigint) => void;
 }
 
+/** The instruction by which software below a monitor called it: MRS of MDCCSR_EL0, HVC, or BRK. */
+export type HypercallTrigger = "mrs" | "hvc" | "brk";
+
+/**
+ * What became of a call: it was answered, and the guest goes on behind the instruction; the guest was made to take an
+ * exception at it; or nobody knows the call.
+ */
+export type HypercallOutcome = "answered" | "injected" | "declined";
+
 /** One system, enabled in one monitor. */
 export interface MonitorSystem {
   /** Its name. */
@@ -31,6 +40,11 @@ export interface MonitorSystem {
   readonly exits?: Readonly<Partial<Record<ExceptionClass, ExitHandler>>>;
   /** Trapped registers. */
   readonly registers?: readonly TrappedRegister[];
+  /**
+   * Answers a call if it is this system's: arguments and results are in general registers, `vcpu.level` has the caller's
+   * level, and ELR_ELx of the monitor's level is at the instruction, whatever the trigger. Must not go on behind it.
+   */
+  hypercall?(vcpu: Vcpu, trigger: HypercallTrigger): HypercallOutcome;
   /** A physical interrupt was acknowledged at the monitor's level; true when it is the system's own. */
   interrupt?(vcpu: Vcpu, interrupt: number): boolean;
   /** After every exit, before the guest goes on. */

@@ -34,4 +34,6 @@ export const MONITOR_EVENT_KINDS = {
   exclusiveCompleted:    kind("detail", { address: u53, size: u8, status: u8, instructions: u8 }),
   // icache-on-fault: the monitor stored for an instruction that writes to its own page.
   guestStoreDone:        kind("trap",   { ipa: u64, physical: u64, size: u8, value: u64 }),
+  // dcc-hypercall: an MRS of MDCCSR_EL0 came to the monitor, with X0 to X7 as they were, and what became of it.
+  debugChannelTrapped:   kind("trap",   { level: u8, outcome: oneOf("answered", "injected", "declined", "refused"), x0: u64, x1: u64, x2: u64, x3: u64, x4: u64, x5: u64, x6: u64, x7: u64 }),
 } as const;

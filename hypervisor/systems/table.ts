@@ -1,5 +1,6 @@
 /** The systems that monitors can have, by name. */
 import type { SystemRow } from "../system.ts";
+import { DCC_HYPERCALL } from "./dcc_hypercall/system.ts";
 import { EXCLUSIVE_PROBE } from "./exclusive_probe.ts";
 import { GVA_SCAN } from "./gva_scan.ts";
 import { ICACHE_ON_FAULT } from "./icache_on_fault/system.ts";
@@ -7,6 +8,7 @@ import { TIME_SCALE } from "./time_scale/system.ts";
 
 /** One row for each. */
 export const SYSTEMS: readonly SystemRow[] = [
+  DCC_HYPERCALL,
   EXCLUSIVE_PROBE,
   GVA_SCAN,
   ICACHE_ON_FAULT,
