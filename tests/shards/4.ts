@@ -1,0 +1,4 @@
+/** The fifth share of all tests. */
+import { importShard } from "../shards.ts";
+
+await importShard(4);
