@@ -96,6 +96,7 @@ export {
 export * from "./machine/machine.ts";
 export type { Board, BoardKind, BoardRow } from "./machine/board.ts";
 export * from "./machine/monitor.ts";
+export type { CableEnd } from "./machine/network/network.ts";
 export * from "./machine/event_kind.ts";
 export { MONITOR_EVENT_KINDS } from "./machine/monitor_events.ts";
 export { PageMap } from "./machine/memory/page_map.ts";
@@ -108,6 +109,7 @@ export * from "./journal/bisect.ts";
 export * from "./journal/bisect_runs.ts";
 export type { BlockInfo, BlockSpan } from "./journal/block.ts";
 export { BLOCK_KINDS, type BlockKind } from "./journal/block_kinds.ts";
+export type { FileFamily, Upcaster } from "./journal/format.ts";
 export type { ByteWork, EventDigest } from "./journal/byte_work.ts";
 export type { EncodedValue } from "./journal/codec.ts";
 export type { PackedPayload, Packing } from "./journal/packing.ts";

@@ -235,6 +235,14 @@ const ACTIONS: Readonly<Record<string, Action>> = {
       return { kind: "networkFrameReceived", network, bytes: frameBytes(line) };
     },
   },
+  message: {
+    example: "message mig 0x0102",
+    help: "a message arrives from outside at a monitor's port: its bytes, in order",
+    read: (line) => {
+      const port = line.take(/^[A-Za-z][A-Za-z0-9_.-]{0,27}(?![^\s#])/, "a port's name").text;
+      return { kind: "messageReceived", port, bytes: frameBytes(line) };
+    },
+  },
   set: {
     example: "set cpu0 x0 0x5",
     help: "writes x0–x30, sp, pc, nzcv or a system register",
@@ -272,6 +280,8 @@ export function inputText(input: Input): string {
       return `wrote ${counted(input.bytes.length, "byte")} at ${hex(input.address)}`;
     case "networkFrameReceived":
       return `delivered a frame of ${counted(input.bytes.length, "byte")} to ${input.network}`;
+    case "messageReceived":
+      return `delivered a message of ${counted(input.bytes.length, "byte")} to port ${input.port}`;
     case "registerPatched":
       return `set cpu${input.target} ${input.register} to ${hex(input.value)}`;
   }

@@ -200,6 +200,14 @@ export abstract class TrapMonitor implements InstalledMonitor {
     );
   }
 
+  prepareMessage(cpu: Cpu, port: string, bytes: Uint8Array): (() => void) | undefined {
+    for (const system of this.#systems) {
+      const taken = system.prepareMessage?.(this.vcpu(cpu), port, bytes);
+      if (taken !== undefined) return taken;
+    }
+    return undefined;
+  }
+
   save(): readonly Section[] {
     return this.#systems.flatMap((system) => system.save === undefined ? [] : [system.save()]);
   }

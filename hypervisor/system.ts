@@ -51,6 +51,11 @@ export interface MonitorSystem {
   returning?(vcpu: Vcpu): void;
   /** Checks an operator's command, split at spaces without the slug; throws InputRefusedError, or returns what does it. */
   prepareCommand?(vcpu: Vcpu, words: readonly string[]): () => void;
+  /**
+   * Checks a message from another machine, and returns what takes it; throws InputRefusedError. Undefined for a port
+   * that is not the system's.
+   */
+  prepareMessage?(vcpu: Vcpu, port: string, bytes: Uint8Array): (() => void) | undefined;
   /** Checks an operator's time scale; throws InputRefusedError, or returns what applies it. */
   prepareTimeScale?(numerator: number, denominator: number): () => void;
   /** State of its own, in a section named `monitorN.SLUG`. */

@@ -12,6 +12,7 @@ export const BLOCK_KINDS = [
   { number: 7, name: "checkpoint" },    // the state at which the run begins, right after the configuration, or at a root, right after it; journal/checkpoint.ts
   { number: 8, name: "end" },           // how and when the run ended
   { number: 9, name: "index" },         // the last block of a finished file; journal/index_block.ts
+  { number: 10, name: "member" },       // a piece of a member's journal, in the file of a world only (world/)
 ] as const;
 
 /** Name of a kind of block, a row of {@linkcode BLOCK_KINDS}. */

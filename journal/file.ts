@@ -39,7 +39,15 @@ import type { BlockKind } from "./block_kinds.ts";
 import type { ByteWork } from "./byte_work.ts";
 import type { EncodedValue } from "./codec.ts";
 import { JournalCorruptError, JournalPayloadError, JournalWriteError } from "./errors.ts";
-import { decodeFileHeader, encodeFileHeader, FILE_HEADER_LENGTH, FORMAT, upcast } from "./format.ts";
+import {
+  decodeFileHeader,
+  encodeFileHeader,
+  FILE_HEADER_LENGTH,
+  type FileFamily,
+  FORMAT,
+  JOURNAL_FAMILY,
+  upcast,
+} from "./format.ts";
 import { sha256 } from "./hash.ts";
 import { type BlockList, encodeIndex, readIndex } from "./index_block.ts";
 import type { PackedPayload } from "./packing.ts";
@@ -71,19 +79,30 @@ export class JournalWriter {
   readonly #work: ByteWork | undefined;
   readonly #waiting: WaitingBlock[] = [];
   readonly #blocks: BlockInfo[] = [];
-  readonly #fileHeader = encodeFileHeader();
-  #headHash = sha256(this.#fileHeader);
+  readonly #family: FileFamily;
+  readonly #fileHeader: Uint8Array;
+  #headHash: Uint8Array;
   #journalId: bigint | undefined;
   #byteLength = 0;
   #finished = false;
   #failure: JournalWriteError | undefined;
 
   /**
-   * Takes the sink, zstd's level (1 to 22; 3 by default), and who packs blocks that may wait, if anybody does. Writes
-   * nothing before the first block.
+   * Takes the sink, zstd's level (1 to 22; 3 by default), who packs blocks that may wait, if anybody does, and what sort
+   * of file it is, by default a journal. Writes nothing before the first block.
    */
-  constructor(sink: Sink, options: { readonly level?: number; readonly work?: ByteWork | undefined } = {}) {
+  constructor(
+    sink: Sink,
+    options: {
+      readonly level?: number;
+      readonly work?: ByteWork | undefined;
+      readonly family?: FileFamily;
+    } = {},
+  ) {
     this.#sink = sink;
+    this.#family = options.family ?? JOURNAL_FAMILY;
+    this.#fileHeader = encodeFileHeader(this.#family.format, this.#family);
+    this.#headHash = sha256(this.#fileHeader);
     this.#work = options.work;
     this.#level = options.level ?? DEFAULT_LEVEL;
   }
@@ -196,6 +215,9 @@ export class JournalWriter {
     level: number | undefined,
   ): BlockInfo {
     const number = this.#blocks.length;
+    if (!this.#family.kinds.includes(kind)) {
+      throw new RangeError(`Cannot append ${kind} block: ${this.#family.what} has none`);
+    }
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#finished) throw new RangeError(`Cannot append ${kind} block: the journal is finished`);
     if ((number === 0) !== (kind === "configuration")) {
@@ -256,6 +278,8 @@ export type OpenOptions = {
    * opening takes no longer for a large file; a file without a good index block is checked whole all the same.
    */
   readonly check?: "whole" | "asRead";
+  /** What sort of file it is to be, by default a journal. */
+  readonly family?: FileFamily;
 };
 
 /**
@@ -276,10 +300,17 @@ export class JournalReader {
   /** SHA-256 of the last whole block's header, which through the chain stands for the whole file. */
   readonly headHash: Uint8Array;
   readonly #source: Source;
+  readonly #family: FileFamily;
   readonly #journalId: bigint;
 
-  private constructor(source: Source, format: number, list: BlockList & { readonly torn?: TornTail }) {
+  private constructor(
+    source: Source,
+    family: FileFamily,
+    format: number,
+    list: BlockList & { readonly torn?: TornTail },
+  ) {
     this.#source = source;
+    this.#family = family;
     this.#journalId = list.journalId;
     this.format = format;
     this.blocks = list.blocks;
@@ -297,9 +328,20 @@ export class JournalReader {
   static open(source: Source, options: OpenOptions = {}): JournalReader {
     const length = Math.min(source.size, FILE_HEADER_LENGTH);
     const fileHeader = readExactly(source, 0, length).slice();
-    const format = decodeFileHeader(fileHeader, source.name);
+    const family = options.family ?? JOURNAL_FAMILY;
+    const format = decodeFileHeader(fileHeader, source.name, family);
     const indexed = options.check === "asRead" ? readIndex(source, fileHeader) : undefined;
-    return new JournalReader(source, format, indexed ?? scanBlocks(source, fileHeader));
+    const list = indexed ?? scanBlocks(source, fileHeader);
+    const stray = list.blocks.find(({ kind }) => !family.kinds.includes(kind));
+    if (stray !== undefined) {
+      throw new JournalCorruptError(
+        source.name,
+        stray.number,
+        stray.offset,
+        `it is a block of kind ${stray.kind}, which ${family.what} has not`,
+      );
+    }
+    return new JournalReader(source, family, format, list);
   }
 
   /**
@@ -311,11 +353,8 @@ export class JournalReader {
   payload(number: number): unknown {
     const block = this.#listed(number), { offset, kind } = block, bytes = this.#bytes(block);
     try {
-      return upcast(
-        this.format,
-        kind,
-        decodeBlock(decodeHeader(bytes)!, bytes.subarray(BLOCK_HEADER_LENGTH)),
-      );
+      const payload = decodeBlock(decodeHeader(bytes)!, bytes.subarray(BLOCK_HEADER_LENGTH));
+      return upcast(this.format, kind, payload, this.#family.upcasters, this.#family.format);
     } catch (error) {
       if (!(error instanceof JournalPayloadError)) throw error;
       throw new JournalCorruptError(this.#source.name, number, offset, error.message, { cause: error });

@@ -1,5 +1,6 @@
 /** Recording: runs a machine, admits inputs at step boundaries, and appends what happens to a journal. */
 import type { MachineImages } from "../machine/compose.ts";
+import { NO_DEADLINE } from "../machine/clock.ts";
 import type { EventClass, EventObserver, Input, InputEvent } from "../machine/events.ts";
 import { Machine, type MachineOptions, type Stop } from "../machine/machine.ts";
 import type { BlockSpan } from "./block.ts";
@@ -125,19 +126,20 @@ export class Recorder {
   }
 
   /**
-   * Runs to `limit` steps in all, writing root blocks where they are due. `paced` as in `Machine.run`.
+   * Runs to `limit` steps in all, writing root blocks where they are due. `paced` and `until` as in `Machine.run`.
    * Throws JournalWriteError when writing fails; everything up to the last block is safe then.
    */
-  run(limit: number, paced = false): Stop {
+  run(limit: number, paced = false, until: number = NO_DEADLINE): Stop {
     const interval = this.manifest.configuration.rootInterval;
     for (;;) {
       const nextRoot = (Math.floor(this.machine.instant / interval) + 1) * interval;
       const burstEnd = Math.min(limit, nextRoot, this.machine.instant + LOOK_EVERY);
-      const stop = spending(this.#costs, "engine", () => this.machine.run(burstEnd, paced));
+      const stop = spending(this.#costs, "engine", () => this.machine.run(burstEnd, paced, until));
       // Also when an observer asked for a stop just there: who listens must not change the chain of roots.
       if (this.machine.instant === nextRoot && stop.reason !== "poweredOff") this.#writeRoot();
       if (this.#rows.count >= BLOCK_FULL.rows || this.#rows.length >= BLOCK_FULL.bytes) this.#writeFull();
-      if (stop.reason !== "limit" || this.machine.instant >= limit) return stop;
+      const { instant, virtualTime } = this.machine;
+      if (stop.reason !== "limit" || instant >= limit || virtualTime >= until) return stop;
     }
   }
 
@@ -190,6 +192,12 @@ export class Recorder {
       if (mayWait && writer.appendLater !== undefined) writer.appendLater("events", payload, span);
       else writer.append("events", payload, span);
     });
+  }
+
+  /** The roots as they are here; nothing is closed or written. */
+  peekRoots(): { readonly stateRoot: Uint8Array; readonly historyRoot: Uint8Array } {
+    const stateRoot = this.machine.stateRoot().root;
+    return { stateRoot, historyRoot: this.#history.peek(stateRoot) };
   }
 
   /** Ends the run here: writes what is gathered, the end block with the final root, and the index. */

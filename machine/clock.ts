@@ -85,8 +85,13 @@ export class Clock {
 
   /** The first instant whose time is not before the earliest deadline, or Infinity. */
   get earliestAlarmInstant(): number {
-    if (this.#earliest === NO_DEADLINE) return NO_DEADLINE;
-    return Math.max(this.instant, Math.ceil((this.#earliest - this.#offset) / this.nanosecondsPerStep));
+    return this.instantOf(this.#earliest);
+  }
+
+  /** The first instant from now on at which it is `time` nanoseconds or later, as far as is known; Infinity for NO_DEADLINE. */
+  instantOf(time: number): number {
+    if (time === NO_DEADLINE) return NO_DEADLINE;
+    return Math.max(this.instant, Math.ceil((time - this.#offset) / this.nanosecondsPerStep));
   }
 
   /** Calls every alarm that is due, earliest first, ties in registration order; an alarm may set itself again. */

@@ -26,6 +26,7 @@ import { EventHub } from "./events.ts";
 import { PhysicalMemory } from "./memory/physical.ts";
 import { ConfigurationError } from "./errors.ts";
 import { buildMonitors, hasMonitor, type InstalledMonitor, monitorMemory } from "./monitor.ts";
+import type { CableEnd } from "./network/network.ts";
 import type { Section } from "./snapshot.ts";
 import type { Disk } from "./storage/disk.ts";
 
@@ -50,6 +51,8 @@ export class VirtBoard {
   readonly cpus: readonly Cpu[];
   /** Takes each byte that the console transmits; set by whoever listens. */
   transmitted: (byte: number) => void = () => {};
+  /** Called with each message of a monitor; its bytes are good during the call only. */
+  messaged: (port: string, bytes: Uint8Array) => void = () => {};
   readonly #board: Board;
   readonly #plan: BootPlan;
   readonly #gic: InterruptController;
@@ -112,6 +115,10 @@ export class VirtBoard {
       reserve: monitorMemory(this.#board),
       firmwareCall: (cpu) => this.#calls.monitorCall(cpu),
       powerOff: () => power.powerOff(MONITOR_STOPPED),
+      transmit: (port, bytes) => {
+        this.messaged(port, bytes);
+        this.events.emit("messageTransmitted", 0, { port, bytes });
+      },
     });
     for (const monitor of this.monitors) {
       for (const cpu of cpus) cpu.monitors[monitor.level] = monitor;
@@ -187,7 +194,7 @@ export class VirtBoard {
   }
 
   /** The networks whose frames come from outside, by name. */
-  get bridges(): ReadonlyMap<string, { deliver(frame: Uint8Array): void }> {
+  get bridges(): ReadonlyMap<string, CableEnd> {
     return this.#peripherals.bridges;
   }
 

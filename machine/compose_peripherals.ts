@@ -1,5 +1,6 @@
 /** What the user plugged into the board: disks, networks and the devices in front of them, built from the configuration. */
 import { type Board, boardRow } from "./board.ts";
+import type { CableEnd } from "./network/network.ts";
 import type { BootImages } from "./boot_images.ts";
 import type { Clock } from "./clock.ts";
 import type { MachineConfiguration } from "./configuration.ts";
@@ -55,7 +56,7 @@ export interface Peripherals {
   /** Parts in the order in which they are reset, saved and restored. */
   readonly parts: readonly PeripheralPart[];
   /** The networks whose frames come from outside, by name. */
-  readonly bridges: ReadonlyMap<string, { deliver(frame: Uint8Array): void }>;
+  readonly bridges: ReadonlyMap<string, CableEnd>;
   /** The disks by `-drive id=`; they are no parts, since a reset of the machine leaves them alone. */
   readonly disks: ReadonlyMap<string, Disk>;
   /** What the terminal's input goes to; undefined when that is the first serial port. */

@@ -43,6 +43,14 @@ function monitorFor({ monitors }: InputTarget, level: number, what: string): Ins
   throw new InputRefusedError(`Cannot ${what}: no monitor is installed at EL${level} (see --monitor)`);
 }
 
+function messageFor({ monitors, currentCpu }: InputTarget, port: string, bytes: Uint8Array): () => void {
+  for (const monitor of monitors) {
+    const taken = monitor.prepareMessage(currentCpu, port, bytes);
+    if (taken !== undefined) return taken;
+  }
+  throw new InputRefusedError(`There is no monitor with a port "${port}" (see --monitor)`);
+}
+
 /** No memory is there, and inputs may name addresses beyond it. */
 const HIGHEST_ADDRESS = 2 ** 52 - 1;
 
@@ -97,6 +105,8 @@ export function prepareInput(target: InputTarget, input: Input): () => void {
         target.currentCpu,
         input.command,
       );
+    case "messageReceived":
+      return messageFor(target, input.port, input.bytes);
     case "networkFrameReceived": {
       const bridge = target.bridges.get(input.network);
       if (bridge === undefined) {

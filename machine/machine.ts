@@ -205,10 +205,11 @@ export class Machine {
   /**
    * Runs until `limit` steps have been taken in all, or something in `Stop` comes first. The state at the limit is
    * the one before its step boundary: alarms due then are served by the next call. With `paced`, time is not skipped:
-   * the caller decides how far to `wait`.
+   * the caller decides how far to `wait`. At the first step boundary that is not before `until` (nanoseconds of virtual
+   * time) it is the limit, too.
    */
-  run(limit: number, paced = false): Stop {
-    const stop = this.#watched(() => this.#run(limit, paced));
+  run(limit: number, paced = false, until: number = NO_DEADLINE): Stop {
+    const stop = this.#watched(() => this.#run(limit, paced, until));
     this.board.events.deliver();
     return stop;
   }
@@ -225,7 +226,7 @@ export class Machine {
     }
   }
 
-  #run(limit: number, paced: boolean): Stop {
+  #run(limit: number, paced: boolean, until: number): Stop {
     const { clock } = this.board, watches = this.#watches;
     for (;;) {
       const hits = watches?.take(clock.instant);
@@ -237,7 +238,7 @@ export class Machine {
         this.#stopRequested = false;
         return { reason: "requested" };
       }
-      if (clock.instant >= limit) return { reason: "limit" };
+      if (clock.instant >= limit || clock.now >= until) return { reason: "limit" };
       if (this.#begun !== clock.instant) this.#begun = -1;
       const isQuiet = watches !== undefined && this.#begun < 0 && this.#isBoundaryQuiet();
       const cpu = this.#begun < 0 ? this.#boundary() : this.#scheduler.current;
@@ -251,7 +252,7 @@ export class Machine {
         continue;
       }
       const from = clock.instant;
-      this.#advance(cpu, limit);
+      this.#advance(cpu, Math.min(limit, clock.instantOf(until)));
       if (watches?.isStopped === true) return this.#stopBefore(watches, isQuiet || clock.instant > from);
     }
   }

@@ -34,6 +34,8 @@ export interface MonitorSite {
   firmwareCall(cpu: Cpu): void;
   /** Ends the run after the present step, with exit code 255. */
   powerOff(): void;
+  /** Sends a message out of the machine; whoever connects machines carries it from the port of that name on. */
+  transmit(port: string, bytes: Uint8Array): void;
 }
 
 /** A monitor in a machine. */
@@ -48,6 +50,11 @@ export interface InstalledMonitor extends Monitor {
   prepareTimeScale(numerator: number, denominator: number): () => void;
   /** Checks an operator's command and returns what does it on a CPU; throws InputRefusedError, with nothing changed. */
   prepareCommand(cpu: Cpu, command: string): () => void;
+  /**
+   * Checks a message from outside and returns what takes it; throws InputRefusedError, with nothing changed. Undefined
+   * where the monitor has no port of that name.
+   */
+  prepareMessage(cpu: Cpu, port: string, bytes: Uint8Array): (() => void) | undefined;
   /** Sections with names of their own. */
   save(): readonly Section[];
   /** Restores what `save` gave, by name. */

@@ -1,6 +1,6 @@
 /** The kinds of events that monitors and their systems add to those of the machine. */
 import { kind } from "./event_kind.ts";
-import { flag, oneOf, text, u16, u32, u53, u64, u8 } from "./layout.ts";
+import { bytes, flag, oneOf, text, u16, u32, u53, u64, u8 } from "./layout.ts";
 
 /** Rows as in EVENT_KINDS, behind those; new rows go to the end, each under the system whose event it is. */
 // deno-fmt-ignore
@@ -36,4 +36,7 @@ export const MONITOR_EVENT_KINDS = {
   guestStoreDone:        kind("trap",   { ipa: u64, physical: u64, size: u8, value: u64 }),
   // dcc-hypercall: an MRS of MDCCSR_EL0 came to the monitor, with X0 to X7 as they were, and what became of it.
   debugChannelTrapped:   kind("trap",   { level: u8, outcome: oneOf("answered", "injected", "declined", "refused"), x0: u64, x1: u64, x2: u64, x3: u64, x4: u64, x5: u64, x6: u64, x7: u64 }),
+  // Messages between monitors of different machines, by the names of their ports.
+  messageReceived:       kind("input",  { virtualTime: u53, port: text(32), bytes: bytes(65536) }),
+  messageTransmitted:    kind("detail", { port: text(32), bytes: bytes(65536) }),
 } as const;

@@ -1,16 +1,18 @@
 /** A network whose other end is outside: frames from there are inputs, frames to there are events. */
 import type { EventHub } from "../events.ts";
 import { type Section, sectionLayout } from "../snapshot.ts";
-import { FRAME_SIZE_MAX, FRAME_SIZE_MIN, type Network, type NetworkCard } from "./network.ts";
+import { type CableEnd, FRAME_SIZE_MAX, FRAME_SIZE_MIN, type Network, type NetworkCard } from "./network.ts";
 
 const layout = sectionLayout("network-bridge", 1, {});
 
 /** A cable out of the machine; it keeps nothing. */
-export class NetworkBridge implements Network {
+export class NetworkBridge implements Network, CableEnd {
   /** `-netdev id=`. */
   readonly name: string;
   readonly #events: EventHub;
   #card: NetworkCard | undefined;
+  /** Carries frames from the card on; for whoever connects machines. The frame is good during the call only. */
+  carried: (frame: Uint8Array) => void = () => {};
 
   /** A bridge without a card. */
   constructor({ name, events }: { readonly name: string; readonly events: EventHub }) {
@@ -25,6 +27,7 @@ export class NetworkBridge implements Network {
 
   /** A frame from the card: whoever listens carries it out. */
   transmit(frame: Uint8Array): void {
+    this.carried(frame);
     this.#events.emit("networkFrameTransmitted", 0, { network: this.name, bytes: frame });
   }
 

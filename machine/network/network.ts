@@ -13,6 +13,14 @@ export interface NetworkCard {
   receive(frame: Uint8Array): void;
 }
 
+/** The other end of a cable that leads out of the machine. */
+export interface CableEnd {
+  /** Carries frames from the card on; for whoever connects machines. The frame is good during the call only. */
+  carried: (frame: Uint8Array) => void;
+  /** A frame from outside; one that is no Ethernet frame by its size is lost, and one without a card. */
+  deliver(frame: Uint8Array): void;
+}
+
 /** A network: what is at the other end of the cable. */
 export interface Network {
   /** `-netdev id=`; also the name of its section and in events. */
