@@ -89,6 +89,11 @@ function debug(bit: number): TrapControl {
   return { from: E01, to: 2, access: "both", isSet };
 }
 
+/** A trap of the debug communications channel that FEAT_FGT adds to MDCR_ELx. */
+function channelTrap(register: "MDCR_EL2" | "MDCR_EL3", from: number, to: 2 | 3): TrapControl {
+  return { from, to, access: "both", isSet: (cpu) => hasBit(cpu, register, 27) && cpu.implements("FGT") };
+}
+
 /** A trap of ICH_HCR_EL2, of the guest's accesses to the CPU interface of a GICv3. */
 function interruptTrap(bit: number): TrapControl {
   const isSet = (cpu: Cpu) => ((cpu.surroundings.gic?.hypervisorControl ?? 0) >>> bit & 1) === 1;
@@ -168,6 +173,7 @@ export const TRAPS = {
   TDRA:           debug(11),
   TDOSA_EL2:      debug(10),
   TDA_EL2:        debug(9),
+  TDCC_EL2:       channelTrap("MDCR_EL2", E01, 2),
   TPM_EL2:        set("MDCR_EL2", 6, E01, 2, "both"),
   TPMCR:          set("MDCR_EL2", 5, E01, 2, "both"),
   EL1PCTEN:       allowedByHypervisor(0, 10),
@@ -194,6 +200,7 @@ export const TRAPS = {
   TFP_EL3:        { ...set("CPTR_EL3", 10, E012 | E3, 3, "both"), syndrome },
   TDOSA_EL3:      set("MDCR_EL3", 10, E12, 3, "both"),
   TDA_EL3:        set("MDCR_EL3", 9, E012, 3, "both"),
+  TDCC_EL3:       channelTrap("MDCR_EL3", E012, 3),
   TPM_EL3:        set("MDCR_EL3", 6, E012, 3, "both"),
 } as const satisfies Record<string, TrapControl>;
 

@@ -13,8 +13,11 @@ import { changeCounting, EVENT_COUNTERS } from "./performance_counters.ts";
 
 const DEBUG = { traps: ["TDA_EL2", "TDA_EL3"] } as const satisfies { traps: readonly TrapName[] };
 const LOCK = { traps: ["TDOSA_EL2", "TDOSA_EL3"] } as const satisfies { traps: readonly TrapName[] };
-/** The debug communications channel at EL0 and above. */
-const CHANNEL = ["TDCC", "TDA_EL2", "TDA_EL3"] as const satisfies readonly TrapName[];
+/** The debug communications channel, above EL0 alone and at EL0 too. */
+const CHANNEL = { traps: ["TDCC_EL2", "TDA_EL2", "TDCC_EL3", "TDA_EL3"] } as const satisfies {
+  traps: readonly TrapName[];
+};
+const OPEN_CHANNEL = { traps: ["TDCC", ...CHANNEL.traps] } as const satisfies { traps: readonly TrapName[] };
 
 /** OSLSR_EL1: OS lock implemented (OSLM = 0b10), locked after reset. */
 const OSLM = 8n, OSLK = 2n;
@@ -67,9 +70,9 @@ export const DEBUG_REGISTERS: readonly SystemRegister[] = [
   ...numbered("DBGWVR", WATCHPOINTS, (value) => value & ~3n),
   ...numbered("DBGWCR", WATCHPOINTS, (value) => value),
   stored("MDSCR_EL1", "EL1_RW", { ...DEBUG, written: debugRegistersChanged }),
-  stored("MDCCINT_EL1", "EL1_RW", DEBUG),
-  stored("OSDTRRX_EL1", "EL1_RW", { ...DEBUG, writable: 0xffff_ffffn }),
-  stored("OSDTRTX_EL1", "EL1_RW", { ...DEBUG, writable: 0xffff_ffffn }),
+  stored("MDCCINT_EL1", "EL1_RW", CHANNEL),
+  stored("OSDTRRX_EL1", "EL1_RW", { ...CHANNEL, writable: 0xffff_ffffn }),
+  stored("OSDTRTX_EL1", "EL1_RW", { ...CHANNEL, writable: 0xffff_ffffn }),
   stored("OSECCR_EL1", "EL1_RW", { ...DEBUG, writable: 0xffff_ffffn }),
   stored("DBGPRCR_EL1", "EL1_RW", { ...LOCK, writable: 1n }),
   constant("MDRAR_EL1", "EL1_RO", 0n, { traps: ["TDRA", "TDA_EL3"] }),
@@ -80,9 +83,9 @@ export const DEBUG_REGISTERS: readonly SystemRegister[] = [
   computed("DBGCLAIMCLR_EL1", "EL1_RW", (cpu) => cpu.registers.system[INDEX.DBGCLAIM_EL1] as bigint, changeClaim(false), DEBUG),
   constant("DBGAUTHSTATUS_EL1", "EL1_RO", (cpu) => DISABLED_NON_SECURE | (cpu.features.el3 ? DISABLED_SECURE : 0n), DEBUG),
   // The channel is always empty: nothing is received, and what is sent is taken at once by nobody.
-  constant("MDCCSR_EL0", "EL0_RO", 0n, { traps: CHANNEL }),
-  constant("DBGDTR_EL0", "EL0_RW", 0n, { traps: CHANNEL }),
-  constant("DBGDTRRX_EL0", "EL0_RW", 0n, { traps: CHANNEL }), // writes are of DBGDTRTX_EL0
+  constant("MDCCSR_EL0", "EL0_RO", 0n, OPEN_CHANNEL),
+  constant("DBGDTR_EL0", "EL0_RW", 0n, OPEN_CHANNEL),
+  constant("DBGDTRRX_EL0", "EL0_RW", 0n, OPEN_CHANNEL), // writes are of DBGDTRTX_EL0
   stored("DBGVCR32_EL2", "EL2_RW", { needs: "higher", traps: ["TDA_EL3"] }),
   counting("MDCR_EL2", "EL2_RW", { reset: (cpu) => (cpu.features.el2 ? BigInt(EVENT_COUNTERS) : 0n), traps: ["TDA_EL3"] }),
   counting("MDCR_EL3", "EL3_RW", {}),
