@@ -1,10 +1,12 @@
 /** The monitor at EL2: hosts one guest at EL1 and EL0 on all CPUs of the machine. */
+import type { Cpu } from "../machine/cpu/cpu.ts";
 import type { Exception } from "../machine/cpu/exception.ts";
 import { ConfigurationError } from "../machine/errors.ts";
 import type { MonitorSite } from "../machine/monitor.ts";
 import type { Section } from "../machine/snapshot.ts";
 import type { ExceptionClass } from "../machine/cpu/syndrome.ts";
 import type { ExitHandler } from "./system.ts";
+import { DebugExceptions } from "./debug_exceptions.ts";
 import { answerFirmwareCall } from "./firmware_calls.ts";
 import { GuestSpace } from "./guest_space.ts";
 import { HYPERVISOR_TIMER, HypervisorTimer } from "./hypervisor_timer.ts";
@@ -21,6 +23,9 @@ const CNTHCTL_OPEN = 3n;
 export class El2Monitor extends TrapMonitor {
   readonly level = 2;
 
+  /** Debug exceptions of the guest, where they come to EL2. */
+  readonly debug: DebugExceptions = new DebugExceptions();
+
   protected readonly handlers: Readonly<Partial<Record<ExceptionClass, ExitHandler>>> = {
     hypervisorCall: (vcpu, { iss }) => answerFirmwareCall(this.site, vcpu, iss),
     dataAbortLower: (vcpu, exit) => {
@@ -31,6 +36,7 @@ export class El2Monitor extends TrapMonitor {
       this.space.fetchAborted(vcpu, exit);
       return true;
     },
+    ...this.debug.handlers,
   };
   /** What the guest has at which address. */
   readonly space: GuestSpace = new GuestSpace(this.site);
@@ -61,6 +67,7 @@ export class El2Monitor extends TrapMonitor {
     this.space.reset();
     this.gic.reset();
     this.timer.reset();
+    this.debug.reset();
     super.reset();
   }
 
@@ -72,6 +79,12 @@ export class El2Monitor extends TrapMonitor {
     this.space.started(vcpu);
     this.gic.started(vcpu.cpu);
     this.timer.started(vcpu);
+    this.debug.started(vcpu);
+  }
+
+  override handle(cpu: Cpu, exception: Exception): void {
+    this.debug.entered(this.vcpu(cpu));
+    super.handle(cpu, exception);
   }
 
   override save(): readonly Section[] {
@@ -79,6 +92,7 @@ export class El2Monitor extends TrapMonitor {
       ...this.space.save(this.sectionName("space")),
       ...this.gic.save(),
       ...this.timer.save(this.sectionName("timer")),
+      ...this.debug.save(this.sectionName("debug")),
       ...super.save(),
     ];
   }
@@ -87,6 +101,7 @@ export class El2Monitor extends TrapMonitor {
     this.space.restore(this.sectionName("space"), section);
     this.gic.restore(section);
     this.timer.restore(this.sectionName("timer"), section);
+    this.debug.restore(this.sectionName("debug"), section);
     super.restore(section);
   }
 

@@ -2,12 +2,16 @@
 import type { Cpu } from "../machine/cpu/cpu.ts";
 import type { ExceptionLevel } from "../machine/cpu/exception.ts";
 import { patchSystemRegister, peekSystemRegister } from "../machine/cpu/system_registers.ts";
-import { type InjectedException, injectException } from "./injection.ts";
+import { type InjectedException, injectException, syndrome } from "./injection.ts";
 
 /** Number of the zero register in an instruction's fields. */
 const ZERO_REGISTER = 31;
 /** SPSR_ELx.M[3:2]: the exception level. */
 const MODE_LEVEL = 2n;
+/** SPSR_ELx.SS. */
+const STEP = 1n << 21n;
+/** Syndrome of a step: an instruction was executed (ISV), and the status. */
+const STEPPED = 1 << 24 | 0x22;
 
 /** A CPU as the software at EL2 or EL3 that hosts its guest has it. */
 export class Vcpu {
@@ -68,9 +72,18 @@ export class Vcpu {
     return Number(this.savedState >> MODE_LEVEL & 3n) as ExceptionLevel;
   }
 
-  /** Goes on behind the instruction that trapped. */
+  /**
+   * Goes on behind the instruction that trapped, as if it had been executed there: a software step of it is done, and its
+   * exception is the next thing (Arm ARM D2.12).
+   */
   skip(): void {
     this.returnAddress = BigInt.asUintN(64, this.returnAddress + 4n);
+    const { savedState, level } = this;
+    if ((savedState & STEP) === 0n) return;
+    this.savedState = savedState & ~STEP;
+    if (this.monitorLevel === 2) {
+      this.inject({ syndrome: syndrome(level === 0 ? "softwareStepLower" : "softwareStepSame", STEPPED) });
+    }
   }
 
   /** Makes the guest take an exception in place of what it would go on with (Arm ARM D1.10.2, AArch64.TakeException). */

@@ -7,6 +7,8 @@ export interface DccHypercallOptions {
   readonly trap: "tda" | "tdcc";
   /** The guest's MDSCR_EL1.TDCC is kept from the register, so that what EL0 reads comes to EL2. */
   readonly shadow: boolean;
+  /** MDCR_EL2.TDE too: debug exceptions come to EL2, from where they go on to the guest. */
+  readonly tde: boolean;
 }
 
 const onOrOff = (name: string, value: "on" | "off") =>
@@ -16,4 +18,5 @@ const onOrOff = (name: string, value: "on" | "off") =>
 export const dccHypercallOptions: z.ZodType<DccHypercallOptions> = z.strictObject({
   trap: z.enum(["tda", "tdcc"], "trap is tda or tdcc").default("tda"),
   shadow: onOrOff("shadow", "on"),
+  tde: onOrOff("tde", "off"),
 });

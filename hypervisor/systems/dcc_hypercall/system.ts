@@ -17,7 +17,7 @@ import { ConfigurationError } from "../../../machine/errors.ts";
 import { type Section, sectionLayout } from "../../../machine/snapshot.ts";
 import { type Exit, systemAccessOf } from "../../exit.ts";
 import { syndrome } from "../../injection.ts";
-import type { TrapMonitor } from "../../monitor.ts";
+import { El2Monitor } from "../../el2_monitor.ts";
 import {
   type HypercallOutcome,
   type MonitorSystem,
@@ -58,8 +58,9 @@ export class DccHypercall implements MonitorSystem {
   /** `reset` must be called before it is used. */
   constructor(
     private readonly options: DccHypercallOptions,
-    private readonly monitor: TrapMonitor,
+    private readonly monitor: El2Monitor,
   ) {
+    if (options.tde) monitor.debug.use();
     this.registers = options.shadow ? [this.#control()] : [];
   }
 
@@ -134,6 +135,9 @@ export const DCC_HYPERCALL: SystemRow = systemRow<DccHypercallOptions>({
   levels: [2],
   options: dccHypercallOptions,
   build(options, monitor) {
+    if (!(monitor instanceof El2Monitor)) {
+      throw new ConfigurationError("dcc-hypercall is for a monitor at EL2");
+    }
     if (options.trap === "tdcc" && !hasFeature(monitor.site.board.configuration.cpuModel, "FGT")) {
       throw new ConfigurationError("dcc-hypercall: trap=tdcc needs FEAT_FGT; use -cpu max, or trap=tda");
     }
