@@ -8,4 +8,7 @@ provideMonitors((configuration, site) => {
   const monitor = configuration.level === 2 ? new El2Monitor(site) : new El3Monitor(site);
   monitor.enable(configuration, SYSTEMS);
   return monitor;
+}, ({ systems }) => {
+  const brands = SYSTEMS.filter(({ slug }) => systems.some(({ name }) => name === slug));
+  return brands.find(({ brand }) => brand !== undefined)?.brand;
 });

@@ -70,6 +70,8 @@ export interface SystemRow<Options = unknown> {
   readonly slug: string;
   /** The levels at which it can be. */
   readonly levels: readonly (2 | 3)[];
+  /** What guests find as `compatible` of the device tree's node /hypervisor, where it is to be found so. */
+  readonly brand?: string;
   /** Reads its options, which come as texts by name. */
   readonly options: z.ZodType<Options>;
   /** Enables it; throws ConfigurationError when the machine cannot have it. */

@@ -32,6 +32,7 @@ import {
   secured,
   SHARED,
 } from "./device_tree_nodes.ts";
+import { monitorBrand } from "./monitor.ts";
 import { releaseAddress, SPIN_TABLE_RESERVATION } from "./spin_table.ts";
 
 /** CPUs and their topology: one socket with one cluster. */
@@ -210,6 +211,8 @@ export function boardDeviceTree(board: Board, usesPsci: boolean): DeviceTree {
     .set("interrupts", cells(...timers.flatMap((number) => privateInterrupt(board, number))));
   addCpus(generation, usesPsci);
   for (const rows of runsOfKind(board.rows)) DESCRIPTIONS[(rows[0] as BoardRow).kind](generation, rows);
+  const brand = monitorBrand(board.configuration);
+  if (brand !== undefined) root.add("hypervisor").set("compatible", strings(brand));
   const isSpinning = board.configuration.enableMethod === "spin-table";
   return { root, reservations: isSpinning ? [SPIN_TABLE_RESERVATION] : [], bootCpu: 0 };
 }

@@ -64,11 +64,20 @@ export interface InstalledMonitor extends Monitor {
 /** Builds a monitor; throws ConfigurationError naming a system or an option that there is not. */
 export type MonitorBuilder = (configuration: MonitorConfiguration, site: MonitorSite) => InstalledMonitor;
 
-let provided: MonitorBuilder | undefined;
+/** What a monitor calls itself in its guest's device tree; undefined for one that is not to be found there. */
+export type MonitorBrand = (configuration: MonitorConfiguration) => string | undefined;
 
-/** Says who builds monitors, once, before the first machine with one is built. */
-export function provideMonitors(builder: MonitorBuilder): void {
+let provided: MonitorBuilder | undefined, brandOf: MonitorBrand | undefined;
+
+/** Says who builds monitors, once, before the first machine with one is built, and what they call themselves. */
+export function provideMonitors(builder: MonitorBuilder, brand?: MonitorBrand): void {
   provided = builder;
+  brandOf = brand;
+}
+
+/** `compatible` of the node /hypervisor in the device tree of a machine's guest, or undefined for no such node. */
+export function monitorBrand({ monitors = [] }: MachineConfiguration): string | undefined {
+  return monitors.map((monitor) => brandOf?.(monitor)).find((brand) => brand !== undefined);
 }
 
 /** Builds the monitors of a machine. Throws ConfigurationError. */

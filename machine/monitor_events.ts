@@ -39,4 +39,11 @@ export const MONITOR_EVENT_KINDS = {
   // Messages between monitors of different machines, by the names of their ports.
   messageReceived:       kind("input",  { virtualTime: u53, port: text(32), bytes: bytes(65536) }),
   messageTransmitted:    kind("detail", { port: text(32), bytes: bytes(65536) }),
+  // unified-backdoor: a call as it came in, with W7; then what became of it, with a digest of the bytes of a buffer that moved.
+  backdoorCalled:        kind("trap",   { trigger: oneOf("hvc", "mrs", "brk"), level: u8, instruction: u32, x0: u64, x1: u64, x2: u64, x3: u64, x4: u64, x5: u64, x6: u64 }),
+  backdoorReturned:      kind("trap",   { outcome: oneOf("answered", "unknown", "continued", "faulted", "undefined"), port: u16, bytes: u32, digest: u64 }),
+  // A message came whole from the guest, or the guest has one whole; or it was told to begin again after a checkpoint.
+  guestMessageReceived:  kind("trap",   { channel: u8, protocol: oneOf("RPCI", "TCLO"), bytes: u32, digest: u64, text: text(128) }),
+  guestMessageDelivered: kind("trap",   { channel: u8, protocol: oneOf("RPCI", "TCLO"), bytes: u32, digest: u64, text: text(128) }),
+  guestMessageInterrupted: kind("trap", { channel: u8, protocol: oneOf("RPCI", "TCLO") }),
 } as const;

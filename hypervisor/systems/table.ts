@@ -5,6 +5,7 @@ import { EXCLUSIVE_PROBE } from "./exclusive_probe.ts";
 import { GVA_SCAN } from "./gva_scan.ts";
 import { ICACHE_ON_FAULT } from "./icache_on_fault/system.ts";
 import { TIME_SCALE } from "./time_scale/system.ts";
+import { UNIFIED_BACKDOOR } from "./unified_backdoor/system.ts";
 
 /** One row for each. */
 export const SYSTEMS: readonly SystemRow[] = [
@@ -13,4 +14,5 @@ export const SYSTEMS: readonly SystemRow[] = [
   GVA_SCAN,
   ICACHE_ON_FAULT,
   TIME_SCALE,
+  UNIFIED_BACKDOOR,
 ];
