@@ -1,7 +1,7 @@
 /** The table of guests. */
 import { type DebianPackage, PackageError } from "./debian_package.ts";
 import { bootDisk } from "./boot_disk.ts";
-import { concatenated } from "./file_tree.ts";
+import { concatenated, cpioArchive } from "./file_tree.ts";
 import { type Guest, GuestError, type GuestFiles, type Ingredients, type PackageRequest } from "./guest.ts";
 import { initramfs, initramfsTree } from "./initramfs.ts";
 import { rootDisk } from "./root_disk.ts";
@@ -80,6 +80,42 @@ const TOOLS_GUEST: Guest = {
   },
 };
 
+/** The service of open-vm-tools, its commands, and what tells that a system is virtual. */
+const VMWARE_PROGRAMS = [
+  "usr/bin/vmtoolsd",
+  "usr/bin/systemd-detect-virt",
+  ...["rpctool", "checkvm", "toolbox-cmd"].map((tool) => `usr/bin/vmware-${tool}`),
+];
+
+/** What the service loads by itself, where it looks. */
+const VMWARE_PLUGINS = Object.entries({
+  common: ["hgfsServer", "vix"],
+  vmsvc: ["guestInfo", "powerOps", "timeSync", "vmbackup", "gdp", "appInfo", "componentMgr", "guestStore"],
+}).flatMap(([folder, names]) =>
+  names.map((name) => `usr/lib/aarch64-linux-gnu/open-vm-tools/plugins/${folder}/lib${name}.so`)
+);
+
+// deno-fmt-ignore
+const VMWARE_PACKAGES = [
+  "open-vm-tools", "libc6", "libglib2.0-0", "libpcre2-8-0", "libffi8", "zlib1g", "libtirpc3", "libgssapi-krb5-2",
+  "libkrb5-3", "libk5crypto3", "libcom-err2", "libkrb5support0", "libkeyutils1", "libssl3", "libmount1", "libblkid1",
+  "libselinux1", "systemd", "libsystemd-shared", "libacl1", "libcap2", "libcrypt1", "libgcrypt20", "libgpg-error0",
+  "libip4tc2", "libkmod2", "liblz4-1", "libpam0g", "libaudit1", "libcap-ng0", "libseccomp2", "libzstd1", "liblzma5",
+];
+
+const OPEN_VM_TOOLS: Guest = {
+  summary: "first root of linux-cloud with open-vm-tools, its service too, and systemd-detect-virt",
+  packages: VMWARE_PACKAGES.map(arm64),
+  guests: ["linux-cloud"],
+  recipe: 1,
+  make: ({ packages, guests }) => {
+    const base = Deno.readFileSync(guests.get("linux-cloud")!.files["initrd.gz"]!);
+    const tree = programsWithLibraries([...packages.values()], VMWARE_PROGRAMS, VMWARE_PLUGINS);
+    // Not compressed, which a guest would spend as long on as on its boot: first, since it must be aligned.
+    return new Map([["initrd", concatenated([cpioArchive(tree), base])]]);
+  },
+};
+
 /** Every guest there is; a new one is a row here. */
 const GUESTS: Readonly<Record<string, Guest>> = {
   "u-boot": fromPackage(all("u-boot-qemu"), "U-Boot boot loader for QEMU's virt machine", {
@@ -89,6 +125,7 @@ const GUESTS: Readonly<Record<string, Guest>> = {
   "linux-cloud": linux("linux-image-cloud-arm64", "Debian's kernel for clouds, with busybox"),
   "linux": linux("linux-image-arm64", "Debian's kernel, with busybox"),
   "linux-tools": TOOLS_GUEST,
+  "open-vm-tools": OPEN_VM_TOOLS,
   "edk2": fromPackage(all("qemu-efi-aarch64"), "EDK2, UEFI firmware for QEMU's virt machine", {
     "AAVMF_CODE.fd": "usr/share/AAVMF/AAVMF_CODE.fd",
     "AAVMF_VARS.fd": "usr/share/AAVMF/AAVMF_VARS.fd",
