@@ -59,8 +59,9 @@ const CALLS: Readonly<Record<string, GuestCall>> = {
   "vmx.capability.": noted,
 };
 
-/** Carries a call out. A command that nobody knows is not done. */
-export function callByGuest(message: Uint8Array, info: GuestInfo): GuestCallResult {
+/** Carries a call out; zeros at its end, of C's strings, do not count. A command that nobody knows is not done. */
+export function callByGuest(text: Uint8Array, info: GuestInfo): GuestCallResult {
+  const message = text.subarray(0, text.findLastIndex((byte) => byte !== 0) + 1);
   const end = wordEnd(message), command = characters(message.subarray(0, end));
   const family = Object.keys(CALLS).find((name) => name.endsWith(".") && command.startsWith(name));
   const known = Object.hasOwn(CALLS, command) && !command.endsWith(".");

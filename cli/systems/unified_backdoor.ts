@@ -1,0 +1,46 @@
+/** unified-backdoor (US20210224090A1, US11550609B2): one hypercall interface across processors. */
+import type { SystemScenario } from "./scenario.ts";
+import { TOOLS_GUESTS, toolsOfDebian } from "./unified_backdoor/tools.ts";
+
+const EXPLAIN =
+  `A port access of x86 is described in registers and asked for by an instruction that comes to EL2:
+
+  X0 … X6   RAX RBX RCX RDX RSI RDI RBP: magic 0x564D5868 in X0, the port in X3[15:0], a command in X2[15:0]
+  W7        [1:0] size 1, 2, 4  [2] IN  [4:3] 00 port in W7[12:5], 01 in X3, 10 string, 11 REP  [5] DF for strings
+  HVC #0x86                                 from EL1
+  MRS XZR, MDCCSR_EL0 and X7[63:32] = 0x86  from EL0 and EL1: MDCR_EL2.TDA, by the system dcc-hypercall
+  BRK #0x86                                 from EL0 and EL1: MDCR_EL2.TDE; other BRKs and all debug exceptions
+                                            go back to EL1 as they would have come without it
+
+Port 0x5658 has GETVERSION (10), GETHWVERSION (17), GETMEMSIZE (20), MESSAGE (30) and GETTIMEFULL (46, 55);
+0x5659 takes and gives whole messages by REP OUTSB and REP INSB. Buffers are the caller's virtual addresses, by
+AT S12E0R/W or S12E1R/W, a page at a time: a fault is a data abort with X2 and X4 or X5 where the instruction
+stands, so that it goes on there. Elsewhere there are all ones. A size of 3 and reserved bits are UNDEFINED.
+
+    hindsight record --monitor el2:dcc-hypercall,unified-backdoor,guestinfo=KEY=VALUE -kernel Image …
+    options: product=server|workstation, high-bandwidth=on|off, brk=on|off, guestinfo=K=V;K=V
+    in a script: monitor el2 unified-backdoor guestinfo K=V | call TEXT | checkpoint
+
+The guest's device tree gets /hypervisor, compatible "vmware". Messages, variables and cookies are in the
+snapshot. In a fork, "monitor el2 unified-backdoor checkpoint" first: what is in the middle of a message gets
+the status CPT (0x10) once, and tools begin that message again; a replay is not told, and stays as it was.
+
+Look at it:
+
+    hindsight events F --kind backdoorCalled,backdoorReturned      every call, its registers, what it came to
+    hindsight events F --kind guestMessageReceived                 every message that came whole
+    hindsight diff hvc.hindsight brk.hindsight                     two triggers: nothing but the trigger
+`;
+
+/** The system for `hindsight system`. */
+export const scenario: SystemScenario = {
+  slug: "unified-backdoor",
+  explain: EXPLAIN,
+  checks: [
+    {
+      name: "Debian's open-vm-tools from EL0: their commands, 60 kB at once, the service and calls to it",
+      needs: TOOLS_GUESTS,
+      run: toolsOfDebian,
+    },
+  ],
+};
