@@ -119,7 +119,9 @@ export class VirtBoard {
         this.messaged(port, bytes);
         this.events.emit("messageTransmitted", 0, { port, bytes });
       },
+      drive: (id, taker) => this.#peripherals.drives.take(id, taker),
     });
+    this.#peripherals.drives.refuseUntaken();
     for (const monitor of this.monitors) {
       for (const cpu of cpus) cpu.monitors[monitor.level] = monitor;
     }

@@ -59,6 +59,8 @@ export interface Peripherals {
   readonly bridges: ReadonlyMap<string, CableEnd>;
   /** The disks by `-drive id=`; they are no parts, since a reset of the machine leaves them alone. */
   readonly disks: ReadonlyMap<string, Disk>;
+  /** The same, for those who take them after the devices: `refuseUntaken` when all have. */
+  readonly drives: Drives;
   /** What the terminal's input goes to; undefined when that is the first serial port. */
   readonly console: ConsoleInput | undefined;
   /** What is in a virtio-mmio slot, by the name of its row; undefined when it is empty. */
@@ -148,12 +150,12 @@ export function buildPeripherals(
       },
     });
   }
-  drives.refuseUntaken();
   networks.refuseUntaken();
   return {
     parts,
     bridges: networks.bridges,
     disks: drives.disks,
+    drives,
     console: terminalOf(configuration, consoles),
     transport: (name) => transports.get(name),
     frame: (name) => frameOf(pcie.frames, name),

@@ -7,6 +7,7 @@ import { ConfigurationError } from "./errors.ts";
 import type { EventHub } from "./events.ts";
 import type { PhysicalMemory } from "./memory/physical.ts";
 import type { Section } from "./snapshot.ts";
+import type { Disk } from "./storage/disk.ts";
 
 /** A range of physical addresses that belongs to a monitor. */
 export interface MonitorMemory {
@@ -36,6 +37,11 @@ export interface MonitorSite {
   powerOff(): void;
   /** Sends a message out of the machine; whoever connects machines carries it from the port of that name on. */
   transmit(port: string, bytes: Uint8Array): void;
+  /**
+   * Takes a disk for itself, by its `-drive id=`, while the monitor is built: its guest has no way to it. `taker` is
+   * named in messages. Throws ConfigurationError when there is none, or another has it.
+   */
+  drive(id: string, taker: string): Disk;
 }
 
 /** A monitor in a machine. */

@@ -1,6 +1,6 @@
 /** The kinds of events that monitors and their systems add to those of the machine. */
 import { kind } from "./event_kind.ts";
-import { bytes, flag, oneOf, text, u16, u32, u53, u64, u8 } from "./layout.ts";
+import { bytes, flag, listOf, oneOf, text, u16, u32, u53, u64, u8 } from "./layout.ts";
 
 /** Rows as in EVENT_KINDS, behind those; new rows go to the end, each under the system whose event it is. */
 // deno-fmt-ignore
@@ -46,4 +46,10 @@ export const MONITOR_EVENT_KINDS = {
   guestMessageReceived:  kind("trap",   { channel: u8, protocol: oneOf("RPCI", "TCLO"), bytes: u32, digest: u64, text: text(128) }),
   guestMessageDelivered: kind("trap",   { channel: u8, protocol: oneOf("RPCI", "TCLO"), bytes: u32, digest: u64, text: text(128) }),
   guestMessageInterrupted: kind("trap", { channel: u8, protocol: oneOf("RPCI", "TCLO") }),
+  // rts-upcall: a stub of firmware asked for a service; a caller at `level`, X0 to X7.
+  firmwareServiceCalled: kind("trap",   { service: text(40), level: u8, arguments: listOf(u64, 8) }),
+  // The answer in X0, and the pages of the caller's arguments in the order of their use, by physical address.
+  firmwareServiceReturned: kind("trap", { service: text(40), status: u64, pages: listOf(u53, 64) }),
+  // A variable of UEFI has another value, or attributes; one that is not there has none of either.
+  variableWritten:       kind("trap",   { vendor: text(36), name: text(1024), attributes: u32, before: bytes(0x8000), after: bytes(0x8000) }),
 } as const;

@@ -7,6 +7,7 @@ import { cells, type DeviceTree, sizedCells, writeDeviceTree } from "../../machi
 import type { Source } from "../../machine/a64/program.ts";
 import { LOADER_DEVICE_TREE_AT, LOADER_KERNEL_AT } from "../loader/pagefault_boot.ts";
 import type { MemoryRange } from "../loader/kernel_boot.ts";
+import { RUNTIME_SERVICES, type RuntimeService } from "../../machine/uefi_services.ts";
 import { EFI_GUID } from "./guid.ts";
 import {
   EFI_DESCRIPTOR_SIZE,
@@ -21,9 +22,7 @@ import { efiStart } from "./start.ts";
 import {
   type ConfigurationTable,
   configurationTablesArray,
-  RUNTIME_SERVICES,
   runtimePropertiesTable,
-  type RuntimeService,
   runtimeServicesTable,
   systemTable,
   ucs2,

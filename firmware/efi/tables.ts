@@ -1,6 +1,7 @@
 /** EFI tables as bytes: table headers, system table, runtime services table, configuration tables (UEFI 2.10 §4). */
-import { crc32 } from "./crc32.ts";
-import { guidBytes } from "./guid.ts";
+import { crc32 } from "../../machine/crc32.ts";
+import { guidBytes } from "../../machine/guid.ts";
+import { RUNTIME_SERVICES, type RuntimeService } from "../../machine/uefi_services.ts";
 
 /** EFI_SYSTEM_TABLE_REVISION and the like: UEFI 2.10. */
 export const EFI_REVISION = 2 << 16 | 100;
@@ -18,17 +19,6 @@ export function efiTable(signature: string, contents: Uint8Array<ArrayBuffer>): 
   view.setUint32(16, crc32(contents), true);
   return contents;
 }
-
-/** The services of EFI_RUNTIME_SERVICES, in the table's order. */
-// deno-fmt-ignore
-export const RUNTIME_SERVICES = [
-  "GetTime", "SetTime", "GetWakeupTime", "SetWakeupTime", "SetVirtualAddressMap", "ConvertPointer",
-  "GetVariable", "GetNextVariableName", "SetVariable", "GetNextHighMonotonicCount", "ResetSystem",
-  "UpdateCapsule", "QueryCapsuleCapabilities", "QueryVariableInfo",
-] as const;
-
-/** A runtime service. */
-export type RuntimeService = (typeof RUNTIME_SERVICES)[number];
 
 /** EFI_RT_SUPPORTED_*: bits of RuntimeServicesSupported (UEFI 2.10 §4.6.2), which has an order of its own. */
 // deno-fmt-ignore

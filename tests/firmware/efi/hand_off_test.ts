@@ -1,10 +1,10 @@
 /** The EFI shell: tables, memory map and properties, read back as a kernel reads them. */
 import { assertEquals, assertThrows } from "@std/assert";
-import { crc32 } from "../../../firmware/efi/crc32.ts";
+import { crc32 } from "../../../machine/crc32.ts";
 import { EFI_GUID, guidBytes, guidText } from "../../../firmware/efi/guid.ts";
 import { efiHandOff, type EfiHandOffOptions, efiLoaderOptions } from "../../../firmware/efi/hand_off.ts";
 import { efiMemoryMap, type EfiRegion } from "../../../firmware/efi/memory_map.ts";
-import { RUNTIME_SERVICES, type RuntimeService } from "../../../firmware/efi/tables.ts";
+import { RUNTIME_SERVICES, type RuntimeService } from "../../../machine/uefi_services.ts";
 import { kernelTree, LOADER_INITRD_AT } from "../../../firmware/loader/kernel_boot.ts";
 import { parseConfiguration } from "../../../machine/configuration.ts";
 import { parseDeviceTree } from "../../../machine/device_tree_reader.ts";
