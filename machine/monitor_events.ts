@@ -51,5 +51,5 @@ export const MONITOR_EVENT_KINDS = {
   // The answer in X0, and the pages of the caller's arguments in the order of their use, by physical address.
   firmwareServiceReturned: kind("trap", { service: text(40), status: u64, pages: listOf(u53, 64) }),
   // A variable of UEFI has another value, or attributes; one that is not there has none of either.
-  variableWritten:       kind("trap",   { vendor: text(36), name: text(1024), attributes: u32, before: bytes(0x8000), after: bytes(0x8000) }),
+  variableWritten:       kind("trap",   { vendor: text(36), name: text(1536), attributes: u32, before: bytes(0x8000), after: bytes(0x8000) }),
 } as const;

@@ -44,6 +44,13 @@ export type FirmwareCall = (typeof FIRMWARE_CALLS)[number];
 // deno-fmt-ignore
 export const UPCALL = { RUNTIME: 0x5200, BOOT: 0x5240, FIRMWARE: 0x52f0, FIRST: 0x5200, LAST: 0x52ff } as const;
 
+/**
+ * What X0 of `Begin` points to, little-endian: EFI_SYSTEM_TABLE (u64), room for configuration tables (u32), protocols
+ * (u32), memory regions (u32), 4 bytes unused; then 32 bytes a protocol (GUID, handle, interface) and 48 a region
+ * (EFI_MEMORY_DESCRIPTOR). Addresses are physical.
+ */
+export const FIRMWARE_DESCRIPTION = { HEADER: 24, PROTOCOL: 32, REGION: 48, MOST: 64 } as const;
+
 /** What `Probe` answers: "UPCALL". */
 export const UPCALL_ANSWER = 0x4c4c_4143_5055n;
 

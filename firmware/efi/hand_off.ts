@@ -38,6 +38,8 @@ export interface EfiRuntime {
   readonly supported: readonly RuntimeService[];
   /** Virtual address of the shell's first page; by default `EFI_RUNTIME_VIRTUAL`. The kernel maps runtime regions there. */
   readonly virtual?: bigint;
+  /** False: the code is in its place, and the kernel is told of no services; for a start that finds out first. */
+  readonly isPublished?: boolean;
 }
 
 /** What is handed over. */
@@ -112,8 +114,7 @@ const MOST_TABLES = Math.floor((EFI_PAGE - CONFIGURATION) / 24);
 
 /** The shell's own regions. */
 function shellRegions(shell: number, runtime: EfiRuntime | undefined): EfiRegion[] {
-  const virtual = runtime?.virtual ?? EFI_RUNTIME_VIRTUAL, size = EFI_RUNTIME_REGION;
-  const { WB, RO, XP, RUNTIME } = EFI_MEMORY;
+  const size = EFI_RUNTIME_REGION, { WB, RO, XP, RUNTIME } = EFI_MEMORY;
   if (runtime === undefined) {
     return [
       { base: shell, size, type: "LoaderData" },
@@ -121,28 +122,25 @@ function shellRegions(shell: number, runtime: EfiRuntime | undefined): EfiRegion
       { base: shell + CODE, size, type: "LoaderData" },
     ];
   }
+  const isPublished = runtime.isPublished ?? true, virtual = runtime.virtual ?? EFI_RUNTIME_VIRTUAL;
+  const region = (type: EfiRegion["type"], offset: number, attributes: bigint): EfiRegion => ({
+    base: shell + offset,
+    size,
+    type,
+    attributes: isPublished ? attributes | RUNTIME : attributes,
+    ...(isPublished ? { virtual: virtual + BigInt(offset) } : {}),
+  });
   return [
     { base: shell, size, type: "LoaderData" },
-    {
-      base: shell + TABLES,
-      size,
-      type: "RuntimeServicesData",
-      attributes: WB | RO | XP | RUNTIME,
-      virtual: virtual + BigInt(TABLES),
-    },
-    {
-      base: shell + CODE,
-      size,
-      type: "RuntimeServicesCode",
-      attributes: WB | RO | RUNTIME,
-      virtual: virtual + BigInt(CODE),
-    },
+    region("RuntimeServicesData", TABLES, WB | RO | XP),
+    region("RuntimeServicesCode", CODE, WB | RO),
   ];
 }
 
 /** The region of tables. */
 function tablesRegion(shell: number, options: EfiHandOffOptions): Uint8Array<ArrayBuffer> {
-  const { runtime, configurationTables = [] } = options, bytes = new Uint8Array(EFI_PAGE);
+  const { configurationTables = [] } = options, bytes = new Uint8Array(EFI_PAGE);
+  const runtime = options.runtime?.isPublished === false ? undefined : options.runtime;
   const rows = [...configurationTables, {
     guid: EFI_GUID.RT_PROPERTIES,
     address: shell + TABLES + PROPERTIES,

@@ -4,6 +4,7 @@ import { DCC_HYPERCALL } from "./dcc_hypercall/system.ts";
 import { EXCLUSIVE_PROBE } from "./exclusive_probe.ts";
 import { GVA_SCAN } from "./gva_scan.ts";
 import { ICACHE_ON_FAULT } from "./icache_on_fault/system.ts";
+import { RTS_UPCALL } from "./rts_upcall/system.ts";
 import { TIME_SCALE } from "./time_scale/system.ts";
 import { UNIFIED_BACKDOOR } from "./unified_backdoor/system.ts";
 
@@ -13,6 +14,7 @@ export const SYSTEMS: readonly SystemRow[] = [
   EXCLUSIVE_PROBE,
   GVA_SCAN,
   ICACHE_ON_FAULT,
+  RTS_UPCALL,
   TIME_SCALE,
   UNIFIED_BACKDOOR,
 ];

@@ -116,6 +116,24 @@ const OPEN_VM_TOOLS: Guest = {
   },
 };
 
+/** What the guest of firmware's variables runs, beside busybox. */
+const EFI_TOOLS = ["usr/bin/efivar", "bin/efibootmgr"];
+
+/** Packages with those, and their libraries. */
+const EFI_TOOL_PACKAGES = ["efivar", "libefivar1", "efibootmgr", "libefiboot1", "libpopt0", "libc6"];
+
+const EFI_TOOLS_GUEST: Guest = {
+  summary: "first root of linux-cloud with efivar and efibootmgr",
+  packages: EFI_TOOL_PACKAGES.map(arm64),
+  guests: ["linux-cloud"],
+  recipe: 1,
+  make: ({ packages, guests }) => {
+    const base = Deno.readFileSync(guests.get("linux-cloud")!.files["initrd.gz"]!);
+    const tools = initramfs(programsWithLibraries([...packages.values()], EFI_TOOLS));
+    return new Map([["initrd.gz", concatenated([base, tools])]]);
+  },
+};
+
 /** Every guest there is; a new one is a row here. */
 const GUESTS: Readonly<Record<string, Guest>> = {
   "u-boot": fromPackage(all("u-boot-qemu"), "U-Boot boot loader for QEMU's virt machine", {
@@ -125,6 +143,7 @@ const GUESTS: Readonly<Record<string, Guest>> = {
   "linux-cloud": linux("linux-image-cloud-arm64", "Debian's kernel for clouds, with busybox"),
   "linux": linux("linux-image-arm64", "Debian's kernel, with busybox"),
   "linux-tools": TOOLS_GUEST,
+  "efi-tools": EFI_TOOLS_GUEST,
   "open-vm-tools": OPEN_VM_TOOLS,
   "edk2": fromPackage(all("qemu-efi-aarch64"), "EDK2, UEFI firmware for QEMU's virt machine", {
     "AAVMF_CODE.fd": "usr/share/AAVMF/AAVMF_CODE.fd",
