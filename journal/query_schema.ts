@@ -48,11 +48,6 @@ export interface QueryVariable {
 const RENAMED: { readonly [K in EventKind]?: Readonly<Record<string, string>> } & Record<string, unknown> = {
   firmwareCalled: { function: "functionId" },
   translationFaulted: { level: "tableLevel" },
-  consoleReceived: { bytes: "payload" },
-  memoryPatched: { bytes: "payload" },
-  networkFrameReceived: { bytes: "payload" },
-  networkFrameTransmitted: { bytes: "payload" },
-  networkFrameDelivered: { bytes: "payload" },
 };
 
 /** A value of each type that a field can have; what holds it is of that type. */
@@ -65,6 +60,12 @@ function typeOf(field: FieldKind<unknown>): QueryType {
   if (field === flag) return "bool";
   if (Array.isArray(field.form)) return "string";
   return SAMPLES.find(([, sample]) => field.holds(sample))?.[0] ?? "dyn";
+}
+
+/** `bytes` is a type of the language: contents are a payload, and a number of them is a size. */
+function nameOf(kind: EventKind, field: string, type: QueryType): string {
+  if (field === "bytes") return type === "bytes" ? "payload" : "size";
+  return RENAMED[kind]?.[field] ?? field;
 }
 
 /** A field's value in the expression language, where all numbers are bigints. */
@@ -130,7 +131,7 @@ function fieldVariables(): QueryVariable[] {
   >();
   for (const kind of EVENT_KIND_NAMES) {
     for (const [field, form] of Object.entries(EVENT_KINDS[kind].fields) as [string, FieldKind<unknown>][]) {
-      const name = RENAMED[kind]?.[field] ?? field, type = typeOf(form);
+      const type = typeOf(form), name = nameOf(kind, field, type);
       const words = Array.isArray(form.form) ? form.form as readonly string[] : undefined;
       const entry = found.get(name);
       if (entry === undefined) {
