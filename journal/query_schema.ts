@@ -48,6 +48,7 @@ export interface QueryVariable {
 const RENAMED: { readonly [K in EventKind]?: Readonly<Record<string, string>> } & Record<string, unknown> = {
   firmwareCalled: { function: "functionId" },
   translationFaulted: { level: "tableLevel" },
+  backdoorCalled: { instruction: "w7" },
 };
 
 /** A value of each type that a field can have; what holds it is of that type. */
