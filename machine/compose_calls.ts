@@ -6,6 +6,7 @@ import type { Cpu } from "./cpu/cpu.ts";
 import { debuggerMemory } from "./debugger_memory.ts";
 import type { UartPl011 } from "./devices/uart_pl011.ts";
 import type { EventHub } from "./events.ts";
+import { hasMonitor } from "./monitor.ts";
 import { type PowerController, Psci } from "./psci.ts";
 import { Semihosting } from "./semihosting.ts";
 
@@ -55,7 +56,7 @@ export class GuestCalls {
   /** Nothing of the site is used before the first call. */
   constructor(site: CallSite) {
     this.#psci = new Psci(site.plan.conduit, powerController(site), site.events);
-    this.#isMonitored = site.board.configuration.monitors !== undefined;
+    this.#isMonitored = hasMonitor(site.board.configuration, site.plan.conduit === "smc" ? 3 : 2);
     this.semihosting = site.board.configuration.semihosting ? buildSemihosting(site) : undefined;
   }
 

@@ -48,6 +48,8 @@ export interface MonitorSite {
 export interface InstalledMonitor extends Monitor {
   /** The exception level that is its own. */
   readonly level: 2 | 3;
+  /** It shares its level with the guest's own software there, and takes only exceptions that are its own. */
+  readonly isShared?: boolean;
   /** Power-on and reset, before any CPU starts. */
   reset(): void;
   /** A CPU is in the state in which it starts, below the monitor's level: sets the registers of that level. */
@@ -96,17 +98,29 @@ export function buildMonitors(site: MonitorSite): InstalledMonitor[] {
       "Cannot build a monitor: nobody provides them; import hypervisor/install.ts before machines are built",
     );
   }
-  refuseWrongLevels(site.board.configuration);
-  return monitors.map((monitor) => builder(monitor, site));
+  refuseTwins(site.board.configuration);
+  const built = monitors.map((monitor) => builder(monitor, site));
+  refuseWrongLevels(site.board.configuration, built);
+  return built;
 }
 
-function refuseWrongLevels(configuration: MachineConfiguration): void {
-  const { monitors = [], virtualization, secure } = configuration;
+function refuseTwins({ monitors = [] }: MachineConfiguration): void {
   for (const level of [2, 3]) {
     if (monitors.filter((monitor) => monitor.level === level).length < 2) continue;
     throw new ConfigurationError(`Cannot install two monitors at EL${level}: give all systems to one`);
   }
-  if (hasMonitor(configuration, 2) && virtualization) {
+}
+
+/** A level belongs to a monitor or to the guest, unless the monitor shares it. */
+function refuseWrongLevels(configuration: MachineConfiguration, built: readonly InstalledMonitor[]): void {
+  const { virtualization, secure } = configuration;
+  const el2 = built.find(({ level }) => level === 2);
+  if (el2?.isShared === true && !virtualization) {
+    throw new ConfigurationError(
+      "Cannot install a monitor that shares EL2 where the guest has none: use -M virt,virtualization=on",
+    );
+  }
+  if (el2 !== undefined && el2.isShared !== true && virtualization) {
     throw new ConfigurationError(
       "Cannot install a monitor at EL2 with virtualization=on, which gives EL2 to the guest: leave one out",
     );

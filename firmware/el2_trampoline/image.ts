@@ -73,7 +73,8 @@ export interface TrampolineImage {
 
 /** The sources in their order, by name. */
 export function trampolineSources(options: TrampolineOptions): Source[] {
-  const { form = "plain", vmm = "a64", pauth = false, planted = false, period, withoutCalls = false } = options;
+  const { form = "plain", vmm = "a64", pauth = false, planted = false, period, withoutCalls = false } =
+    options;
   const rows = worldRegisters(pauth), isHost = form === "tags";
   return [
     { name: "layout", text: layoutEquates({ form, pauth }) },
@@ -111,10 +112,15 @@ function hypervisorMaps(form: SwitchForm, program: Program): Map<number, Uint8Ar
     map(BigInt(context), 4096n, attributesAt2(form, "data", false), CONTEXT);
     return { builder, map };
   };
-  const small = space(PLACES.SMALL_MAP, PLACES.HOST_CONTEXT), vmm = space(PLACES.VMM_MAP, PLACES.GUEST_CONTEXT);
+  const small = space(PLACES.SMALL_MAP, PLACES.HOST_CONTEXT),
+    vmm = space(PLACES.VMM_MAP, PLACES.GUEST_CONTEXT);
   vmm.map(at("vmm"), at("vmm_end") - at("vmm"), attributesAt2(form, "image", false));
   for (const device of [DEVICES.GICD, DEVICES.GICC, DEVICES.GICH]) {
-    vmm.map(BigInt(device), 0x1000n, attributesAt2(form, "device", false));
+    vmm.map(
+      BigInt(device),
+      device === DEVICES.GICC ? 0x2000n : 0x1000n,
+      attributesAt2(form, "device", false),
+    );
   }
   return new Map([[PLACES.SMALL_MAP, small.builder.bytes], [PLACES.VMM_MAP, vmm.builder.bytes]]);
 }

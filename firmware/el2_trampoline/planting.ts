@@ -51,7 +51,9 @@ ${prefix}_group${group}:${mine.map(plantOne).join("")}${
         br      x12
         .ltorg
 ${prefix}_groups:
-${groups.map((_, group) => `        .word   ${prefix}_group${group} - ${prefix}_groups\n`).join("")}${groups.join("")}
+${groups.map((_, group) => `        .word   ${prefix}_group${group} - ${prefix}_groups\n`).join("")}${
+    groups.join("")
+  }
         .ltorg
 ${prefix}_general:
         adrp    x10, ${state}

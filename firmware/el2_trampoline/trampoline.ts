@@ -14,8 +14,7 @@ import { loadText, saveText, type WorldRegister } from "./registers.ts";
 export const SAVE_X: string = `
         .macro  save_x
         ${
-  Array.from({ length: 14 }, (_, n) =>
-    `stp     x${2 * n + 2}, x${2 * n + 3}, [sp, #${16 * n + 16}]`)
+  Array.from({ length: 14 }, (_, n) => `stp     x${2 * n + 2}, x${2 * n + 3}, [sp, #${16 * n + 16}]`)
     .join("\n        ")
 }
         str     x30, [sp, #240]
@@ -24,8 +23,7 @@ export const SAVE_X: string = `
 // All of them from there, and out of EL2.
         .macro  return_from_el2
         ${
-  Array.from({ length: 14 }, (_, n) =>
-    `ldp     x${2 * n + 2}, x${2 * n + 3}, [sp, #${16 * n + 16}]`)
+  Array.from({ length: 14 }, (_, n) => `ldp     x${2 * n + 2}, x${2 * n + 3}, [sp, #${16 * n + 16}]`)
     .join("\n        ")
 }
         ldr     x30, [sp, #240]

@@ -12,7 +12,10 @@ export interface VmkernelOptions {
 
 /** Its text: `_start` at EL2 is in `boot.ts`. Entered at `vmkernel_main`, at EL1 with the MMU on. */
 export function vmkernelText(rows: readonly WorldRegister[], { planted, period }: VmkernelOptions): string {
-  const own = [...rows, ...KEPT_REGISTERS.filter(({ name }) => period === undefined || !name.startsWith("CNTP"))];
+  const own = [
+    ...rows,
+    ...KEPT_REGISTERS.filter(({ name }) => period === undefined || !name.startsWith("CNTP")),
+  ];
   return String.raw`
         .balign 4096
 vmkernel:
@@ -146,12 +149,14 @@ vmkernel_end:
         mov     x0, x20
         bl      put_hex
 ${
-    period === undefined ? `
+    period === undefined
+      ? `
         adr     x0, vmkernel_text_entered
         bl      put_text
         adr     x0, vmkernel_data
         ldr     x0, [x0]
-        bl      put_hex` : ""
+        bl      put_hex`
+      : ""
   }
         adr     x0, vmkernel_text_missing
         bl      put_text

@@ -56,8 +56,11 @@ export interface CpuSurroundings {
 
 /** Software at EL2 or EL3 written in TypeScript (design: monitors); it takes the exceptions that target its level. */
 export interface Monitor {
-  /** Handles an exception as part of the step that raised it: must leave PC, PSTATE and registers as after its return. */
-  handle(cpu: Cpu, exception: Exception): void;
+  /**
+   * Handles an exception as part of the step that raised it: must leave PC, PSTATE and registers as after its return. With
+   * false, what is at the vector is executed, as if there were no monitor.
+   */
+  handle(cpu: Cpu, exception: Exception): boolean | void;
 }
 
 /** Why a CPU is not executing. */

@@ -170,8 +170,9 @@ export function takeException(cpu: Cpu, exception: Exception): void {
     savedState: state,
     vector,
   });
-  cpu.monitors[target]?.handle(cpu, exception);
-  if (isLooping && cpu.monitors[target] === undefined) {
+  const monitor = cpu.monitors[target];
+  const isHandled = monitor !== undefined && monitor.handle(cpu, exception) !== false;
+  if (isLooping && !isHandled) {
     events.emit("vectorLoopDetected", cpu.index, {
       level: target,
       syndrome: BigInt(syndrome),
