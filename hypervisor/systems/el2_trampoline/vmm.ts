@@ -169,6 +169,10 @@ export class TrampolineVmm implements InstalledMonitor {
     throw new InputRefusedError("The trampoline's VMM takes no commands");
   }
 
+  prepareMessage(): undefined {
+    return undefined;
+  }
+
   save(): readonly Section[] {
     const { control } = this.#interrupts;
     return [layout.encode(`monitor2.${EL2_TRAMPOLINE}`, { control })];
