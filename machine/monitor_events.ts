@@ -52,4 +52,6 @@ export const MONITOR_EVENT_KINDS = {
   firmwareServiceReturned: kind("trap", { service: text(40), status: u64, pages: listOf(u53, 64) }),
   // A variable of UEFI has another value, or attributes; one that is not there has none of either.
   variableWritten:       kind("trap",   { vendor: text(36), name: text(1536), attributes: u32, before: bytes(0x8000), after: bytes(0x8000) }),
+  // dcc-hypercall: the host took a line from a CPU's debug channel; what is no printed character is \xHH in it.
+  debugLineLogged:       kind("trap",   { text: text(1024) }),
 } as const;

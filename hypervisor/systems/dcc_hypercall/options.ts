@@ -9,6 +9,8 @@ export interface DccHypercallOptions {
   readonly shadow: boolean;
   /** MDCR_EL2.TDE too: debug exceptions come to EL2, from where they go on to the guest. */
   readonly tde: boolean;
+  /** The host is the debugger at each CPU's channel: what software sends is told, and an operator can answer. */
+  readonly console: boolean;
 }
 
 const onOrOff = (name: string, value: "on" | "off") =>
@@ -19,4 +21,5 @@ export const dccHypercallOptions: z.ZodType<DccHypercallOptions> = z.strictObjec
   trap: z.enum(["tda", "tdcc"], "trap is tda or tdcc").default("tda"),
   shadow: onOrOff("shadow", "on"),
   tde: onOrOff("tde", "off"),
+  console: onOrOff("console", "off"),
 });

@@ -13,7 +13,8 @@ import { hasFeature } from "../../../machine/a64/feature.ts";
 import { encodingOfSystemRegister } from "../../../machine/a64/system_names.ts";
 import { CPUS_MAX } from "../../../machine/devices/gic_interrupts.ts";
 import { octets } from "../../../machine/devices/fixed_arrays.ts";
-import { ConfigurationError } from "../../../machine/errors.ts";
+import { ConfigurationError, InputRefusedError } from "../../../machine/errors.ts";
+import { listOf, record } from "../../../machine/layout.ts";
 import { type Section, sectionLayout } from "../../../machine/snapshot.ts";
 import { type Exit, systemAccessOf } from "../../exit.ts";
 import { syndrome } from "../../injection.ts";
@@ -26,6 +27,8 @@ import {
   type TrappedRegister,
 } from "../../system.ts";
 import type { Vcpu } from "../../vcpu.ts";
+import { DebugConsoles } from "./console.ts";
+import { CHANNEL_FIELDS } from "./debug_channel.ts";
 import { type DccHypercallOptions, dccHypercallOptions } from "./options.ts";
 
 const SLUG = "dcc-hypercall";
@@ -43,7 +46,10 @@ const CHANNEL: ReadonlySet<number | undefined> = new Set(
   ["MDCCSR_EL0", "DBGDTR_EL0", "DBGDTRRX_EL0"].map(encodingOfSystemRegister),
 );
 
-const layout = sectionLayout("debug channel", 1, { hidden: octets(CPUS_MAX) });
+const layout = sectionLayout("debug channel", 1, {
+  hidden: octets(CPUS_MAX),
+  channels: listOf(record(CHANNEL_FIELDS), CPUS_MAX),
+});
 
 /** The system in one monitor. */
 export class DccHypercall implements MonitorSystem {
@@ -54,24 +60,35 @@ export class DccHypercall implements MonitorSystem {
   readonly registers: readonly TrappedRegister[];
   /** MDSCR_EL1.TDCC as the guest wrote it, by CPU. */
   readonly #hidden = new Uint8Array(CPUS_MAX);
+  readonly #consoles: DebugConsoles | undefined;
 
   /** `reset` must be called before it is used. */
   constructor(
     private readonly options: DccHypercallOptions,
     private readonly monitor: El2Monitor,
   ) {
+    const { board, events } = monitor.site;
     if (options.tde) monitor.debug.use();
-    this.registers = options.shadow ? [this.#control()] : [];
+    if (options.console) this.#consoles = new DebugConsoles(board.configuration.cpus, events);
+    this.registers = [
+      ...options.shadow || options.console ? [this.#control()] : [],
+      ...this.#consoles?.registers ?? [],
+    ];
   }
 
-  /** MDSCR_EL1, with TDCC kept here. */
+  /** MDSCR_EL1, with what is kept here. */
   #control(): TrappedRegister {
+    const kept = this.options.shadow ? TDCC : 0n;
     return {
       name: "MDSCR_EL1",
-      read: (vcpu) => vcpu.get("MDSCR_EL1") | (this.isChannelKernels(vcpu) ? TDCC : 0n),
+      read: (vcpu) => {
+        const value = vcpu.get("MDSCR_EL1") | (this.isChannelKernels(vcpu) ? kept : 0n);
+        return this.#consoles?.control(vcpu, value) ?? value;
+      },
       write: (vcpu, value) => {
-        this.#hidden[vcpu.index] = (value & TDCC) === 0n ? 0 : 1;
-        vcpu.set("MDSCR_EL1", value & ~TDCC);
+        this.#hidden[vcpu.index] = (value & kept) === 0n ? 0 : 1;
+        vcpu.set("MDSCR_EL1", value & ~kept);
+        this.#consoles?.written(vcpu, value);
       },
     };
   }
@@ -83,13 +100,15 @@ export class DccHypercall implements MonitorSystem {
 
   reset(): void {
     this.#hidden.fill(0);
+    this.#consoles?.reset();
   }
 
   started(vcpu: Vcpu): void {
     this.#hidden[vcpu.index] = 0;
+    this.#consoles?.started(vcpu);
     if (this.options.trap === "tda") return vcpu.change("MDCR_EL2", TDA);
     vcpu.change("MDCR_EL2", TDCC_EL2);
-    if (!this.options.shadow) return;
+    if (!this.options.shadow && !this.options.console) return;
     vcpu.change("HDFGRTR_EL2", FINE_MDSCR);
     vcpu.change("HDFGWTR_EL2", FINE_MDSCR);
   }
@@ -102,7 +121,7 @@ export class DccHypercall implements MonitorSystem {
       const tell = this.#teller(vcpu), outcome = this.monitor.hypercall(vcpu, "mrs");
       tell(outcome === "declined" && isRefused ? "refused" : outcome);
       if (outcome === "answered") {
-        vcpu.setX(Rt, vcpu.get("MDCCSR_EL0"));
+        vcpu.setX(Rt, this.#consoles?.status(vcpu) ?? vcpu.get("MDCCSR_EL0"));
         vcpu.skip();
       }
       if (outcome !== "declined") return true;
@@ -120,12 +139,20 @@ export class DccHypercall implements MonitorSystem {
       this.monitor.site.events.emit("debugChannelTrapped", index, { level, outcome, ...passed });
   }
 
+  prepareCommand(_vcpu: Vcpu, words: readonly string[]): () => void {
+    if (this.#consoles !== undefined) return this.#consoles.prepare(words);
+    throw new InputRefusedError("Cannot send to a debug channel: use --monitor el2:dcc-hypercall,console=on");
+  }
+
   save(): Section {
-    return layout.encode(this.monitor.sectionName(SLUG), { hidden: this.#hidden });
+    const channels = this.#consoles?.state ?? [];
+    return layout.encode(this.monitor.sectionName(SLUG), { hidden: this.#hidden, channels });
   }
 
   restore(section: Section): void {
-    this.#hidden.set(layout.decode(section).hidden);
+    const { hidden, channels } = layout.decode(section);
+    this.#hidden.set(hidden);
+    if (this.#consoles !== undefined) this.#consoles.state = channels;
   }
 }
 
