@@ -134,6 +134,28 @@ const EFI_TOOLS_GUEST: Guest = {
   },
 };
 
+/** Packages with gdb, and with the libraries that it needs. */
+// deno-fmt-ignore
+const DEBUGGER_PACKAGES = [
+  "gdb-minimal", "libc6", "libexpat1", "libgcc-s1", "libgmp10", "liblzma5", "libmpfr6", "libncursesw6", "libreadline8",
+  "libstdc++6", "libtinfo6", "libxxhash0", "libzstd1", "zlib1g", "libdebuginfod1", "libcurl3-gnutls", "libnghttp2-14",
+  "librtmp1", "libssh2-1", "libpsl5", "libnettle8", "libhogweed6", "libgnutls30", "libldap-2.5-0", "libbrotli1", "libidn2-0",
+  "libp11-kit0", "libtasn1-6", "libunistring2", "libffi8", "libgssapi-krb5-2", "libkrb5-3", "libk5crypto3", "libcom-err2",
+  "libkrb5support0", "libkeyutils1", "libsasl2-2", "libssl3", "libelf1", "libdw1", "libbz2-1.0",
+];
+
+const DEBUGGER_GUEST: Guest = {
+  summary: "first root of linux-cloud with gdb",
+  packages: DEBUGGER_PACKAGES.map(arm64),
+  guests: ["linux-cloud"],
+  recipe: 1,
+  make: ({ packages, guests }) => {
+    const base = Deno.readFileSync(guests.get("linux-cloud")!.files["initrd.gz"]!);
+    const tree = programsWithLibraries([...packages.values()], ["usr/bin/gdb"]);
+    return new Map([["initrd", concatenated([cpioArchive(tree), base])]]); // as above
+  },
+};
+
 /** Every guest there is; a new one is a row here. */
 const GUESTS: Readonly<Record<string, Guest>> = {
   "u-boot": fromPackage(all("u-boot-qemu"), "U-Boot boot loader for QEMU's virt machine", {
@@ -143,6 +165,7 @@ const GUESTS: Readonly<Record<string, Guest>> = {
   "linux-cloud": linux("linux-image-cloud-arm64", "Debian's kernel for clouds, with busybox"),
   "linux": linux("linux-image-arm64", "Debian's kernel, with busybox"),
   "linux-tools": TOOLS_GUEST,
+  "linux-gdb": DEBUGGER_GUEST,
   "efi-tools": EFI_TOOLS_GUEST,
   "open-vm-tools": OPEN_VM_TOOLS,
   "edk2": fromPackage(all("qemu-efi-aarch64"), "EDK2, UEFI firmware for QEMU's virt machine", {
