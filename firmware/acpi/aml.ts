@@ -24,7 +24,10 @@ export type AmlPart = Aml | number;
 
 /** Terms one behind the other. */
 export function join(...parts: readonly AmlPart[]): Aml {
-  const size = parts.reduce<number>((sum, part) => sum + (typeof part === "number" ? 1 : part.bytes.length), 0);
+  const size = parts.reduce<number>(
+    (sum, part) => sum + (typeof part === "number" ? 1 : part.bytes.length),
+    0,
+  );
   const bytes = new Uint8Array(size), marks: AmlMark[] = [];
   let at = 0;
   for (const part of parts) {
@@ -111,7 +114,9 @@ export function buffer(bytes: Uint8Array): Aml {
 
 /** A Package of at most `PACKAGE_MAX` elements. */
 export function pack(...elements: readonly Aml[]): Aml {
-  if (elements.length > PACKAGE_MAX) throw new RangeError(`A Package cannot have ${elements.length} elements`);
+  if (elements.length > PACKAGE_MAX) {
+    throw new RangeError(`A Package cannot have ${elements.length} elements`);
+  }
   return sized([OP.PACKAGE], elements.length, ...elements);
 }
 
@@ -132,7 +137,13 @@ export function nameString(text: string): Aml {
     if (!/^[A-Z_][A-Z0-9_]{0,3}$/.test(segment)) throw new RangeError(`"${segment}" is no name of AML`);
   }
   const encoder = new TextEncoder(), { length } = segments;
-  const count = length === 0 ? [0] : length === 1 ? [] : length === 2 ? [OP.DUAL_NAME] : [OP.MULTI_NAME, length];
+  const count = length === 0
+    ? [0]
+    : length === 1
+    ? []
+    : length === 2
+    ? [OP.DUAL_NAME]
+    : [OP.MULTI_NAME, length];
   return join(
     raw(encoder.encode(prefix)),
     ...count,

@@ -34,7 +34,9 @@ export function spcr(context: Context): AcpiTable | undefined {
   const global = interrupt && globalInterrupt(uart, interrupt);
   const { type, width, access } = INTERFACES[known] as (typeof INTERFACES)[string];
   const [, options = ""] = path.split(":"), rate = options.match(/^\d+/)?.[0];
-  if (rate !== undefined && !(rate in BAUD_RATES)) report.omit(chosen, property, `SPCR has no number for ${rate} baud`);
+  if (rate !== undefined && !(rate in BAUD_RATES)) {
+    report.omit(chosen, property, `SPCR has no number for ${rate} baud`);
+  }
   const contents = SPCR.encode({
     interfaceType: type,
     registerWidth: width,

@@ -21,6 +21,7 @@ export interface ConversionOptions {
 
 /** A CPU that is to be used. */
 export interface Processor {
+  /** Its node. */
   readonly node: TreeNode;
   /** MPIDR_EL1's affinity fields. */
   readonly mpidr: bigint;
@@ -30,10 +31,15 @@ export interface Processor {
 
 /** A conversion on its way. */
 export interface Context {
+  /** What is converted. */
   readonly tree: Tree;
+  /** How. */
   readonly options: ConversionOptions;
+  /** What became of nodes. */
   readonly report: Report;
+  /** Names of devices. */
   readonly names: Names;
+  /** CPUs that are to be used. */
   readonly processors: readonly Processor[];
   /** The interrupt controller. */
   readonly gic: TreeNode;

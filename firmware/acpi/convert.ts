@@ -49,7 +49,9 @@ export interface Conversion {
  */
 export function convertDeviceTree(deviceTree: DeviceTree, options: ConversionOptions = {}): Conversion {
   const tree = new Tree(deviceTree), report = new Report();
-  for (const node of tree.nodes) if (!node.isEnabled) report.list(node, "its status, or that of a node above, is not okay");
+  for (const node of tree.nodes) {
+    if (!node.isEnabled) report.list(node, "its status, or that of a node above, is not okay");
+  }
   refuseInterruptCycles(tree);
   const context: Context = {
     tree,
@@ -64,10 +66,24 @@ export function convertDeviceTree(deviceTree: DeviceTree, options: ConversionOpt
   const { fixed, memory } = listFixed(context, deviceTree.reservations);
   const nodes = deviceChildren(context, tree.root, fixed);
   nameDevices(context, nodes);
-  const tables = [fadt(context), madt(context), gtdt(context), pptt(context), mcfg(context), spcr(context), iort(context)];
+  const tables = [
+    fadt(context),
+    madt(context),
+    gtdt(context),
+    pptt(context),
+    mcfg(context),
+    spcr(context),
+    iort(context),
+  ];
   const all = [...tables, dsdt(context, nodes)].filter((table) => table !== undefined);
   listRest(context);
-  return { tables: all, nodes: report.mappings(tree), omissions: report.omissions, renamings: report.renamings, memory };
+  return {
+    tables: all,
+    nodes: report.mappings(tree),
+    omissions: report.omissions,
+    renamings: report.renamings,
+    memory,
+  };
 }
 
 /** Converts a flattened tree; throws ConfigurationError for bytes that are none, else as `convertDeviceTree`. */

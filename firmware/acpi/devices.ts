@@ -12,6 +12,7 @@ import { regOf, type TreeNode } from "./tree.ts";
 
 /** A device of set 1: what ACPI calls a device that the tree calls otherwise. */
 export interface Counterpart {
+  /** What the tree calls it. */
   readonly compatible: string;
   /** _HID. */
   readonly hid: string;
@@ -24,6 +25,7 @@ export interface Counterpart {
 }
 
 // deno-fmt-ignore
+/** Set 1. */
 export const COUNTERPARTS: readonly Counterpart[] = [
   { compatible: "arm,pl011",        hid: "ARMH0011", stem: "COM" },
   { compatible: "arm,sbsa-uart",    hid: "ARMH0011", stem: "COM" },
@@ -123,7 +125,9 @@ function interruptResource(
 ): Uint8Array | undefined {
   const global = globalInterrupt(node, interrupt);
   if (global !== undefined) {
-    if (global.both) report.omit(node, "interrupts", "an interrupt cannot be of both edges; it is of rising ones");
+    if (global.both) {
+      report.omit(node, "interrupts", "an interrupt cannot be of both edges; it is of rising ones");
+    }
     return interruptDescriptor(global.gsi, global);
   }
   const { controller, specifier: [line = 0, flags = 0] } = interrupt, path = devices.get(controller);
@@ -168,10 +172,11 @@ function propertyDevice(context: Context, node: TreeNode, path: string): Aml[] {
 
 function deviceOf(context: Context, node: TreeNode): Aml {
   const path = context.devices.get(node) as string, role = roleOf(context, node) as Role;
-  const terms = role === "host"
-    ? hostBridge(context, node, coherence(node))
-    : role === "bus"
-    ? [...identified(context, "ACPI0004"), ...deviceChildren(context, node).map((child) => deviceOf(context, child))]
+  const terms = role === "host" ? hostBridge(context, node, coherence(node)) : role === "bus"
+    ? [
+      ...identified(context, "ACPI0004"),
+      ...deviceChildren(context, node).map((child) => deviceOf(context, child)),
+    ]
     : role === "properties"
     ? propertyDevice(context, node, path)
     : counterpartDevice(context, node, role);

@@ -19,7 +19,8 @@ interface FixedKind {
 
 const named = (...stems: readonly string[]) => (node: TreeNode): boolean =>
   node.parent?.path === "/" && stems.includes(node.stem);
-const compatible = (pattern: RegExp) => (node: TreeNode): boolean => node.compatible.some((text) => pattern.test(text));
+const compatible = (pattern: RegExp) => (node: TreeNode): boolean =>
+  node.compatible.some((text) => pattern.test(text));
 const isMemory = (node: TreeNode): boolean =>
   node.strings("device_type")[0] === "memory" || named("memory")(node);
 const isReserved = named("reserved-memory");
@@ -70,19 +71,26 @@ export function listFixed(
   const reserved = ranges(context, areas.filter((node) => node.isEnabled && node.has("reg")));
   return {
     fixed,
-    memory: { ram, reserved: [...reserved, ...reservations.map(({ address, size }) => ({ base: address, size }))] },
+    memory: {
+      ram,
+      reserved: [...reserved, ...reservations.map(({ address, size }) => ({ base: address, size }))],
+    },
   };
 }
 
 /** Gives what is left without a place its reason, after all tables are made. */
 export function listRest({ tree, report }: Context): void {
-  const told = new Set(report.mappings(tree).filter(({ places, reason }) => places.length > 0 || reason !== undefined)
-    .map(({ path }) => path));
+  const told = new Set(
+    report.mappings(tree).filter(({ places, reason }) => places.length > 0 || reason !== undefined)
+      .map(({ path }) => path),
+  );
   for (const node of tree.nodes) {
     if (told.has(node.path)) continue;
     const kind = KINDS.find(({ matches }) => matches(node));
     let above = node.parent;
-    while (above !== undefined && KINDS.every(({ matches }) => !matches(above as TreeNode))) above = above.parent;
+    while (above !== undefined && KINDS.every(({ matches }) => !matches(above as TreeNode))) {
+      above = above.parent;
+    }
     const owner = above && KINDS.find(({ matches }) => matches(above as TreeNode));
     const reason = kind?.reason ?? kind?.below ?? owner?.below ?? owner?.reason;
     report.list(node, reason ?? "it has nothing that ACPI has a form for");

@@ -43,7 +43,8 @@ export function signalling(flags: number): Signalling | undefined {
 }
 
 /** The node is a controller or hands interrupts on. */
-const takesInterrupts = (node: TreeNode): boolean => node.has("interrupt-controller") || node.has("interrupt-map");
+const takesInterrupts = (node: TreeNode): boolean =>
+  node.has("interrupt-controller") || node.has("interrupt-map");
 
 /** The node that takes what a node's `interrupts` say; refuses when there is none. */
 export function interruptParent(tree: Tree, node: TreeNode): TreeNode {
@@ -82,7 +83,9 @@ export function routeInterrupt(
     if (seen.has(at)) user.refuse(`its interrupts go around in a cycle at ${at.path}`);
     seen.add(at);
     const row = mapRows(tree, at).find(({ match }) => {
-      const mask = at.has("interrupt-map-mask") ? at.cells("interrupt-map-mask") : match.map(() => 0xffff_ffff);
+      const mask = at.has("interrupt-map-mask")
+        ? at.cells("interrupt-map-mask")
+        : match.map(() => 0xffff_ffff);
       return [...address, ...wanted].every((cell, index) =>
         ((cell & (mask[index] ?? 0xffff_ffff)) >>> 0) === (match[index] ?? 0)
       );
@@ -150,9 +153,14 @@ export function gicVersion(node: TreeNode): 2 | 3 | undefined {
 }
 
 /** A GIC's interrupt; undefined when another controller takes it. Refuses numbers that a GIC has not. */
-export function globalInterrupt(user: TreeNode, { controller, specifier }: Interrupt): GlobalInterrupt | undefined {
+export function globalInterrupt(
+  user: TreeNode,
+  { controller, specifier }: Interrupt,
+): GlobalInterrupt | undefined {
   if (gicVersion(controller) === undefined) return undefined;
-  if (specifier.length < 3) controller.refuse(`a GIC's #interrupt-cells are 3 or more, not ${specifier.length}`);
+  if (specifier.length < 3) {
+    controller.refuse(`a GIC's #interrupt-cells are 3 or more, not ${specifier.length}`);
+  }
   const [kind, number, flags] = specifier as [number, number, number];
   const space = INTIDS[kind];
   if (space === undefined || number >= space.count) {

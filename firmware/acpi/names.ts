@@ -25,8 +25,8 @@ export class Names {
 
   #free(wanted: string, node: TreeNode): string {
     if (!this.#taken.has(wanted.padEnd(LENGTH, "_"))) return wanted;
-    for (let digits = 1; digits < LENGTH; digits++) {
-      for (let number = 0; number < 16 ** digits; number++) {
+    for (let digits = 1, count = 16; digits < LENGTH; digits++, count *= 16) {
+      for (let number = 0; number < count; number++) {
         const suffix = number.toString(16).toUpperCase().padStart(digits, "0");
         const name = wanted.slice(0, LENGTH - digits) + suffix;
         if (!this.#taken.has(name.padEnd(LENGTH, "_"))) return name;
@@ -58,5 +58,7 @@ function encodedLength(text: string): number {
 /** A name of a stem and a number: decimal with as many digits as there is room for, hexadecimal where that is too few. */
 export function numbered(stem: string, number: number): string {
   const room = LENGTH - stem.length, decimal = number.toString().padStart(room, "0");
-  return decimal.length <= room ? stem + decimal : (stem + number.toString(16).toUpperCase()).slice(0, LENGTH);
+  return decimal.length <= room
+    ? stem + decimal
+    : (stem + number.toString(16).toUpperCase()).slice(0, LENGTH);
 }

@@ -33,9 +33,13 @@ const BUS_SIZE = 20n;
 
 /** What a host's properties say. */
 export interface Host {
+  /** Its node. */
   readonly node: TreeNode;
+  /** Segment group, 0 to 65535. */
   readonly segment: number;
+  /** First bus, 0 to 255. */
   readonly firstBus: number;
+  /** Last bus. */
   readonly lastBus: number;
   /** Address that bus 0 has, or would have. */
   readonly ecam: bigint;
@@ -62,7 +66,9 @@ export function hostOf(node: TreeNode): Host {
 /** A window for the buses, and for each row of `ranges`. */
 function windows({ node, firstBus, lastBus }: Host, { report }: Context): Uint8Array[] {
   const up = (node.parent as TreeNode).count("#address-cells", 2), found: Uint8Array[] = [];
-  found.push(windowDescriptor({ space: "bus", base: BigInt(firstBus), size: BigInt(lastBus - firstBus + 1) }, 16));
+  found.push(
+    windowDescriptor({ space: "bus", base: BigInt(firstBus), size: BigInt(lastBus - firstBus + 1) }, 16),
+  );
   for (const row of cellGroups(node, "ranges", PCI_ADDRESS + up + PCI_SIZE)) {
     const [flags] = row as [number], kind = flags >>> 24 & 3;
     const pci = wideCell(node, row.slice(1, PCI_ADDRESS), "an address of ranges");
@@ -72,7 +78,9 @@ function windows({ node, firstBus, lastBus }: Host, { report }: Context): Uint8A
       report.omit(node, "ranges", "a row for configuration space, or of no bytes, is no window");
       continue;
     }
-    if (pci + size > 1n << 64n || cpu + size > 1n << 64n) node.refuse("a window of its ranges ends behind 64 bits");
+    if (pci + size > 1n << 64n || cpu + size > 1n << 64n) {
+      node.refuse("a window of its ranges ends behind 64 bits");
+    }
     const space = kind === KIND.IO ? "io" : flags & PREFETCHABLE ? "prefetchable" : "memory";
     const window: Window = { space, base: pci, size, translation: cpu - pci };
     const isSmall = pci + size <= 1n << 32n && cpu + size <= 1n << 32n;
@@ -82,7 +90,10 @@ function windows({ node, firstBus, lastBus }: Host, { report }: Context): Uint8A
 }
 
 /** Interrupts of the pins of slots 0 to 31 on the first bus, where the map has them. */
-function pinRoutes({ node }: Host, { tree }: Context): { slot: number; pin: number; interrupt: GlobalInterrupt }[] {
+function pinRoutes(
+  { node }: Host,
+  { tree }: Context,
+): { slot: number; pin: number; interrupt: GlobalInterrupt }[] {
   if (!node.has("interrupt-map")) return [];
   const slots = Array.from({ length: SLOTS }, (_, slot) => slot), pins = [1, 2, 3, 4].slice(0, PINS);
   return slots.flatMap((slot) =>
@@ -163,9 +174,16 @@ export function hostBridge(context: Context, node: TreeNode, coherence: Aml): Am
   const motherboard = device(
     "RES0",
     name("_HID", string("PNP0C02")),
-    name("_CRS", resourceTemplate([
-      windowDescriptor({ space: "memory", base: host.ecam + (BigInt(host.firstBus) << BUS_SIZE), size: host.ecamSize }, 64),
-    ])),
+    name(
+      "_CRS",
+      resourceTemplate([
+        windowDescriptor({
+          space: "memory",
+          base: host.ecam + (BigInt(host.firstBus) << BUS_SIZE),
+          size: host.ecamSize,
+        }, 64),
+      ]),
+    ),
   );
   return [
     name("_HID", string("PNP0A08")),
@@ -192,7 +210,9 @@ export function mcfg(context: Context): AcpiTable | undefined {
     const other = hosts.slice(0, index).find((host) =>
       host.segment === segment && host.firstBus <= lastBus && firstBus <= host.lastBus
     );
-    if (other !== undefined) node.refuse(`its PCI domain ${segment} and buses are those of ${other.node.path} too`);
+    if (other !== undefined) {
+      node.refuse(`its PCI domain ${segment} and buses are those of ${other.node.path} too`);
+    }
     parts.add(MCFG_ALLOCATION.encode({ base: ecam, segment, startBus: firstBus, endBus: lastBus }), node);
   }
   return parts.table("MCFG", 1, context.report);
@@ -213,7 +233,9 @@ function messageMaps({ node }: Host, context: Context): MessageMap[] {
     tree.withPhandle(phandle) ?? node.refuse(`its MSI controller 0x${phandle.toString(16)} is unknown`);
   const [parent] = node.cells("msi-parent");
   if (parent !== undefined) maps.push({ first: 0, its: target(parent), to: 0, count: 0x1_0000 });
-  for (const [first, phandle, to, count] of cellGroups(node, "msi-map", 4) as [number, number, number, number][]) {
+  for (
+    const [first, phandle, to, count] of cellGroups(node, "msi-map", 4) as [number, number, number, number][]
+  ) {
     if (count > 0) maps.push({ first, its: target(phandle), to, count });
   }
   return maps.filter(({ its }) => translators(context).includes(its));
@@ -222,7 +244,10 @@ function messageMaps({ node }: Host, context: Context): MessageMap[] {
 /** IORT: ITS groups, and root complexes whose requester IDs are mapped to them; undefined without either. */
 export function iort(context: Context): AcpiTable | undefined {
   const { report } = context, groups = new Map<TreeNode, number>(), parts = new Parts();
-  const hosts = enabledNodes(context, ...PCI_HOSTS).map(hostOf).map((host) => ({ host, maps: messageMaps(host, context) }))
+  const hosts = enabledNodes(context, ...PCI_HOSTS).map(hostOf).map((host) => ({
+    host,
+    maps: messageMaps(host, context),
+  }))
     .filter(({ maps }) => maps.length > 0);
   if (hosts.length === 0) return undefined;
   parts.add(IORT.encode({ nodeCount: translators(context).length + hosts.length }));
@@ -242,7 +267,10 @@ export function iort(context: Context): AcpiTable | undefined {
     parts.add(rootComplex.encode(values), node);
     for (const { first, its, to, count } of maps) {
       const outputReference = groups.get(its) as number;
-      parts.add(mapping.encode({ inputBase: first, count: count - 1, outputBase: to, outputReference }), node);
+      parts.add(
+        mapping.encode({ inputBase: first, count: count - 1, outputBase: to, outputReference }),
+        node,
+      );
     }
   }
   return parts.table("IORT", 3, report);

@@ -10,6 +10,7 @@ import {
   HEADER,
   MADT,
   MADT_STRUCTURES,
+  MSI_SPI_SELECT,
   PPTT_FLAGS,
   PPTT_NODE,
   TIMER_FLAGS,
@@ -32,7 +33,9 @@ export function processorsOf(tree: Tree, report: Report): Processor[] {
       cpu.refuse(`its reg 0x${mpidr.toString(16)} has no affinities of an MPIDR`);
     }
     const other = found.find((processor) => processor.mpidr === mpidr);
-    if (other !== undefined) cpu.refuse(`its MPIDR 0x${mpidr.toString(16)} is that of ${other.node.path} too`);
+    if (other !== undefined) {
+      cpu.refuse(`its MPIDR 0x${mpidr.toString(16)} is that of ${other.node.path} too`);
+    }
     found.push({ node: cpu, mpidr, uid: found.length });
   }
   if (found.length === 0) node.refuse("there is no CPU to be used");
@@ -54,8 +57,10 @@ export function gicOf(tree: Tree): TreeNode {
 
 /** Parts of a table, each with the node that it comes from. */
 export class Parts {
+  /** The parts. */
   readonly bytes: Uint8Array[] = [];
   readonly #places: { readonly node: TreeNode; readonly at: number; readonly size: number }[] = [];
+  /** Bytes of all parts. */
   size = 0;
 
   /** Adds a part; returns its offset from the table's contents. */
@@ -99,7 +104,9 @@ function gicFrames({ gic }: Context) {
   }
   const count = gic.cell("#redistributor-regions") ?? 1, after = 1 + count;
   const redistributors = reg.slice(1, after);
-  if (redistributors.length < count || count === 0) gic.refuse("it has fewer redistributor regions than it says");
+  if (redistributors.length < count || count === 0) {
+    gic.refuse("it has fewer redistributor regions than it says");
+  }
   return { gicd: reg[0], gicc: base(after), gich: base(after + 1), gicv: base(after + 2), redistributors };
 }
 
@@ -132,7 +139,9 @@ export function madt(context: Context): AcpiTable {
     };
     parts.add(MADT_STRUCTURES.gicc.encode(values), node, gic, pmu?.node);
   }
-  if (pmu !== undefined) report.list(pmu.node, "a field of each CPU's entry; the CPU's driver binds to ACPI0007");
+  if (pmu !== undefined) {
+    report.list(pmu.node, "a field of each CPU's entry; the CPU's driver binds to ACPI0007");
+  }
   for (const { base, size } of redistributors) {
     if (size >> 32n !== 0n) gic.refuse("a redistributor region has 4 GiB or more");
     parts.add(MADT_STRUCTURES.gicr.encode({ base, range: size }), gic);
@@ -158,7 +167,7 @@ function messageEntries(context: Context, parts: Parts): void {
     const frame = regOf(node)?.[0] ?? node.refuse("it has no address");
     const spiBase = node.cell("arm,msi-base-spi"), spiCount = node.cell("arm,msi-num-spis");
     const isGiven = spiBase !== undefined && spiCount !== undefined;
-    const override = isGiven ? { flags: 1, spiBase, spiCount } : {};
+    const override = isGiven ? { flags: MSI_SPI_SELECT, spiBase, spiCount } : {};
     parts.add(MADT_STRUCTURES.msiFrame.encode({ id, base: frame.base, ...override }), node);
   }
 }
@@ -188,7 +197,9 @@ function bootArchitecture(psci: TreeNode, report: Report): number {
     return 0;
   }
   const [method] = psci.strings("method");
-  if (method !== "hvc" && method !== "smc") psci.refuse(`its method is ${JSON.stringify(method ?? "")}, not hvc or smc`);
+  if (method !== "hvc" && method !== "smc") {
+    psci.refuse(`its method is ${JSON.stringify(method ?? "")}, not hvc or smc`);
+  }
   return ARM_BOOT_ARCH.PSCI_COMPLIANT | (method === "hvc" ? ARM_BOOT_ARCH.PSCI_USE_HVC : 0);
 }
 
@@ -227,8 +238,13 @@ export function gtdt(context: Context): AcpiTable | undefined {
 export function pptt(context: Context): AcpiTable | undefined {
   const { tree, report, processors } = context, map = tree.at("/cpus/cpu-map"), parts = new Parts();
   if (map === undefined) return undefined;
-  const add = (node: TreeNode, flags: number, parent: number, uid = 0, ...others: readonly TreeNode[]): number =>
-    HEADER.size + parts.add(PPTT_NODE.encode({ flags, parent, uid }), node, ...others);
+  const add = (
+    node: TreeNode,
+    flags: number,
+    parent: number,
+    uid = 0,
+    ...others: readonly TreeNode[]
+  ): number => HEADER.size + parts.add(PPTT_NODE.encode({ flags, parent, uid }), node, ...others);
   const leaf = (node: TreeNode, parent: number, thread: number): void => {
     const [phandle] = node.cells("cpu"), cpu = phandle === undefined ? undefined : tree.withPhandle(phandle);
     const processor = processors.find((one) => one.node === cpu);
@@ -238,7 +254,10 @@ export function pptt(context: Context): AcpiTable | undefined {
   const below = (node: TreeNode, parent: number): void => {
     for (const child of node.children) {
       if (child.has("cpu")) leaf(child, parent, child.stem.startsWith("thread") ? PPTT_FLAGS.THREAD : 0);
-      else below(child, add(child, child.stem.startsWith("socket") ? PPTT_FLAGS.PHYSICAL_PACKAGE : 0, parent));
+      else {below(
+          child,
+          add(child, child.stem.startsWith("socket") ? PPTT_FLAGS.PHYSICAL_PACKAGE : 0, parent),
+        );}
     }
   };
   const hasSockets = map.children.some((child) => child.stem.startsWith("socket"));

@@ -1,5 +1,16 @@
 /** Properties of a node without counterpart: device properties of a _DSD, and the resources they name (_DSD guide; DSD rules). */
-import { type Aml, integer, isString, marked, name as named, nameString, pack, PACKAGE_MAX, string, uuid } from "./aml.ts";
+import {
+  type Aml,
+  integer,
+  isString,
+  marked,
+  name as named,
+  nameString,
+  pack,
+  PACKAGE_MAX,
+  string,
+  uuid,
+} from "./aml.ts";
 import { type Context } from "./context.ts";
 import { segmentOf, shortestName } from "./names.ts";
 import { gpioDescriptor } from "./resources.ts";
@@ -70,7 +81,9 @@ export function propertyData(name: string, value: Uint8Array): Aml | string {
   const numbers = BYTES.has(name) ? [...value] : cellsIn(value);
   if ((texts ?? numbers)?.length as number > PACKAGE_MAX) return `it has more than ${PACKAGE_MAX} values`;
   // compatible is a list even of one; of others Linux reads both.
-  if (texts !== undefined) return name === "compatible" ? pack(...texts.map(string)) : listOf(texts.map(string));
+  if (texts !== undefined) {
+    return name === "compatible" ? pack(...texts.map(string)) : listOf(texts.map(string));
+  }
   if (numbers === undefined) return "its bytes are neither strings nor cells";
   return BYTES.has(name) ? pack(...numbers.map(integer)) : listOf(numbers.map(integer));
 }
@@ -131,7 +144,9 @@ export class PropertyWriter {
       report.listAll(node, `the bus of ${this.#owner.path} has no counterpart in ACPI`);
       return undefined;
     }
-    if (this.#dataNodes++ >= PACKAGE_MAX) return node.refuse("its device has more data nodes than a Package holds");
+    if (this.#dataNodes++ >= PACKAGE_MAX) {
+      return node.refuse("its device has more data nodes than a Package holds");
+    }
     const segment = names.take(segmentOf(node.stem), node, report);
     this.#terms.push(marked(node.path, named(segment, pack(...this.#sections(node)))));
     report.device(node, `${this.#path}.${segment}`);
@@ -145,7 +160,11 @@ export class PropertyWriter {
   }
 
   /** Phandles, each with its cells; a text says why they cannot be told. */
-  #targets(node: TreeNode, name: string, counter: string | undefined): { target: TreeNode; cells: number[] }[] | string {
+  #targets(
+    node: TreeNode,
+    name: string,
+    counter: string | undefined,
+  ): { target: TreeNode; cells: number[] }[] | string {
     const cells = node.cells(name), found: { target: TreeNode; cells: number[] }[] = [];
     for (let at = 0; at < cells.length;) {
       const phandle = cells[at++] as number, target = this.#context.tree.withPhandle(phandle);
@@ -180,7 +199,12 @@ export class PropertyWriter {
       if (device === undefined) return `it refers to ${target.path}, which is no device in ACPI`;
       if (line > 0xffff) return `line ${line} of ${target.path} has more than 16 bits`;
       descriptors.push(gpioDescriptor(device, line));
-      rows.push(nameString(shortestName(this.#path, this.#path)), integer(this.#gpios + rows.length / 4), integer(0), integer(flags & 1));
+      rows.push(
+        nameString(shortestName(this.#path, this.#path)),
+        integer(this.#gpios + rows.length / 4),
+        integer(0),
+        integer(flags & 1),
+      );
     }
     if (rows.length > PACKAGE_MAX) return `it has more than ${PACKAGE_MAX} values`;
     this.#gpios += descriptors.length;
@@ -188,4 +212,3 @@ export class PropertyWriter {
     return rows.length === 0 ? "it refers to nothing" : pack(...rows);
   }
 }
-

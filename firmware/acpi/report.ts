@@ -25,21 +25,29 @@ export interface NodeMapping {
 
 /** A property that ACPI has no form for. */
 export interface Omission {
+  /** Path of the node. */
   readonly path: string;
+  /** Name of the property. */
   readonly property: string;
+  /** Why. */
   readonly reason: string;
 }
 
 /** A device that could not have the name that its node suggests. */
 export interface Renaming {
+  /** Path of the node. */
   readonly path: string;
+  /** What its name suggests. */
   readonly wanted: string;
+  /** What it is called. */
   readonly name: string;
 }
 
 /** Collects what became of nodes. */
 export class Report {
+  /** Properties left out. */
   readonly omissions: Omission[] = [];
+  /** Devices renamed. */
   readonly renamings: Renaming[] = [];
   readonly #places = new Map<string, Place[]>();
   readonly #reasons = new Map<string, string>();

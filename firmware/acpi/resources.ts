@@ -54,7 +54,10 @@ export interface Window {
 }
 
 /** An address space descriptor of at least `bits`. */
-export function windowDescriptor({ space, base, size, translation = 0n, isConsumer }: Window, bits: 16 | 32 | 64): Uint8Array {
+export function windowDescriptor(
+  { space, base, size, translation = 0n, isConsumer }: Window,
+  bits: 16 | 32 | 64,
+): Uint8Array {
   const { type, specific } = SPACE[space], kind = { 16: "word", 32: "dword", 64: "qword" } as const;
   return DESCRIPTORS[kind[bits]].encode({
     type,

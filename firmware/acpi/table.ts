@@ -81,7 +81,9 @@ const xsdtSize = (count: number): number => HEADER.size + 8 * count;
  * DSDT. Throws RangeError when there is no DSDT or no FADT.
  */
 export function placeTables(tables: readonly AcpiTable[], base: number): PlacedTables {
-  if (base % 16 !== 0) throw new RangeError(`The RSDP cannot be at 0x${base.toString(16)}: no multiple of 16`);
+  if (base % 16 !== 0) {
+    throw new RangeError(`The RSDP cannot be at 0x${base.toString(16)}: no multiple of 16`);
+  }
   const listed = tables.filter(({ signature }) => signature !== "DSDT");
   const xsdtAt = base + aligned(RSDP.size);
   let at = xsdtAt + aligned(xsdtSize(listed.length));

@@ -28,9 +28,13 @@ const decoder = new TextDecoder();
 
 /** A node with its place in the tree. */
 export class TreeNode {
+  /** Path, such as /cpus/cpu@0. */
   readonly path: string;
+  /** The node above; undefined for the root. */
   readonly parent: TreeNode | undefined;
+  /** The node itself. */
   readonly node: DeviceTreeNode;
+  /** The nodes below, in the order of the tree. */
   readonly children: readonly TreeNode[];
 
   /** A node and, below it, all of its children. */
@@ -75,7 +79,9 @@ export class TreeNode {
   /** The strings of a property, none when it is absent. */
   strings(name: string): string[] {
     const value = this.node.get(name);
-    return value === undefined || value.length === 0 ? [] : decoder.decode(value).replace(/\0$/, "").split("\0");
+    return value === undefined || value.length === 0
+      ? []
+      : decoder.decode(value).replace(/\0$/, "").split("\0");
   }
 
   /** `compatible`, the most specific first. */
@@ -119,13 +125,18 @@ export function cellGroups(node: TreeNode, name: string, size: number): number[]
   if (size === 0 || cells.length % size !== 0) {
     node.refuse(`"${name}" has ${cells.length} cells, which are no groups of ${size}`);
   }
-  return Array.from({ length: cells.length / size }, (_, index) => cells.slice(index * size, (index + 1) * size));
+  return Array.from(
+    { length: cells.length / size },
+    (_, index) => cells.slice(index * size, (index + 1) * size),
+  );
 }
 
 /** A bus's view: from its children's addresses to its own. */
 function translate(bus: TreeNode, { base, size }: Range): Range | undefined {
   const parent = bus.parent as TreeNode;
-  const child = bus.count("#address-cells", 2), up = parent.count("#address-cells", 2), length = bus.count("#size-cells", 1);
+  const child = bus.count("#address-cells", 2),
+    up = parent.count("#address-cells", 2),
+    length = bus.count("#size-cells", 1);
   if (!bus.has("ranges")) return undefined;
   const rows = cellGroups(bus, "ranges", child + up + length);
   if (rows.length === 0) return { base, size };
@@ -152,7 +163,9 @@ export function regOf(node: TreeNode): Range[] | undefined {
       base: wideCell(node, row.slice(0, address), "the address of reg"),
       size: wideCell(node, row.slice(address), "the size of reg"),
     };
-    for (let at = bus; at.parent !== undefined && range !== undefined; at = at.parent) range = translate(at, range);
+    for (let at = bus; at.parent !== undefined && range !== undefined; at = at.parent) {
+      range = translate(at, range);
+    }
     if (range === undefined) return undefined;
     if (range.base + range.size > LIMIT_64) node.refuse("its reg ends behind 64 bits of addresses");
     ranges.push(range);
@@ -162,7 +175,9 @@ export function regOf(node: TreeNode): Range[] | undefined {
 
 /** A tree with its nodes by path and phandle. */
 export class Tree {
+  /** The root. */
   readonly root: TreeNode;
+  /** All nodes, a parent before its children. */
   readonly nodes: readonly TreeNode[];
   readonly #paths = new Map<string, TreeNode>();
   readonly #phandles = new Map<number, TreeNode>();
@@ -176,7 +191,9 @@ export class Tree {
       const phandle = node.cell("phandle") ?? node.cell("linux,phandle");
       if (phandle === undefined) continue;
       const other = this.#phandles.get(phandle);
-      if (other !== undefined) node.refuse(`its phandle 0x${phandle.toString(16)} is that of ${other.path} too`);
+      if (other !== undefined) {
+        node.refuse(`its phandle 0x${phandle.toString(16)} is that of ${other.path} too`);
+      }
       this.#phandles.set(phandle, node);
     }
   }
