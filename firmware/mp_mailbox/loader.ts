@@ -1,0 +1,251 @@
+/**
+ * mp-mailbox: a loader that turns a machine whose firmware starts CPUs by PSCI into one whose CPUs wait at mailboxes
+ * (US20170364365A1; grant US10564983).
+ *
+ * The boot CPU reads the tables that it is given: the flattened device tree (`/psci`, `/cpus` and the interrupt
+ * controller), and if `/chosen` tells of UEFI, ACPI's FADT (ARM_BOOT_ARCH) and MADT (GICC). For each other CPU it takes a
+ * page of 4 KiB, puts the pen into its upper half, and calls PSCI CPU_ON (Arm DEN0022, 5.1.4) by HVC or SMC with the pen
+ * as entry. The pen enables the CPU's GIC interface (Arm IHI 0048 or IHI 0069), leaves PSTATE.I set and waits with WFI,
+ * which a pending interrupt ends whether it is masked or not (Arm ARM D1.6.2), for its number in the mailbox; it
+ * acknowledges the SGI, reads the address, clears it, and goes there with the MMU off. Then the tables are rewritten:
+ * GICC ParkingProtocolVersion and ParkedAddress, FADT without PSCI_COMPLIANT, checksums; or `enable-method`,
+ * `cpu-release-addr` and a reservation (Multi-processor Startup for ARM Platforms; ACPI 6.4, 5.2.12.14; booting.rst).
+ *
+ * What is wrong with tables is found before anything is changed: then no CPU is started, no table is touched, and the
+ * kernel gets a copy of the tree whose command line asks for one CPU, after a line that says why.
+ */
+import { assembleProgram, type Program, type Source } from "../../machine/a64/program.ts";
+import { FUNCTION } from "../../machine/psci.ts";
+import { CONSOLE, UART_ADDRESS } from "../loader/console.ts";
+import { kernelStart } from "../loader/kernel_start.ts";
+import { LOADER_DEVICE_TREE_AT, LOADER_KERNEL_AT } from "../loader/pagefault_boot.ts";
+import { DEVICE_TREE_READER } from "./device_tree_text.ts";
+import { MAILBOX_EQUATES } from "./page.ts";
+import { type PenMutant, penText } from "./pen_text.ts";
+import { DEVICE_TREE_WRITER } from "./rewrite_text.ts";
+import { CORE_EQUATES, type StartMutant, startText } from "./start_text.ts";
+
+/** What a loader is built for. */
+export interface MailboxLoaderOptions {
+  /** The exception level that it is entered at, its kernel too, and CPUs by PSCI. */
+  readonly level: 1 | 2;
+  /** Faults to be planted. */
+  readonly mutants?: readonly (PenMutant | StartMutant)[];
+}
+
+/** Where it is loaded: the start of RAM and what a flat image is placed behind. */
+export const MAILBOX_LOADER_AT = 0x4008_0000;
+
+/** What its lines begin with. */
+export const MAILBOX_PREFIX = "mp-mailbox: ";
+
+/** Where a device tree is when it is not entered with one, and the kernel (an arm64 Image) that it enters. */
+export const MAILBOX_TREE_AT = LOADER_DEVICE_TREE_AT, MAILBOX_KERNEL_AT = LOADER_KERNEL_AT;
+
+/** CPUs that there is room for. */
+const CORES_MOST = 16;
+/** Bytes for the rewritten tree. */
+const TREE_ROOM = 0x2_0000;
+/** A core has 1/PATIENCE of a second to come to its pen. */
+const PATIENCE = 20;
+
+/** Variables, 8 bytes each. */
+// deno-fmt-ignore
+const VARS = [
+  "TREE", "TREE_GOOD", "STRUCT", "NODE", "NAME", "CPU_CELLS", "CHOSEN", "BOOTARGS", "SYSTEM_TABLE", "CONDUIT", "CPU_ON",
+  "GIC", "GICD", "GIC_CPU", "GIC_CPU_SIZE", "CORES", "PAGES", "WAITS", "CALLING",
+] as const;
+
+const SLOTS_SIZE = 16 * 16;
+
+const VARS_EQUATES = VARS.map((name, index) => `        .equ    VARS_${name}, ${index * 8}\n`).join("") +
+  `        .equ    VARS_SLOTS, ${VARS.length * 8 + 8}
+        .equ    VARS_CORE, VARS_SLOTS + ${SLOTS_SIZE}
+        .equ    VARS_SIZE, VARS_CORE + ${CORES_MOST} * CORE_SIZE
+`;
+
+const EQUATES = `
+        .equ    UART, 0x${UART_ADDRESS.toString(16)}
+        .equ    KERNEL_AT, ${LOADER_KERNEL_AT}
+        .equ    DEVICE_TREE_AT, ${LOADER_DEVICE_TREE_AT}
+        .equ    IMAGE_MAGIC, 0x644d5241         // "ARM\\x64" at 56
+        .equ    CORES_MOST, ${CORES_MOST}
+        .equ    TREE_ROOM, ${TREE_ROOM}
+        .equ    PATIENCE, ${PATIENCE}
+        .equ    PSCI_CPU_ON, ${FUNCTION.CPU_ON_64}
+        .equ    PSCI_VERSION, ${FUNCTION.PSCI_VERSION}
+        .equ    CONDUIT_HVC, 1
+        .equ    CONDUIT_SMC, 2
+${CORE_EQUATES}${VARS_EQUATES}${MAILBOX_EQUATES}`;
+
+/** As a kernel is entered (booting.rst), or by power-on with a tree at its fixed place. */
+const entry = (level: 1 | 2): string => `
+_start: b       begin
+        .word   0
+        .quad   0x80000, image_end - _start, 10
+        .quad   0, 0, 0
+        .ascii  "ARM\\x64"
+        .word   0
+begin:  msr     daifset, #15
+        ldr     x26, =UART
+        adrp    x1, stack_top
+        add     x1, x1, :lo12:stack_top
+        mov     sp, x1
+        adrp    x28, vars
+        add     x28, x28, :lo12:vars
+        mov     x1, x28
+        mov     x2, #(VARS_SIZE / 8)
+1:      str     xzr, [x1], #8
+        subs    x2, x2, #1
+        b.ne    1b
+        adr     x1, loader_vectors
+        msr     vbar_el${level}, x1
+        isb
+        mov     x19, x0
+        cbnz    x19, 2f
+        ldr     x19, =DEVICE_TREE_AT
+2:      str     x19, [x28, #VARS_TREE]
+        mrs     x0, currentel
+        cmp     x0, #${level << 2}
+        adr     x0, text_level
+        b.ne    stop
+        ldr     x1, =KERNEL_AT
+        ldr     w1, [x1, #56]
+        ldr     w2, =IMAGE_MAGIC
+        cmp     w1, w2
+        adr     x0, text_kernel
+        b.ne    stop
+        bl      read_tree
+        mov     w0, #WAITS_SPIN
+        str     w0, [x28, #VARS_WAITS]
+tables_read:
+        bl      check_cores
+        bl      probe_psci
+        bl      prepare_gic
+        bl      start_cores
+        adr     x0, text_rewritten
+        bl      put_text
+        mov     x0, #0
+        bl      write_tree
+        b       hand_over
+
+// What is wrong is at x0: nothing was changed or started.
+refuse:
+        adrp    x1, stack_top
+        add     x1, x1, :lo12:stack_top
+        mov     sp, x1
+        mov     x20, x0
+        adr     x0, text_one
+        bl      put_text
+        mov     x0, x20
+        bl      put_text
+        adr     x0, text_line
+        bl      put_text
+        ldr     x0, [x28, #VARS_TREE]
+        ldr     x1, [x28, #VARS_TREE_GOOD]
+        cbz     x1, hand_over                   // it cannot be copied: the kernel gets it as it is
+        mov     x0, #1
+        bl      write_tree
+hand_over:
+        ldr     x1, =KERNEL_AT
+        adr     x2, _start
+        adrp    x3, image_end
+        sub     x3, x3, x2
+        b       start_kernel
+
+stop:   mov     x20, x0
+        adr     x0, text_stopped
+        bl      put_text
+        mov     x0, x20
+        bl      put_text
+        adr     x0, text_line
+        bl      put_text
+park:   wfi
+        b       park
+
+unexpected:
+        ldr     x0, [x28, #VARS_CALLING]
+        cbnz    x0, 1f
+        adr     x0, text_exception
+        bl      put_text
+        mrs     x0, esr_el${level}
+        bl      put_hex
+        adr     x0, text_line
+        bl      put_text
+        b       park
+1:      adr     x0, call_answered               // the call itself is undefined, or came here
+        msr     elr_el${level}, x0
+        mov     x0, #-1                         // NOT_SUPPORTED
+        eret
+
+        .balign 2048
+loader_vectors:
+        .rept   16
+        b       unexpected
+        .balign 128
+        .endr
+        .ltorg
+`;
+
+const TEXTS = (level: 1 | 2): string => `
+        .rodata
+text_rewritten: .asciz "${MAILBOX_PREFIX}the tables are rewritten\\r\\n"
+text_one:       .asciz "${MAILBOX_PREFIX}one CPU only: "
+text_stopped:   .asciz "${MAILBOX_PREFIX}stopped: "
+text_exception: .asciz "${MAILBOX_PREFIX}unexpected exception esr="
+text_level:     .asciz "not entered at EL${level}"
+text_kernel:    .asciz "there is no kernel"
+        .text
+`;
+
+const DATA = `
+        .bss
+        .balign 64
+vars:   .space  VARS_SIZE
+        .balign 16
+        .space  2048
+stack_top:
+        .balign 64
+tree_copy:
+        .space  TREE_ROOM
+        .balign 4096
+mailboxes:
+        .space  MAILBOX_SIZE * CORES_MOST
+image_end:
+`;
+
+const PEN_MUTANTS: readonly string[] = [
+  "keepsAddress",
+  "forgetsToLook",
+  "readsEarly",
+  "clearsEarly",
+  "leavesInterface",
+  "keepsInterrupt",
+] satisfies PenMutant[];
+
+/** The loader's sources in order. */
+export function mailboxLoaderSources({ level, mutants = [] }: MailboxLoaderOptions): readonly Source[] {
+  const inPen = mutants.find((one): one is PenMutant => PEN_MUTANTS.includes(one));
+  const elsewhere = mutants.find((one): one is StartMutant => !PEN_MUTANTS.includes(one));
+  return [
+    { name: "mp_mailbox", text: EQUATES + entry(level) },
+    DEVICE_TREE_READER,
+    startText(elsewhere),
+    penText(level, inPen),
+    DEVICE_TREE_WRITER,
+    CONSOLE,
+    ...kernelStart(level),
+    { name: "data", text: TEXTS(level) + DATA },
+  ];
+}
+
+/**
+ * The loader, linked at MAILBOX_LOADER_AT; an arm64 Image for `-kernel`. Labels of interest: `mailboxes`, `pen`,
+ * `pen_wait`, `pen_branch`, `start_kernel`, `tree_copy`.
+ */
+export function mailboxLoader(options: MailboxLoaderOptions): Program {
+  return assembleProgram(mailboxLoaderSources(options), {
+    name: "mp_mailbox",
+    base: BigInt(MAILBOX_LOADER_AT),
+  });
+}
