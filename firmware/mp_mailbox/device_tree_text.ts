@@ -15,7 +15,10 @@ const PROPERTIES = [
   ["#address-cells",         "ADDRESS_CELLS"],
   ["#size-cells",            "SIZE_CELLS"],
   ["bootargs",               "BOOTARGS"],
-  ["linux,uefi-system-table", "SYSTEM_TABLE"],
+  ["linux,uefi-system-table",   "SYSTEM_TABLE"],
+  ["linux,uefi-mmap-start",     "MAP"],
+  ["linux,uefi-mmap-size",      "MAP_SIZE"],
+  ["linux,uefi-mmap-desc-size", "MAP_STEP"],
 ] as const;
 
 const SLOTS = PROPERTIES.map(([, name], index) => `        .equ    SLOT_${name}, ${index * 16}\n`).join("");
@@ -288,6 +291,19 @@ close_chosen:
         b.ne    closed
         bl      big_64
         str     x0, [x28, #VARS_SYSTEM_TABLE]
+        ldp     x0, x1, [x28, #(VARS_SLOTS + SLOT_MAP)]
+        cmp     x1, #8
+        b.ne    closed                          // no map: its size stays 0
+        bl      big_64
+        str     x0, [x28, #VARS_MAP]
+        mov     x0, #SLOT_MAP_SIZE
+        mov     x1, #0
+        bl      cell_of
+        str     x0, [x28, #VARS_MAP_SIZE]
+        mov     x0, #SLOT_MAP_STEP
+        mov     x1, #0
+        bl      cell_of
+        str     x0, [x28, #VARS_MAP_STEP]
         b       closed
 
 close_device:
@@ -320,7 +336,8 @@ close_gic:                                      // reg: distributor, then redist
         str     x0, [x28, #VARS_GICD]
         add     x0, x4, #16
         bl      big_64
-        str     x0, [x28, #VARS_GIC_CPU]
+        str     x0, [x28, #VARS_GIC_CPU]        // of a GICv2
+        str     x0, [x28, #VARS_REDISTRIBUTORS] // of a GICv3
         add     x0, x4, #24
         bl      big_64
         str     x0, [x28, #VARS_GIC_CPU_SIZE]

@@ -16,6 +16,7 @@
  */
 import { assembleProgram, type Program, type Source } from "../../machine/a64/program.ts";
 import { FUNCTION } from "../../machine/psci.ts";
+import { ACPI_TABLES } from "./acpi_text.ts";
 import { CONSOLE, UART_ADDRESS } from "../loader/console.ts";
 import { kernelStart } from "../loader/kernel_start.ts";
 import { LOADER_DEVICE_TREE_AT, LOADER_KERNEL_AT } from "../loader/pagefault_boot.ts";
@@ -53,7 +54,8 @@ const PATIENCE = 20;
 // deno-fmt-ignore
 const VARS = [
   "TREE", "TREE_GOOD", "STRUCT", "NODE", "NAME", "CPU_CELLS", "CHOSEN", "BOOTARGS", "SYSTEM_TABLE", "CONDUIT", "CPU_ON",
-  "GIC", "GICD", "GIC_CPU", "GIC_CPU_SIZE", "CORES", "PAGES", "WAITS", "CALLING",
+  "GIC", "GICD", "GIC_CPU", "GIC_CPU_SIZE", "CORES", "PAGES", "WAITS", "CALLING", "READING", "MAP", "MAP_SIZE",
+  "MAP_STEP", "MADT", "FADT", "REDISTRIBUTORS",
 ] as const;
 
 const SLOTS_SIZE = 16 * 16;
@@ -115,15 +117,24 @@ begin:  msr     daifset, #15
         cmp     w1, w2
         adr     x0, text_kernel
         b.ne    stop
+        mov     x0, #WAITS_SPIN
+        str     x0, [x28, #VARS_READING]
+        str     x0, [x28, #VARS_WAITS]
         bl      read_tree
-        mov     w0, #WAITS_SPIN
-        str     w0, [x28, #VARS_WAITS]
-tables_read:
+        bl      read_acpi
         bl      check_cores
+        str     xzr, [x28, #VARS_READING]
         bl      probe_psci
         bl      prepare_gic
         bl      start_cores
-        adr     x0, text_rewritten
+        ldr     x0, [x28, #VARS_MADT]
+        cbz     x0, 1f
+        bl      write_acpi
+        adr     x0, text_parking
+        bl      put_text
+        ldr     x0, [x28, #VARS_TREE]
+        b       hand_over
+1:      adr     x0, text_rewritten
         bl      put_text
         mov     x0, #0
         bl      write_tree
@@ -134,6 +145,8 @@ refuse:
         adrp    x1, stack_top
         add     x1, x1, :lo12:stack_top
         mov     sp, x1
+        ldr     x26, =UART
+        str     xzr, [x28, #VARS_READING]
         mov     x20, x0
         adr     x0, text_one
         bl      put_text
@@ -166,6 +179,9 @@ park:   wfi
 unexpected:
         ldr     x0, [x28, #VARS_CALLING]
         cbnz    x0, 1f
+        ldr     x1, [x28, #VARS_READING]
+        adr     x0, text_outside
+        cbnz    x1, refuse
         adr     x0, text_exception
         bl      put_text
         mrs     x0, esr_el${level}
@@ -189,7 +205,9 @@ loader_vectors:
 
 const TEXTS = (level: 1 | 2): string => `
         .rodata
-text_rewritten: .asciz "${MAILBOX_PREFIX}the tables are rewritten\\r\\n"
+text_rewritten: .asciz "${MAILBOX_PREFIX}the device tree is rewritten\\r\\n"
+text_parking:   .asciz "${MAILBOX_PREFIX}ACPI's tables are rewritten\\r\\n"
+text_outside:   .asciz "a table lies outside memory"
 text_one:       .asciz "${MAILBOX_PREFIX}one CPU only: "
 text_stopped:   .asciz "${MAILBOX_PREFIX}stopped: "
 text_exception: .asciz "${MAILBOX_PREFIX}unexpected exception esr="
@@ -230,6 +248,7 @@ export function mailboxLoaderSources({ level, mutants = [] }: MailboxLoaderOptio
   return [
     { name: "mp_mailbox", text: EQUATES + entry(level) },
     DEVICE_TREE_READER,
+    ACPI_TABLES,
     startText(elsewhere),
     penText(level, inPen),
     DEVICE_TREE_WRITER,

@@ -99,7 +99,7 @@ prepare_gic:
 find_redistributor:
         ldr     x0, [x25, #CORE_GICR]
         cbnz    x0, 3f
-        ldr     x1, [x28, #VARS_GIC_CPU]
+        ldr     x1, [x28, #VARS_REDISTRIBUTORS]
         ldr     x2, [x28, #VARS_GIC_CPU_SIZE]
         add     x2, x1, x2
         ldr     x3, [x25, #CORE_NUMBER]
