@@ -30,11 +30,13 @@ import { CORE_EQUATES, type StartMutant, startText } from "./start_text.ts";
 export interface MailboxLoaderOptions {
   /** The exception level that it is entered at, its kernel too, and CPUs by PSCI. */
   readonly level: 1 | 2;
+  /** Where it is loaded, a multiple of 4096 (default MAILBOX_LOADER_AT). */
+  readonly base?: number;
   /** Faults to be planted. */
   readonly mutants?: readonly (PenMutant | StartMutant)[];
 }
 
-/** Where it is loaded: the start of RAM and what a flat image is placed behind. */
+/** Where it is loaded by `-kernel`, as it asks for in its header. */
 export const MAILBOX_LOADER_AT = 0x4008_0000;
 
 /** What its lines begin with. */
@@ -259,12 +261,12 @@ export function mailboxLoaderSources({ level, mutants = [] }: MailboxLoaderOptio
 }
 
 /**
- * The loader, linked at MAILBOX_LOADER_AT; an arm64 Image for `-kernel`. Labels of interest: `mailboxes`, `pen`,
+ * The loader, an arm64 Image for `-kernel`. Labels of interest: `mailboxes`, `pen`,
  * `pen_wait`, `pen_branch`, `start_kernel`, `tree_copy`.
  */
 export function mailboxLoader(options: MailboxLoaderOptions): Program {
   return assembleProgram(mailboxLoaderSources(options), {
     name: "mp_mailbox",
-    base: BigInt(MAILBOX_LOADER_AT),
+    base: BigInt(options.base ?? MAILBOX_LOADER_AT),
   });
 }

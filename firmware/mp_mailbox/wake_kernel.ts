@@ -77,7 +77,7 @@ const check = (cpu: number, mailboxes: bigint): string => `
         cbnz    x0, uncleared
 `;
 
-/** The kernel. Labels of interest: `act` (the first action), `acted`, `secondary`, `marks` (a word for each CPU), `off`. */
+/** The kernel. Labels of interest: `act` (the first action), `acted`, `secondary`, `came` (where CPUs stay), `marks` (a word for each CPU), `off`. */
 export function wakeKernel(options: WakeKernelOptions): Program {
   const { level, gic, mailboxes, cpus, actions } = options;
   const text = `
@@ -117,9 +117,8 @@ secondary:
         add     w3, w3, #1                      // a CPU that comes twice is seen
         str     w3, [x2]
         dsb     sy
-        sev
-1:      wfe
-        b       1b
+came:   wfi
+        b       came
 ${PRINT}
         .ltorg
 text_woken:     .asciz "${WOKEN}\\r\\n"
