@@ -49,8 +49,8 @@ export const MAILBOX_TREE_AT = LOADER_DEVICE_TREE_AT, MAILBOX_KERNEL_AT = LOADER
 const CORES_MOST = 16;
 /** Bytes for the rewritten tree. */
 const TREE_ROOM = 0x2_0000;
-/** A core has 1/PATIENCE of a second to come to its pen. */
-const PATIENCE = 20;
+/** Seconds that a core has to come to its pen. */
+const PATIENCE = 1;
 
 /** Variables, 8 bytes each. */
 // deno-fmt-ignore

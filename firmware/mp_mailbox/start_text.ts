@@ -213,7 +213,7 @@ start_core:
         ${mutant === "trustsPsci" ? "b       6f" : ""}
         mrs     x1, cntfrq_el0
         mov     x2, #PATIENCE
-        udiv    x1, x1, x2
+        mul     x1, x1, x2
         isb
         mrs     x2, cntpct_el0
         add     x1, x1, x2

@@ -77,7 +77,8 @@ export const placed = (file: string, address: number): string[] => [
 ];
 
 /** Where ACPI's tables and the EFI shell are on a small machine. */
-const TABLES_AT = 0x4040_0000, LOADER_AT = 0x4048_0000, SHELL_AT = 0x4050_0000, SMALL_MEGABYTES = 16;
+export const TABLES_AT = 0x4040_0000;
+const LOADER_AT = 0x4048_0000, SHELL_AT = 0x4050_0000, SMALL_MEGABYTES = 16;
 
 /** The tree of a kernel that has ACPI: no more than it takes to find the tables. */
 export function stubTree(append: string): DeviceTreeNode {
@@ -89,7 +90,8 @@ export function stubTree(append: string): DeviceTreeNode {
 
 /** Options and files of the EFI shell with tables, on a small machine. */
 function smallShell(loader: Program, acpi: SmallAcpi) {
-  const { rsdp, bytes } = acpi.edit?.(placeTables(acpi.tables, TABLES_AT)) ?? placeTables(acpi.tables, TABLES_AT);
+  const { rsdp, bytes } = acpi.edit?.(placeTables(acpi.tables, TABLES_AT)) ??
+    placeTables(acpi.tables, TABLES_AT);
   const mailboxes = Number(loader.symbols.get("mailboxes"));
   const shell = efiLoaderOptions(efiHandOff({
     ram: { base: 0x4000_0000, size: SMALL_MEGABYTES << 20 },
@@ -97,7 +99,11 @@ function smallShell(loader: Program, acpi: SmallAcpi) {
     configurationTables: [{ guid: EFI_GUID.ACPI_20, address: rsdp }],
     reserved: [
       { base: TABLES_AT, size: Math.ceil(bytes.length / 4096) * 4096, type: "ACPIReclaimMemory" },
-      { base: mailboxes, size: MAILBOX_ROOM, type: acpi.isUnreserved === true ? "LoaderData" : "ReservedMemoryType" },
+      {
+        base: mailboxes,
+        size: MAILBOX_ROOM,
+        type: acpi.isUnreserved === true ? "LoaderData" : "ReservedMemoryType",
+      },
     ],
     kernel: LOADER_AT,
     shell: SHELL_AT,

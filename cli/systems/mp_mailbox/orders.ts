@@ -84,7 +84,10 @@ export class OrderExplorer {
     const { kernel, loader } = guest;
     const mailboxes = loader.symbols.get("mailboxes")!, pen = loader.symbols.get("pen")!;
     this.#take(kernel, kernel.base, kernel.bytes);
-    const penBytes = loader.bytes.subarray(Number(pen - loader.base), Number(this.#symbol("pen_end") - loader.base));
+    const penBytes = loader.bytes.subarray(
+      Number(pen - loader.base),
+      Number(this.#symbol("pen_end") - loader.base),
+    );
     for (let cpu = 1; cpu < guest.cpus; cpu++) {
       this.#take(loader, mailboxes + BigInt((cpu - 1) * MAILBOX_SIZE + MAILBOX.PEN), penBytes);
     }
@@ -92,7 +95,9 @@ export class OrderExplorer {
     const replay = new Replay(run, images, { ...options, checkEvents: false });
     const act = kernel.symbols.get("act")!, entered = pen;
     void entered;
-    while (!replay.machine.board.cpus.some((cpu, index) => index > 0 && cpu.on)) replay.runTo(replay.instant + 64);
+    while (!replay.machine.board.cpus.some((cpu, index) => index > 0 && cpu.on)) {
+      replay.runTo(replay.instant + 64);
+    }
     this.#machine = replay.release().machine;
     this.#goTo(act);
   }
@@ -141,7 +146,8 @@ export class OrderExplorer {
   /** One shared instruction of a CPU, and what it does by itself after it. */
   #move(cpu: Cpu): void {
     do this.#step(cpu.index); while (
-      this.options.everyStep !== true && this.#canRun(cpu) && cpu.waiting === "none" && !this.#shared.has(cpu.pc)
+      this.options.everyStep !== true && this.#canRun(cpu) && cpu.waiting === "none" &&
+      !this.#shared.has(cpu.pc)
     );
   }
 
@@ -157,7 +163,14 @@ export class OrderExplorer {
     const number = this.#nodes.length, { cpus } = this.#machine.board;
     const isEnd = cpus.every(({ pc }) => this.#done.has(pc));
     this.#numbers.set(key, number);
-    this.#nodes.push({ snapshot: this.#machine.snapshot(), from, cpu, next: [], isEnd, wrong: this.#wrong() });
+    this.#nodes.push({
+      snapshot: this.#machine.snapshot(),
+      from,
+      cpu,
+      next: [],
+      isEnd,
+      wrong: this.#wrong(),
+    });
     return { number, isNew: true };
   }
 
@@ -168,7 +181,9 @@ export class OrderExplorer {
     for (let cpu = 1; cpu < cpus; cpu++) {
       const { pc } = this.#machine.board.cpus[cpu]!;
       const isThere = pc >= kernel.base && pc < kernel.base + BigInt(kernel.size);
-      if (isThere && this.#word(this.#page(cpu) + MAILBOX.ADDRESS) !== 0) return "a CPU left with its address there";
+      if (isThere && this.#word(this.#page(cpu) + MAILBOX.ADDRESS) !== 0) {
+        return "a CPU left with its address there";
+      }
       if (this.#word(marks + cpu * 4) > 1) return "a CPU came twice";
       const isElsewhere = !isThere && (pc < BigInt(this.#page(1)) || pc >= BigInt(this.#page(cpus)));
       if (isElsewhere) return `a CPU went to 0x${pc.toString(16)}`;
@@ -199,7 +214,9 @@ export class OrderExplorer {
 
   #result(): Orders {
     const good = this.#reachingEnd(), nodes = this.#nodes;
-    const stuck = nodes.flatMap((node, number) => good.has(number) || node.wrong !== undefined ? [] : [number]);
+    const stuck = nodes.flatMap((node, number) =>
+      good.has(number) || node.wrong !== undefined ? [] : [number]
+    );
     const wrong = nodes.findIndex((node) => node.wrong !== undefined);
     const first = [stuck[0] ?? Infinity, wrong < 0 ? Infinity : wrong].reduce((a, b) => Math.min(a, b));
     return {

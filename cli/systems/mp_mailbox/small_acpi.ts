@@ -1,5 +1,12 @@
 /** ACPI's tables of a small machine: FADT and MADT as firmware with PSCI has them, and an empty DSDT. */
-import { ARM_BOOT_ARCH, FADT, FADT_FLAGS, GICC_FLAGS, MADT, MADT_STRUCTURES } from "../../../firmware/acpi/layouts.ts";
+import {
+  ARM_BOOT_ARCH,
+  FADT,
+  FADT_FLAGS,
+  GICC_FLAGS,
+  MADT,
+  MADT_STRUCTURES,
+} from "../../../firmware/acpi/layouts.ts";
 import { type AcpiTable, acpiTable, type PlacedTables } from "../../../firmware/acpi/table.ts";
 import type { Kind } from "./machines.ts";
 

@@ -1,0 +1,44 @@
+/** mp-mailbox: its explanation and its acceptance. */
+import { kindsOf } from "./mp_mailbox/machines.ts";
+import { smallMachines } from "./mp_mailbox/small.ts";
+import type { SystemScenario } from "./scenario.ts";
+
+const EXPLAIN = `
+Firmware starts CPUs by PSCI; the operating system shall find them waiting at mailboxes instead. A loader in A64 runs first:
+
+1. It reads the tables: the device tree, and where /chosen tells of UEFI, ACPI by system table, RSDP and XSDT: FADT
+   (ARM_BOOT_ARCH) and MADT (GICC).
+2. For each other CPU it takes a page of 4 KiB, with all ones as number, and puts the pen into its upper half.
+3. It calls PSCI CPU_ON, by HVC or SMC as the tables say, with the pen as entry, and waits until the CPU is there.
+4. The pen enables the CPU's GIC interface and waits with WFI, PSTATE.I set. Woken, it looks at the number: its own, or
+   the interrupt is acknowledged and the number looked at once more. Then it acknowledges the SGI, reads the address, clears
+   it, and branches there with the MMU off. By spin-table it waits with WFE for an address.
+5. The loader rewrites the tables: GICC ParkingProtocolVersion 1 and ParkedAddress, FADT without PSCI_COMPLIANT, sums; or
+   enable-method, cpu-release-addr and a reservation in a copy of the tree. Then it enters the kernel.
+
+What is wrong with tables is found before anything is done: no CPU is started, no table is touched, the kernel gets a copy
+of the tree with nosmp on its command line, and a line says why. A CPU that does not come is left out.
+
+The files are in firmware/mp_mailbox/. To look at it, in the journals that the checks leave in .systems/mp-mailbox:
+
+  hindsight events acpi-gicv3-el1-3.hindsight --kind firmwareCalled,cpuStarted,cpuIdled,interruptRaised,cpuWoken
+  hindsight query debian-acpi-gicv2-el1-4.hindsight 'kind == "firmwareCalled" && function == 0xc4000003'
+`;
+
+/** The system. */
+export const scenario: SystemScenario = {
+  slug: "mp-mailbox",
+  explain: EXPLAIN,
+  checks: [
+    {
+      name: "3 CPUs by either table, GIC and level: handshakes, tables as TypeScript's, every engine, QEMU",
+      run: (context) => smallMachines(context, kindsOf(3)),
+    },
+    {
+      name:
+        "2, 4 and 8 CPUs by either table, GIC and level: handshakes, tables as TypeScript's, every engine, QEMU",
+      isLong: true,
+      run: (context) => smallMachines(context, [2, 4, 8].flatMap(kindsOf)),
+    },
+  ],
+};
