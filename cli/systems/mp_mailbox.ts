@@ -1,5 +1,6 @@
 /** mp-mailbox: its explanation and its acceptance. */
 import { kindsOf } from "./mp_mailbox/machines.ts";
+import { badAcpi, badTrees } from "./mp_mailbox/refusals.ts";
 import { smallMachines } from "./mp_mailbox/small.ts";
 import type { SystemScenario } from "./scenario.ts";
 
@@ -30,6 +31,15 @@ export const scenario: SystemScenario = {
   slug: "mp-mailbox",
   explain: EXPLAIN,
   checks: [
+    {
+      name: "trees that are not understood: a line that says why, nothing started or touched, one CPU",
+      run: (context) => badTrees(context, { by: "tree", gic: 2, level: 1, cpus: 3 }),
+    },
+    {
+      name:
+        "ACPI's tables that are not understood: a line that says why, nothing started or touched, one CPU",
+      run: (context) => badAcpi(context, { by: "acpi", gic: 3, level: 1, cpus: 3 }),
+    },
     {
       name: "3 CPUs by either table, GIC and level: handshakes, tables as TypeScript's, every engine, QEMU",
       run: (context) => smallMachines(context, kindsOf(3)),

@@ -120,14 +120,24 @@ check_tree:
 
 /** Tokens, and names of properties. */
 const WALK = `
-// Reads the tree at x19: x24 = depth (the root has 1), x25 = 1 within /cpus, x27 = 1 while properties of interest come.
+// Reads the tree at x19 twice: its blocks and tokens first, so that it can be copied whatever it says. x24 = depth (the root has 1), x25 = 1 within /cpus, x27 = 1 while properties of interest come.
 read_tree:
         stp     x29, x30, [sp, #-16]!
         bl      check_tree
+        str     x20, [x28, #VARS_STRUCT]
+        bl      read_tokens
+        mov     x0, #1
+        str     x0, [x28, #VARS_TREE_GOOD]
+        ldr     x20, [x28, #VARS_STRUCT]
+        bl      read_tokens
+        ldp     x29, x30, [sp], #16
+        ret
+
+read_tokens:
+        stp     x29, x30, [sp, #-16]!
         mov     x24, #0
         mov     x25, #0
         mov     x27, #0
-        str     x20, [x28, #VARS_STRUCT]
 read_token:
         adr     x0, text_tree_tokens
         sub     x1, x21, x20
@@ -146,8 +156,6 @@ read_token:
         cmp     w1, #FDT_END
         b.ne    refuse
         cbnz    x24, refuse
-        mov     x1, #1
-        str     x1, [x28, #VARS_TREE_GOOD]
         ldp     x29, x30, [sp], #16
         ret
 
@@ -241,6 +249,8 @@ close_node:
         cbz     x27, 9f
         mov     x27, #0
         stp     x29, x30, [sp, #-16]!
+        ldr     x0, [x28, #VARS_TREE_GOOD]
+        cbz     x0, close_unread
         cmp     x24, #2
         b.lo    close_root
         b.hi    close_cpu
@@ -251,6 +261,13 @@ close_node:
         b.eq    close_chosen
         b       close_device
 9:      ret
+close_unread:                                   // the first time, only what a copy for one CPU needs
+        cmp     x24, #2
+        b.ne    closed
+        ldr     x0, [x28, #VARS_NAME]
+        adr     x1, name_chosen
+        bl      text_equals
+        b.eq    close_chosen
 closed: ldp     x29, x30, [sp], #16
         ret
 

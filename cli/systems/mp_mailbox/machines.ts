@@ -4,6 +4,7 @@ import { efiHandOff, efiLoaderOptions } from "../../../firmware/efi/hand_off.ts"
 import { EFI_GUID } from "../../../firmware/efi/guid.ts";
 import {
   MAILBOX_KERNEL_AT,
+  MAILBOX_TREE_AT,
   mailboxLoader,
   type MailboxLoaderOptions,
 } from "../../../firmware/mp_mailbox/loader.ts";
@@ -57,6 +58,8 @@ export interface WakeOptions extends Pick<MailboxLoaderOptions, "mutants"> {
   readonly actions?: readonly WakeAction[];
   /** CPUs that are to come. */
   readonly coming?: readonly number[];
+  /** The tree, in place of the board's; then nothing is entered by `-kernel`. */
+  readonly tree?: Uint8Array;
   /** ACPI's tables; by default those of the machine. */
   readonly acpi?: SmallAcpi;
 }
@@ -114,10 +117,21 @@ function smallShell(loader: Program, acpi: SmallAcpi) {
   };
 }
 
+/** The board's tree, or one at its own place. */
+function ownTree(tree: Uint8Array | undefined) {
+  if (tree === undefined) return { options: ["-kernel", "loader.bin"], files: {} };
+  const start = ["-device", `loader,file=loader.bin,addr=0x${LOADER_AT.toString(16)},force-raw=on,cpu-num=0`];
+  return { options: [...start, ...placed("tree.dtb", MAILBOX_TREE_AT)], files: { "tree.dtb": tree } };
+}
+
 /** A small machine with a wake kernel. */
 export function wakeMachine(kind: Kind, more: WakeOptions = {}): WakeMachine {
   const { by, gic, level, cpus } = kind, { mutants = [] } = more;
-  const loader = mailboxLoader({ level, mutants, ...by === "acpi" ? { base: LOADER_AT } : {} });
+  const loader = mailboxLoader({
+    level,
+    mutants,
+    ...by === "acpi" || more.tree !== undefined ? { base: LOADER_AT } : {},
+  });
   const coming = more.coming ?? Array.from({ length: cpus - 1 }, (_, index) => index + 1);
   const kernel = wakeKernel({
     level,
@@ -128,7 +142,7 @@ export function wakeMachine(kind: Kind, more: WakeOptions = {}): WakeMachine {
     actions: more.actions ?? coming.flatMap(wake),
   });
   const { options, files } = by === "tree"
-    ? { options: ["-kernel", "loader.bin"], files: {} }
+    ? ownTree(more.tree)
     : smallShell(loader, more.acpi ?? smallAcpi(kind));
   return {
     kind,
