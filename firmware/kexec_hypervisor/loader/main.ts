@@ -83,6 +83,7 @@ execute:
         mov     x3, xzr
         mov     x8, #SYS_REBOOT
         svc     #0
+after_reboot:
         adr     x1, text_reboot
         b       fail_errno
 

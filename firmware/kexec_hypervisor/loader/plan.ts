@@ -198,6 +198,7 @@ load:   stp     x29, x30, [sp, #-16]!
         ldr     x3, =KEXEC_ARCH_AARCH64
         mov     x8, #SYS_KEXEC_LOAD
         svc     #0
+after_kexec_load:
         adr     x1, text_kexec_load
         tbnz    x0, #63, fail_errno
         ldp     x29, x30, [sp], #16

@@ -41,7 +41,7 @@ sha256_work:
 
 let assembled: Program | undefined;
 
-/** The process. */
+/** The process; `symbols` has `after_kexec_load` and `after_reboot`, where the two system calls return. */
 export function kexecLoaderProgram(): Program {
   if (assembled !== undefined) return assembled;
   const stage = secondStageProgram();
