@@ -36,7 +36,7 @@ export const SYSTEMS: readonly SystemRow[] = [
   { number: 14, slug: "el3-simdev",          publications: ["US09952887B2"],                    title: "Device simulation in a secure mode" },
   { number: 15, slug: "dpu-provision",       publications: ["US12197939B2"],                    title: "Provisioning the management operating systems of DPUs" },
   { number: 16, slug: "ecam-segments",       publications: ["US20240028547A1"],                 title: "PCIe configuration spaces exposed as ECAM" },
-  { number: 17, slug: "kexec-hypervisor",    publications: ["US20230325223A1"],                 title: "Loading management hypervisors from user space" },
+  { number: 17, slug: "kexec-hypervisor",    publications: ["US20230325223A1"],                 title: "Loading management hypervisors from user space", load: async () => (await import("./kexec_hypervisor.ts")).scenario },
   { number: 18, slug: "virtual-hypervisors", publications: ["US11422840B2"],                    title: "Partitioning a hypervisor into virtual hypervisors" },
   { number: 19, slug: "time-scale",          publications: ["US20230195484A1"],                 title: "Scaling a guest's time", load: async () => (await import("./time_scale.ts")).scenario },
   { number: 20, slug: "serial-consoles",     publications: ["US20190258590A1"],                 title: "Several virtual consoles on one serial line" },

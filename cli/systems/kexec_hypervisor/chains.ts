@@ -2,8 +2,9 @@
 import { createHash } from "node:crypto";
 import { sha256 } from "../../host/guests/store.ts";
 import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";
+import { REFUSED, refusedFiles } from "./refusals.ts";
 import { type HandOff, observeHandOff, phaseFigures, type ToldSegment, toldSegments } from "./hand_off.ts";
-import { dom0, EL2, hostRequest, managed, moduleFiles, recordHost, typed, UP } from "./host.ts";
+import { dom0, EL2, type HostMachine, hostRequest, managed, manifestOf, moduleFiles, recordHost, typed, UP } from "./host.ts";
 
 /** What is loaded, on which machine. */
 export interface Chain {
@@ -49,8 +50,11 @@ export function measurementOf(segments: readonly ToldSegment[]): string {
     const bytes = Uint8Array.from(digest.match(/../g)!, (pair) => parseInt(pair, 16));
     measured = new Uint8Array(createHash("sha256").update(measured).update(bytes).digest());
   }
-  return [...measured].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex(measured);
 }
+
+const hex = (bytes: Uint8Array): string =>
+  [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** What the consoles of the loader, the second stage and the management hypervisor say against the files. */
 export function judgeConsole(context: CheckContext, { mode, cpus }: Chain, console: string): string[] {
@@ -86,14 +90,22 @@ export function judgeHandOff({ phases, wrong, started }: HandOff, cpus: number):
   return failures;
 }
 
+function machineOf(context: CheckContext, { options, cpus, append = "" }: Chain): HostMachine {
+  return {
+    options: [...options, "-smp", String(cpus)],
+    files: refusedFiles(manifestOf(moduleFiles(context))),
+    append,
+  };
+}
+
 /** Records a chain, replays it, and compares all of it. */
 export async function checkChain(
   context: CheckContext,
   chain: Chain,
   engines: readonly string[],
 ): Promise<CheckOutcome & { readonly recorded: Recorded; readonly handOff: HandOff }> {
-  const { options, cpus, name, append } = chain;
-  const machine = { options: [...options, "-smp", String(cpus)], ...append === undefined ? {} : { append } };
+  const { cpus, name } = chain;
+  const machine = machineOf(context, chain);
   const recorded = await recordHost(context, machine, chainScript(chain), name);
   const [first = "compiled", ...others] = engines;
   const handOff = await observeHandOff(context, recorded, first);
@@ -107,18 +119,14 @@ export async function checkChain(
     "steps in all": recorded.end.instant,
     ...phaseFigures(handOff.phases),
     "devices to be quiet": handOff.info.devices.length,
-    root: recorded.end.root.slice(0, 12),
+    root: hex(recorded.end.stateRoot).slice(0, 12),
   };
   return { failures, figures, recorded, handOff };
 }
 
 /** The same on QEMU, judged by its console. */
 export async function chainOnQemu(context: CheckContext, chain: Chain): Promise<CheckOutcome> {
-  const { options, cpus, append } = chain;
-  const request = hostRequest(context, {
-    options: [...options, "-smp", String(cpus)],
-    ...append === undefined ? {} : { append },
-  });
+  const request = hostRequest(context, machineOf(context, chain));
   const { console } = await context.qemu({
     ...request,
     script: chainScript(chain),
@@ -131,5 +139,5 @@ export async function chainOnQemu(context: CheckContext, chain: Chain): Promise<
 /** The chains: one for each day, the rest for `--all`. */
 export const CHAIN: Readonly<Record<"xen" | "esx", Chain>> = {
   xen: { mode: "xen", options: EL2, cpus: 2, name: "xen" },
-  esx: { mode: "esx", options: EL2, cpus: 2, name: "esx" },
+  esx: { mode: "esx", options: EL2, cpus: 2, name: "esx", before: REFUSED },
 };

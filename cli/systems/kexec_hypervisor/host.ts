@@ -116,9 +116,8 @@ export function recordHost(
   script: readonly string[],
   name?: string,
 ): Promise<Recorded> {
-  const request = hostRequest(context, machine);
   return context.record({
-    ...request,
+    ...hostRequest(context, machine),
     script,
     depth: "traps",
     seconds: 1200,
