@@ -39,7 +39,8 @@ export const scenario: SystemScenario = {
       run: (context) => checkChain(context, CHAIN.xen, context.all ? ["compiled", "threaded"] : ["compiled"]),
     },
     {
-      name: "thirteen refusals with the host running on; then → management hypervisor by ESXBootInfo → Debian at EL1",
+      name:
+        "thirteen refusals with the host running on; then → management hypervisor by ESXBootInfo → Debian at EL1",
       needs: NEEDS,
       run: (context) => checkChain(context, CHAIN.esx, context.all ? ["compiled", "threaded"] : ["compiled"]),
     },
@@ -66,7 +67,10 @@ export const scenario: SystemScenario = {
       isLong: true,
       needs: NEEDS,
       run: (context: Parameters<typeof checkEl1>[0]) =>
-        checkChain(context, { ...CHAIN[mode], options: EL2_VHE, cpus: 4, name: `${mode}-vhe` }, ["compiled", "threaded"]),
+        checkChain(context, { ...CHAIN[mode], options: EL2_VHE, cpus: 4, name: `${mode}-vhe` }, [
+          "compiled",
+          "threaded",
+        ]),
     })),
   ],
 };

@@ -4,7 +4,18 @@ import { sha256 } from "../../host/guests/store.ts";
 import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";
 import { REFUSED, refusedFiles } from "./refusals.ts";
 import { type HandOff, observeHandOff, phaseFigures, type ToldSegment, toldSegments } from "./hand_off.ts";
-import { dom0, EL2, type HostMachine, hostRequest, managed, manifestOf, moduleFiles, recordHost, typed, UP } from "./host.ts";
+import {
+  dom0,
+  EL2,
+  type HostMachine,
+  hostRequest,
+  managed,
+  manifestOf,
+  moduleFiles,
+  recordHost,
+  typed,
+  UP,
+} from "./host.ts";
 
 /** What is loaded, on which machine. */
 export interface Chain {
@@ -27,7 +38,10 @@ const ITS_MEMORY = "0x7fe00000";
 
 /** What the guest below stage 2 tries: the hypervisor's memory, and a CPU off and on again. */
 const BELOW: readonly string[] = [
-  ...[...typed(`devmem ${ITS_MEMORY}; echo status $?`), `expect "the guest has nothing at 0x000000007fe00000"`],
+  ...[
+    ...typed(`devmem ${ITS_MEMORY}; echo status $?`),
+    `expect "the guest has nothing at 0x000000007fe00000"`,
+  ],
   'expect "\\nstatus 135"',
 ];
 const HOTPLUG: readonly string[] = [
@@ -70,7 +84,10 @@ export function judgeConsole(context: CheckContext, { mode, cpus }: Chain, conso
   }
   if (mode === "xen") return failures;
   for (const { name, digest } of segments.slice(0, 4)) {
-    const log = new RegExp(`management: measured ${name} (.*)$`, "m").exec(console)?.[1]?.replaceAll(/0x|\s/g, "");
+    const log = new RegExp(`management: measured ${name} (.*)$`, "m").exec(console)?.[1]?.replaceAll(
+      /0x|\s/g,
+      "",
+    );
     if (log !== digest) failures.push(`the hypervisor was told ${log} for ${name}, not ${digest}`);
   }
   const parked = console.match(/management: CPU \d is at EL2/g)?.length ?? 0;
@@ -86,7 +103,9 @@ export function judgeHandOff({ phases, wrong, started }: HandOff, cpus: number):
   if (!order.every((instant, index) => index === 0 || instant >= order[index - 1]!)) {
     failures.push(`phases are not in order: ${order.join(", ")}`);
   }
-  if (started !== cpus - 1) failures.push(`${started} CPUs were turned on by PSCI after the launch, not ${cpus - 1}`);
+  if (started !== cpus - 1) {
+    failures.push(`${started} CPUs were turned on by PSCI after the launch, not ${cpus - 1}`);
+  }
   return failures;
 }
 

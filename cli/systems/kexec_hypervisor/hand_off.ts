@@ -93,7 +93,9 @@ function compareMemory(machine: Machine, segments: readonly ToldSegment[]): stri
   const wrong: string[] = [];
   for (const { name, address, size, digest } of segments) {
     const found = sha256(memoryAt(machine, address, size));
-    if (found !== digest) wrong.push(`segment ${name}: SHA-256 in memory is ${found}, the manifest has ${digest}`);
+    if (found !== digest) {
+      wrong.push(`segment ${name}: SHA-256 in memory is ${found}, the manifest has ${digest}`);
+    }
   }
   return wrong;
 }
@@ -113,7 +115,8 @@ export async function observeHandOff(
   recorded: Recorded,
   engine: string,
 ): Promise<HandOff> {
-  const segments = toldSegments(recorded.console), stage = segments.find(({ name }) => name === "second-stage");
+  const segments = toldSegments(recorded.console),
+    stage = segments.find(({ name }) => name === "second-stage");
   if (stage === undefined) throw new RangeError("The loader told of no second stage");
   const { loadAt, loadedAt, rebootAt, firmware } = storedCalls(recorded);
   if (!(loadAt < loadedAt && loadedAt < rebootAt)) {
@@ -147,9 +150,10 @@ export async function observeHandOff(
   replay.runToEnd();
   const offs = firmware.filter((call) => call.function === FUNCTION.CPU_OFF && call.instant < entry);
   const copy = Math.max(rebootAt, ...offs.map(({ instant }) => instant));
-  const started = firmware.filter(({ instant, function: called, result }) =>
-    instant > entry && [FUNCTION.CPU_ON as number, FUNCTION.CPU_ON_64].includes(called) && result === 0n
-  ).length;
+  const started =
+    firmware.filter(({ instant, function: called, result }) =>
+      instant > entry && [FUNCTION.CPU_ON as number, FUNCTION.CPU_ON_64].includes(called) && result === 0n
+    ).length;
   return {
     phases: { load: loadAt, loaded: loadedAt, shutdown: rebootAt, copy, entry, launch },
     info,
@@ -161,7 +165,9 @@ export async function observeHandOff(
 const SLICE = 2 ** 25;
 
 /** Phases as figures: steps of each. */
-export function phaseFigures({ load, loaded, shutdown, copy, entry, launch }: Phases): Record<string, number> {
+export function phaseFigures(
+  { load, loaded, shutdown, copy, entry, launch }: Phases,
+): Record<string, number> {
   return {
     "steps of load": loaded - load,
     "steps of shutdown": copy - shutdown,

@@ -75,7 +75,9 @@ export async function checkEl1(context: CheckContext): Promise<CheckOutcome> {
   );
   const failures = await context.replayOn(recorded, ["threaded", "compiled"]);
   if (recorded.console.includes("launch")) failures.push("the second stage launched at EL1");
-  if (recorded.end.reason !== "reset") failures.push(`the machine ended by ${recorded.end.reason}, not by a reset`);
+  if (recorded.end.reason !== "reset") {
+    failures.push(`the machine ended by ${recorded.end.reason}, not by a reset`);
+  }
   return { failures, figures: { "steps in all": recorded.end.instant, "ended by": recorded.end.reason } };
 }
 
