@@ -15,7 +15,8 @@ function rootFraction(prime: bigint, degree: 2n | 3n): bigint {
   const target = prime << (32n * degree);
   let root = 0n;
   for (let bit = 1n << 36n; bit > 0n; bit >>= 1n) {
-    if ((root + bit) ** degree <= target) root += bit;
+    const tried = root + bit;
+    if (tried * tried * (degree === 2n ? 1n : tried) <= target) root = tried;
   }
   return BigInt.asUintN(32, root);
 }
