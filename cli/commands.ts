@@ -33,6 +33,7 @@ export const COMMANDS: readonly CommandRow[] = [
   { name: "fork",    load: async () => (await import("./fork.ts")).fork,              summary: "Goes on from an instant of a run in another way, and records that as a run of its own" },
   { name: "explore", load: async () => (await import("./explore.ts")).explore,        summary: "Injects an input at every step boundary of a window, and tells the different ends" },
   { name: "export",  load: async () => (await import("./export.ts")).exportCommand,   summary: "Writes a stretch of a run as a trace for other tools: Tarmac, Perfetto, QEMU's log" },
+  { name: "world",   load: async () => (await import("./world.ts")).world,            summary: "Records, replays and compares several machines and programs joined by links" },
   { name: "system",  load: async () => (await import("./system.ts")).system,          summary: "Lists, runs and explains the systems built on the machine" },
   { name: "info",    load: async () => (await import("./info.ts")).info,              summary: "Says what is in a journal: machine, images, blocks, roots, and how it ended" },
   { name: "pack",    load: async () => (await import("./pack.ts")).pack,              summary: "Writes one self-contained journal, with the images inside, that replays anywhere" },

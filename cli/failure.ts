@@ -1,6 +1,7 @@
 /** What goes wrong, as a message for the user and an exit code: 2 for misuse, 1 for failure. */
 import { JournalError, PredicateError, QuestionError } from "../journal/errors.ts";
 import { ClockOverflowError, ConfigurationError, InputRefusedError } from "../machine/errors.ts";
+import { WorldError } from "../world/errors.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { GuestError } from "./host/guests/guest.ts";
 
@@ -11,6 +12,7 @@ const FAILURES: readonly (readonly [type: new (...args: never) => Error, exitCod
   [PredicateError,     2],
   [QuestionError,      2],
   [ConfigurationError, 2],
+  [WorldError,         2],
   [CommandError,       1],
   [JournalError,       1],
   [InputRefusedError,  1],

@@ -69,7 +69,8 @@ export type NetworkRequest =
     readonly local: UdpAddress;
     /** Where frames are sent to. */
     readonly remote: UdpAddress;
-  };
+  }
+  | { readonly kind: "link"; readonly id: string };
 
 /** How gdb is to watch the machine run. */
 export interface DebugRequest {

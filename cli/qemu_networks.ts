@@ -79,7 +79,13 @@ function socket(option: string, id: string, list: readonly Property[]): NetworkR
   return { kind: "bridge", id, local, remote };
 }
 
-const BACKENDS: Readonly<Record<string, Backend>> = { user, dgram, socket };
+/** `link`, which QEMU has not: a cable to another node of a world; without a world, to nowhere. */
+function link(option: string, id: string, list: readonly Property[]): NetworkRequest {
+  eachProperty(option, list, {});
+  return { kind: "link", id };
+}
+
+const BACKENDS: Readonly<Record<string, Backend>> = { user, dgram, socket, link };
 
 function backend(option: string, kind: string, id: string, list: readonly Property[]): NetworkRequest {
   const read = Object.hasOwn(BACKENDS, kind) ? BACKENDS[kind] : undefined;

@@ -72,7 +72,7 @@ const TABLE: readonly QemuRow[] = [
   { name: "chardev",                 value: "KIND,id=C",    read: readChardev,     help: "the other end of a virtconsole: null, or stdio for the terminal" },
   { name: "pflash",                  value: "FILE",         read: readFlash,       help: "contents of the next flash bank" },
   { name: "drive",                   value: "file=F,…",     read: readDrive,       help: "a disk; if=virtio (the default), none or pflash, id=D, format=raw|qcow2, readonly=on, unit=0|1" },
-  { name: "netdev",                  value: "KIND,id=N,…",  read: readNetdev,      help: "user[,tftp=FOLDER][,bootfile=NAME] | dgram,local.…,remote.… | socket,udp=HOST:PORT,localaddr=HOST:PORT" },
+  { name: "netdev",                  value: "KIND,id=N,…",  read: readNetdev,      help: "user[,tftp=FOLDER][,bootfile=NAME] | dgram,local.…,remote.… | socket,udp=HOST:PORT,localaddr=HOST:PORT | link (in a world)" },
   { name: "nic",                     value: "KIND,…",       read: readNic,         help: "none, or a -netdev and its card in one: user[,model=virtio-net-pci][,mac=M]" },
   { name: "device",                  value: "MODEL,…",      read: readDevice,      help: DEVICE_HELP },
   { name: "global",                  value: "D.P=V",        read: readGlobal,      help: "virtio-mmio.force-legacy=off: registers of virtio 1.0 there" },

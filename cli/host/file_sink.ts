@@ -1,16 +1,21 @@
 /** Files that journals are written to. */
 import type { Sink } from "../../journal/storage.ts";
-import { decodeFileHeader, FILE_HEADER_LENGTH } from "../../journal/format.ts";
+import {
+  decodeFileHeader,
+  FILE_HEADER_LENGTH,
+  type FileFamily,
+  JOURNAL_FAMILY,
+} from "../../journal/format.ts";
 import { JournalFormatError, JournalWriteError } from "../../journal/errors.ts";
 import { reasonOf } from "./file_source.ts";
 
 /** Whether a file begins as a journal does, or is empty. */
-function isJournal(path: string): boolean {
+function isJournal(path: string, family: FileFamily): boolean {
   const file = Deno.openSync(path);
   try {
     const bytes = new Uint8Array(FILE_HEADER_LENGTH);
     const count = file.readSync(bytes) ?? 0;
-    if (count > 0) decodeFileHeader(bytes.subarray(0, count));
+    if (count > 0) decodeFileHeader(bytes.subarray(0, count), undefined, family);
     return true;
   } catch (error) {
     // A journal of a later build, or one cut within its header, is one all the same.
@@ -21,7 +26,7 @@ function isJournal(path: string): boolean {
 }
 
 /** Throws when something else than a journal is there; whether there is a journal. */
-function refuseOther(path: string): boolean {
+function refuseOther(path: string, family: FileFamily): boolean {
   let info: Deno.FileInfo;
   try {
     info = Deno.statSync(path);
@@ -31,21 +36,21 @@ function refuseOther(path: string): boolean {
   }
   if (info.isDirectory) throw new Deno.errors.IsADirectory();
   if (!info.isFile || info.size === 0) return false;
-  if (isJournal(path)) return true;
+  if (isJournal(path, family)) return true;
   throw new Error("a file of that name is there and is no journal; give another name");
 }
 
 /** Moves an earlier journal of that name out of the way, to `name~`, so that nothing is lost. */
-function keepEarlier(path: string): void {
-  if (refuseOther(path)) Deno.renameSync(path, `${path}~`);
+function keepEarlier(path: string, family: FileFamily): void {
+  if (refuseOther(path, family)) Deno.renameSync(path, `${path}~`);
 }
 
 /** A file that a journal is written to; opened when the first bytes come, so that what fails before leaves no file. */
 export class FileSink implements Sink {
   #file: Deno.FsFile | undefined;
 
-  /** Takes the file's path. */
-  constructor(readonly name: string) {}
+  /** Takes the file's path, and what sort of file it is to be. */
+  constructor(readonly name: string, private readonly family: FileFamily = JOURNAL_FAMILY) {}
 
   /** Throws JournalWriteError when a journal could not be written here now; changes nothing. */
   check(): void {
@@ -54,7 +59,7 @@ export class FileSink implements Sink {
       if (slash > 0 && !Deno.statSync(this.name.slice(0, slash)).isDirectory) {
         throw new Deno.errors.NotADirectory();
       }
-      refuseOther(this.name);
+      refuseOther(this.name, this.family);
     } catch (error) {
       const missing = error instanceof Deno.errors.NotFound;
       const reason = missing ? "there is no such directory" : reasonOf(error);
@@ -64,7 +69,7 @@ export class FileSink implements Sink {
 
   #open(): Deno.FsFile {
     try {
-      keepEarlier(this.name);
+      keepEarlier(this.name, this.family);
       return Deno.openSync(this.name, { write: true, create: true, truncate: true });
     } catch (error) {
       const missing = error instanceof Deno.errors.NotFound;

@@ -55,7 +55,7 @@ export function folderPaths(folder: string): string[] {
 }
 
 function loadNetwork(network: NetworkRequest, load: LoadImage): NetworkConfiguration {
-  if (network.kind === "bridge") return { kind: "bridge", id: network.id };
+  if (network.kind !== "user") return { kind: "bridge", id: network.id };
   const { id, folder, bootFile } = network;
   const files = folder === undefined ? [] : folderPaths(folder).map((path) => ({
     path,

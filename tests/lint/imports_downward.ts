@@ -16,7 +16,7 @@ const PARTS = [
   "network",
   "devices",
 ];
-const PRODUCT = [...PARTS, "machine", "journal", "hypervisor", "firmware", "cli", "std"];
+const PRODUCT = [...PARTS, "machine", "journal", "world", "hypervisor", "firmware", "cli", "std"];
 
 /**
  * The layers, lowest first: a file belongs to the first whose pattern it matches, and may import from its own layer,
@@ -40,6 +40,7 @@ const LAYERS: { name: string; files: RegExp; imports: readonly string[]; types?:
   { name: "hypervisor", files: /^hypervisor\//,                imports: [...PARTS, "machine"] },
   { name: "firmware",   files: /^firmware\//,                  imports: [...PARTS, "machine"] },
   { name: "journal",    files: /^journal\//,                   imports: [...PARTS, "machine", "std"] },
+  { name: "world",      files: /^world\//,                     imports: [...PARTS, "machine", "journal", "std"] },
   { name: "cli",        files: /^cli\//,                       imports: PRODUCT },
   { name: "mod",        files: /^mod\.ts$/,                    imports: PRODUCT },
   { name: "bench",      files: /^bench\//,                     imports: [...PRODUCT, "mod", "tests"] },

@@ -1,0 +1,261 @@
+/** The course of a world: cuts its time into rounds in which nodes cannot reach one another, and orders what comes of them. */
+import { sha256 } from "../journal/hash.ts";
+import { ByteWriter } from "../machine/layout.ts";
+import { type LinkDescription, lookaheadOf, type WorldDescription } from "./description.ts";
+import { WorldError } from "./errors.ts";
+import { compareWorldEvents, type WorldEvent, type WorldInput } from "./events.ts";
+import type { Delivery, MemberRoots, Report, Turn } from "./member.ts";
+import { compareInFlight, type InFlight, WorldHistory, worldStateRoot } from "./roots.ts";
+
+/** What the nodes are to do next, by number; undefined for one that has nothing to do. */
+export type Round = readonly (Turn | undefined)[];
+
+/** What came of a round, in the same order. */
+export type Reports = readonly (Report | undefined)[];
+
+/** A world's roots at a time. */
+export interface WorldRoot {
+  /** The world's time, in nanoseconds. */
+  readonly time: number;
+  /** Of all states and of the messages under way. */
+  readonly stateRoot: Uint8Array;
+  /** Of everything up to here. */
+  readonly historyRoot: Uint8Array;
+  /** Of each node. */
+  readonly members: readonly MemberRoots[];
+}
+
+/** An input with its time and node. */
+export interface TimedWorldInput {
+  /** Nanoseconds of the world. */
+  readonly time: number;
+  /** Number of the node. */
+  readonly node: number;
+  /** What. */
+  readonly input: WorldInput;
+  /** Counts the world's inputs, where it is known: of a recorded world. */
+  readonly number?: number;
+}
+
+/** Who is told as the world goes on. */
+export interface CourseObserver {
+  /** Events in their total order, as soon as nothing can come before them. */
+  happened?(event: WorldEvent): void;
+  /** Roots, in order. */
+  rooted?(root: WorldRoot): void;
+  /** A piece of a life's journal. */
+  recorded?(node: number, life: number, bytes: Uint8Array): void;
+  /** A node wrote on its console. */
+  wrote?(node: number, bytes: Uint8Array): void;
+}
+
+/** Why a course came back. */
+export type CourseStop =
+  /** The time asked for is reached. */
+  | "limit"
+  /** Whoever carries the rounds out wants no more. */
+  | "stopped"
+  /** Nothing is due at any node and nothing is under way: only an input can go on. */
+  | "resting";
+
+/** Whether a message is lost on its way to an end: drawn from the seed and its own address. */
+function isLost(
+  seed: number,
+  link: number,
+  { lossPerMillion }: LinkDescription,
+  at: readonly number[],
+): boolean {
+  if (lossPerMillion === 0) return false;
+  const writer = new ByteWriter();
+  for (const value of [seed, link, ...at]) writer.u53(value);
+  const bytes = sha256(writer.view());
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) % 1_000_000 < lossPerMillion;
+}
+
+interface QueuedInput extends TimedWorldInput {
+  readonly number: number;
+}
+
+/** A world's time, and what is under way in it. It advances no node itself: whoever asks for rounds does. */
+export class Course {
+  /** Everything before this time has happened; nothing can be given before it. */
+  now = 0;
+  readonly #lookahead: number;
+  readonly #routes = new Map<string, { readonly link: number; readonly end: number }>();
+  readonly #sequences: number[][];
+  readonly #history = new WorldHistory();
+  readonly #next: number[];
+  readonly #reached: number[];
+  #inputs: QueuedInput[] = [];
+  #inputCount = 0;
+  #inFlight: InFlight[] = [];
+  #held: WorldEvent[] = [];
+  #rootDue: number | undefined;
+  /** The last root. */
+  lastRoot: WorldRoot | undefined;
+
+  /** `slice` (nanoseconds), if it is less than the lookahead, makes rounds shorter; it changes nothing else. */
+  constructor(
+    readonly description: WorldDescription,
+    private readonly observer: CourseObserver = {},
+    slice: number = Infinity,
+  ) {
+    const { nodes, links } = description;
+    this.#lookahead = Math.max(1, Math.min(lookaheadOf(description), slice));
+    this.#sequences = links.map(({ ends }) => ends.map(() => 0));
+    this.#next = nodes.map(() => 0);
+    this.#reached = nodes.map(() => 0);
+    for (const [link, { ends }] of links.entries()) {
+      for (const [end, { node, port }] of ends.entries()) this.#routes.set(`${node}:${port}`, { link, end });
+    }
+  }
+
+  /** Number of a node by name; throws WorldError. */
+  nodeNamed(name: string): number {
+    const { nodes } = this.description, found = nodes.findIndex((node) => node.name === name);
+    if (found >= 0) return found;
+    throw new WorldError(
+      `There is no node "${name}": there are ${nodes.map((node) => node.name).join(", ")}`,
+    );
+  }
+
+  /** Gives an input, which comes at its time behind those given for that time before. Throws WorldError for the past. */
+  give({ time, node, input, number = this.#inputCount }: TimedWorldInput): void {
+    if (time < this.now) {
+      throw new WorldError(`Cannot give an input at ${time} ns: the world has come to ${this.now} ns`);
+    }
+    if (this.description.nodes[node] === undefined) throw new RangeError(`There is no node ${node}`);
+    this.#inputs.push({ time, node, input, number });
+    this.#inputCount = Math.max(this.#inputCount, number + 1);
+    this.#inputs.sort((a, b) => a.time - b.time || a.number - b.number);
+  }
+
+  /** The earliest time at which anything happens; Infinity for never. */
+  get nextTime(): number {
+    const arrivals = this.#inFlight.map(({ arrival }) => arrival);
+    return Math.min(...this.#next, ...arrivals, this.#inputs[0]?.time ?? Infinity);
+  }
+
+  /**
+   * The rounds up to a time: yields each, is given what came of it, and returns why there are no more. The roots that
+   * are due on the way are taken. `isEnough` is asked before each round.
+   */
+  *rounds(limit: number, isEnough: () => boolean = () => false): Generator<Round, CourseStop, Reports> {
+    for (;;) {
+      if (isEnough()) return "stopped";
+      const first = this.nextTime, root = this.#rootDue;
+      if (first === Infinity) return "resting";
+      if (root !== undefined && root <= Math.min(first, limit) && root >= this.now) {
+        this.#root(root, yield this.#rootRound(root));
+        continue;
+      }
+      if (first >= limit) {
+        this.now = Math.max(this.now, limit);
+        return "limit";
+      }
+      this.#rootDue ??= this.#rootAfter(first);
+      const until = Math.min(Math.max(first, this.now) + this.#lookahead, limit, this.#rootDue);
+      this.#take(until, yield this.#round(until));
+    }
+  }
+
+  /** The round of ending where the course has come to, or where everything came to rest: takes the last root. */
+  *end(): Generator<Round, WorldRoot, Reports> {
+    const isResting = this.nextTime === Infinity;
+    const at = isResting ? Math.max(...this.#reached, this.lastRoot?.time ?? 0) : this.now;
+    const reports = yield this.#rootRound(at);
+    this.#take(at, reports);
+    this.#emit(Infinity);
+    return this.#root(at, reports, true);
+  }
+
+  #rootAfter(time: number): number {
+    const { rootInterval } = this.description;
+    return (Math.floor(time / rootInterval) + 1) * rootInterval;
+  }
+
+  #rootRound(until: number): Round {
+    return this.description.nodes.map(() => ({ until, deliveries: [], wantsRoots: true }));
+  }
+
+  #round(until: number): Round {
+    const deliveries: Delivery[][] = this.description.nodes.map(() => []);
+    while (this.#inputs[0] !== undefined && this.#inputs[0].time < until) {
+      const { time, node, number, input } = this.#inputs.shift()!;
+      deliveries[node]!.push({ kind: "input", time, number, input });
+      this.#reached[node] = Math.max(this.#reached[node]!, time);
+    }
+    this.#inFlight.sort(compareInFlight);
+    const arriving = this.#inFlight.findIndex(({ arrival }) => arrival >= until);
+    for (const message of this.#inFlight.splice(0, arriving < 0 ? this.#inFlight.length : arriving)) {
+      this.#arrive(message, deliveries);
+    }
+    return deliveries.map((list, node): Turn | undefined => {
+      if (list.length === 0 && this.#next[node]! >= until) return undefined;
+      // Inputs come before messages at one time; each kind is in order already.
+      return { until, deliveries: list.sort((a, b) => a.time - b.time), wantsRoots: false };
+    });
+  }
+
+  #arrive(
+    { arrival: time, link, end, to, sequence, isLost, bytes }: InFlight,
+    deliveries: Delivery[][],
+  ): void {
+    const { kind: carries, ends } = this.description.links[link]!, { node: name, port } = ends[to]!;
+    const node = this.nodeNamed(name);
+    this.#reached[node] = Math.max(this.#reached[node]!, time);
+    if (isLost) this.#held.push({ kind: "messageLost", time, node, link, end, sequence, reason: "loss" });
+    else deliveries[node]!.push({ kind: "message", time, carries, port, link, end, sequence, bytes });
+  }
+
+  /** Takes what came of a round. */
+  #take(until: number, reports: Reports): void {
+    for (const [node, report] of reports.entries()) {
+      if (report === undefined) continue;
+      this.#next[node] = report.next;
+      this.#reached[node] = Math.max(this.#reached[node]!, report.now);
+      this.#held.push(...report.events);
+      for (const { port, time, bytes } of report.sent) this.#send(node, port, time, bytes);
+      for (const { life, bytes } of report.journal) this.observer.recorded?.(node, life, bytes);
+      if (report.console.length > 0) this.observer.wrote?.(node, report.console);
+    }
+    this.now = until;
+    this.#emit(until);
+  }
+
+  #send(node: number, port: string, time: number, bytes: Uint8Array): void {
+    const { nodes, links, seed } = this.description;
+    const route = this.#routes.get(`${nodes[node]!.name}:${port}`);
+    if (route === undefined) return;
+    const { link, end } = route, description = links[link]!, sequence = this.#sequences[link]![end]!++;
+    const digest = sha256(bytes), { latency, ends } = description;
+    this.#held.push({ kind: "messageSent", time, node, link, end, sequence, size: bytes.length, digest });
+    for (const to of ends.keys()) {
+      if (to === end) continue;
+      const lost = isLost(seed, link, description, [end, sequence, to]);
+      this.#inFlight.push({ arrival: time + latency, link, end, to, sequence, isLost: lost, bytes });
+    }
+  }
+
+  /** Tells the events before a time in their total order. */
+  #emit(time: number): void {
+    const ready = this.#held.filter((event) => event.time < time).sort(compareWorldEvents);
+    if (ready.length === 0) return;
+    this.#held = this.#held.filter((event) => event.time >= time);
+    for (const event of ready) {
+      this.#history.add(event);
+      this.observer.happened?.(event);
+    }
+  }
+
+  #root(time: number, reports: Reports, isTaken = false): WorldRoot {
+    if (!isTaken) this.#take(time, reports);
+    this.#rootDue = undefined;
+    const members = reports.map((report) => report!.roots!);
+    const stateRoot = worldStateRoot(time, members, this.#inFlight, this.#sequences);
+    const root = { time, stateRoot, historyRoot: this.#history.close(stateRoot, members), members };
+    this.lastRoot = root;
+    if (!isTaken) this.observer.rooted?.(root);
+    return root;
+  }
+}

@@ -1,0 +1,122 @@
+/** Replaying a world: the same nodes, given the same inputs, compared with what was recorded. */
+import { equalBytes } from "../journal/hash.ts";
+import { DivergenceError } from "../journal/replay.ts";
+import { Course, type CourseObserver, type Reports, type Round, type WorldRoot } from "./course.ts";
+import { compareWorldEvents, type WorldEvent, writeWorldEvent } from "./events.ts";
+import { ByteWriter } from "../machine/layout.ts";
+import type { RecordedWorld } from "./run.ts";
+
+/** The canonical bytes of an event. */
+function bytesOf(event: WorldEvent): Uint8Array {
+  const writer = new ByteWriter();
+  writeWorldEvent(writer, event);
+  return writer.view().slice();
+}
+
+/** A course that follows a recorded world. Throws DivergenceError, while it is carried out, where it is another. */
+export class WorldReplay {
+  /** The course; its rounds are `rounds`. */
+  readonly course: Course;
+  #nextEvent = 0;
+  #nextRoot = 0;
+
+  /** `slice` and `observer` as for `Course`. */
+  constructor(readonly run: RecordedWorld, observer: CourseObserver = {}, slice?: number) {
+    this.course = new Course(run.manifest.world, {
+      ...observer,
+      happened: (event) => {
+        this.#compareEvent(event);
+        observer.happened?.(event);
+      },
+      rooted: (root) => {
+        this.#compareRoot(root);
+        observer.rooted?.(root);
+      },
+    }, slice);
+    for (const input of run.inputs) this.course.give(input);
+  }
+
+  /** Roots compared. */
+  get rootsChecked(): number {
+    return this.#nextRoot;
+  }
+
+  /** Events compared. */
+  get eventsChecked(): number {
+    return this.#nextEvent;
+  }
+
+  /** All rounds, to the end or, of a recording that was cut off, to the last time it knows; gives the last root. */
+  *rounds(): Generator<Round, WorldRoot, Reports> {
+    yield* this.course.rounds(this.run.end?.time ?? this.run.lastTime);
+    if (this.run.end === undefined) return this.course.lastRoot ?? (yield* this.course.end());
+    const root = yield* this.course.end();
+    this.#compareRoot(root);
+    return root;
+  }
+
+  #nameOf(node: number): string {
+    return this.run.manifest.world.nodes[node]?.name ?? String(node);
+  }
+
+  #diverged(time: number, what: string): DivergenceError {
+    return new DivergenceError(`The replay differs at ${time} ns of the world: ${what}`, time);
+  }
+
+  #compareEvent(event: WorldEvent): void {
+    const recorded = this.run.events[this.#nextEvent];
+    if (recorded === undefined) {
+      if (this.run.end === undefined) return;
+      throw this.#diverged(
+        event.time,
+        `it has ${event.kind} at ${this.#nameOf(event.node)}, the recorded one nothing more`,
+      );
+    }
+    this.#nextEvent++;
+    if (equalBytes(bytesOf(recorded), bytesOf(event))) return;
+    const isFirst = compareWorldEvents(event, recorded) < 0 ? event : recorded;
+    throw this.#diverged(
+      isFirst.time,
+      `it has ${event.kind} at ${this.#nameOf(event.node)} (${event.time} ns), ` +
+        `the recorded one ${recorded.kind} at ${this.#nameOf(recorded.node)} (${recorded.time} ns)`,
+    );
+  }
+
+  #compareRoot(root: WorldRoot): void {
+    const { roots, end } = this.run, recorded = roots[this.#nextRoot] ?? end;
+    if (recorded === undefined) return;
+    this.#nextRoot++;
+    if (recorded.time !== root.time) {
+      throw this.#diverged(
+        Math.min(root.time, recorded.time),
+        `it has a root at ${root.time} ns, the recorded one at ${recorded.time}`,
+      );
+    }
+    const isEqual = equalBytes(root.stateRoot, recorded.stateRoot) &&
+      equalBytes(root.historyRoot, recorded.historyRoot);
+    if (isEqual) return;
+    throw this.#diverged(
+      root.time,
+      `at or before it, ${differingParts(root, recorded, (node) => this.#nameOf(node))}`,
+    );
+  }
+}
+
+/** What differs between two roots, in words. */
+export function differingParts(a: WorldRoot, b: WorldRoot, nameOf: (node: number) => string): string {
+  for (const [node, member] of a.members.entries()) {
+    const other = b.members[node];
+    if (other === undefined || member.lives !== other.lives || member.isOn !== other.isOn) {
+      return `the power of node "${nameOf(node)}" is not equal`;
+    }
+    if (!equalBytes(member.stateRoot, other.stateRoot)) {
+      return `the state of node "${nameOf(node)}" is not equal`;
+    }
+    if (!equalBytes(member.historyRoot, other.historyRoot)) {
+      return `the history of node "${nameOf(node)}" is not equal`;
+    }
+  }
+  return equalBytes(a.stateRoot, b.stateRoot)
+    ? "the states are equal, the events before are not"
+    : "the messages under way are not equal";
+}

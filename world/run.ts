@@ -1,0 +1,175 @@
+/** A recorded world as it stands in its file: manifest, events, roots, end and the journals of its machines' lives, checked. */
+import type { BlockInfo } from "../journal/block.ts";
+import { JournalFormatError } from "../journal/errors.ts";
+import { JournalReader, type OpenOptions } from "../journal/file.ts";
+import { RecordedRun } from "../journal/run.ts";
+import type { Source } from "../journal/storage.ts";
+import type { Schema } from "../machine/layout.ts";
+import type { TimedWorldInput, WorldRoot } from "./course.ts";
+import { WorldError } from "./errors.ts";
+import { compareWorldEvents, type WorldEvent } from "./events.ts";
+import { numberOfLife, WORLD_FAMILY } from "./family.ts";
+import {
+  type WorldEnd,
+  worldEndSchema,
+  worldEventsSchema,
+  type WorldManifest,
+  worldManifestSchema,
+  worldRootSchema,
+} from "./payloads.ts";
+
+/** A life of a machine, from power-on to power-off. */
+export interface RecordedLife {
+  /** Number of the node. */
+  readonly node: number;
+  /** Counts the node's lives. */
+  readonly life: number;
+  /** The world's time at power-on. */
+  readonly start: number;
+}
+
+/** The pieces of a life's journal as one file, read piece by piece. */
+class PiecedSource implements Source {
+  readonly size: number;
+  readonly #starts: readonly number[];
+  #last: { readonly index: number; readonly bytes: Uint8Array } | undefined;
+
+  constructor(
+    readonly name: string,
+    private readonly pieces: readonly BlockInfo[],
+    private readonly bytesOf: (block: BlockInfo) => Uint8Array,
+  ) {
+    let size = 0;
+    this.#starts = pieces.map(({ rawLength }) => (size += rawLength) - rawLength);
+    this.size = size;
+  }
+
+  #piece(index: number): Uint8Array {
+    if (this.#last?.index !== index) this.#last = { index, bytes: this.bytesOf(this.pieces[index]!) };
+    return this.#last.bytes;
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    const end = Math.min(this.size, offset + length);
+    if (offset >= end) return new Uint8Array(0);
+    let index = this.#starts.findLastIndex((start) => start <= offset);
+    const first = this.#piece(index), at = offset - this.#starts[index]!;
+    if (at + end - offset <= first.length) return first.subarray(at, at + end - offset);
+    const bytes = new Uint8Array(end - offset);
+    for (let done = 0; done < bytes.length; index++) {
+      const piece = this.#piece(index), from = offset + done - this.#starts[index]!;
+      const part = piece.subarray(from, from + bytes.length - done);
+      bytes.set(part, done);
+      done += part.length;
+    }
+    return bytes;
+  }
+}
+
+/** Everything that a world's file says. */
+export class RecordedWorld {
+  /** What the world is a function of, beside its inputs. */
+  readonly manifest: WorldManifest;
+  /** Events in their total order. */
+  readonly events: readonly WorldEvent[];
+  /** Roots in order, without the end's. */
+  readonly roots: readonly WorldRoot[];
+  /** How it ended; absent when the recording was cut off. */
+  readonly end: WorldEnd | undefined;
+  /** The last time of which the file knows, in nanoseconds. */
+  readonly lastTime: number;
+
+  /** Throws JournalFormatError naming the block that is not what its kind promises. */
+  constructor(readonly reader: JournalReader) {
+    const of = (kind: BlockInfo["kind"]) => reader.blocks.filter((block) => block.kind === kind);
+    this.manifest = this.#parse(worldManifestSchema, reader.blocks[0]!);
+    const blocks = of("events").map((block) => ({ block, ...this.#parse(worldEventsSchema, block) }));
+    this.events = blocks.flatMap(({ events }) => events);
+    this.roots = of("roots").map((block) => this.#parse(worldRootSchema, block));
+    this.end = of("end").map((block) => this.#parse(worldEndSchema, block)).at(-1);
+    this.lastTime = this.end?.time ?? Math.max(0, this.roots.at(-1)?.time ?? 0);
+    this.#check();
+  }
+
+  /** Opens a file. Throws JournalError for what is damaged or no world. */
+  static open(source: Source, options: OpenOptions = {}): RecordedWorld {
+    return new RecordedWorld(JournalReader.open(source, { ...options, family: WORLD_FAMILY }));
+  }
+
+  #refuse(block: BlockInfo, what: string): JournalFormatError {
+    return new JournalFormatError(
+      `Cannot read the world: block ${block.number} at offset ${block.offset} (${block.kind}) ${what}`,
+    );
+  }
+
+  #parse<T>(schema: Schema<T>, block: BlockInfo): T {
+    const parsed = schema.safeParse(this.reader.payload(block.number));
+    if (parsed.success) return parsed.data;
+    const issue = parsed.error.issues[0];
+    throw this.#refuse(block, `is not valid: ${issue?.path.join(".")}: ${issue?.message.slice(0, 300)}`);
+  }
+
+  #check(): void {
+    const { nodes, links } = this.manifest.world;
+    const refuse = (what: string) => new JournalFormatError(`Cannot read the world: ${what}`);
+    for (const [index, event] of this.events.entries()) {
+      const before = this.events[index - 1], link = "link" in event ? links[event.link] : undefined;
+      if (nodes[event.node] === undefined) {
+        throw refuse(`event ${index} is of node ${event.node}, which it has not`);
+      }
+      if ("link" in event && link?.ends[event.end] === undefined) {
+        throw refuse(`event ${index} is of an end of a link that it has not`);
+      }
+      if (before !== undefined && compareWorldEvents(before, event) >= 0) {
+        throw refuse(`event ${index} (${event.kind} at ${event.time} ns) is out of order`);
+      }
+    }
+    const roots = this.end === undefined ? this.roots : [...this.roots, this.end];
+    for (const [index, { time, members }] of roots.entries()) {
+      if (members.length !== nodes.length) {
+        throw refuse(`the root at ${time} ns has not one part for each node`);
+      }
+      if (index > 0 && time < roots[index - 1]!.time) throw refuse(`the root at ${time} ns is out of order`);
+    }
+  }
+
+  /** Inputs in order. */
+  get inputs(): readonly TimedWorldInput[] {
+    return this.events.filter((event) => event.kind === "inputGiven");
+  }
+
+  /** The lives of machines of which there are journals, in order of power-on. */
+  get lives(): readonly RecordedLife[] {
+    const { nodes } = this.manifest.world;
+    return this.events.flatMap((event) =>
+      event.kind === "nodePoweredOn" && nodes[event.node]!.kind === "machine" &&
+        this.#pieces(event.node, event.life).length > 0
+        ? [{ node: event.node, life: event.life, start: event.time }]
+        : []
+    );
+  }
+
+  #pieces(node: number, life: number): BlockInfo[] {
+    const number = numberOfLife(node, life);
+    return this.reader.blocks.filter(({ kind, firstInstant }) =>
+      kind === "member" && firstInstant === number
+    );
+  }
+
+  /** The journal of a life, as a file. Throws WorldError when there is none. */
+  journal({ node, life }: Pick<RecordedLife, "node" | "life">): Source {
+    const name = `${this.manifest.world.nodes[node]?.name ?? node}.${life}`,
+      pieces = this.#pieces(node, life);
+    if (pieces.length === 0) throw new WorldError(`The world has no journal of ${name}`);
+    return new PiecedSource(name, pieces, (block) => {
+      const bytes = this.reader.payload(block.number);
+      if (bytes instanceof Uint8Array) return bytes;
+      throw this.#refuse(block, "holds no bytes");
+    });
+  }
+
+  /** The run of a life, for whatever reads a machine's run. Throws JournalError. */
+  run(life: Pick<RecordedLife, "node" | "life">): RecordedRun {
+    return new RecordedRun(JournalReader.open(this.journal(life)));
+  }
+}
