@@ -1,5 +1,6 @@
 /** unified-backdoor (US20210224090A1, US11550609B2): one hypercall interface across processors. */
 import type { SystemScenario } from "./scenario.ts";
+import { randomFiles, sameEffects } from "./unified_backdoor/triggers.ts";
 import { TOOLS_GUESTS, toolsOfDebian } from "./unified_backdoor/tools.ts";
 
 const EXPLAIN =
@@ -37,6 +38,14 @@ export const scenario: SystemScenario = {
   slug: "unified-backdoor",
   explain: EXPLAIN,
   checks: [
+    {
+      name: "HVC, MRS and BRK do the same, from EL1 and EL0: diff finds nothing but the trigger",
+      run: sameEffects,
+    },
+    {
+      name: "random register files: the host goes on, and nothing but the caller's pages is reached",
+      run: randomFiles,
+    },
     {
       name: "Debian's open-vm-tools from EL0: their commands, 60 kB at once, the service and calls to it",
       needs: TOOLS_GUESTS,
