@@ -1,5 +1,6 @@
 /** unified-backdoor (US20210224090A1, US11550609B2): one hypercall interface across processors. */
 import type { SystemScenario } from "./scenario.ts";
+import { forkOfService, forkOfTools, forkOfWords, forksOfClient } from "./unified_backdoor/checkpoints.ts";
 import { randomFiles, sameEffects } from "./unified_backdoor/triggers.ts";
 import { TOOLS_GUESTS, toolsOfDebian } from "./unified_backdoor/tools.ts";
 
@@ -45,6 +46,24 @@ export const scenario: SystemScenario = {
     {
       name: "random register files: the host goes on, and nothing but the caller's pages is reached",
       run: randomFiles,
+    },
+    { name: "a fork before every call of a client: the message arrives once, whole", run: forksOfClient },
+    {
+      name: "Debian's vmware-rpctool in a fork in mid-message: it sends again, and 60 kB arrive once",
+      needs: TOOLS_GUESTS,
+      run: forkOfTools,
+    },
+    {
+      name: "the same without the high-bandwidth port, in the middle of 15,000 calls",
+      needs: TOOLS_GUESTS,
+      isLong: true,
+      run: forkOfWords,
+    },
+    {
+      name: "vmtoolsd in a fork in the middle of the host's call: it answers once",
+      needs: TOOLS_GUESTS,
+      isLong: true,
+      run: forkOfService,
     },
     {
       name: "Debian's open-vm-tools from EL0: their commands, 60 kB at once, the service and calls to it",

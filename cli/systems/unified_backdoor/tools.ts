@@ -100,10 +100,15 @@ const STARTED = [
   "tools.set.versiontype",
 ];
 
-/** The commands, a large message, the service, and calls to it. */
-export async function toolsOfDebian(context: CheckContext): Promise<CheckOutcome> {
-  const recorded = await recordTools(context, {
-    name: "tools",
+const runs = new Map<string, Promise<Recorded>>();
+
+/** Debian with the commands, a large message, the service, and calls to it; recorded once for all checks of a process. */
+export function toolsRun(context: CheckContext): Promise<Recorded> {
+  const name = "tools", key = `${context.engine} ${context.file(name)}`;
+  const known = runs.get(key);
+  if (known !== undefined) return known;
+  const made = recordTools(context, {
+    name,
     monitor: MONITOR,
     script: [
       ...PRINTED.flatMap(([line]) => typed(line)),
@@ -117,6 +122,13 @@ export async function toolsOfDebian(context: CheckContext): Promise<CheckOutcome
       ...typed("sleep 1; kill $(pidof vmtoolsd); sleep 1; pidof vmtoolsd || echo it ended"),
     ],
   });
+  runs.set(key, made);
+  return made;
+}
+
+/** The commands, a large message, the service, and calls to it. */
+export async function toolsOfDebian(context: CheckContext): Promise<CheckOutcome> {
+  const recorded = await toolsRun(context);
   const { console } = recorded, failures = largeFailures(recorded);
   const segments = segmentsOf(console);
   for (const [index, [line, wanted]] of PRINTED.entries()) {
