@@ -15,7 +15,9 @@ import type { Vcpu } from "../../vcpu.ts";
 
 /** Bits of SPSR_ELx and MDSCR_EL1. */
 const SPSR_D = 1n << 9n, SS = 1n, KDE = 1n << 13n, MDE = 1n << 15n;
-const STEP_ISV = 1 << 24, SAME_OR_LOWER = 1;
+const SAME_OR_LOWER = 1;
+/** ISS of a software step without ISV and EX. */
+const STEP_STATUS = 0x3f;
 /** Vectors are 128 bytes apart, 16 of them, from the same level and from below. */
 const VECTORS_SIZE = 0x800n, VECTOR_SIZE = 0x80n;
 /** ERET, ERETAA and ERETAB: opc 0100, op4 of no key or one. */
@@ -96,10 +98,11 @@ function stepped(vcpu: Vcpu, exit: Exit, state: DebugState): void {
     }
   }
   if (!isEnabled(vcpu)) return stepOn(vcpu, state);
-  const isBegun = state.last === "returnedToStep" && (exit.iss & STEP_ISV) === 0;
+  // What ended here was the monitor's step, of which the guest knows nothing.
+  const { last } = state;
   state.last = "none";
-  if (isBegun) setStep(vcpu, true);
-  else reflect(vcpu, exit);
+  if (last === "returnedToStep") setStep(vcpu, true);
+  else reflect(vcpu, last === "none" ? exit : { ...exit, iss: exit.iss & STEP_STATUS });
 }
 
 /** A breakpoint or watchpoint. */
