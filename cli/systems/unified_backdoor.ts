@@ -1,8 +1,10 @@
 /** unified-backdoor (US20210224090A1, US11550609B2): one hypercall interface across processors. */
 import type { SystemScenario } from "./scenario.ts";
 import { forkOfService, forkOfTools, forkOfWords, forksOfClient } from "./unified_backdoor/checkpoints.ts";
+import { debugExceptions, debugExceptionsOnQemu } from "./unified_backdoor/debugging.ts";
+import { refusals } from "./unified_backdoor/refusals.ts";
 import { randomFiles, sameEffects } from "./unified_backdoor/triggers.ts";
-import { TOOLS_GUESTS, toolsOfDebian } from "./unified_backdoor/tools.ts";
+import { TOOLS_GUESTS, toolsOfDebian, toolsWithout } from "./unified_backdoor/tools.ts";
 
 const EXPLAIN =
   `A port access of x86 is described in registers and asked for by an instruction that comes to EL2:
@@ -46,6 +48,18 @@ export const scenario: SystemScenario = {
     {
       name: "random register files: the host goes on, and nothing but the caller's pages is reached",
       run: randomFiles,
+    },
+    {
+      name: "breakpoints, watchpoints, steps and other BRKs are as without MDCR_EL2.TDE",
+      run: debugExceptions,
+    },
+    { name: "the same on QEMU", run: debugExceptionsOnQemu },
+    { name: "options and commands that cannot be are refused with the reason", run: refusals },
+    {
+      name: "without the system: no VMware to be found, and the tools end",
+      needs: TOOLS_GUESTS,
+      isLong: true,
+      run: toolsWithout,
     },
     { name: "a fork before every call of a client: the message arrives once, whole", run: forksOfClient },
     {

@@ -159,3 +159,27 @@ export async function toolsOfDebian(context: CheckContext): Promise<CheckOutcome
     },
   };
 }
+
+/** Without the system: no program takes this for a machine of VMware, and none of them hangs or dies otherwise. */
+export async function toolsWithout(context: CheckContext): Promise<CheckOutcome> {
+  const lines = [
+    "systemd-detect-virt",
+    "vmware-checkvm",
+    "vmware-rpctool 'info-get guestinfo.k'; echo it ended with $?",
+  ];
+  const failures: string[] = [], figures: Record<string, string> = {};
+  for (const monitor of [undefined, "el2:dcc-hypercall"]) {
+    const { console } = await recordTools(context, {
+      name: "without",
+      monitor,
+      script: lines.flatMap(typed),
+    });
+    const [virtual = "", checked = "", called = ""] = segmentsOf(console);
+    const name = monitor ?? "no monitor";
+    if (/^vmware\r?$/m.test(virtual)) failures.push(`${name}: systemd-detect-virt says vmware`);
+    if (/good/.test(checked)) failures.push(`${name}: vmware-checkvm says good`);
+    if (!/^it ended with (?!0)\d+\r?$/m.test(called)) failures.push(`${name}: ${JSON.stringify(called)}`);
+    figures[`systemd-detect-virt with ${name}`] = virtual.split("\n").at(-1)?.trim() ?? "";
+  }
+  return { failures, figures };
+}

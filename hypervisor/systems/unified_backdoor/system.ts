@@ -9,9 +9,8 @@
  * stands, so that it begins again there. Other BRKs and debug exceptions that TDE brings go back to EL1.
  */
 import { createHash } from "node:crypto";
-import { CPUS_MAX } from "../../../machine/devices/gic_interrupts.ts";
 import { ConfigurationError } from "../../../machine/errors.ts";
-import { listOf, record } from "../../../machine/layout.ts";
+import { record } from "../../../machine/layout.ts";
 import { type Section, sectionLayout } from "../../../machine/snapshot.ts";
 import { El2Monitor } from "../../el2_monitor.ts";
 import {
@@ -25,7 +24,6 @@ import type { Vcpu } from "../../vcpu.ts";
 import { performCall } from "./calls.ts";
 import { type Channel, Channels, CHANNELS_FIELDS, type MessageTaker } from "./channels.ts";
 import { commandOf } from "./commands.ts";
-import { DEBUG_EXITS, DEBUG_FIELDS, type DebugState, freshDebugState, reflect } from "./debug_exceptions.ts";
 import { callByGuest, replyOf } from "./guest_calls.ts";
 import { GUEST_INFO_FIELDS, GuestInfo } from "./guest_info.ts";
 import { type UnifiedBackdoorOptions, unifiedBackdoorOptions } from "./options.ts";
@@ -35,13 +33,11 @@ const SLUG = "unified-backdoor";
 
 /** The immediate of HVC and BRK, and X7[63:32] of MRS. */
 const CALL = 0x86, IMMEDIATE = 0xffff;
-const MDCR_TDE = 1n << 8n;
 const MIB = 2 ** 20, NANOSECONDS = 1000, MICROSECONDS = 1_000_000n;
 
 const layout = sectionLayout("unified backdoor", 1, {
   channels: record(CHANNELS_FIELDS),
   info: record(GUEST_INFO_FIELDS),
-  debug: listOf(record(DEBUG_FIELDS), CPUS_MAX),
 });
 
 /** The start of a digest, as events have it; 0n for nothing. */
@@ -74,44 +70,24 @@ export class UnifiedBackdoor implements MonitorSystem, MessageTaker {
   /** Message channels. */
   readonly channels: Channels;
   readonly #ports: PortSite;
-  readonly #debug: DebugState[];
   /** The CPU whose call is being carried out, for events. */
   #caller = 0;
 
   /** `reset` must be called before it is used. */
   constructor(private readonly options: UnifiedBackdoorOptions, private readonly monitor: El2Monitor) {
-    const { cpus, seed, rtcBase } = monitor.site.board.configuration;
+    const { seed, rtcBase } = monitor.site.board.configuration;
     this.channels = new Channels(BigInt(seed), options.highBandwidth, this);
-    this.#debug = Array.from({ length: cpus }, freshDebugState);
     this.#ports = {
       channels: this.channels,
       product: options.product,
       memory: Math.floor(monitor.space.ram.size / MIB),
       now: () => BigInt(rtcBase) * MICROSECONDS + BigInt(Math.floor(monitor.site.clock.now / NANOSECONDS)),
     };
+    if (options.breakpoint) monitor.debug.use();
     this.exits = {
       hypervisorCall: (vcpu, { iss }) => (iss & IMMEDIATE) === CALL && this.#hypervisorCall(vcpu),
-      ...options.breakpoint ? this.#debugExits() : {},
-    };
-  }
-
-  #debugExits(): MonitorSystem["exits"] {
-    const exits = Object.entries(DEBUG_EXITS).map(([name, act]) => [
-      name,
-      (vcpu: Vcpu, exit: Parameters<typeof act>[1]) => {
-        act(vcpu, exit, this.#debug[vcpu.index] as DebugState);
-        return true;
-      },
-    ]);
-    return {
-      ...Object.fromEntries(exits),
-      breakpointInstruction: (vcpu, exit) => {
-        const isCall = (exit.iss & IMMEDIATE) === CALL;
-        const outcome = isCall ? this.monitor.hypercall(vcpu, "brk") : "declined";
-        if (outcome === "answered") vcpu.skip();
-        if (outcome === "declined") reflect(vcpu, exit);
-        return true;
-      },
+      // Other BRKs, and what else TDE brings, the monitor gives back.
+      breakpointInstruction: (vcpu, { iss }) => (iss & IMMEDIATE) === CALL && this.#breakpoint(vcpu),
     };
   }
 
@@ -120,6 +96,12 @@ export class UnifiedBackdoor implements MonitorSystem, MessageTaker {
     vcpu.returnAddress = BigInt.asUintN(64, vcpu.returnAddress - 4n);
     if (this.monitor.hypercall(vcpu, "hvc") === "answered") vcpu.skip();
     return true;
+  }
+
+  #breakpoint(vcpu: Vcpu): boolean {
+    const outcome = this.monitor.hypercall(vcpu, "brk");
+    if (outcome === "answered") vcpu.skip();
+    return outcome !== "declined";
   }
 
   hypercall(vcpu: Vcpu, trigger: HypercallTrigger): HypercallOutcome {
@@ -182,11 +164,6 @@ export class UnifiedBackdoor implements MonitorSystem, MessageTaker {
     for (const [name, value] of this.options.guestInfo) this.info.set(name, encoder.encode(value));
   }
 
-  started(vcpu: Vcpu): void {
-    this.#debug[vcpu.index] = freshDebugState();
-    if (this.options.breakpoint) vcpu.change("MDCR_EL2", MDCR_TDE);
-  }
-
   prepareCommand(_vcpu: Vcpu, words: readonly string[]): () => void {
     return commandOf(words, this);
   }
@@ -195,18 +172,13 @@ export class UnifiedBackdoor implements MonitorSystem, MessageTaker {
     return layout.encode(this.monitor.sectionName(SLUG), {
       channels: this.channels.state,
       info: this.info.state,
-      debug: this.#debug.map((state) => ({ ...state })),
     });
   }
 
   restore(section: Section): void {
-    const { channels, info, debug } = layout.decode(section);
-    if (debug.length !== this.#debug.length) {
-      throw new RangeError(`Cannot restore section "${section.name}": it has ${debug.length} CPUs`);
-    }
+    const { channels, info } = layout.decode(section);
     this.channels.state = channels;
     this.info.state = info;
-    for (const [index, state] of debug.entries()) this.#debug[index] = { ...state };
   }
 }
 
