@@ -146,6 +146,8 @@ export interface RequestDraft {
   readonly disks: DeviceConfiguration[];
   /** Names of `-object` and `-chardev`, by kind; devices refer to them. */
   readonly objects: Map<string, "rng" | "chardev" | "terminal">;
+  /** `-serial` in order. */
+  readonly serialPorts: string[];
   /** As in the request. */
   endsAtReset: boolean;
   /** `-gdb` or `-s`. */
@@ -170,6 +172,7 @@ export function emptyDraft(): RequestDraft {
     devices: [],
     disks: [],
     objects: new Map(),
+    serialPorts: [],
     endsAtReset: false,
     debugPort: undefined,
     startsHalted: false,

@@ -1,4 +1,5 @@
 /** QEMU's options of the machine itself: `-M`, `-cpu`, `-smp`, `-m`, `-rtc`, `-seed`, `-semihosting-config`, `-accel`. */
+import type { DetachableName } from "../machine/configuration.ts";
 import { UsageError } from "./errors.ts";
 import type { HostFacts, RequestDraft } from "./machine_request.ts";
 import { wholeNumber } from "./options.ts";
@@ -41,6 +42,8 @@ export function readMachine({ configuration }: RequestDraft, text: string): void
     "gic-version": (value) => void (configuration.gicVersion = gicVersion(value)),
     its: flag("its"),
     "virtual-timer": (value) => void (configuration.virtualTimer = onOff("-M", "virtual-timer", value)),
+    uart1: (value) => void (configuration.uart1 = onOff("-M", "uart1", value)),
+    unplugged: (value) => void (configuration.unplugged = value.split("+") as DetachableName[]),
     accel: (value) => readAccelerator(value),
     mte: onlyOff("mte"),
     ras: onlyOff("ras"),

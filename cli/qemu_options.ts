@@ -24,7 +24,7 @@ import {
 import { readFirmwareFile } from "./qemu_firmware.ts";
 import { readGdb, USUAL_GDB_PORT } from "./qemu_gdb.ts";
 import { readNetdev, readNic } from "./qemu_networks.ts";
-import { finishRequest, readChardev, readGlobal, readObject } from "./qemu_wiring.ts";
+import { finishRequest, readChardev, readGlobal, readObject, readSerial } from "./qemu_wiring.ts";
 
 /** An option of QEMU: read, of no effect here, or not possible here with what to do instead. */
 interface QemuRow extends OptionRow {
@@ -58,7 +58,7 @@ const DEVICE_HELP = "loader,file=F[,addr=A][,cpu-num=N][,force-raw=on] | loader,
 // deno-fmt-ignore
 const TABLE: readonly QemuRow[] = [
   // Read.
-  { name: "machine", aliases: ["M"], value: "virt[,P=V…]",  read: readMachine,     help: "the machine; P: secure, virtualization, its, highmem, virtual-timer on|off, gic-version=2|3|max" },
+  { name: "machine", aliases: ["M"], value: "virt[,P=V…]",  read: readMachine,     help: "the machine; P: secure, virtualization, its, highmem, virtual-timer, uart1 on|off, gic-version=2|3|max, unplugged=rtc+uart0+uart1" },
   { name: "cpu",                     value: "MODEL",        read: readCpu,         help: "cortex-a57, max or max,pauth-impdef=on" },
   { name: "smp",                     value: "N",            read: readCpus,        help: "number of CPUs, 1 to 8 (default 1)" },
   { name: "m",                       value: "SIZE",         read: readMemory,      help: "RAM: 128M, 1G, or a number in MiB (default 128)" },
@@ -89,7 +89,7 @@ const TABLE: readonly QemuRow[] = [
   { name: "nodefaults",                                     read: nothing,         help: "no effect: there are no default devices" },
   { name: "no-user-config",                                 read: nothing,         help: "no effect: there are no configuration files" },
   { name: "accel",                   value: "tcg",          read: (_draft, value) => readAccelerator(value), help: "no effect: every run is emulated" },
-  { name: "serial",                  value: "stdio",        read: only("-serial", ["stdio", "mon:stdio", "none"], "the serial port is the terminal; leave it out"), help: "no effect: the first serial port is the terminal" },
+  { name: "serial",                  value: "stdio",        read: readSerial,      help: "the terminal, which the first serial port is; null and then stdio: the second one is (-M virt,uart1=on)" },
   { name: "monitor",                 value: "el2:SYSTEM,…", read: readMonitor, help: "a monitor at EL2 or EL3 hosts the guest, with these systems (see `hindsight system list`); none: no effect" },
   { name: "display",                 value: "none",         read: only("-display", ["none"], "there is no display"), help: "no effect" },
   { name: "parallel",                value: "none",         read: only("-parallel", ["none"], "there is no parallel port"), help: "no effect" },

@@ -34,6 +34,24 @@ export function readChardev({ objects }: RequestDraft, text: string): void {
   addObject(objects, "-chardev", id, text, kind === "stdio" ? "terminal" : "chardev");
 }
 
+/** `-serial`: the terminal, for one of two ports, or nobody. */
+export function readSerial({ serialPorts, configuration }: RequestDraft, text: string): void {
+  const isTerminal = text === "stdio" || text === "mon:stdio";
+  if (!isTerminal && text !== "null" && text !== "none") {
+    throw new UsageError(
+      `-serial ${text} is not possible here: there are stdio, mon:stdio, null and none; the first port is the terminal`,
+    );
+  }
+  if (serialPorts.push(text) > 2) {
+    throw new UsageError("-serial is given more than twice: there are two ports");
+  }
+  if (serialPorts.length < 2 || !isTerminal) return;
+  if (/stdio/.test(serialPorts[0] as string)) {
+    throw new UsageError("-serial: the terminal can be one port only; use -serial null -serial stdio");
+  }
+  configuration.consoleInput = "uart1";
+}
+
 function addObject(
   objects: RequestDraft["objects"],
   option: string,

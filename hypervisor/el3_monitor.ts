@@ -18,11 +18,11 @@ export class El3Monitor extends TrapMonitor {
   protected readonly handlers: Readonly<Partial<Record<ExceptionClass, ExitHandler>>> = {
     secureMonitorCall: (vcpu, { iss }) => answerFirmwareCall(this.site, vcpu, iss),
     dataAbortLower: (vcpu, { faultAddress, iss }) => {
-      injectExternalAbort(vcpu, "data", faultAddress, iss & (WNR | CM));
+      injectExternalAbort(vcpu, "data", faultAddress, iss & DATA_KEPT);
       return true;
     },
-    instructionAbortLower: (vcpu, { faultAddress }) => {
-      injectExternalAbort(vcpu, "instruction", faultAddress);
+    instructionAbortLower: (vcpu, { faultAddress, iss }) => {
+      injectExternalAbort(vcpu, "instruction", faultAddress, iss & FETCH_KEPT);
       return true;
     },
   };
@@ -36,5 +36,5 @@ export class El3Monitor extends TrapMonitor {
   }
 }
 
-/** ISS of a data abort: the access was a write; it was a cache maintenance instruction. */
-const WNR = 1 << 6, CM = 1 << 8;
+/** ISS of an abort that is kept: the status code, which may be that of a walk, EA and FnV; of data also WnR and CM. */
+const FETCH_KEPT = 0x3f | 1 << 9 | 1 << 10, DATA_KEPT = FETCH_KEPT | 1 << 6 | 1 << 8;

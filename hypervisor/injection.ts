@@ -9,6 +9,8 @@ export interface InjectedException {
   readonly syndrome: number;
   /** Value for FAR_ELx; it keeps what it had when absent. */
   readonly faultAddress?: bigint;
+  /** The guest's level that takes it; by HCR_EL2 when absent. */
+  readonly target?: 1 | 2;
   /** Which vector of the group; synchronous when absent. */
   readonly kind?: "synchronous" | "serror";
 }
@@ -33,11 +35,22 @@ function handlerState(vcpu: Vcpu, state: bigint, target: 1 | 2, sctlr: bigint): 
   return state & KEPT | pan | ssbs | MASKS | mode;
 }
 
+/** HCR_EL2.TGE: EL0's exceptions go to EL2; TEA: synchronous External aborts do. */
+const HCR_TGE = 1n << 27n, HCR_TEA = 1n << 37n;
+
+/** The level at which a guest takes an exception of its own: EL2 is the guest's where the monitor is at EL3. */
+function targetOf(vcpu: Vcpu, isExternalAbort: boolean): 1 | 2 {
+  if (vcpu.level === 2) return 2;
+  if (vcpu.monitorLevel === 2 || !vcpu.cpu.features.el2) return 1;
+  const hcr = vcpu.get("HCR_EL2");
+  return (hcr & HCR_TGE) !== 0n || isExternalAbort && (hcr & HCR_TEA) !== 0n ? 2 : 1;
+}
+
 /** Makes the guest take an exception when the monitor returns: to EL2 from a guest's EL2, to EL1 from below. */
 export function injectException(vcpu: Vcpu, exception: InjectedException): void {
   const { syndrome, faultAddress, kind = "synchronous" } = exception;
   const { cpu, savedState: state, returnAddress, level } = vcpu;
-  const target = level === 2 ? 2 : 1;
+  const target = exception.target ?? targetOf(vcpu, false);
   const group = level < target ? FROM_LOWER : (state & 1n) === 1n ? FROM_SPX : FROM_SP0;
   const vector = BigInt.asUintN(64, vcpu.get(`VBAR_EL${target}`) & ~0x7ffn) + group + KIND_OFFSET[kind];
   vcpu.set(`ELR_EL${target}`, returnAddress);
@@ -77,8 +90,8 @@ export function injectExternalAbort(
   iss = 0,
 ): void {
   const lower = access === "data" ? EXCEPTION_CLASS.dataAbortLower : EXCEPTION_CLASS.instructionAbortLower;
-  const target = vcpu.level === 2 ? 2 : 1;
+  const target = targetOf(vcpu, true);
   const exceptionClass = vcpu.level < target ? lower : lower + SAME_OR_LOWER;
   const value = (exceptionClass << 26 | SYNDROME_IL | iss | EXTERNAL_ABORT) >>> 0;
-  injectException(vcpu, { syndrome: value, faultAddress });
+  injectException(vcpu, { syndrome: value, faultAddress, target });
 }

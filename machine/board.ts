@@ -41,6 +41,7 @@ export interface BoardRow {
 // deno-fmt-ignore
 const OPTIONS = {
   secure:         ({ secure }) => secure,
+  secondUart:     ({ uart1 }) => uart1 === true,
   virtualization: ({ virtualization }) => virtualization,
   gicV2:          ({ gicVersion }) => gicVersion === 2,
   gicV2Virtual:   ({ gicVersion, virtualization }) => gicVersion === 2 && virtualization,
@@ -115,6 +116,7 @@ const TABLE: readonly TableRow[] = [
   row("uart0",         "uart",                   0x0900_0000,  4 * KIB,   1,       false,               ALWAYS),
   row("secureRam",     "memory",                 0x0e00_0000, 16 * MIB,   NO_SPI,  true,                "secure"),
   row("uart1",         "uart",                   0x0904_0000,  4 * KIB,   8,       true,                "secure"),
+  row("uart1",         "uart",                   0x0904_0000,  4 * KIB,   8,       false,               "secondUart"), // QEMU 9.1's
   row("rtc",           "realTimeClock",          0x0901_0000,  4 * KIB,   2,       false,               ALWAYS),
   row("pcieMmio",      "pcie",                   0x1000_0000, 0x2eff_0000, NO_SPI, false,               ALWAYS),
   row("pcieIo",        "pcie",                   0x3eff_0000, 64 * KIB,   NO_SPI,  false,               ALWAYS),
@@ -160,6 +162,11 @@ export function isMemory({ kind }: BoardRow): boolean {
 
 /** The rows that exist with these options; throws ConfigurationError when two overlap. */
 export function buildBoard(configuration: MachineConfiguration): Board {
+  if (configuration.uart1 && configuration.secure) {
+    throw new ConfigurationError(
+      "Cannot build the board with uart1=on and secure=on, which has a second serial port of its own: leave one out",
+    );
+  }
   const rows = TABLE
     .filter(({ when }) => when === undefined || OPTIONS[when](configuration))
     .map(({ when: _, ...row }): BoardRow => ({
@@ -171,6 +178,15 @@ export function buildBoard(configuration: MachineConfiguration): Board {
         : row.secureOnly,
     }));
   refuseOverlap(rows);
+  if (configuration.consoleInput === "uart1" && !configuration.uart1) {
+    throw new ConfigurationError(
+      "Cannot connect the terminal to the second serial port: there is none; add uart1=on to -M virt",
+    );
+  }
+  for (const name of configuration.unplugged ?? []) {
+    if (rows.some((row) => row.name === name)) continue;
+    throw new ConfigurationError(`Cannot unplug ${name}: the board has none; add uart1=on to -M virt`);
+  }
   return {
     rows,
     configuration,

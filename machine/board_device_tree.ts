@@ -75,10 +75,14 @@ function addMemory({ root }: Generation, rows: readonly BoardRow[]): void {
 }
 
 function addUarts({ root, chosen, secureChosen }: Generation, rows: readonly BoardRow[]): void {
-  for (const row of rows) {
-    const node = primeCell(root, row, "pl011", ["uartclk", "apb_pclk"]);
-    (row.secureOnly ? secureChosen : chosen)?.set("stdout-path", strings(`/${node.name}`));
+  const nodes = rows.map((row) => primeCell(root, row, "pl011", ["uartclk", "apb_pclk"]));
+  for (const [at, { secureOnly, name }] of rows.entries()) {
+    if (name === "uart1" && !secureOnly) continue;
+    (secureOnly ? secureChosen : chosen)?.set("stdout-path", strings(`/${nodes[at]?.name}`));
   }
+  if (rows.length < 2 || rows.some(({ secureOnly }) => secureOnly)) return;
+  const aliases = root.add("aliases");
+  for (const [at, { name }] of nodes.entries()) aliases.set(`serial${at}`, strings(`/${name}`));
 }
 
 function addRealTimeClock({ root }: Generation, rows: readonly BoardRow[]): void {

@@ -4,7 +4,7 @@ import { type BootPlan, type CpuStart, planBoot } from "./boot.ts";
 import { applyWrites, type BootImages, type BootWrite } from "./boot_images.ts";
 import { Clock } from "./clock.ts";
 import { type BoardPower, GuestCalls } from "./compose_calls.ts";
-import { buildDevices, CONSOLE } from "./compose_devices.ts";
+import { buildDevices, consoleName } from "./compose_devices.ts";
 import { buildInterruptController, timerLines } from "./compose_interrupts.ts";
 import { buildPeripherals, type Peripherals } from "./compose_peripherals.ts";
 import type { MachineConfiguration, StrictModelName } from "./configuration.ts";
@@ -16,6 +16,7 @@ import { CPU_STATE_SIZE } from "./cpu/registers.ts";
 import { resetCpu } from "./cpu/reset.ts";
 import { StrictModels } from "./cpu/strict_models.ts";
 import { patchSystemRegister } from "./cpu/system_registers.ts";
+import { DetachableDevice } from "./devices/detachable.ts";
 import type { Device } from "./devices/device.ts";
 import { GenericTimer } from "./devices/generic_timer.ts";
 import type { InterruptController } from "./devices/interrupt_controller.ts";
@@ -56,7 +57,7 @@ export class VirtBoard {
   readonly #board: Board;
   readonly #plan: BootPlan;
   readonly #gic: InterruptController;
-  readonly #console: UartPl011;
+  readonly #console: Device;
   readonly #powerKey: GpioKey | undefined;
   readonly #devices: readonly Device[];
   readonly #calls: GuestCalls;
@@ -104,7 +105,7 @@ export class VirtBoard {
       power,
     });
     this.#powerKey = this.#buildPowerKey();
-    this.#console = this.#devices.find((device) => device.name === CONSOLE) as UartPl011;
+    this.#console = this.#devices.find(({ name }) => name === consoleName(configuration)) as Device;
     watchWrites(this.memory, cpus);
     this.monitors = buildMonitors({
       board: this.#board,
@@ -113,6 +114,7 @@ export class VirtBoard {
       memory: this.memory,
       cpus,
       reserve: monitorMemory(this.#board),
+      detachable: this.#devices.filter((device) => device instanceof DetachableDevice),
       firmwareCall: (cpu) => this.#calls.monitorCall(cpu),
       powerOff: () => power.powerOff(MONITOR_STOPPED),
       transmit: (port, bytes) => {
@@ -140,7 +142,7 @@ export class VirtBoard {
       events: this.events,
       cpus: this.cpus,
       power,
-      console: () => this.#console,
+      console: () => this.#consoleUart,
       start: (cpu, start) => this.#start(cpu, start),
       write: (byte) => this.#write(byte),
     });
@@ -184,6 +186,11 @@ export class VirtBoard {
     }, timer);
   }
 
+  get #consoleUart(): UartPl011 {
+    const device = this.#console;
+    return (device instanceof DetachableDevice ? device.active : device) as UartPl011;
+  }
+
   #buildPowerKey(): GpioKey | undefined {
     const gpio = this.#devices.find((device) => device.name === POWER_GPIO) as GpioPl061 | undefined;
     if (gpio === undefined) return undefined;
@@ -192,7 +199,7 @@ export class VirtBoard {
 
   /** Bytes from outside for the console's receiver. */
   receive(bytes: Uint8Array): void {
-    (this.#peripherals.console ?? this.#console).receive(bytes);
+    (this.#peripherals.console ?? this.#consoleUart).receive(bytes);
   }
 
   /** The networks whose frames come from outside, by name. */

@@ -1,8 +1,10 @@
 /** Devices and memories of a board, built and placed row by row of its table. */
 import { type Board, type BoardKind, type BoardRow, SECURE_GPIO_LINES, SPI_BASE } from "./board.ts";
 import type { Clock } from "./clock.ts";
+import type { DetachableName, MachineConfiguration } from "./configuration.ts";
 import type { Peripherals } from "./compose_peripherals.ts";
 import type { Device, InterruptLine } from "./devices/device.ts";
+import { DetachableDevice, type Movable } from "./devices/detachable.ts";
 import { Dma } from "./devices/dma.ts";
 import { FlashCfi } from "./devices/flash_cfi.ts";
 import { FwCfg, type FwCfgItem } from "./devices/fw_cfg.ts";
@@ -16,7 +18,9 @@ import type { EventHub } from "./events.ts";
 import type { PhysicalMemory } from "./memory/physical.ts";
 
 /** The UART that people type at. */
-export const CONSOLE = "uart0";
+export function consoleName({ consoleInput }: MachineConfiguration): "uart0" | "uart1" {
+  return consoleInput === "uart1" ? "uart1" : "uart0";
+}
 
 /** What the devices of the board are built on. */
 export interface DeviceContext {
@@ -80,6 +84,16 @@ function securePower({ power }: Site): (line: number, level: boolean) => void {
   };
 }
 
+/** Places a device, behind a gate where the configuration unplugs it. */
+function placeDetachable(site: Site, build: (line: InterruptLine, name: string) => Movable): void {
+  const { row: { name, base, size, secureOnly }, board, memory } = site;
+  const line = lineOf(site);
+  if (!board.configuration.unplugged?.includes(name as DetachableName)) return site.place(build(line, name));
+  const device = new DetachableDevice({ memory, line, build, name });
+  site.keep(device);
+  device.placed(memory.addDevice(base, size, device, secureOnly));
+}
+
 /** Its state is in the peripherals' parts. */
 function addPeripheral({ row: { name, base, size, secureOnly }, memory, peripherals }: Site): void {
   memory.addDevice(base, size, peripherals.frame(name), secureOnly);
@@ -92,13 +106,13 @@ const BUILDERS: Readonly<Record<BoardKind, (site: Site) => void>> = {
   flash: addFlash,
   interruptController: addFrame,
   uart: (site) => {
-    const { row: { name }, transmitted } = site;
-    const written = name === CONSOLE ? transmitted : () => {};
-    site.place(new UartPl011({ name, line: lineOf(site), transmitted: written }));
+    const { row, board, transmitted } = site;
+    const written = row.name === consoleName(board.configuration) ? transmitted : () => {};
+    placeDetachable(site, (line, name) => new UartPl011({ name, line, transmitted: written }));
   },
   realTimeClock: (site) => {
-    const { row: { name }, clock, board } = site;
-    site.place(new RtcPl031({ name, line: lineOf(site), clock, base: board.configuration.rtcBase }));
+    const { clock, board: { configuration: { rtcBase: base } } } = site;
+    placeDetachable(site, (line, name) => new RtcPl031({ name, line, clock, base }));
   },
   gpio: (site) => {
     const { row: { name, secureOnly } } = site;

@@ -45,6 +45,12 @@ export const STOPPERS = ["vector-loop"] as const;
 /** The name of what ends a run. */
 export type StopperName = (typeof STOPPERS)[number];
 
+/** Devices of the board that can be taken off its bus and put back, by the names of their rows. */
+export const DETACHABLE_NAMES = ["uart0", "uart1", "rtc"] as const;
+
+/** A device that can be taken off the bus. */
+export type DetachableName = (typeof DETACHABLE_NAMES)[number];
+
 /** The name of a strict model. */
 export type StrictModelName = (typeof STRICT_MODELS)[number];
 
@@ -170,8 +176,12 @@ export interface MachineConfiguration {
   readonly devices: readonly DeviceConfiguration[];
   /** Registers of virtio-mmio are legacy ones, as QEMU gives them unless `-global virtio-mmio.force-legacy=off`. */
   readonly virtioMmioLegacy: boolean;
-  /** Where bytes from the terminal go: the first serial port, or the first virtio console. */
-  readonly consoleInput: "uart0" | "virtio";
+  /** What the terminal is connected to: the first serial port, the second, or the first virtio console for its input. */
+  readonly consoleInput: "uart0" | "uart1" | "virtio";
+  /** `-M virt,uart1=on`: a second serial port, where QEMU 9.1 and later have it; never false. */
+  readonly uart1: boolean | undefined;
+  /** `-M virt,unplugged=…`: devices that the device tree names and that nothing answers for at power-on; absent without. */
+  readonly unplugged: readonly DetachableName[] | undefined;
   /** `-M virt,virtual-timer=off`: false where the device tree does not name the virtual timer's interrupt; never true. */
   readonly virtualTimer: boolean | undefined;
   /** `--monitor` for each level that has one; absent without. */
@@ -278,7 +288,10 @@ const schema = z.strictObject({
   networks,
   devices,
   virtioMmioLegacy:   z.boolean().default(true),
-  consoleInput:       z.enum(["uart0", "virtio"]).default("uart0"),
+  consoleInput:       z.enum(["uart0", "uart1", "virtio"]).default("uart0"),
+  uart1:              z.boolean().transform((wanted) => wanted ? true : undefined).optional(),
+  unplugged:          z.array(z.enum(DETACHABLE_NAMES, `there are ${DETACHABLE_NAMES.join(", ")}`)).min(1).max(8).optional()
+    .transform((given) => given && DETACHABLE_NAMES.filter((name) => given.includes(name))),
   virtualTimer:       z.boolean().transform((named) => named ? undefined : false).optional(),
   monitors:           z.array(monitor).min(1).max(2, "there are two levels for monitors").optional(),
   stopAt:             z.array(z.enum(STOPPERS, `a run can stop at ${STOPPERS.join(", ")}`)).min(1).max(8).optional(),
@@ -297,6 +310,8 @@ function complete(parsed: z.output<typeof schema>): MachineConfiguration {
     ...parsed,
     scheduleSeed: parsed.scheduleSeed,
     virtualTimer: parsed.virtualTimer,
+    uart1: parsed.uart1,
+    unplugged: parsed.unplugged,
     monitors: parsed.monitors,
     stopAt: parsed.stopAt,
     networks: parsed.networks.map(completeNetwork),

@@ -3,6 +3,7 @@ import { type Board, boardRow, RAM_BASE } from "./board.ts";
 import type { Clock } from "./clock.ts";
 import type { MachineConfiguration, MonitorConfiguration } from "./configuration.ts";
 import type { Cpu, Monitor } from "./cpu/cpu.ts";
+import type { DetachableDevice } from "./devices/detachable.ts";
 import { ConfigurationError } from "./errors.ts";
 import type { EventHub } from "./events.ts";
 import type { PhysicalMemory } from "./memory/physical.ts";
@@ -31,6 +32,8 @@ export interface MonitorSite {
   readonly cpus: readonly Cpu[];
   /** RAM that is neither in the device tree nor used by a boot. */
   readonly reserve: MonitorMemory;
+  /** Devices that the board has behind gates, shut at power-on: their work can be done by a monitor. */
+  readonly detachable: readonly DetachableDevice[];
   /** Asks the board's firmware: PSCI with the arguments in X0–X3 of the CPU, the result in X0. */
   firmwareCall(cpu: Cpu): void;
   /** Ends the run after the present step, with exit code 255. */

@@ -54,4 +54,6 @@ export const MONITOR_EVENT_KINDS = {
   variableWritten:       kind("trap",   { vendor: text(36), name: text(1536), attributes: u32, before: bytes(0x8000), after: bytes(0x8000) }),
   // dcc-hypercall: the host took a line from a CPU's debug channel; what is no printed character is \xHH in it.
   debugLineLogged:       kind("trap",   { text: text(1024) }),
+  // el3-simdev: a device's work went from one to the other.
+  deviceMoved:           kind("trap",   { device: text(32), to: oneOf("hardware", "monitor") }),
 } as const;

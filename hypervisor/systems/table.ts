@@ -1,6 +1,7 @@
 /** The systems that monitors can have, by name. */
 import type { SystemRow } from "../system.ts";
 import { DCC_HYPERCALL } from "./dcc_hypercall/system.ts";
+import { EL3_SIMDEV } from "./el3_simdev.ts";
 import { EXCLUSIVE_PROBE } from "./exclusive_probe.ts";
 import { GVA_SCAN } from "./gva_scan.ts";
 import { ICACHE_ON_FAULT } from "./icache_on_fault/system.ts";
@@ -11,6 +12,7 @@ import { UNIFIED_BACKDOOR } from "./unified_backdoor/system.ts";
 /** One row for each. */
 export const SYSTEMS: readonly SystemRow[] = [
   DCC_HYPERCALL,
+  EL3_SIMDEV,
   EXCLUSIVE_PROBE,
   GVA_SCAN,
   ICACHE_ON_FAULT,

@@ -100,6 +100,12 @@ export class RtcPl031 implements Device {
     this.#line.set(this.#masked() !== 0);
   }
 
+  /** Goes on from where another one is: its registers, its time, and what it waits for. */
+  takeOver(other: RtcPl031): void {
+    this.restore(other.save());
+    this.#match.set(other.#match.deadline);
+  }
+
   /** Registers as at power-on; the time goes on, as if a battery kept it. */
   reset(): void {
     this.#held = RtcPl031.#map.reset();

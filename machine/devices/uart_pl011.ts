@@ -94,6 +94,11 @@ export class UartPl011 implements Device {
     this.#refill();
   }
 
+  /** Goes on from where another one is, with the input that it had not read. */
+  takeOver(other: UartPl011): void {
+    this.restore(other.save());
+  }
+
   #depth(): number {
     return this.#held.UARTLCR_H & LCR_H_FEN ? FIFO_DEPTH : 1;
   }

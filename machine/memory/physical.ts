@@ -69,6 +69,8 @@ export interface DeviceRange {
   readonly device: MappedDevice;
   /** Answers Secure accesses only; to others there is nothing. */
   readonly secureOnly: boolean;
+  /** The device is on the bus; otherwise there is nothing. */
+  isAttached: boolean;
 }
 
 /** What an access to an address meets; `undefined` is nothing, an external abort for a CPU. */
@@ -220,9 +222,18 @@ export class PhysicalMemory {
   }
 
   /** Maps a device; throws RangeError when ranges overlap. */
-  addDevice(base: PhysicalAddress, size: number, device: MappedDevice, secureOnly = false): void {
+  addDevice(base: PhysicalAddress, size: number, device: MappedDevice, secureOnly = false): DeviceRange {
     this.#refuseOverlap(device.name, base, size);
-    this.ranges.push({ base, size, device, secureOnly });
+    const range = { base, size, device, secureOnly, isAttached: true };
+    this.ranges.push(range);
+    return range;
+  }
+
+  /** Takes a device off the bus, or puts it back. */
+  setAttached(range: DeviceRange, isAttached: boolean): void {
+    if (range.isAttached === isAttached) return;
+    range.isAttached = isAttached;
+    this.mapChanged();
   }
 
   /** Switches a region between memory behaviour and its device's. */
@@ -241,10 +252,10 @@ export class PhysicalMemory {
         return { kind: "memory", region, hostOffset: region.hostOffset + offset };
       }
     }
-    for (const { base, size, device, secureOnly } of this.ranges) {
+    for (const { base, size, device, secureOnly, isAttached } of this.ranges) {
       const offset = address - base;
       if (offset >= 0 && offset < size) {
-        return secureOnly && !secure ? undefined : { kind: "device", device, offset };
+        return !isAttached || secureOnly && !secure ? undefined : { kind: "device", device, offset };
       }
     }
     return undefined;

@@ -32,6 +32,7 @@ const CONFIGURATIONS: readonly (readonly [args: string[], configuration: unknown
   [["-semihosting-config", "enable=on,target=native"], { semihosting: true }],
   [["-nographic", "-nodefaults", "-accel", "tcg", "-serial", "mon:stdio", "-monitor", "none", "-display", "none", "-nic", "none"], {}],
   [["-object", "rng-builtin,id=r", "-chardev", "null,id=c", "-global", "virtio-mmio.force-legacy=false"], { virtioMmioLegacy: false }],
+  [["-M", "virt,uart1=on,unplugged=rtc+uart1", "-serial", "null", "-serial", "stdio"], { uart1: true, unplugged: ["rtc", "uart1"], consoleInput: "uart1" }],
   [["-serial", "none", "-chardev", "stdio,id=c", "-device", "virtio-serial-pci", "-device", "virtconsole,chardev=c"], { consoleInput: "virtio" }],
 ];
 
@@ -212,7 +213,9 @@ const REFUSED: readonly (readonly [args: string[], message: string])[] = [
   [["-device", "loader"],                "needs file=F"],
   [["-device", "loader,addr=0x10,data=5"], "needs file=F"],
   [["-device", "loader,fil=x"],          'Did you mean "file"?'],
-  [["-serial", "pty"],                   "the serial port is the terminal"],
+  [["-serial", "pty"],                   "the first port is the terminal"],
+  [["-serial", "stdio", "-serial", "stdio"], "the terminal can be one port only"],
+  [["-serial", "null", "-serial", "null", "-serial", "null"], "there are two ports"],
   [["-enable-kvm"],                      "every run is emulated"],
   [["-d", "in_asm"],                     "hindsight events"],
 ];

@@ -97,14 +97,12 @@ for (const level of [2, 3] as const) {
   });
 }
 
-Deno.test("any subset of the systems can be enabled together, and the guest runs the same program", () => {
-  const all = SYSTEMS.filter(({ levels }) => levels.includes(2)).map(({ slug }) => ({
-    name: slug,
-    options: {},
-  }));
+Deno.test("one, two and all of the systems can be enabled together, and the guest runs the same program", () => {
+  const all = SYSTEMS.filter(({ levels, options }) => levels.includes(2) && options.safeParse({}).success)
+    .map(({ slug }) => ({ name: slug, options: {} }));
   const { registers } = run(2, "compiled");
-  for (let subset = 1; subset < 1 << all.length; subset++) {
-    const systems = all.filter((_, index) => (subset >> index & 1) === 1);
+  const twos = all.flatMap((one, at) => all.slice(at).map((other) => one === other ? [one] : [one, other]));
+  for (const systems of [...twos, all]) {
     const seen = run(2, "compiled", { cpuModel: "max", monitors: [{ level: 2, systems }] });
     assertEquals(seen.registers, registers, systems.map(({ name }) => name).join(", "));
   }

@@ -31,6 +31,8 @@ Deno.test("parseConfiguration fills in the defaults of QEMU's virt and of the de
     semihosting: false,
     strictModels: [],
     its: true,
+    uart1: undefined,
+    unplugged: undefined,
     virtualTimer: undefined,
     enableMethod: "psci",
     drives: [],
