@@ -114,7 +114,7 @@ export class VirtBoard {
       memory: this.memory,
       cpus,
       reserve: monitorMemory(this.#board),
-      detachable: this.#devices.filter((device) => device instanceof DetachableDevice),
+      unplugged: this.#devices.filter((device) => device instanceof DetachableDevice),
       firmwareCall: (cpu) => this.#calls.monitorCall(cpu),
       powerOff: () => power.powerOff(MONITOR_STOPPED),
       transmit: (port, bytes) => {

@@ -3,10 +3,9 @@ import { type Board, boardRow, RAM_BASE } from "./board.ts";
 import type { Clock } from "./clock.ts";
 import type { MachineConfiguration, MonitorConfiguration } from "./configuration.ts";
 import type { Cpu, Monitor } from "./cpu/cpu.ts";
-import type { DetachableDevice } from "./devices/detachable.ts";
 import { ConfigurationError } from "./errors.ts";
 import type { EventHub } from "./events.ts";
-import type { PhysicalMemory } from "./memory/physical.ts";
+import type { MappedDevice, PhysicalMemory } from "./memory/physical.ts";
 import type { Section } from "./snapshot.ts";
 import type { Disk } from "./storage/disk.ts";
 
@@ -16,6 +15,34 @@ export interface MonitorMemory {
   readonly base: number;
   /** Bytes, a multiple of 2 MiB; 0 for none. */
   readonly size: number;
+}
+
+/** A device of the board that is not on its bus at power-on: a monitor can do its work. */
+export interface UnpluggedDevice {
+  /** Name of its row. */
+  readonly name: string;
+  /** First physical address. */
+  readonly base: number;
+  /** Bytes. */
+  readonly size: number;
+  /** It is on the bus now, and does its work itself. */
+  readonly isAttached: boolean;
+  /** A model that does the work while it is not, connected to the same interrupt; always the same one. */
+  standIn(): StandIn;
+  /** Has the device on the bus, where it goes on from what the model did. */
+  attach(): void;
+  /** Takes the device off the bus; the model goes on. */
+  detach(): void;
+}
+
+/** A model of a device in a monitor. */
+export interface StandIn extends MappedDevice {
+  /** Power-on state. */
+  reset(): void;
+  /** Its state. */
+  save(): Section;
+  /** Restores what `save` gave. */
+  restore(section: Section): void;
 }
 
 /** What a monitor stands on: architectural state, and the firmware below it. */
@@ -33,7 +60,7 @@ export interface MonitorSite {
   /** RAM that is neither in the device tree nor used by a boot. */
   readonly reserve: MonitorMemory;
   /** Devices that the board has behind gates, shut at power-on: their work can be done by a monitor. */
-  readonly detachable: readonly DetachableDevice[];
+  readonly unplugged: readonly UnpluggedDevice[];
   /** Asks the board's firmware: PSCI with the arguments in X0–X3 of the CPU, the result in X0. */
   firmwareCall(cpu: Cpu): void;
   /** Ends the run after the present step, with exit code 255. */

@@ -11,9 +11,9 @@
  */
 import { z } from "zod";
 import { hex } from "../../machine/address.ts";
-import type { DetachableDevice, Movable } from "../../machine/devices/detachable.ts";
 import { ConfigurationError, InputRefusedError } from "../../machine/errors.ts";
 import { bytes, listOf } from "../../machine/layout.ts";
+import type { StandIn, UnpluggedDevice } from "../../machine/monitor.ts";
 import { type Section, sectionLayout } from "../../machine/snapshot.ts";
 import { decodeMmio, performMmio } from "../mmio.ts";
 import type { TrapMonitor } from "../monitor.ts";
@@ -30,8 +30,8 @@ const layout = sectionLayout("el3-simdev", 1, { states: listOf(bytes(2 ** 30), 8
 
 /** A device of which there is a model here. */
 interface Simulated {
-  readonly device: DetachableDevice;
-  readonly model: Movable;
+  readonly device: UnpluggedDevice;
+  readonly model: StandIn;
 }
 
 /** Does the work of devices that are unplugged. */
@@ -47,7 +47,7 @@ export class El3Simdev implements MonitorSystem {
   /** Builds a model for each device; throws ConfigurationError when none is unplugged. */
   constructor(monitor: TrapMonitor) {
     this.#monitor = monitor;
-    this.#simulated = monitor.site.detachable.map((device) => ({ device, model: device.standIn() }));
+    this.#simulated = monitor.site.unplugged.map((device) => ({ device, model: device.standIn() }));
     if (this.#simulated.length === 0) {
       throw new ConfigurationError(
         "Cannot enable el3-simdev: no device is unplugged; add unplugged=rtc to -M virt",
