@@ -1,7 +1,9 @@
 /** kexec-hypervisor (US20230325223A1, US12360795): a hypervisor loaded by a process of the operating system that is to be its guest. */
-import type { SystemScenario } from "./scenario.ts";
-import { CHAIN, checkChain } from "./kexec_hypervisor/chains.ts";
+import type { CheckContext, SystemScenario } from "./scenario.ts";
+import { CHAIN, chainOnQemu, checkChain } from "./kexec_hypervisor/chains.ts";
 import { EL2_VHE, NEEDS } from "./kexec_hypervisor/host.ts";
+import { checkKexecTools } from "./kexec_hypervisor/kexec_tools.ts";
+import { checkPlanted } from "./kexec_hypervisor/planted.ts";
 import { checkBusMasters, checkEl1, checkSpinTable } from "./kexec_hypervisor/refusals.ts";
 
 const EXPLAIN =
@@ -62,11 +64,30 @@ export const scenario: SystemScenario = {
       needs: NEEDS,
       run: checkBusMasters,
     },
+    {
+      name:
+        "a wrong byte planted after the load: refused by its digest, and bisect finds the store that copied it",
+      isLong: true,
+      needs: NEEDS,
+      run: checkPlanted,
+    },
+    {
+      name: "kexec-tools' own kexec -l xen reaches a dom0 shell, and Xen says the same",
+      isLong: true,
+      needs: [...NEEDS, "linux-tools"],
+      run: checkKexecTools,
+    },
+    ...(["xen", "esx"] as const).map((mode) => ({
+      name: `the same files on QEMU: Debian → ${mode}, with equal digests and measurement`,
+      isLong: true,
+      needs: NEEDS,
+      run: (context: CheckContext) => chainOnQemu(context, CHAIN[mode]),
+    })),
     ...(["xen", "esx"] as const).map((mode) => ({
       name: `a VHE host with GICv3 and 4 CPUs → ${mode}`,
       isLong: true,
       needs: NEEDS,
-      run: (context: Parameters<typeof checkEl1>[0]) =>
+      run: (context: CheckContext) =>
         checkChain(context, { ...CHAIN[mode], options: EL2_VHE, cpus: 4, name: `${mode}-vhe` }, [
           "compiled",
           "threaded",

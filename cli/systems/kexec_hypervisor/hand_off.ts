@@ -72,7 +72,7 @@ export function memoryAt({ board: { memory } }: Machine, address: number, size: 
 const EC_SVC = 0x15n;
 
 /** The last traps of the loader's two system calls, its return, and PSCI's calls. */
-function storedCalls({ run }: Recorded) {
+export function storedCalls({ run }: Recorded) {
   const { symbols } = kexecLoaderProgram();
   const load = symbols.get("after_kexec_load"), reboot = symbols.get("after_reboot");
   let loadAt = NaN, loadedAt = NaN, rebootAt = NaN;
