@@ -21,7 +21,7 @@ export interface SystemRow {
 // deno-fmt-ignore
 export const SYSTEMS: readonly SystemRow[] = [
   { number:  1, slug: "pagefault-boot",      publications: ["US11182303B2"],                    title: "Constructing a boot loader's address space without guaranteed physical memory layout", load: async () => (await import("./pagefault_boot.ts")).pagefaultBootSystem },
-  { number:  2, slug: "dcc-hypercall",       publications: ["US11169838B2", "US20210224089A1"], title: "Hypercalls by reads of a debug channel's status register" },
+  { number:  2, slug: "dcc-hypercall",       publications: ["US11169838B2", "US20210224089A1"], title: "Hypercalls by reads of a debug channel's status register", load: async () => (await import("./dcc_hypercall.ts")).scenario },
   { number:  3, slug: "icache-on-fault",     publications: ["US20190227934A1"],                 title: "Coherency maintenance of non-unified caches on a virtual machine's page faults", load: async () => (await import("./icache_on_fault.ts")).scenario },
   { number:  4, slug: "mp-mailbox",          publications: ["US20170364365A1"],                 title: "Multiprocessor initialization by firmware configuration", load: async () => (await import("./mp_mailbox.ts")).scenario },
   { number:  5, slug: "unified-backdoor",    publications: ["US20210224090A1", "US11550609B2"], title: "One hypercall interface across processors", load: async () => (await import("./unified_backdoor.ts")).scenario },
