@@ -67,8 +67,8 @@ function takersOf(taken: readonly Taken[]): Taken[] {
 export async function asTheArmArm(context: CheckContext): Promise<CheckOutcome> {
   const accesses = priorityAccesses(true), recorded = await record(context, accesses);
   const taken = takersOf(takenHere(recorded)), failures: string[] = [];
-  if (taken.length !== accesses.length + 1) {
-    failures.push(`${taken.length - 1} of ${accesses.length} accesses`);
+  if (taken.length !== accesses.length) {
+    failures.push(`${taken.length} of ${accesses.length} accesses`);
   }
   for (const [index, access] of accesses.entries()) {
     const one = taken[index], wanted = takerOf(access);
