@@ -6,7 +6,7 @@ import { restoring } from "./dcc_hypercall/restoring.ts";
 import { debugsItself, debugsItselfOnQemu } from "./dcc_hypercall/transparency.ts";
 import type { SystemScenario } from "./scenario.ts";
 
-const EXPLAIN = ``;
+const EXPLAIN = "See below.";
 
 /** The system for `hindsight system`. */
 export const scenario: SystemScenario = {
