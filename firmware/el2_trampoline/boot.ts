@@ -3,7 +3,8 @@
 /** `isFromEl3`: entered at EL3 in RAM, which gives EL2 everything but SCR_EL3.HCE, so that HVC is UNDEFINED. */
 export function bootText(isFromEl3: boolean): string {
   return `
-_start: ${isFromEl3 ? FROM_EL3 : ""}
+boot_start:
+        ${isFromEl3 ? FROM_EL3 : ""}
         mrs     x1, currentel
         cmp     x1, #(2 << 2)
         b.eq    1f

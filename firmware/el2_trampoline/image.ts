@@ -12,6 +12,8 @@
  * interfaces, the PL011, PSCI by SMC, and the guest in RAM from `guest.memory` on.
  */
 import { assembleProgram, type Program, type Source } from "../../machine/a64/program.ts";
+import { label, Names } from "../../machine/a64/program_parts.ts";
+import { imageHeader } from "../image.ts";
 import { CONSOLE } from "../loader/console.ts";
 import { leafAttributes } from "../loader/translation_layout.ts";
 import { TranslationTableBuilder } from "../loader/translation_tables.ts";
@@ -71,6 +73,9 @@ export interface TrampolineImage {
   readonly program: Program;
 }
 
+/** A kernel's header: without a kernel, what else would be there is the board's device tree. */
+const HEADER = imageHeader({ entry: label("boot_start"), size: PLACES.END - IMAGE_BASE }).render(new Names());
+
 /** The sources in their order, by name. */
 export function trampolineSources(options: TrampolineOptions): Source[] {
   const { form = "plain", vmm = "a64", pauth = false, planted = false, period, withoutCalls = false } =
@@ -78,6 +83,7 @@ export function trampolineSources(options: TrampolineOptions): Source[] {
   const rows = worldRegisters(pauth), isHost = form === "tags";
   return [
     { name: "layout", text: layoutEquates({ form, pauth }) },
+    { name: "header", text: HEADER },
     { name: "boot", text: bootText(withoutCalls) },
     CONSOLE,
     { name: "macros", text: SAVE_X },
@@ -180,13 +186,18 @@ export function trampolineImage(
   return { bytes, program };
 }
 
-/** An image with one text of its sources replaced, for experiments. Throws RangeError unless it is there exactly once. */
-export function changedTrampoline(options: TrampolineOptions, from: string, to: string): TrampolineImage {
-  let found = 0;
-  const sources = trampolineSources(options).map(({ name, text }) => {
-    found += text.split(from).length - 1;
-    return { name, text: text.replace(from, () => to) };
-  });
-  if (found !== 1) throw new RangeError(`Cannot change the trampoline: it has "${from}" ${found} times`);
-  return trampolineImage(options, sources);
+/** An image with one text of one of its sources replaced, for experiments. Throws RangeError unless it is there exactly once. */
+export function changedTrampoline(
+  options: TrampolineOptions,
+  source: string,
+  from: string,
+  to: string,
+): TrampolineImage {
+  const sources = trampolineSources(options), changed = sources.find(({ name }) => name === source);
+  const found = (changed?.text.split(from).length ?? 1) - 1;
+  if (found !== 1) throw new RangeError(`Cannot change ${source}: it has "${from}" ${found} times`);
+  return trampolineImage(
+    options,
+    sources.map(({ name, text }) => ({ name, text: name === source ? text.replace(from, () => to) : text })),
+  );
 }

@@ -12,19 +12,19 @@ export type SwitchForm = "plain" | "tags" | "redirection";
 /** Who runs the guest: A64 code, or a part of `hypervisor/` that takes exceptions while VBAR_EL2 has its vectors. */
 export type VmmKind = "a64" | "typescript";
 
-/** Where `-kernel` puts the image. */
-export const IMAGE_BASE = 0x4008_0000;
+/** Where `-kernel` puts the image, which has a kernel's header. */
+export const IMAGE_BASE = 0x4020_0000;
 
 /** Physical addresses of what is behind the code: the save areas, and the tables. */
 // deno-fmt-ignore
 export const PLACES = {
-  HOST_CONTEXT:  0x400f_0000,
-  GUEST_CONTEXT: 0x400f_1000,
-  SMALL_MAP:     0x4010_0000,
-  VMM_MAP:       0x4010_8000,
-  KERNEL_MAP:    0x4011_0000,
-  STAGE2:        0x4011_8000,
-  END:           0x4012_0000,
+  HOST_CONTEXT:  0x4027_0000,
+  GUEST_CONTEXT: 0x4027_1000,
+  SMALL_MAP:     0x4028_0000,
+  VMM_MAP:       0x4028_8000,
+  KERNEL_MAP:    0x4029_0000,
+  STAGE2:        0x4029_8000,
+  END:           0x402a_0000,
 } as const;
 
 /** Tables of one map, at most. */

@@ -90,11 +90,10 @@ export function nameAtEl2(name: string, isHost: boolean): string {
   return nameAt(row, isHost);
 }
 
-/** Text that stores the rows at the address in x0; changes x1 and x2. `left` names a row that is forgotten: a mutant. */
-export function saveText(rows: readonly WorldRegister[], isHost: boolean, left?: string): string {
+/** Text that stores the rows at the address in x0; changes x1 and x2. */
+export function saveText(rows: readonly WorldRegister[], isHost: boolean): string {
   return pairs(rows).map(([first, second], index) => {
-    const read = (row: WorldRegister, x: number) =>
-      row.name === left ? "" : `        mrs     x${x}, ${nameAt(row, isHost)}\n`;
+    const read = (row: WorldRegister, x: number) => `        mrs     x${x}, ${nameAt(row, isHost)}\n`;
     if (second === undefined) return `${read(first, 1)}        str     x1, [x0, #${16 * index}]\n`;
     return `${read(first, 1)}${read(second, 2)}        stp     x1, x2, [x0, #${16 * index}]\n`;
   }).join("");

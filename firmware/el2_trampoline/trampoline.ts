@@ -45,12 +45,10 @@ export interface TrampolineText {
   readonly rows: readonly WorldRegister[];
   /** EL1's registers have names of their own at EL2: HCR_EL2.E2H is 1. */
   readonly isHost: boolean;
-  /** A register that is not saved: a mutant. */
-  readonly forgets?: string;
 }
 
 /** The trampoline's text. */
-export function trampolineText({ rows, isHost, forgets }: TrampolineText): string {
+export function trampolineText({ rows, isHost }: TrampolineText): string {
   return String.raw`
         .balign 4096
 trampoline:
@@ -126,7 +124,7 @@ save_world:
         stp     x1, x2, [sp, #C_PC]
 ${vectorRegisters("stp")}
         add     x0, sp, #C_SYSTEM
-${saveText(rows, isHost, forgets)}
+${saveText(rows, isHost)}
         ret
 
 // The state of EL1 from there. Changes x0 to x2.

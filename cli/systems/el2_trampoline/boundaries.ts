@@ -39,11 +39,7 @@ export class Boundaries implements EventObserver {
     const { system } = this.machine.currentCpu.registers;
     const vectors = system[INDEX.VBAR_EL2] as bigint, table = (system[INDEX.TTBR0_EL2] as bigint) & TABLE;
     const isGuests = ((system[INDEX.HCR_EL2] as bigint) & VM) !== 0n;
-    const component = vectors === this.#vmm
-      ? "vmm"
-      : vectors === this.#trampoline
-      ? "trampoline"
-      : undefined;
+    const component = vectors === this.#vmm ? "vmm" : vectors === this.#trampoline ? "trampoline" : undefined;
     const expected = component === "vmm" ? PLACES.VMM_MAP : PLACES.SMALL_MAP;
     const isRight = component !== undefined && table === BigInt(expected) &&
       isGuests === (component === "vmm") &&

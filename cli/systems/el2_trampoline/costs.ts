@@ -42,9 +42,12 @@ export function switchSpans({ run }: Recorded, image: TrampolineImage): SwitchSp
   const spans: SwitchSpan[] = [];
   let taken: { instant: number; isVmkernels: boolean } | undefined, bounced = -1;
   for (const event of run.stored({ from: 0, to: Infinity, classes: ["trap"] })) {
-    if (event.kind === "exceptionTaken" && event.to === 1 && event.syndrome >> 26n === EC_SVC) bounced = event.instant;
+    if (event.kind === "exceptionTaken" && event.to === 1 && event.syndrome >> 26n === EC_SVC) {
+      bounced = event.instant;
+    }
     if (event.kind === "exceptionTaken" && event.to === 2 && event.from < 2) {
-      const isBounce = bounced >= 0 && event.syndrome >> 26n === EC_HVC && event.instant - bounced < MOST_BOUNCE;
+      const isBounce = bounced >= 0 && event.syndrome >> 26n === EC_HVC &&
+        event.instant - bounced < MOST_BOUNCE;
       taken = { instant: isBounce ? bounced : event.instant, isVmkernels: isVmkernels(event.returnAddress) };
     } else if (event.kind === "exceptionReturned" && event.from === 2 && taken !== undefined) {
       const isBack = isVmkernels(event.address);
@@ -86,7 +89,9 @@ const ROUNDS = 16;
 
 function texts(counts: Readonly<Record<string, number>>): string {
   const all = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  const kinds = Object.entries(counts).filter(([, count]) => count > 0).map(([name, count]) => `${count} ${name}`);
+  const kinds = Object.entries(counts).filter(([, count]) => count > 0).map(([name, count]) =>
+    `${count} ${name}`
+  );
   return `${all} instructions: ${kinds.join(", ")}`;
 }
 
@@ -102,8 +107,12 @@ async function costTable(context: CheckContext): Promise<CheckOutcome> {
       const counted = costs.filter((_, index) => spans[index]?.direction === direction).slice(0, ROUNDS)
         .map((cost) => JSON.stringify(cost));
       const [first = "{}"] = counted;
-      if (counted.some((text) => text !== first)) failures.push(`${name}: switches to ${direction} differ in cost`);
-      if (counted.length < ROUNDS) failures.push(`${name}: there are ${counted.length} switches to ${direction}`);
+      if (counted.some((text) => text !== first)) {
+        failures.push(`${name}: switches to ${direction} differ in cost`);
+      }
+      if (counted.length < ROUNDS) {
+        failures.push(`${name}: there are ${counted.length} switches to ${direction}`);
+      }
       const counts = JSON.parse(first) as Record<string, number>;
       figures[`${name}: ${direction}`] = texts(counts);
       tlbi.set(`${name}: ${direction}`, counts["TLBI"] ?? 0);

@@ -17,7 +17,13 @@ const NEEDS = ["linux-cloud"];
 
 /** What a boot that went well says. */
 function said({ console, end }: Recorded): string[] {
-  const wanted = ["hypervisor=el2-trampoline", "CPU: All CPU(s) started at EL1", "\r\n0\r\n", "\r\naarch64\r\n", "reboot: Power down"];
+  const wanted = [
+    "hypervisor=el2-trampoline",
+    "CPU: All CPU(s) started at EL1",
+    "\r\n0\r\n",
+    "\r\naarch64\r\n",
+    "reboot: Power down",
+  ];
   const failures = wanted.filter((text) => !console.includes(text)).map((text) =>
     `the console does not have ${JSON.stringify(text)}`
   );
@@ -34,7 +40,9 @@ async function boot(
   period: number,
   least: number,
   engine: string,
-): Promise<{ readonly recorded: Recorded; readonly failures: string[]; readonly figures: Record<string, number> }> {
+): Promise<
+  { readonly recorded: Recorded; readonly failures: string[]; readonly figures: Record<string, number> }
+> {
   const { image, ...request } = linuxRun(context, { vmm, period });
   const recorded = await context.record({ ...request, name: `debian-${vmm}-${period}` });
   const { worlds, boundaries, failures } = await follow(context, recorded, image, engine);
@@ -62,7 +70,11 @@ async function quick(context: CheckContext): Promise<CheckOutcome> {
 function differences(one: readonly string[], other: readonly string[]): string[] {
   for (let at = 0; at < Math.max(one.length, other.length); at++) {
     if (one[at] === other[at]) continue;
-    return [`line ${at + 1} is ${JSON.stringify(one[at])} over A64 and ${JSON.stringify(other[at])} over TypeScript`];
+    return [
+      `line ${at + 1} is ${JSON.stringify(one[at])} over A64 and ${
+        JSON.stringify(other[at])
+      } over TypeScript`,
+    ];
   }
   return [];
 }
@@ -82,9 +94,16 @@ async function both(context: CheckContext): Promise<CheckOutcome> {
 async function onQemu(context: CheckContext): Promise<CheckOutcome> {
   const { image: _, ...request } = linuxRun(context, { period: PERIOD.quick });
   const { console } = await context.qemu({ ...request, seconds: 300 });
-  const wanted = ["hypervisor=el2-trampoline", "CPU: All CPU(s) started at EL1", "\r\naarch64\r\n", "interrupts missed: 0x0000000000000000"];
+  const wanted = [
+    "hypervisor=el2-trampoline",
+    "CPU: All CPU(s) started at EL1",
+    "\r\naarch64\r\n",
+    "interrupts missed: 0x0000000000000000",
+  ];
   return {
-    failures: wanted.filter((text) => !console.includes(text)).map((text) => `on QEMU there is no ${JSON.stringify(text)}`),
+    failures: wanted.filter((text) => !console.includes(text)).map((text) =>
+      `on QEMU there is no ${JSON.stringify(text)}`
+    ),
     figures: { characters: console.length },
   };
 }
@@ -106,7 +125,9 @@ async function nvhe(context: CheckContext): Promise<CheckOutcome> {
   });
   const { rounds, verdicts } = parseReport(recorded.console, PROBE_OPERATIONS);
   const failures = recorded.console.includes("All CPU(s) started at EL2") ? [] : ["the kernel is not at EL2"];
-  if (rounds !== ROUNDS || verdicts[1] !== "virtualized") failures.push("the guest of KVM_RUN did not say what it is");
+  if (rounds !== ROUNDS || verdicts[1] !== "virtualized") {
+    failures.push("the guest of KVM_RUN did not say what it is");
+  }
   failures.push(...await context.replayOn(recorded, ["compiled"]));
   return { failures, figures: { "guest of KVM_RUN": verdicts[1], steps: recorded.end.instant } };
 }
@@ -119,7 +140,8 @@ export const DEBIAN_CHECKS: readonly SystemCheck[] = [
     run: quick,
   },
   {
-    name: "Debian over more than 100,000 switches leaks no register, and writes the same over the VMM in TypeScript",
+    name:
+      "Debian over more than 100,000 switches leaks no register, and writes the same over the VMM in TypeScript",
     isLong: true,
     needs: NEEDS,
     run: both,

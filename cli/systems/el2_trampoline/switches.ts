@@ -24,7 +24,8 @@ export const SMALL_RUNS: Readonly<Record<string, Omit<SmallRun, "rounds">>> = {
 
 /** Registers that a 57's storage does not have: they are constant, and nothing can leak. */
 function isStored(name: string): boolean {
-  return SYSTEM_REGISTER_TABLE.find((row) => row.name === name)?.index !== undefined || name.startsWith("CNT");
+  return SYSTEM_REGISTER_TABLE.find((row) => row.name === name)?.index !== undefined ||
+    name.startsWith("CNT");
 }
 
 /** Registers that should have had many values and did not: then nothing was shown of them. */
@@ -34,10 +35,15 @@ function unplanted({ worlds }: Followed, { pauth = false, period }: Omit<SmallRu
   const general = [...Array.from({ length: 31 }, (_, n) => `X${n}`)];
   return (["vmkernel", "guest"] as const).flatMap((world) => {
     const there = new Set(worlds.variety[world].names);
-    const wanted = [...general, ...(world === "vmkernel" ? [...rows, ...kept] : rows.filter((row) => !row.trapped)).map(
-      ({ name }) => name,
-    )];
-    return wanted.filter((name) => !there.has(name)).map((name) => `${name} was never planted in the ${world}`);
+    const wanted = [
+      ...general,
+      ...(world === "vmkernel" ? [...rows, ...kept] : rows.filter((row) => !row.trapped)).map(
+        ({ name }) => name,
+      ),
+    ];
+    return wanted.filter((name) => !there.has(name)).map((name) =>
+      `${name} was never planted in the ${world}`
+    );
   });
 }
 
@@ -45,7 +51,9 @@ function unplanted({ worlds }: Followed, { pauth = false, period }: Omit<SmallRu
 function said({ console }: Recorded, rounds: number, isCounted: boolean): string[] {
   const count = (value: number) => `0x${value.toString(16).padStart(16, "0")}`;
   const wanted = [
-    `guest: the vmkernel's call: 0xffffffffffffffff, the vmkernel's registers: ${count(0)}, rounds: ${count(rounds)}`,
+    `guest: the vmkernel's call: 0xffffffffffffffff, the vmkernel's registers: ${count(0)}, rounds: ${
+      count(rounds)
+    }`,
     `vmkernel: unknown request: 0xffffffffffffffff, reason: ${count(3)}` +
     (isCounted ? `, entered: ${count(rounds + 1)}` : "") + `, interrupts missed: ${count(0)}`,
   ];
@@ -80,7 +88,9 @@ async function manySwitches(context: CheckContext): Promise<CheckOutcome> {
     { rounds },
     [context.engine === "compiled" ? "threaded" : "compiled"],
   );
-  if (worlds.switches < 2 * rounds) failures.push(`there were ${worlds.switches} switches, not ${2 * rounds}`);
+  if (worlds.switches < 2 * rounds) {
+    failures.push(`there were ${worlds.switches} switches, not ${2 * rounds}`);
+  }
   return {
     failures,
     figures: {
@@ -115,7 +125,9 @@ async function onQemu(context: CheckContext): Promise<CheckOutcome> {
     if (run.vmm === "typescript" || run.options !== undefined) continue; // what QEMU does not have
     const { image: _, ...request } = smallRun({ ...run, rounds: SOME });
     const recorded = await context.record(request), { console } = await context.qemu(request);
-    if (console !== recorded.console) failures.push(`${name}: QEMU writes\n${console}and here it is\n${recorded.console}`);
+    if (console !== recorded.console) {
+      failures.push(`${name}: QEMU writes\n${console}and here it is\n${recorded.console}`);
+    }
     figures[name] = console.length;
   }
   return { failures, figures };
@@ -124,11 +136,13 @@ async function onQemu(context: CheckContext): Promise<CheckOutcome> {
 /** The checks. */
 export const SWITCH_CHECKS: readonly SystemCheck[] = [
   {
-    name: "100,000 world switches with random values in every register leak none, of the vmkernel or of the guest",
+    name:
+      "100,000 world switches with random values in every register leak none, of the vmkernel or of the guest",
     run: manySwitches,
   },
   {
-    name: "each form, with each VMM, on each CPU and with strict models, switches without a leak on every engine",
+    name:
+      "each form, with each VMM, on each CPU and with strict models, switches without a leak on every engine",
     run: everyForm,
   },
   { name: "the same bytes write the same on QEMU", run: onQemu },

@@ -85,6 +85,13 @@ class WorldVector {
   }
 }
 
+/** Registers of EL2 that an exception does not write: what a refused request must leave as it was. */
+const EL2_ROWS = SYSTEM_REGISTER_TABLE.flatMap(({ name, index, access }) =>
+  index !== undefined && access.read === 2 && !/^(ELR|SPSR|ESR|FAR|HPFAR)_EL2$/.test(name)
+    ? [{ name, index }]
+    : []
+);
+
 /** The two worlds, told apart by what EL2 lets them be translated by: HCR_EL2.VM. */
 export type World = "vmkernel" | "guest";
 
@@ -118,7 +125,8 @@ export class Variety {
 
 /** Names of registers that trap to EL2 when EL1 reads and writes them as the CPU is: those of somebody else. */
 function trappedNames(cpu: Cpu): ReadonlySet<string> {
-  const isOthers = (isRead: boolean, traps: Parameters<typeof trapOf>[1]) => trapOf(cpu, traps, isRead)?.to === 2;
+  const isOthers = (isRead: boolean, traps: Parameters<typeof trapOf>[1]) =>
+    trapOf(cpu, traps, isRead)?.to === 2;
   const rows = SYSTEM_REGISTER_TABLE.filter(({ traps }) => isOthers(true, traps) && isOthers(false, traps));
   return new Set(rows.map(({ name }) => name));
 }
@@ -126,6 +134,7 @@ function trappedNames(cpu: Cpu): ReadonlySet<string> {
 const VM = 1n, EL2 = 2;
 /** Immediate syndrome class of HVC from AArch64. */
 const EC_HVC = 0x16n;
+const NOT_SUPPORTED = (1n << 64n) - 1n;
 /** Most leaks that are kept. */
 const MOST = 64;
 
@@ -138,6 +147,8 @@ export class WorldVectors implements EventObserver {
   readonly returns: Record<World, number> = { vmkernel: 0, guest: 0 };
   /** Where a world came back that had not been left: only the first time of each. */
   readonly entries: Record<World, number> = { vmkernel: 0, guest: 0 };
+  /** Requests of the vmkernel that were refused: EL2 returned to it and nothing had changed but X0, to −1. */
+  refusals = 0;
   /** What has really had several values. */
   readonly variety: Readonly<Record<World, Variety>> = { vmkernel: new Variety(), guest: new Variety() };
   /** What each world's software cannot reach, as EL2 has it trapped: it need not be that world's. */
@@ -145,7 +156,9 @@ export class WorldVectors implements EventObserver {
   readonly #left: Record<World, WorldVector | undefined> = { vmkernel: undefined, guest: undefined };
   readonly #taken = new WorldVector();
   readonly #now = new WorldVector();
-  #running: World = "vmkernel";
+  readonly #hypervisor: bigint[] = [];
+  /** Who was interrupted by the exception that EL2 deals with; nobody before the first. */
+  #running: World | undefined;
   #takenBy = 0n;
   readonly #calls: Record<World, boolean> = { vmkernel: false, guest: false };
 
@@ -186,17 +199,42 @@ export class WorldVectors implements EventObserver {
     this.#running = this.#world;
     this.#takenBy = fields["exception"] === "synchronous" ? (fields["syndrome"] as bigint) >> 26n : -1n;
     this.#taken.take(this.#cpu, fields["returnAddress"] as bigint, fields["savedState"] as bigint);
+    if (this.#running === "guest") return;
+    const { system } = this.#cpu.registers;
+    for (const [at, { index }] of EL2_ROWS.entries()) this.#hypervisor[at] = system[index] as bigint;
+  }
+
+  #leaked(instant: number, world: World, register: string): void {
+    if (this.leaks.length < MOST) this.leaks.push({ instant, world, register });
+  }
+
+  /** EL2 returned to the vmkernel and nobody else had run. */
+  #refused(instant: number, fields: AnyFields): void {
+    const { system } = this.#cpu.registers;
+    this.#now.take(this.#cpu, fields["address"] as bigint, fields["state"] as bigint);
+    for (const register of this.#now.differences(this.#taken)) {
+      if (register !== "X0") this.#leaked(instant, "vmkernel", register);
+    }
+    for (const [at, { name, index }] of EL2_ROWS.entries()) {
+      if (system[index] !== this.#hypervisor[at]) this.#leaked(instant, "vmkernel", name);
+    }
+    if (this.#now.registers[0] === NOT_SUPPORTED) this.refusals++;
+    else this.#leaked(instant, "vmkernel", "X0");
   }
 
   #return(instant: number, fields: AnyFields): void {
-    const world = this.#world;
-    if (world === this.#running) return; // answered, and no switch
-    const left = this.#left[this.#running] ??= new WorldVector();
+    const world = this.#world, running = this.#running;
+    this.#running = undefined;
+    if (running === undefined) return;
+    if (world === running) { // answered, and no switch
+      return world === "vmkernel" ? this.#refused(instant, fields) : undefined;
+    }
+    const left = this.#left[running] ??= new WorldVector();
     left.keep(this.#taken);
-    this.#calls[this.#running] = this.#takenBy === EC_HVC;
+    this.#calls[running] = this.#takenBy === EC_HVC;
     // Looking at all that a register has been is not cheap, and need not be done each time.
-    const count = this.returns[this.#running];
-    if (count < 100 || count % 13 === 0) this.variety[this.#running].add(left);
+    const count = this.returns[running];
+    if (count < 100 || count % 13 === 0) this.variety[running].add(left);
     const before = this.#left[world];
     if (before === undefined) {
       this.unreachable[world] = trappedNames(this.#cpu);
@@ -208,7 +246,7 @@ export class WorldVectors implements EventObserver {
       if (this.unreachable[world].has(register)) continue;
       // The result of the vmkernel's request.
       if (register === "X0" && world === "vmkernel" && this.#calls.vmkernel) continue;
-      if (this.leaks.length < MOST) this.leaks.push({ instant, world, register });
+      this.#leaked(instant, world, register);
     }
   }
 }
