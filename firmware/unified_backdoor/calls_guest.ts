@@ -3,8 +3,8 @@
  * one trigger, and keeps what each left in registers, or the exception that it met.
  *
  * Link address CALLS_BASE, entered at EL1 with the MMU off; needs 64 MiB of RAM, the PL011, PSCI by HVC, and the table
- * (`callTable`) in memory at CALL_TABLE. It translates: BUFFER_PAGES are where calls' buffers are, and what lies
- * between them is not mapped. Behind the last call it writes "done" and powers off.
+ * (`callTable`) in memory at CALL_TABLE. It translates: BUFFER_PAGES and STRETCH are where calls' buffers are, and what
+ * lies around them is not mapped. Behind the last call it writes "done" and powers off.
  */
 import { assembleProgram, type Program } from "../../machine/a64/program.ts";
 import { translationControl, type TranslationLayout } from "../loader/translation_layout.ts";
@@ -60,6 +60,9 @@ const UART = 0x0900_0000;
 /** Behind the end of RAM as a guest has it in 64 MiB under a monitor: stage 2 has nothing there. */
 const BEHIND_RAM = 0x43c0_0000;
 
+/** The frame that the guest mends its page with. */
+export const MENDED_FRAME: number = FRAMES + (MENDED_PAGE * 5 % 16) * PAGE;
+
 /** Frames are not next to one another, so that addresses one behind the other are not either. */
 const frame = (index: number): number => FRAMES + (index * 5 % 16) * PAGE;
 const memory = (index: number, el0: string, el1: string): BufferPage => ({
@@ -81,6 +84,9 @@ export const BUFFER_PAGES: readonly BufferPage[] = [
   { access: ["", ""], physical: BEHIND_RAM },
   memory(10, "rw", "rw"),
 ];
+
+/** A stretch of memory beside the pages, which both levels read and write: longer than what one call moves. */
+export const STRETCH = { virtual: BUFFERS + 0x20_0000n, physical: 0x4030_0000, size: 0x3_0000 } as const;
 
 const LAYOUT: TranslationLayout = { granule: 12, inputBits: 39 };
 const TABLES = 0x4010_0000n, CAPACITY = 16, TCR_IPS = 5n << 32n;
@@ -105,6 +111,7 @@ function tables(): Uint8Array {
     const kind = physical === UART ? AF : NORMAL;
     map(BUFFERS + BigInt(index * PAGE), physical, page, kind | AP[access.join()]! << 6n | UXN | PXN);
   }
+  map(STRETCH.virtual, STRETCH.physical, BigInt(STRETCH.size), NORMAL | AP["rw,rw"]! << 6n | UXN | PXN);
   return builder.bytes;
 }
 
@@ -129,7 +136,7 @@ const TRIGGERS: Readonly<Record<CallTrigger, string>> = {
 /** The program that calls by a trigger. */
 export function callsGuest(trigger: CallTrigger): Program {
   const bytes = tables(), at = descriptorOf(MENDED_PAGE, bytes);
-  const mended = BigInt(frame(MENDED_PAGE)) | NORMAL | 1n << 6n | UXN | PXN | 3n;
+  const mended = BigInt(MENDED_FRAME) | NORMAL | 1n << 6n | UXN | PXN | 3n;
   const source = String.raw`
         .equ    UART,           ${UART}
         .equ    PSCI_OFF,       0x84000008

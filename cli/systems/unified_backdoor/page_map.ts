@@ -1,12 +1,18 @@
 /** A map of pages beside the machine's: what a caller may do with which, and whether calls kept to it. */
-import { BUFFER_PAGES, BUFFERS, MENDED_PAGE } from "../../../firmware/unified_backdoor/calls_guest.ts";
+import {
+  BUFFER_PAGES,
+  BUFFERS,
+  MENDED_PAGE,
+  STRETCH,
+} from "../../../firmware/unified_backdoor/calls_guest.ts";
 import type { MachineEvent } from "../../../machine/events.ts";
 
 const PAGE = 4096n;
 
 /** Whether a level may read or write the byte at an address. */
 export function isAllowed(address: bigint, level: number, isWrite: boolean, isMended: boolean): boolean {
-  const offset = address - BUFFERS;
+  const offset = address - BUFFERS, ahead = address - STRETCH.virtual;
+  if (ahead >= 0n && ahead < BigInt(STRETCH.size)) return true;
   if (offset < 0n) return false;
   const index = Number(offset / PAGE), page = BUFFER_PAGES[index];
   if (page === undefined) return false;
@@ -20,8 +26,9 @@ export interface CallsFound {
   readonly violations: string[];
   /** Calls by outcome. */
   readonly outcomes: Record<string, number>;
-  /** Bytes of buffers that moved. */
+  /** Bytes of buffers that moved, and messages that came whole from the guest. */
   bytes: number;
+  messages: number;
 }
 
 /** The bytes of a string instruction that moved, first and last of each page, and whether each was the caller's. */
@@ -44,10 +51,11 @@ function rangeViolations(
 
 /** Follows the traps of a run of the guest of calls. */
 export function followCalls(events: Iterable<MachineEvent>): CallsFound {
-  const found: CallsFound = { violations: [], outcomes: {}, bytes: 0 };
+  const found: CallsFound = { violations: [], outcomes: {}, bytes: 0, messages: 0 };
   let called: Extract<MachineEvent, { kind: "backdoorCalled" }> | undefined, isFaulted = false;
   for (const event of events) {
     if (event.kind === "backdoorCalled") called = event;
+    if (event.kind === "guestMessageReceived") found.messages++;
     if (event.kind === "exceptionInjected" && called !== undefined) {
       isFaulted = true;
       const isData = (Number(event.syndrome >> 26n) & 0x3e) === 0x24,

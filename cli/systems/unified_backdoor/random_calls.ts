@@ -1,5 +1,5 @@
 /** Random register files for calls: most of them nearly right, from a seed. */
-import { BUFFER_PAGES, BUFFERS, type Call } from "../../../firmware/unified_backdoor/calls_guest.ts";
+import { BUFFER_PAGES, BUFFERS, type Call, STRETCH } from "../../../firmware/unified_backdoor/calls_guest.ts";
 
 /** Numbers from a seed (xorshift64*). */
 export class Random {
@@ -62,12 +62,13 @@ const INSTRUCTIONS = [
 ];
 const COMMANDS = [10n, 17n, 20n, 46n, 55n, 1n, 100n];
 const PROTOCOLS = [0x4943_5052n, 0x4f4c_4354n, 0xc943_5052n, 0xcf4c_4354n];
-const COUNTS = [0n, 1n, 3n, 16n, 100n, 4095n, 4097n, 9000n, 65536n, 65537n];
+const COUNTS = [0n, 1n, 3n, 16n, 100n, 4095n, 4097n, 9000n, 65536n, 65537n, 100_000n, 1n << 40n];
 const PAGE = 4096;
 
 function address(random: Random): bigint {
   const page = random.below(BUFFER_PAGES.length + 1), edge = random.pick([0, 1, 7, 8, 100, 2048, 4090, 4095]);
   if (random.once(12)) return random.word();
+  if (random.once(4)) return STRETCH.virtual + BigInt(random.below(STRETCH.size));
   return BigInt.asUintN(64, BUFFERS + BigInt(page * PAGE + edge));
 }
 
@@ -106,11 +107,46 @@ function anyCall(random: Random): { readonly x: bigint[] } {
   return { x };
 }
 
+const OPEN: readonly bigint[] = [MAGIC, PROTOCOLS[0]!, 30n, LOW_PORT, 0n, 0n, 0n, CALL | 0x0en];
+/** Bytes of the answer to a call that nobody knows. */
+const ANSWER = 17n;
+
+/** A request on channel 0: its type, and X1. */
+function request(type: bigint, argument: bigint): bigint[] {
+  return [MAGIC, argument, type << 16n | 30n, LOW_PORT, 0n, 0n, 0n, CALL | 0x0en];
+}
+
+/** A buffer of channel 0 by the high-bandwidth port. */
+function buffer(random: Random, isIn: boolean, bytes: bigint): bigint[] {
+  const x = [MAGIC, 0n, bytes, HIGH_PORT, 0n, 0n, 0n, CALL | (isIn ? 0x1cn : 0x18n)];
+  x[isIn ? 5 : 4] = address(random);
+  return x;
+}
+
+/** A message and its answer, whole. */
+function conversation(random: Random): bigint[][] {
+  const size = random.once(2) ? BigInt(random.below(40)) : random.pick(COUNTS.slice(0, 9)),
+    words = (size + 3n) / 4n;
+  const sends = random.once(2) && words < 20n
+    ? Array.from({ length: Number(words) }, () => request(2n, random.word() & 0xffff_ffffn))
+    : [buffer(random, false, size)];
+  const takes = random.once(2)
+    ? Array.from({ length: 5 }, () => request(4n, 1n))
+    : [buffer(random, true, ANSWER)];
+  return [request(1n, size), ...sends, request(3n, 0n), ...takes, request(5n, 1n)];
+}
+
 /** So many calls, from both levels or from one. */
 export function randomCalls(seed: number, count: number, levels: readonly (0 | 1)[]): Call[] {
-  const random = new Random(seed);
+  const random = new Random(seed), planned: bigint[][] = [[...OPEN]];
+  const next = (): bigint[] => {
+    if (planned.length > 0 && !random.once(8)) return planned.shift()!;
+    if (planned.length === 0 && random.once(4)) planned.push(...conversation(random));
+    if (random.once(50)) return [...OPEN];
+    return (random.once(4) ? messageCall(random) : anyCall(random)).x;
+  };
   return Array.from({ length: count }, () => {
-    const { x } = random.once(2) ? messageCall(random) : anyCall(random);
+    const x = next();
     // The top half of a word is what the other architecture has not.
     if (random.once(16)) x[random.below(7)]! |= random.word() << 32n & (1n << 64n) - 1n;
     return { x, level: random.pick(levels), mends: random.once(2) };

@@ -9,9 +9,10 @@ import {
   callsGuest,
   callTable,
   type CallTrigger,
-  MENDED_PAGE,
+  MENDED_FRAME,
   readResults,
   resultBytes,
+  STRETCH,
 } from "../../../firmware/unified_backdoor/calls_guest.ts";
 import { diff } from "../../../journal/diff.ts";
 import { eventStream } from "../../../journal/event_stream.ts";
@@ -137,10 +138,11 @@ export async function sameEffects(context: CheckContext): Promise<CheckOutcome> 
 /** Frames that a guest's calls may have changed: those that a caller can write, and what the guest itself writes. */
 function changeablePages(calls: number): Set<number> {
   const pages = new Set<number>();
-  for (const [index, { access, physical }] of BUFFER_PAGES.entries()) {
+  for (const { access, physical } of BUFFER_PAGES) {
     if (physical !== undefined && access.some((text) => text.includes("w"))) pages.add(physical);
-    if (index === MENDED_PAGE) pages.add(0x4020_0000 + (index * 5 % 16) * PAGE);
   }
+  pages.add(MENDED_FRAME);
+  for (let at = 0; at < STRETCH.size; at += PAGE) pages.add(STRETCH.physical + at);
   for (let at = CALL_RESULTS; at < CALL_RESULTS + resultBytes(calls); at += PAGE) pages.add(at);
   return pages;
 }
@@ -150,12 +152,16 @@ const TABLES = { from: 0x4010_0000, to: 0x4011_0000 };
 
 /** Random register files from both levels: the host goes on, and memory is only where the map of pages says. */
 export async function randomFiles(context: CheckContext): Promise<CheckOutcome> {
-  const count = context.all ? 100_000 : 4000, seed = 86, failures: string[] = [];
+  const count = context.all ? 100_000 : 2000, seed = 86, failures: string[] = [];
   const calls = randomCalls(seed, count, [0, 1]);
   const recorded = await recordCalls(context, "mrs", calls, { name: "random-calls" });
   if (!recorded.console.includes("done")) failures.push("the guest did not come to its end");
   const found = followCalls(eventStream(recorded.run, recorded.images, { classes: ["trap"] }));
   failures.push(...found.violations.slice(0, 10));
+  for (const outcome of ["answered", "unknown", "continued", "faulted", "undefined"]) {
+    if (found.outcomes[outcome] === undefined) failures.push(`no call was ${outcome}: they show little`);
+  }
+  if (found.messages < count / 200) failures.push(`only ${found.messages} messages came whole`);
   const timeline = new Timeline(recorded.run, recorded.images, context.machineOptions());
   const before = (at: number) => timeline.machine.board.memory.readBytes(physicalAddress(at), PAGE).slice();
   timeline.seek(recorded.run.firstInstant);
@@ -180,6 +186,7 @@ export async function randomFiles(context: CheckContext): Promise<CheckOutcome> 
       "register files": count,
       seed,
       ...found.outcomes,
+      "messages that came whole": found.messages,
       "bytes moved": found.bytes,
       "pages changed": changed,
       "faults mended by the guest": results.reduce((sum, { mended }) => sum + mended, 0),
