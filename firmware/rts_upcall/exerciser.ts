@@ -1,7 +1,7 @@
 /**
  * A guest that calls firmware services by a list, with pointers of every kind, and prints what each call gave.
  *
- * Link address EXERCISER_BASE, entered at EL1 or EL2 (see `ExerciserOptions.level`) with the MMU off; needs 16 MiB of
+ * Link address `ExerciserOptions.base`, entered at EL1 or EL2 (see `ExerciserOptions.level`) with the MMU off; needs 16 MiB of
  * RAM, the PL011 and PSCI by the stubs' conduit. It turns translation on: itself and the PL011 at their own addresses,
  * the stubs at STUBS_AT, read-only, and a window of pages from WINDOW on (see `WINDOW_PAGES`). For each call it prints a
  * line with X0 and, if asked for, bytes of memory; then it powers off.
@@ -20,18 +20,20 @@ import {
 import { TranslationTableBuilder } from "../loader/translation_tables.ts";
 import type { StubConduit } from "./stubs.ts";
 
-/** Where `-kernel` puts a flat image. */
+/** Where `-kernel` puts a flat image; `-device loader` needs a place above 2 MiB of RAM, for the device tree. */
 export const EXERCISER_BASE = 0x4008_0000n;
 /** Virtual address of the stubs: every call goes through them there. */
 export const STUBS_AT = 0x2_0000_0000n;
 /** Virtual address of the window, with a page that is not mapped before it. */
 export const WINDOW = 0x1_0000_0000n;
 
-/** Physical addresses of the tables and the first page of data. */
-const TABLES = 0x4008_8000n, DATA = 0x4009_9000n;
+/** Offsets from the guest's first byte of the tables, the first page of data and the list of calls. */
+const TABLES = 0x8000n, DATA = 0x1_9000n, CALLS = 0x2_0000n;
 const PAGE = 4096n;
-/** Physical address of the stubs. */
-export const EXERCISER_STUBS = 0x4009_8000n;
+/** Offset of the stubs from the guest's first byte. */
+export const EXERCISER_STUBS = 0x1_8000n;
+/** Bytes of a call in the list: stub, X0 to X7, place and size of what is printed. */
+const CALL_SIZE = 88;
 /** AP[2]: not to be written. */
 const READ_ONLY = 1n << 7n;
 
@@ -74,27 +76,41 @@ export interface ExerciserOptions {
   readonly isHost?: boolean;
   /** How it calls. */
   readonly conduit: StubConduit;
+  /** Physical address that it is linked at, a multiple of 4096 (default EXERCISER_BASE). */
+  readonly base?: bigint;
   /** The calls, in order. */
   readonly calls: readonly ExerciserCall[];
   /** What is in the window at first: bytes by offset from WINDOW, within pages of data. */
   readonly contents?: readonly (readonly [offset: number, bytes: Uint8Array])[];
 }
 
-function tables(level: 1 | 2, layout: TranslationLayout): Uint8Array<ArrayBuffer> {
-  const builder = new TranslationTableBuilder(layout, TABLES, 16), data = leafAttributes(level, "data");
+function tables(
+  base: bigint,
+  level: 1 | 2,
+  layout: TranslationLayout,
+  calls: number,
+): Uint8Array<ArrayBuffer> {
+  const builder = new TranslationTableBuilder(layout, base + TABLES, 16),
+    data = leafAttributes(level, "data");
   const image = leafAttributes(level, "image"), device = leafAttributes(level, "device");
-  const identity = (base: bigint, size: bigint, attributes: bigint) =>
-    builder.map({ virtual: base, physical: base, size, attributes });
-  identity(EXERCISER_BASE, TABLES - EXERCISER_BASE, image);
+  const identity = (at: bigint, size: bigint, attributes: bigint) =>
+    builder.map({ virtual: at, physical: at, size, attributes });
+  identity(base, TABLES, image);
+  identity(base + CALLS, BigInt(Math.ceil((calls * CALL_SIZE + 8) / Number(PAGE))) * PAGE, data);
   identity(UART_ADDRESS, PAGE, device);
-  builder.map({ virtual: STUBS_AT, physical: EXERCISER_STUBS, size: PAGE, attributes: image | READ_ONLY });
+  builder.map({
+    virtual: STUBS_AT,
+    physical: base + EXERCISER_STUBS,
+    size: PAGE,
+    attributes: image | READ_ONLY,
+  });
   for (const [index, page] of WINDOW_PAGES.entries()) {
     if (page === undefined) continue;
     const virtual = WINDOW + BigInt(index) * PAGE;
     if ("at" in page) builder.map({ virtual, physical: page.at, size: PAGE, attributes: device });
     else {
       const attributes = page.isReadOnly ? data | READ_ONLY : data;
-      builder.map({ virtual, physical: DATA + page.data * PAGE, size: PAGE, attributes });
+      builder.map({ virtual, physical: base + DATA + page.data * PAGE, size: PAGE, attributes });
     }
   }
   return builder.bytes;
@@ -119,7 +135,7 @@ const CODE = `
 _start: msr     daifset, #15
         b       set_up
 begin:  ldr     x26, =UART
-        adr     x28, calls
+        ldr     x28, =calls
 1:      ldr     x16, [x28]
         cbz     x16, finish
         ldp     x0, x1, [x28, #8]
@@ -141,7 +157,7 @@ begin:  ldr     x26, =UART
         cbnz    x20, 2b
 3:      mov     w1, #'\\n'
         strb    w1, [x26]
-        add     x28, x28, #88
+        add     x28, x28, #${CALL_SIZE}
         b       1b
 
 put_digit:
@@ -156,9 +172,8 @@ finish: ldr     x0, =${FUNCTION.SYSTEM_OFF}
 `;
 
 /** The guest. Throws RangeError for an immediate that none of the stubs can have, or contents outside data. */
-export function exerciser(
-  { level, isHost = false, conduit, calls, contents = [] }: ExerciserOptions,
-): Program {
+export function exerciser(options: ExerciserOptions): Program {
+  const { level, isHost = false, conduit, calls, contents = [], base = EXERCISER_BASE } = options;
   const layout: TranslationLayout = { granule: GRANULES["4K"], inputBits: 39 }, regime = isHost ? 1 : level;
   const suffix = `el${regime}`, immediates = [...new Set(calls.map(({ immediate }) => immediate))];
   for (const immediate of immediates) {
@@ -180,7 +195,7 @@ set_up: ${isHost ? `ldr x0, =(1 << 34) | (1 << 31)\n        msr hcr_el2, x0\n   
         msr     mair_${suffix}, x0
         ldr     x0, =${translationControl(regime, layout) | 2n << (regime === 1 ? 32n : 16n)}
         msr     tcr_${suffix}, x0
-        ldr     x0, =${TABLES}
+        ldr     x0, =${base + TABLES}
         msr     ttbr0_${suffix}, x0
         isb
         mrs     x0, sctlr_${suffix}
@@ -190,21 +205,21 @@ set_up: ${isHost ? `ldr x0, =(1 << 34) | (1 << 31)\n        msr hcr_el2, x0\n   
         isb
         b       begin
         .ltorg
-        .balign 8
+`;
+  const rest = `
+        .org    ${TABLES}
+        .incbin "tables"
+        .org    ${EXERCISER_STUBS}
+${immediates.map((immediate) => `        ${conduit} #${immediate}\n        ret\n`).join("")}
+        .org    ${DATA}
+        .incbin "data"
+        .org    ${CALLS}
 calls:
 ${quads.join("")}        .quad 0
 `;
-  const rest = `
-        .org    ${TABLES - EXERCISER_BASE}
-        .incbin "tables"
-        .org    ${EXERCISER_STUBS - EXERCISER_BASE}
-${immediates.map((immediate) => `        ${conduit} #${immediate}\n        ret\n`).join("")}
-        .org    ${DATA - EXERCISER_BASE}
-        .incbin "data"
-`;
-  const files = { tables: tables(regime, layout), data: dataPages(contents) };
+  const files = { tables: tables(base, regime, layout, calls.length), data: dataPages(contents) };
   const sources = [{ name: "exerciser", text }, CONSOLE, { name: "exerciser_memory", text: rest }];
-  return assembleProgram(sources, { base: EXERCISER_BASE, files });
+  return assembleProgram(sources, { base, files });
 }
 
 /** What a service's stub has for an immediate. Throws RangeError for a name that no service has. */

@@ -1,6 +1,6 @@
 /** UEFI's runtime services by upcalls: pointers of every kind, both levels, the store's promises, what is refused. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { EXERCISER_STUBS, WINDOW } from "../../../../firmware/rts_upcall/exerciser.ts";
+import { EXERCISER_BASE, EXERCISER_STUBS, WINDOW } from "../../../../firmware/rts_upcall/exerciser.ts";
 import { variableDisk, variablesOn } from "../../../../hypervisor/variable_store/variable_log.ts";
 import { ConfigurationError } from "../../../../machine/errors.ts";
 import type { MachineEvent } from "../../../../machine/events.ts";
@@ -141,7 +141,7 @@ Deno.test("rts-upcall keeps PAR_EL1, tells what changed, and nothing that the gu
   const stubs = new Uint8Array(16).map((_, index) => [0xc0, 0x03, 0x5f, 0xd6][index % 4]!); // RET, RET, …
   const patched = run([set(NAME_AT, OUT_AT, 8), ...calls], {
     disk: disk.slice(),
-    inputs: [{ kind: "memoryPatched", address: Number(EXERCISER_STUBS), bytes: stubs }],
+    inputs: [{ kind: "memoryPatched", address: Number(EXERCISER_BASE + EXERCISER_STUBS), bytes: stubs }],
   });
   assertEquals([patched.end.reason, patched.events.length, patched.disk], ["poweredOff", 0, disk]);
 });
