@@ -71,7 +71,7 @@ export const scenario: SystemScenario = {
         variablesOfDebian(
           context,
           pair,
-          context.all ? ["threaded", "compiled"] : ["compiled"],
+          context.all ? ["threaded"] : [],
           `debian-${index}`,
         ),
     })),

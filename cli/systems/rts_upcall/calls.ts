@@ -184,9 +184,10 @@ export async function equalStreams(context: CheckContext): Promise<CheckOutcome>
     const first = runs[0]![1], lines = first.console.trim().split("\n");
     if (lines.length !== count) failures.push(`seed ${seed}: ${lines.length} calls came back, of ${count}`);
     for (const line of lines) statuses.set(line.slice(0, 18), (statuses.get(line.slice(0, 18)) ?? 0) + 1);
-    const disks = runs.map(([, recorded]) => diskOf(context, recorded).toHex());
+    const disks: string[] = [];
+    for (const [, recorded] of runs) disks.push((await diskOf(context, recorded)).toHex());
     if (new Set(disks).size !== 1) failures.push(`seed ${seed}: the stores differ`);
-    variablesOn(diskOf(context, first));
+    variablesOn(await diskOf(context, first));
     events += serviceEvents(first).length;
     for (const [, recorded] of runs) {
       failures.push(...await context.replayOn(recorded, ["reference", "threaded", "compiled"]));

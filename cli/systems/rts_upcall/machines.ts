@@ -134,15 +134,26 @@ export function debianRequest(context: CheckContext, run: DebianRun): RecordRequ
 /** The guests that Debian's runs take. */
 export const DEBIAN_GUESTS: readonly string[] = ["linux-cloud", "efi-tools", "boot-disk"];
 
-/** The disk of the variables as a loss of power at an instant leaves it (by default, at the end of the run). */
-export function diskOf(
+/** Steps between two looks at what the user wants. */
+const SLICE = 2 ** 25;
+
+/**
+ * The disk of the variables as a loss of power at an instant leaves it (by default, at the end of the run), by a replay
+ * that checks the run up to there. Throws DivergenceError where it is not what was recorded.
+ */
+export async function diskOf(
   context: CheckContext,
   { run, images }: Recorded,
-  at?: number,
-): Uint8Array<ArrayBuffer> {
-  const replay = new Replay(run, images, { ...context.machineOptions(), checkEvents: false });
-  replay.runTo(Math.min(at ?? run.lastInstant, run.lastInstant));
-  if (at === undefined) replay.runToEnd();
+  at: number = run.lastInstant,
+  engine?: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const replay = new Replay(run, images, context.machineOptions(engine));
+  for (;;) {
+    replay.runTo(Math.min(at, replay.instant + SLICE));
+    if (replay.instant >= at) break;
+    await context.breathe();
+  }
+  if (at === run.lastInstant) replay.runToEnd();
   const disk = replay.machine.board.disks.get(DRIVE)!;
   return disk.peek(0, disk.size, true);
 }

@@ -74,7 +74,7 @@ export async function cutsAtWrites(context: CheckContext): Promise<CheckOutcome>
       const script = [`monitor el2 rts-upcall fail-power ${operations}`];
       const recorded = await setOnce(context, `cut-${what}-${operations}`, before, size, script);
       const isCut = recorded.console === "";
-      const found = namesOf(diskOf(context, recorded)), now = found.get("v")?.data;
+      const found = namesOf(await diskOf(context, recorded)), now = found.get("v")?.data;
       const isOld = now?.length === 400 && now.every((byte) => byte === 9);
       const isSet = size === 0 ? now === undefined : now?.length === size && now[0] === 0x55;
       if (!isOld && !isSet) {
@@ -115,7 +115,7 @@ export async function cutsAtSteps(context: CheckContext): Promise<CheckOutcome> 
     const recorded = await setOnce(context, `step-${instant - called}`, before, 900, [
       `at ${instant} power cut`,
     ]);
-    const size = namesOf(diskOf(context, recorded)).get("v")?.data.length,
+    const size = namesOf(await diskOf(context, recorded)).get("v")?.data.length,
       wanted = instant <= called ? 400 : 900;
     if (recorded.end.reason !== "powerCut") {
       failures.push(`cut at ${instant}: ended by ${recorded.end.reason}`);
@@ -152,7 +152,7 @@ export async function cutsOfDebian(context: CheckContext, backEnd: BackEnd): Pro
       until: second.instant + 1000,
       name: `cut-debian-${operations}`,
     });
-    const disk = diskOf(context, cut), size = namesOf(disk).get("v")?.data.length ?? 0;
+    const disk = await diskOf(context, cut), size = namesOf(disk).get("v")?.data.length ?? 0;
     const isCut = cut.run.stored({ from: second.instant - 1, to: Infinity, classes: ["trap"] });
     const stopped = [...isCut].some((event) => event.kind === "monitorStopped");
     if (size !== 3 && size !== 900) failures.push(`cut at ${operations}: the variable has ${size} bytes`);
