@@ -45,12 +45,18 @@ export interface BootFirmwareOptions {
   readonly initrd: MemoryRange;
   /** The image's load options: the kernel's command line. */
   readonly loadOptions: string;
+  /**
+   * The processor's version in SMBIOS. Where firmware's memory can be mapped at its own addresses (48 bits of VA), Linux
+   * 6.1 leaves SetVirtualAddressMap out, but on machines whose firmware depends on it: it knows them by the beginning of
+   * this text, `NEEDS_VIRTUAL_MAP` for one.
+   */
+  readonly processor?: string;
 }
 
 /** Places from the firmware's first byte; the tables' and the stubs' regions are the kernel's to map. */
 // deno-fmt-ignore
 const AT = {
-  DESCRIPTION: 0x2000, IMAGE: 0x3000, OPTIONS: 0x3800, BOOT_TABLE: 0x4000, OUTPUT: 0x5000, OUTPUT_MODE: 0x5100,
+  DESCRIPTION: 0x2000, IMAGE: 0x3000, OPTIONS: 0x3800, BOOT_TABLE: 0x4000, OUTPUT: 0x5000, OUTPUT_MODE: 0x5100, SMBIOS: 0x5200, RECORD: 0x5300,
   TRANSLATION: 0x8000, STACK: 0x1_0000, TABLES: 0x1_0000, CODE: 0x2_0000,
 } as const;
 /** Places from the tables' first byte. */
@@ -59,9 +65,14 @@ const RUNTIME_TABLE = 0x100, VENDOR_TEXT = 0x200, PROPERTIES = 0x280, CONFIGURAT
 const ROOM = 64;
 /** EFI_LOADED_IMAGE_PROTOCOL_GUID. */
 const LOADED_IMAGE = "5b1b31a1-9562-11d2-8e3f-00a0c969723b";
+/** EFI_SMBIOS_PROTOCOL_GUID; SMBIOS 3.0. */
+const SMBIOS = "03583ff6-cb36-4940-947e-b9b39f4afaf7", SMBIOS_VERSION = 3;
 const LOADED_IMAGE_REVISION = 0x1000, LOADER_CODE = 1, LOADER_DATA = 2;
 const DEVICE_TREE_ROOM = 0x10_0000;
 const GIB = 2 ** 30;
+
+/** A processor for which Linux's stub calls SetVirtualAddressMap. */
+export const NEEDS_VIRTUAL_MAP = "Ampere(TM) Altra(TM) Processor";
 
 /** What the firmware says before it enters the kernel, and when the kernel came back. */
 export const BOOTING = "firmware: boot services are answered",
@@ -171,6 +182,16 @@ function tables(base: number, { runtime }: Stubs): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** SMBIOS 3.0 §7.5: Processor Information, of which only the version says something. */
+function processorRecord(version: string): Uint8Array {
+  const size = 48, strings = new TextEncoder().encode(`${version}\0\0`);
+  const bytes = new Uint8Array(size + strings.length);
+  bytes.set([4, size, 1]); // type, length, handle
+  bytes[16] = 1;
+  bytes.set(strings, size);
+  return bytes;
+}
+
 /** The region of what ends with boot services. */
 function bootData(base: number, options: BootFirmwareOptions, stubs: Stubs): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(AT.TRANSLATION),
@@ -179,13 +200,21 @@ function bootData(base: number, options: BootFirmwareOptions, stubs: Stubs): Uin
   const quad = (at: number, value: number | bigint) => view.setBigUint64(at, BigInt(value), true);
   const { HEADER, PROTOCOL } = FIRMWARE_DESCRIPTION, regions = regionsOf(base, options);
   quad(AT.DESCRIPTION, base + AT.TABLES);
-  for (const [index, value] of [ROOM, 1, regions.length].entries()) {
+  // A handle is the address of what it is there for.
+  const protocols = [
+    [LOADED_IMAGE, AT.IMAGE],
+    ...(options.processor === undefined ? [] : [[SMBIOS, AT.SMBIOS] as const]),
+  ] as const;
+  for (const [index, value] of [ROOM, protocols.length, regions.length].entries()) {
     view.setUint32(AT.DESCRIPTION + 8 + index * 4, value, true);
   }
-  bytes.set(guidBytes(LOADED_IMAGE), AT.DESCRIPTION + HEADER);
-  quad(AT.DESCRIPTION + HEADER + 16, base + AT.IMAGE); // the handle is the interface's address
-  quad(AT.DESCRIPTION + HEADER + 24, base + AT.IMAGE);
-  bytes.set(encodeMemoryMap(regions), AT.DESCRIPTION + HEADER + PROTOCOL);
+  for (const [index, [guid, place]] of protocols.entries()) {
+    const row = AT.DESCRIPTION + HEADER + index * PROTOCOL;
+    bytes.set(guidBytes(guid), row);
+    quad(row + 16, base + place);
+    quad(row + 24, base + place);
+  }
+  bytes.set(encodeMemoryMap(regions), AT.DESCRIPTION + HEADER + protocols.length * PROTOCOL);
   const loadOptions = ucs2(options.loadOptions);
   view.setUint32(AT.IMAGE, LOADED_IMAGE_REVISION, true);
   quad(AT.IMAGE + 16, base + AT.TABLES);
@@ -205,6 +234,10 @@ function bootData(base: number, options: BootFirmwareOptions, stubs: Stubs): Uin
     quad(AT.OUTPUT + index * 8, code + BigInt(stubs.output[name]));
   }
   quad(AT.OUTPUT + TEXT_OUTPUT.length * 8, base + AT.OUTPUT_MODE);
+  for (const [index, offset] of stubs.smbios.entries()) quad(AT.SMBIOS + index * 8, code + BigInt(offset));
+  view.setUint8(AT.SMBIOS + 32, SMBIOS_VERSION);
+  quad(AT.SMBIOS + 40, base + AT.RECORD);
+  bytes.set(processorRecord(options.processor ?? ""), AT.RECORD);
   return bytes;
 }
 

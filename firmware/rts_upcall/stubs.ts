@@ -39,6 +39,8 @@ export interface Stubs {
   readonly boot: Readonly<Record<BootService, number>>;
   /** Functions of the text console: all but OutputString succeed without doing anything. */
   readonly output: Readonly<Record<(typeof TEXT_OUTPUT)[number], number>>;
+  /** Functions of EFI_SMBIOS_PROTOCOL, in its order: only the last does something. */
+  readonly smbios: readonly number[];
 }
 
 /** Those after ExitBootServices that do something. */
@@ -88,8 +90,33 @@ SetMem: cbz     x1, 1f
         b       SetMem
 1:      ret
 
+// GetNext(This, SmbiosHandle, Type OPTIONAL, Record, ProducerHandle) of EFI_SMBIOS_PROTOCOL: the one record, whose address is behind the protocol's structure.
+SmbiosGetNext:
+        ldrh    w5, [x1]
+        mov     w6, #0xfffe                     // from the first on
+        cmp     w5, w6
+        b.ne    2f
+        ldr     x5, [x0, #40]
+        cbz     x2, 1f
+        ldrb    w6, [x2]
+        ldrb    w7, [x5]
+        cmp     w6, w7
+        b.ne    2f
+1:      ldrh    w6, [x5, #2]
+        strh    w6, [x1]
+        str     x5, [x3]
+        mov     x0, xzr
+        ret
+2:      mov     x0, #14                         // EFI_NOT_FOUND
+        orr     x0, x0, #(1 << 63)
+        ret
+
 succeed:
         mov     x0, xzr
+        ret
+unsupported:
+        mov     x0, #3                          // EFI_UNSUPPORTED
+        orr     x0, x0, #(1 << 63)
         ret
 `;
 const IN_A64 = new Set<string>(["CopyMem", "SetMem", "Reserved"]);
@@ -109,5 +136,6 @@ export function upcallStubs(conduit: StubConduit): Stubs {
     runtime: places(RUNTIME_SERVICES),
     boot: places(BOOT_SERVICES),
     output: places(TEXT_OUTPUT, (name) => at(name === "OutputString" ? name : "succeed")),
+    smbios: ["unsupported", "unsupported", "unsupported", "SmbiosGetNext"].map(at),
   };
 }
