@@ -1,8 +1,8 @@
 /** rts-upcall (US20190391814A1, US11042485B2): firmware runtime services done at EL2 or EL3. */
 import type { CheckContext, SystemScenario } from "./scenario.ts";
 import { diffOfBackEnds, equalStreams } from "./rts_upcall/calls.ts";
-import { variablesOfDebian } from "./rts_upcall/debian.ts";
-import { BACK_ENDS, type BackEnd, backEndText, DEBIAN_GUESTS } from "./rts_upcall/machines.ts";
+import { type Setting, settingText, variablesOfDebian } from "./rts_upcall/debian.ts";
+import { BACK_ENDS, type BackEnd, DEBIAN_GUESTS } from "./rts_upcall/machines.ts";
 import { cutsAtSteps, cutsAtWrites, cutsOfDebian } from "./rts_upcall/power.ts";
 
 const EXPLAIN =
@@ -34,10 +34,13 @@ Look at it:
     hindsight diff EL2-RUN EL3-RUN                        the exceptions differ, the services do not
 `;
 
-/** A run's variables on one back end, then another. */
-const PAIRS: readonly (readonly [BackEnd, BackEnd])[] = [
-  [BACK_ENDS[0]!, BACK_ENDS[1]!],
-  [BACK_ENDS[2]!, BACK_ENDS[0]!],
+const [EL2, EL3, EL3_FOR_EL2] = BACK_ENDS as readonly [BackEnd, BackEnd, BackEnd];
+
+/** Machines between which a disk goes. */
+const PAIRS: readonly (readonly [Setting, Setting])[] = [
+  [{ backEnd: EL2, handOff: "A" }, { backEnd: EL3, handOff: "B" }],
+  [{ backEnd: EL3_FOR_EL2, handOff: "B" }, { backEnd: EL2, handOff: "B" }],
+  [{ backEnd: EL3, handOff: "A" }, { backEnd: EL3_FOR_EL2, handOff: "A" }],
 ];
 
 /** The system for `hindsight system`. */
@@ -63,24 +66,22 @@ export const scenario: SystemScenario = {
       run: cutsAtSteps,
     },
     ...PAIRS.map((pair, index) => ({
-      name: `Debian, hand-off A: efivar, efibootmgr, rtc-efi and a reset by ${backEndText(pair[0])}; ` +
-        `after a power cycle the same variables by ${backEndText(pair[1])}`,
+      name:
+        `Debian, ${
+          settingText(pair[0])
+        }: efivar, efibootmgr, rtc-efi and a reset by firmware; after a power cycle the ` +
+        `same variables by ${settingText(pair[1])}`,
       needs: DEBIAN_GUESTS,
       isLong: index > 0,
       run: (context: CheckContext) =>
-        variablesOfDebian(
-          context,
-          pair,
-          context.all ? ["threaded"] : [],
-          `debian-${index}`,
-        ),
+        variablesOfDebian(context, pair, context.all ? ["threaded"] : [], `debian-${index}`),
     })),
     {
       name:
         "Debian writes while its disk loses power at each operation; the next boot finds the old or the new value",
       needs: DEBIAN_GUESTS,
       isLong: true,
-      run: (context) => cutsOfDebian(context, BACK_ENDS[0]!),
+      run: (context) => cutsOfDebian(context, EL2),
     },
   ],
 };

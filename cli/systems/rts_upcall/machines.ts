@@ -1,7 +1,8 @@
 /** Machines of rts-upcall's checks: back ends, the disk of the variables, Debian in the EFI shell. */
 import { type EfiHandOff, efiLoaderOptions } from "../../../firmware/efi/hand_off.ts";
-import { kernelTree, LOADER_INITRD_AT } from "../../../firmware/loader/kernel_boot.ts";
+import { kernelTree, LOADER_INITRD_AT, type MemoryRange } from "../../../firmware/loader/kernel_boot.ts";
 import { LOADER_KERNEL_AT } from "../../../firmware/loader/pagefault_boot.ts";
+import { bootFirmware, NEEDS_VIRTUAL_MAP } from "../../../firmware/rts_upcall/boot_firmware.ts";
 import { upcallShell } from "../../../firmware/rts_upcall/shell.ts";
 import type { StubConduit } from "../../../firmware/rts_upcall/stubs.ts";
 import { type Variable, variablesOn } from "../../../hypervisor/variable_store/variable_log.ts";
@@ -59,8 +60,10 @@ export function monitorOptions(
 
 /** RAM of the machines with Linux, in MiB. */
 const RAM = 512;
-/** Where the tools' archive is. */
-const INITRD = "efi-tools/initrd.gz";
+/** The tools' archive, and the kernel. */
+const INITRD = "efi-tools/initrd.gz", KERNEL = "linux-cloud/Image";
+/** Offset of `image_size` in a kernel. */
+const IMAGE_SIZE_AT = 16;
 
 /** The configuration as far as the device tree shows it. */
 export function configurationOf({ monitor, caller }: BackEnd): MachineConfiguration {
@@ -86,8 +89,8 @@ export interface DebianRun {
   readonly disk?: Uint8Array;
   /** More of the kernel's command line. */
   readonly append?: string;
-  /** Firmware in place of the EFI shell. */
-  readonly handOff?: (options: Parameters<typeof upcallShell>[0]) => EfiHandOff;
+  /** What is before the kernel: the EFI shell (hand-off A, the default), or firmware for its boot stub (B). */
+  readonly handOff?: "A" | "B";
   /** More options. */
   readonly options?: readonly string[];
 }
@@ -100,17 +103,36 @@ export function typed(command: string): string[] {
   return [`send "${command.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}\\r"`, PROMPT];
 }
 
-/** Debian with efivar and efibootmgr, in the EFI shell. */
-export function debianRequest(context: CheckContext, run: DebianRun): RecordRequest {
-  const { backEnd, name, script, disk, append = "", handOff = upcallShell, options: more = [] } = run;
-  const initrd = context.guest(INITRD), { size } = Deno.statSync(initrd);
-  const deviceTree = kernelTree({
-    configuration: configurationOf(backEnd),
-    append: `console=ttyAMA0 panic=-1 efi=debug ${append}`,
-    initrd: { base: LOADER_INITRD_AT, size },
+/** What is in RAM before a kernel with a command line. */
+function handOver(context: CheckContext, run: DebianRun, initrd: MemoryRange): EfiHandOff {
+  const { backEnd, handOff = "A", append = "" } = run,
+    commandLine = `console=ttyAMA0 panic=-1 efi=debug ${append}`.trim();
+  const configuration = configurationOf(backEnd), conduit = conduitOf(backEnd), ram = guestRam();
+  if (handOff === "A") {
+    return upcallShell({
+      conduit,
+      ram,
+      deviceTree: kernelTree({ configuration, append: commandLine, initrd }),
+    });
+  }
+  const header = new DataView(Deno.readFileSync(context.guest(KERNEL)).buffer);
+  return bootFirmware({
+    conduit,
+    ram,
+    initrd,
+    level: backEnd.caller,
+    deviceTree: kernelTree({ configuration, append: "", initrd }),
+    kernelSize: Number(header.getBigUint64(IMAGE_SIZE_AT, true)),
+    loadOptions: commandLine,
+    processor: NEEDS_VIRTUAL_MAP,
   });
-  const shell = handOff({ conduit: conduitOf(backEnd), ram: guestRam(), deviceTree });
-  const { options, files } = efiLoaderOptions(shell);
+}
+
+/** Debian with efivar and efibootmgr. */
+export function debianRequest(context: CheckContext, run: DebianRun): RecordRequest {
+  const { backEnd, name, script, disk, options: more = [] } = run;
+  const initrd = context.guest(INITRD), { size } = Deno.statSync(initrd);
+  const { options, files } = efiLoaderOptions(handOver(context, run, { base: LOADER_INITRD_AT, size }));
   const load = (
     file: string,
     at: number,
@@ -120,7 +142,7 @@ export function debianRequest(context: CheckContext, run: DebianRun): RecordRequ
     options: [
       ...["-M", `virt,virtualization=${backEnd.caller === 2 ? "on" : "off"}`, "-m", `${RAM}M`, "-no-reboot"],
       ...options,
-      ...load(context.guest("linux-cloud/Image"), LOADER_KERNEL_AT),
+      ...load(context.guest(KERNEL), LOADER_KERNEL_AT),
       ...load(initrd, LOADER_INITRD_AT),
       ...["-drive", `if=virtio,format=raw,file=${context.guest("boot-disk/boot.img")}`],
       ...monitorOptions(context, backEnd, name, disk),
