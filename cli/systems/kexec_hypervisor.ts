@@ -1,5 +1,6 @@
 /** kexec-hypervisor (US20230325223A1, US12360795): a hypervisor loaded by a process of the operating system that is to be its guest. */
 import type { CheckContext, SystemScenario } from "./scenario.ts";
+import { checkAdoption } from "./kexec_hypervisor/adoption.ts";
 import { CHAIN, chainOnQemu, checkChain } from "./kexec_hypervisor/chains.ts";
 import { EL2_VHE, NEEDS } from "./kexec_hypervisor/host.ts";
 import { checkKexecTools } from "./kexec_hypervisor/kexec_tools.ts";
@@ -70,6 +71,12 @@ export const scenario: SystemScenario = {
       isLong: true,
       needs: NEEDS,
       run: checkPlanted,
+    },
+    {
+      name: "a running Debian is adopted as a guest with all its memory, and released again",
+      isLong: true,
+      needs: NEEDS,
+      run: checkAdoption,
     },
     {
       name: "kexec-tools' own kexec -l xen reaches a dom0 shell, and Xen says the same",

@@ -98,15 +98,16 @@ export async function checkSpinTable(context: CheckContext): Promise<CheckOutcom
   return { failures, figures: { "steps in all": recorded.end.instant } };
 }
 
-/** A virtio-mmio device that Linux leaves running, and a PCI function whose driver is gone while it masters the bus. */
+/** A virtio-mmio device and a PCI function whose drivers are gone while they master the bus. */
 export async function checkBusMasters(context: CheckContext): Promise<CheckOutcome> {
-  const device = "/sys/bus/pci/devices/0000:00:01.0";
+  const device = "/sys/bus/pci/devices/0000:00:01.0", transports = "/sys/bus/platform/drivers/virtio-mmio";
   const recorded = await recordHost(
     context,
     { options: [...EL2, "-device", "virtio-rng-device", "-device", "virtio-rng-pci"] },
     [
       ...[...UP, ...typed(`echo 0000:00:01.0 > ${device}/driver/unbind`)],
       ...typed(`printf '\\007' | dd of=${device}/config bs=1 seek=4 conv=notrunc; echo 1 > ${device}/remove`),
+      ...typed(`echo a003e00.virtio_mmio > ${transports}/unbind; devmem 0xa003e70 32 7; devmem 0xa003e70`),
       ...[...typed("sh /esx.sh && /kexec-hypervisor exec"), 'expect "second stage: quiet: "'],
       ...managed(1),
     ],

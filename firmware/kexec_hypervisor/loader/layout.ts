@@ -13,7 +13,9 @@ export const LOADER_EQUATES = `
         .equ    SYS_SYNC, 81
         .equ    SYS_EXIT, 93
         .equ    SYS_KEXEC_LOAD, 104
+        .equ    SYS_INIT_MODULE, 105
         .equ    SYS_SYSLOG, 116
+        .equ    SYS_SCHED_SETAFFINITY, 122
         .equ    SYS_REBOOT, 142
         .equ    SYS_MMAP, 222
         .equ    KEXEC_ARCH_AARCH64, 0xb70000
@@ -46,6 +48,8 @@ initrd:         .space  M_BYTES
 tree:           .space  M_BYTES
 info:           .space  M_BYTES
 stage:          .space  M_BYTES
+host_module:    .space  M_BYTES
+cpu_mask:       .space  8
 is_esx:         .space  8
 is_forced:      .space  8
 manifest:       .space  8                       // path, or 0

@@ -36,6 +36,14 @@ command:
         bl      same
         cbnz    x0, unload
         mov     x0, x21
+        adr     x1, word_adopt
+        bl      same
+        cbnz    x0, adopt
+        mov     x0, x21
+        adr     x1, word_release
+        bl      same
+        cbnz    x0, release
+        mov     x0, x21
         adr     x1, word_xen
         bl      same
         cbnz    x0, 2f

@@ -9,6 +9,10 @@
  *
  *     kexec-hypervisor [-f] [-m MANIFEST] xen|esx HYPERVISOR[@ADDRESS] ARGUMENTS KERNEL[@ADDRESS] ARGUMENTS INITRD[@ADDRESS]
  *     kexec-hypervisor exec | unload
+ *     kexec-hypervisor adopt HYPERVISOR@ADDRESS MODULE | release MODULE
+ *
+ * `adopt` puts the management hypervisor into memory that the host has not (`mem=`), by /dev/mem, and has `../host_module.ts` bring
+ * each CPU below it; `release` brings them back.
  *
  * -f goes on where the host was entered at EL1, which the second stage then refuses; -m wants each file in the output of
  * `sha256sum`. Addresses are hexadecimal, for who knows better than the plan.
@@ -18,6 +22,7 @@ import { elfExecutable } from "../../elf.ts";
 import { BOOT_INFO_EQUATES } from "../layout.ts";
 import { secondStageProgram } from "../second_stage.ts";
 import { SHA256, SHA256_WORK } from "../sha256.ts";
+import { ADOPTION } from "./adoption.ts";
 import { FILES } from "./files.ts";
 import { MAIN } from "./main.ts";
 import { PLAN } from "./plan.ts";
@@ -52,6 +57,7 @@ export function kexecLoaderProgram(): Program {
     { name: "tree", text: TREE },
     { name: "plan", text: PLAN },
     { name: "info_list", text: INFO_LIST },
+    { name: "adoption", text: ADOPTION },
     SHA256,
     { name: "texts", text: TEXTS },
     { name: "second_stage", text: SECOND_STAGE },

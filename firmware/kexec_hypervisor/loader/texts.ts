@@ -4,10 +4,12 @@
 export const TEXTS = String.raw`
         .balign 8
 errors: .quad   1,  text_eperm
+        .quad   5,  text_eio
         .quad   12, text_enomem
         .quad   16, text_ebusy
         .quad   22, text_einval
         .quad   38, text_enosys
+        .quad   95, text_eopnotsupp
         .quad   99, text_eaddrnotavail
         .quad   0,  text_other
 text_eperm:      .asciz "EPERM: only root may, and not under lockdown or kexec_load_disabled"
@@ -25,7 +27,8 @@ text_colon:      .asciz ": "
 text_0x:         .asciz "0x"
 text_name:       .asciz "kexec-hypervisor: "
 text_usage:      .ascii "usage: kexec-hypervisor [-f] [-m MANIFEST] xen|esx HYPERVISOR[@ADDRESS] ARGUMENTS KERNEL[@ADDRESS] ARGUMENTS INITRD[@ADDRESS]\n"
-                 .asciz "       kexec-hypervisor exec | unload\n"
+                 .ascii "       kexec-hypervisor exec | unload\n"
+                 .asciz "       kexec-hypervisor adopt HYPERVISOR@ADDRESS MODULE | release MODULE\n"
 text_loaded:     .asciz "kexec-hypervisor: loaded\n"
 text_unloaded:   .asciz "kexec-hypervisor: unloaded\n"
 text_reboot:     .asciz "reboot"
@@ -54,6 +57,19 @@ text_quiesce:    .asciz "quiesce list: devices "
 path_tree:       .asciz "/sys/firmware/fdt"
 word_exec:       .asciz "exec"
 word_unload:     .asciz "unload"
+word_adopt:      .asciz "adopt"
+word_release:    .asciz "release"
+name_module:     .asciz "module"
+path_memory_device: .asciz "/dev/mem"
+text_dev_mem:    .asciz "/dev/mem"
+text_place:      .asciz "the hypervisor needs @ADDRESS, 2 MiB of memory that is not the host's (mem=)"
+text_no_mark:    .asciz "not the module that adopts"
+text_module:     .asciz "init_module"
+text_affinity:   .asciz "sched_setaffinity"
+text_adopted:    .asciz "kexec-hypervisor: adopted CPUs "
+text_released:   .asciz "kexec-hypervisor: released CPUs "
+text_eio:        .asciz "EIO: the hypervisor refuses; are all CPUs online?"
+text_eopnotsupp: .asciz "EOPNOTSUPP: the host is at EL2 itself, or was not entered there"
 word_xen:        .asciz "xen"
 word_esx:        .asciz "esx"
 name_hypervisor: .asciz "hypervisor"

@@ -52,6 +52,9 @@ call:   ldr     w0, [sp]
         ldr     w2, =AFFINITY_INFO
         cmp     w1, w2
         b.eq    affinity_info
+        ldr     w2, =RELEASE
+        cmp     w0, w2
+        b.eq    release
         // What is left is the firmware's, arguments and results.
         ldp     x0, x1, [sp]
         ldp     x2, x3, [sp, #16]
@@ -96,6 +99,45 @@ cpu_on: bl      meant
         str     x1, [x21, #CPU_STATE]
         dsb     sy
         sev
+        mov     x0, xzr
+        b       answer
+
+// Gives this CPU's EL2 back, unless one is in the pen, which cannot go back. The guest of a kexec has nobody to go back to.
+release:
+        mov     x2, #MOST_CPUS
+        mov     x0, xzr
+        bl      cpu_place
+1:      ldr     x1, [x0, #CPU_STATE]
+        cmp     x1, #PARKED
+        b.eq    no_cpu
+        add     x0, x0, #CPU_SIZE
+        subs    x2, x2, #1
+        b.ne    1b
+        mov     x0, x28
+        bl      cpu_place
+        mov     x21, x0
+        ldr     x2, [x21, #CPU_HOST]
+        cbz     x2, no_cpu
+        adr     x0, text_cpu
+        bl      put_text
+        add     w0, w28, #'0'
+        strb    w0, [x26]
+        adr     x0, text_released
+        bl      put_text
+        tlbi    vmalls12e1
+        dsb     sy
+        ldp     x2, x3, [x21, #CPU_HOST]
+        ldp     x4, x5, [x21, #(CPU_HOST + 16)]
+        stp     xzr, xzr, [x21, #CPU_HOST]
+        str     xzr, [x21, #CPU_STATE]
+        msr     vbar_el2, x2
+        msr     hcr_el2, x3
+        msr     cptr_el2, x4
+        msr     mdcr_el2, x5
+        msr     vttbr_el2, xzr
+        ic      iallu
+        dsb     sy
+        isb
         mov     x0, xzr
         b       answer
 
@@ -163,6 +205,7 @@ unexpected:
         adr     x0, text_unexpected
         b       stop
         .ltorg
+text_released:  .asciz " is released\n"
 text_refused:   .asciz "management: the guest has nothing at "
 text_unexpected: .asciz "an exception, ESR_EL2, ELR_EL2 and FAR_EL2 above"
         .balign 8

@@ -3,6 +3,7 @@
 /** `_start`, `secondary`, `pen` and `enter_guest`. x19 = the list, x26 = PL011, x28 = this CPU's number. */
 export const MANAGEMENT_ENTRY = String.raw`
 _start: b       primary
+        b       adopt                           // 4 bytes behind the entry
         .balign 8
         .org    _start + 16
 primary:
@@ -34,6 +35,42 @@ primary:
         add     x1, x1, :lo12:guest_entry
         ldp     x1, x0, [x1]
         b       enter_guest
+
+// A CPU of a running kernel, which its stub at EL2 brought here (HVC_SOFT_RESTART): x0 = the list. It goes back where
+// it came from, below stage 2.
+adopt:  mov     x19, x0
+        mrs     x20, elr_el2
+        mrs     x21, spsr_el2
+        ldr     x26, =UART
+        bl      this_cpu
+        bl      set_stack
+        mov     x0, x28
+        bl      cpu_place
+        mov     x1, #RUNNING
+        mrs     x2, vbar_el2
+        mrs     x3, hcr_el2
+        mrs     x4, cptr_el2
+        mrs     x5, mdcr_el2
+        str     x1, [x0, #CPU_STATE]
+        stp     x2, x3, [x0, #CPU_HOST]
+        stp     x4, x5, [x0, #(CPU_HOST + 16)]
+        adrp    x0, level1
+        ldr     x0, [x0, :lo12:level1]
+        cbnz    x0, 1f                          // the first CPU made the tables
+        stp     x20, x21, [sp, #-16]!
+        bl      build_space
+        ldp     x20, x21, [sp], #16
+1:      bl      set_level
+        adr     x0, text_cpu
+        bl      put_text
+        add     w0, w28, #'0'
+        strb    w0, [x26]
+        adr     x0, text_adopted
+        bl      put_text
+        msr     elr_el2, x20
+        msr     spsr_el2, x21
+        mov     x0, xzr
+        eret
 
 // A CPU that PSCI turned on, with its number in x0.
 secondary:
@@ -325,6 +362,7 @@ text_module:    .asciz "management: module "
 text_log:       .asciz "management: measured "
 text_cpu:       .asciz "management: CPU "
 text_parked:    .asciz " is at EL2\n"
+text_adopted:   .asciz " is adopted\n"
 text_guest:     .asciz "management: guest at EL1, "
 text_stopped:   .asciz "management: stopped: "
 text_no_info:   .asciz "X0 is not the magic number of ESXBootInfo"

@@ -6,7 +6,8 @@
  * each element, turns each CPU on by PSCI and keeps it in a pen at EL2, builds stage 2 tables that map all but its own
  * memory where it is, and enters module `kernel` with module `tree` in X0. The guest calls PSCI by HVC: CPU_ON lets a CPU out of the
  * pen and CPU_OFF brings it back. Interrupts and devices are the guest's. An access to what stage 2 has not is told, and
- * the guest takes a synchronous external abort. Its stage 1 is off: no exclusives, no unaligned accesses.
+ * the guest takes a synchronous external abort. Entered 4 bytes behind its entry by a running kernel's stub, it adopts that CPU as
+ * it is, and gives it back when asked to (MANAGEMENT_RELEASE). Its stage 1 is off: no exclusives, no unaligned accesses.
  */
 import { assembleProgram, type Program } from "../../../machine/a64/program.ts";
 import { elfExecutable } from "../../elf.ts";
@@ -18,6 +19,9 @@ import { MANAGEMENT_SPACE } from "./space.ts";
 
 /** Most CPUs that it takes: those of affinity 0 below this. */
 const MOST_CPUS = 8;
+
+/** X0 of the HVC by which an adopted kernel takes a CPU's EL2 back: 0 in X0 when it has it. */
+export const MANAGEMENT_RELEASE = 0x8600_0010;
 
 /** magic, flags (VHE is not used), checksum, and fields for video, runtime services and measurement. */
 const HEADER = `
@@ -52,7 +56,9 @@ ${INFO_LIST_EQUATES}
         .equ    CPU_STATE, 0
         .equ    CPU_ENTRY, 8
         .equ    CPU_CONTEXT, 16
+        .equ    CPU_HOST, 24                    // VBAR_EL2, HCR_EL2, CPTR_EL2, MDCR_EL2 of who was here before
         .equ    CPU_SIZE, 64
+        .equ    RELEASE, 0x${MANAGEMENT_RELEASE.toString(16)}
         .equ    ABSENT, 0
         .equ    PARKED, 1
         .equ    RUNNING, 2
