@@ -11,8 +11,8 @@ import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";
 import { memoryAt } from "./hand_off.ts";
 import { EL2, recordHost, typed, UP } from "./host.ts";
 
-/** The last 2 MiB of 1 GiB, which the host is told nothing of. */
-const PLACE = 0x7fe0_0000, RAM = 0x4000_0000;
+/** The last 2 MiB of 256, which the host is told nothing of. */
+const PLACE = 0x4fe0_0000, RAM = 0x4000_0000;
 const CPUS = 2;
 const EC_HVC = 0x16n;
 
@@ -38,7 +38,7 @@ const SCRIPT = [
   ],
   ...[
     ...typed(`devmem 0x${PLACE.toString(16)}; echo below $?`),
-    'expect "has nothing at 0x000000007fe00000"',
+    'expect "has nothing at 0x000000004fe00000"',
   ],
   ...['expect "\\nbelow 135"'],
   ...typed("cd /sys/devices/system/cpu/cpu1; echo 0 > online; /kexec-hypervisor release /adopt.ko"),
@@ -97,7 +97,8 @@ export async function checkAdoption(context: CheckContext): Promise<CheckOutcome
     context,
     {
       options: [...EL2, "-smp", String(CPUS)],
-      append: "mem=1022M kvm-arm.mode=none",
+      memory: "256M",
+      append: "mem=254M kvm-arm.mode=none",
       files: { "adopt.ko": file(hostModule(kernelModule(context))) },
     },
     SCRIPT,

@@ -68,6 +68,8 @@ export interface HostMachine {
   readonly base?: string;
   /** More of the host's command line. */
   readonly append?: string;
+  /** RAM, 1 GiB by default. */
+  readonly memory?: string;
   /** More files of the machine. */
   readonly images?: Readonly<Record<string, Uint8Array>>;
 }
@@ -80,11 +82,11 @@ export const EL2_VHE: readonly string[] = ["-M", "virt,virtualization=on,gic-ver
 /** Options and files of a host, for this machine and for QEMU. */
 export function hostRequest(
   context: CheckContext,
-  { options, files, base, append = "", images = {} }: HostMachine,
+  { options, files, base, append = "", memory = "1G", images = {} }: HostMachine,
 ): { options: string[]; files: Record<string, Uint8Array> } {
   return {
     options: [
-      ...["-kernel", context.guest("linux-cloud/Image"), "-initrd", "host.gz", "-m", "1G", "-no-reboot"],
+      ...["-kernel", context.guest("linux-cloud/Image"), "-initrd", "host.gz", "-m", memory, "-no-reboot"],
       ...["-append", `console=ttyAMA0 quiet ${QUICK_KERNEL} ${append}`.trim(), ...options],
     ],
     files: { "host.gz": hostInitrd(context, files, base), ...images },

@@ -47,7 +47,7 @@ function firstWrong(machine: Machine, address: number, wanted: Uint8Array): numb
 export async function checkPlanted(context: CheckContext): Promise<CheckOutcome> {
   const parent = await recordHost(context, { options: EL2 }, [
     ...[...UP, ...typed("sh /esx.sh"), 'expect "kexec-hypervisor: loaded"', 'expect "# "'],
-    ...['send "/kexec-hypervisor exec\\r"', 'expect "management: guest at EL1"'],
+    ...['send "/kexec-hypervisor exec\\r"', 'expect "management: guest at EL1"', "power cut"],
   ], "sound");
   const kernel = toldSegments(parent.console).find(({ name }) => name === "kernel")!;
   const file = moduleFiles(context).get("Image")!, page = PLANTED_AT - PLANTED_AT % PAGE;
