@@ -1,9 +1,10 @@
 /** The table of guests. */
 import { type DebianPackage, PackageError } from "./debian_package.ts";
 import { bootDisk } from "./boot_disk.ts";
-import { concatenated, cpioArchive } from "./file_tree.ts";
+import { concatenated, cpioArchive, file } from "./file_tree.ts";
 import { type Guest, GuestError, type GuestFiles, type Ingredients, type PackageRequest } from "./guest.ts";
 import { initramfs, initramfsTree } from "./initramfs.ts";
+import { moduleClosure } from "./kernel_modules.ts";
 import { rootDisk } from "./root_disk.ts";
 import { programsWithLibraries } from "./shared_libraries.ts";
 import { trustedFirmware } from "./trusted_firmware.ts";
@@ -156,6 +157,24 @@ const DEBUGGER_GUEST: Guest = {
   },
 };
 
+/** Drivers of what the board has beside disks and networks: keys, their events, fw_cfg. */
+const BOARD_DRIVERS = ["gpio_keys", "evdev", "qemu_fw_cfg"];
+
+const LINUX_BOARD: Guest = {
+  summary: "first root of linux with drivers of keys and fw_cfg, listed in /etc/modules.board",
+  packages: [newest("linux-image-arm64")],
+  guests: ["linux"],
+  recipe: 1,
+  make: ({ packages, guests }) => {
+    const base = Deno.readFileSync(guests.get("linux")!.files["initrd.gz"]!);
+    const closure = moduleClosure(packages.get("linux-image-arm64")!.files, BOARD_DRIVERS);
+    const names = [...closure.keys()].map((path) => `${path}\n`).join("");
+    const tree = new Map([...closure].map(([path, content]) => [path, file(content)] as const));
+    const drivers = initramfs(new Map([...tree, ["etc/modules.board", file(names)]]));
+    return new Map([["initrd.gz", concatenated([base, drivers])]]);
+  },
+};
+
 /** Every guest there is; a new one is a row here. */
 const GUESTS: Readonly<Record<string, Guest>> = {
   "u-boot": fromPackage(all("u-boot-qemu"), "U-Boot boot loader for QEMU's virt machine", {
@@ -166,6 +185,7 @@ const GUESTS: Readonly<Record<string, Guest>> = {
   "linux": linux("linux-image-arm64", "Debian's kernel, with busybox"),
   "linux-tools": TOOLS_GUEST,
   "linux-gdb": DEBUGGER_GUEST,
+  "linux-board": LINUX_BOARD,
   "efi-tools": EFI_TOOLS_GUEST,
   "open-vm-tools": OPEN_VM_TOOLS,
   "edk2": fromPackage(all("qemu-efi-aarch64"), "EDK2, UEFI firmware for QEMU's virt machine", {
