@@ -8,7 +8,10 @@ const MAXIMUM_SIZE = 16 * 2 ** 20;
 const MAXIMUM_DEPTH = 64;
 
 /** What is wrong with a blob; becomes a ConfigurationError that names the file. */
-class MalformedTree extends Error {}
+class MalformedTree extends Error {
+  /** Path of the innermost node that was being read, once one is. */
+  path: string | undefined;
+}
 
 function refuse(reason: string): never {
   throw new MalformedTree(reason);
@@ -90,20 +93,33 @@ function parseHeader(bytes: Uint8Array): Header {
   return { structure, reservations, stringsAt, stringsEnd, bootCpu };
 }
 
-/** One node after its BEGIN_NODE token. */
-function parseNode(header: Header, depth: number): DeviceTreeNode {
+/** One node after its BEGIN_NODE token; `above` is the path of its parent, undefined for the root. */
+function parseNode(header: Header, depth: number, above?: string): DeviceTreeNode {
   if (depth > MAXIMUM_DEPTH) refuse(`its nodes are nested deeper than ${MAXIMUM_DEPTH}`);
   const { structure } = header;
   const start = structure.at;
   const node = new DeviceTreeNode(structure.name());
-  structure.alignTo(4, start);
+  const path = above === undefined ? "/" : `${above === "/" ? "" : above}/${node.name}`;
+  try {
+    structure.alignTo(4, start);
+    parseContents(header, depth, node, path);
+  } catch (error) {
+    if (error instanceof MalformedTree) error.path ??= path;
+    throw error;
+  }
+  return node;
+}
+
+/** Properties and children of a node, with its END_NODE token. */
+function parseContents(header: Header, depth: number, node: DeviceTreeNode, path: string): void {
+  const { structure } = header;
   const names = new Set<string>();
   for (;;) {
     const at = structure.at;
     const token = structure.word();
-    if (token === FORMAT.END_NODE) return node;
+    if (token === FORMAT.END_NODE) return;
     if (token === FORMAT.BEGIN_NODE) {
-      const child = parseNode(header, depth + 1);
+      const child = parseNode(header, depth + 1, path);
       if (names.has(`/${child.name}`)) refuse(`node "${child.name}" is there twice`);
       names.add(`/${child.name}`);
       node.children.push(child);
@@ -149,6 +165,7 @@ export function parseDeviceTree(bytes: Uint8Array, what: string): DeviceTree {
     return parse(bytes);
   } catch (error) {
     if (!(error instanceof MalformedTree)) throw error;
-    throw new ConfigurationError(`Cannot load ${what}: ${error.message}`);
+    const place = error.path === undefined ? "" : `, in node ${error.path}`;
+    throw new ConfigurationError(`Cannot load ${what}: ${error.message}${place}`);
   }
 }

@@ -21,6 +21,7 @@ import { CONSOLE, UART_ADDRESS } from "../loader/console.ts";
 import { type Conversion, type ConversionOptions, convertDeviceTree } from "./convert.ts";
 import { getNumber } from "./structure.ts";
 import { type PlacedTables, placeTables } from "./table.ts";
+import type { Range } from "./tree.ts";
 
 /** Where the tables are by default: below the EFI shell, behind a kernel at `LOADER_KERNEL_AT`. */
 export const ACPI_TABLES_AT = 0x4770_0000;
@@ -28,6 +29,10 @@ export const ACPI_TABLES_AT = 0x4770_0000;
 const ROOM = 0x4_0000;
 /** Where tables that firmware left are. */
 const FIRMWARE_TABLES_AT = ACPI_TABLES_AT + 2 * ROOM;
+
+/** The table in which a kernel keeps what it reserves for kernels after it, as the boot stub makes it: empty. */
+const RESERVATIONS = { guid: "888eb0c6-8ede-4ff5-a8f0-9aee5cb977c2", address: ACPI_TABLES_AT + 3 * ROOM };
+const RESERVATIONS_REGION: EfiRegion = { base: RESERVATIONS.address, size: EFI_PAGE, type: "LoaderData" };
 
 /** What the code prints, without the line's end. */
 export const ACPI_BOOT_TEXT = {
@@ -180,6 +185,12 @@ function regionOf(base: number, bytes: Uint8Array): EfiRegion {
   return { base, size: pages(bytes.length), type: "ACPIReclaimMemory" };
 }
 
+/** What a tree reserves, in whole pages. */
+function reservedRegion({ base, size }: Range): EfiRegion {
+  const start = Math.floor(Number(base) / EFI_PAGE) * EFI_PAGE;
+  return { base: start, size: pages(Number(base + size) - start), type: "ReservedMemoryType" };
+}
+
 /** Builds a boot. Throws DeviceTreeRefusal for a tree without tables, RangeError for what does not fit. */
 export function acpiBoot(options: AcpiBootOptions): AcpiBoot {
   const { deviceTree, left, reserved = [], conversion: how } = options;
@@ -206,8 +217,13 @@ export function acpiBoot(options: AcpiBootOptions): AcpiBoot {
   const handOff = efiHandOff({
     ...options,
     deviceTree: stubTree(deviceTree),
-    configurationTables: [row],
-    reserved: [...reserved, ...segments.map(({ base, bytes }) => regionOf(base, bytes))],
+    configurationTables: [RESERVATIONS, row],
+    reserved: [
+      ...reserved,
+      ...conversion.memory.reserved.map(reservedRegion),
+      RESERVATIONS_REGION,
+      ...segments.map(({ base, bytes }) => regionOf(base, bytes)),
+    ],
     before: [code(tree, treeAt, tables.rsdp)],
   });
   return { handOff: { ...handOff, segments: [...handOff.segments, ...segments] }, conversion, tables };

@@ -5,7 +5,7 @@ import { globalInterrupt, interruptsOf, signalling } from "./interrupts.ts";
 import { HEADER } from "./layouts.ts";
 import { numbered, segmentOf } from "./names.ts";
 import { hostBridge } from "./pci.ts";
-import { PropertyWriter } from "./properties.ts";
+import { PropertyWriter, stringsIn } from "./properties.ts";
 import { gpioDescriptor, interruptDescriptor, memoryDescriptor, resourceTemplate } from "./resources.ts";
 import { type AcpiTable, acpiTable } from "./table.ts";
 import { regOf, type TreeNode } from "./tree.ts";
@@ -85,8 +85,12 @@ export function deviceChildren(
 ): TreeNode[] {
   return bus.children.filter((node) => {
     if (!node.isEnabled || fixed.has(node)) return false;
-    if (node.has("compatible")) return true;
-    report.listAll(node, "it has no compatible, and its name means nothing to ACPI");
+    const compatible = node.node.get("compatible");
+    if (compatible !== undefined && stringsIn(compatible) !== undefined) return true;
+    const reason = compatible === undefined
+      ? "it has no compatible, and its name means nothing to ACPI"
+      : "its compatible is no list of strings";
+    report.listAll(node, reason);
     return false;
   });
 }

@@ -64,7 +64,7 @@ export interface DeviceProperties {
 }
 
 /** Strings of a property, when it is some: printed characters, each string ended by a zero. */
-function stringsIn(value: Uint8Array): string[] | undefined {
+export function stringsIn(value: Uint8Array): string[] | undefined {
   if (value.length < 2 || value.at(-1) !== 0) return undefined;
   const texts = String.fromCharCode(...value.subarray(0, -1)).split("\0");
   return texts.every((text) => text !== "" && isString(text)) ? texts : undefined;
