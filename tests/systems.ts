@@ -21,7 +21,7 @@ interface SystemResult {
 }
 
 /** What may be done besides reading and writing files. */
-const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-run=qemu-system-aarch64"];
+const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-run=qemu-system-aarch64,iasl"];
 
 class Counts {
   passed = 0;

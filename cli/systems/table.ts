@@ -41,7 +41,7 @@ export const SYSTEMS: readonly SystemRow[] = [
   { number: 19, slug: "time-scale",          publications: ["US20230195484A1"],                 title: "Scaling a guest's time", load: async () => (await import("./time_scale.ts")).scenario },
   { number: 20, slug: "serial-consoles",     publications: ["US20190258590A1"],                 title: "Several virtual consoles on one serial line" },
   { number: 21, slug: "tee-migration",       publications: ["US20220188146A1"],                 title: "Migration of trusted execution environments across architectures" },
-  { number: 22, slug: "dt2acpi",             publications: ["US20210026648A1"],                 title: "Converting a device tree to ACPI tables" },
+  { number: 22, slug: "dt2acpi",             publications: ["US20210026648A1"],                 title: "Converting a device tree to ACPI tables", load: async () => (await import("./dt2acpi.ts")).dt2acpiSystem },
 ];
 
 /** Whether a system can be run. */

@@ -87,7 +87,13 @@ export class AmlReader {
       prefix += String.fromCharCode(this.#byte());
     }
     const lead = this.#bytes[this.#at];
-    const count = lead === OP.DUAL_NAME ? 2 : lead === OP.MULTI_NAME ? this.#bytes[this.#at + 1] ?? 0 : lead === 0 ? 0 : 1;
+    const count = lead === OP.DUAL_NAME
+      ? 2
+      : lead === OP.MULTI_NAME
+      ? this.#bytes[this.#at + 1] ?? 0
+      : lead === 0
+      ? 0
+      : 1;
     this.#at += lead === OP.DUAL_NAME || lead === 0 ? 1 : lead === OP.MULTI_NAME ? 2 : 0;
     const segments = Array.from({ length: count }, () => {
       const segment = String.fromCharCode(...this.#take(4, this.#bytes.length));
@@ -142,12 +148,13 @@ export class AmlReader {
   /** A constant, String, Buffer or Package, or a name. */
   #data(limit: number, depth: number): AmlValue {
     if (depth > DEEPEST) this.#fail("packages are nested too deep");
-    const opcode = this.#byte(), sizes: Readonly<Record<number, number>> = {
-      [OP.BYTE]: 1,
-      [OP.WORD]: 2,
-      [OP.DWORD]: 4,
-      [OP.QWORD]: 8,
-    };
+    const opcode = this.#byte(),
+      sizes: Readonly<Record<number, number>> = {
+        [OP.BYTE]: 1,
+        [OP.WORD]: 2,
+        [OP.DWORD]: 4,
+        [OP.QWORD]: 8,
+      };
     const size = sizes[opcode];
     if (size !== undefined) return { kind: "integer", value: getNumber(this.#take(size, limit), 0, size) };
     switch (opcode) {
@@ -166,7 +173,9 @@ export class AmlReader {
       case OP.BUFFER: {
         const end = this.#end(limit), length = this.#data(end, depth + 1);
         const bytes = new Uint8Array(this.#take(end - this.#at, end));
-        if (length.kind !== "integer" || length.value < BigInt(bytes.length)) this.#fail("a Buffer has more bytes than it says");
+        if (length.kind !== "integer" || length.value < BigInt(bytes.length)) {
+          this.#fail("a Buffer has more bytes than it says");
+        }
         return { kind: "buffer", bytes };
       }
       case OP.VAR_PACKAGE:
@@ -174,7 +183,9 @@ export class AmlReader {
         const end = this.#end(limit), elements: AmlValue[] = [];
         const count = opcode === OP.PACKAGE ? this.#byte() : this.#count(end, depth);
         while (this.#at < end) elements.push(this.#data(end, depth + 1));
-        if (elements.length !== count) this.#fail(`a Package says ${count} elements and has ${elements.length}`);
+        if (elements.length !== count) {
+          this.#fail(`a Package says ${count} elements and has ${elements.length}`);
+        }
         return { kind: "package", elements };
       }
     }
@@ -218,7 +229,9 @@ export function resolveName(
   const carets = name.match(/^\^*/)?.[0].length as number, rest = name.slice(carets);
   const isSearched = carets === 0 && !rest.includes(".");
   for (let length = above.length - carets; length >= 0; length--) {
-    const found = objects.get(`\\${[...above.slice(0, length), rest].filter((part) => part !== "").join(".")}`);
+    const found = objects.get(
+      `\\${[...above.slice(0, length), rest].filter((part) => part !== "").join(".")}`,
+    );
     if (found !== undefined || !isSearched) return found;
   }
   return undefined;

@@ -42,13 +42,21 @@ class Lines {
     for (const [field, value] of Object.entries(values)) {
       if (hidden.test(field) || value === undefined) continue;
       const size = TEXTS[field];
-      this.add(`${name}.${field}`, size === undefined ? hex(value) : JSON.stringify(charactersOf(value, size).trim()));
+      this.add(
+        `${name}.${field}`,
+        size === undefined ? hex(value) : JSON.stringify(charactersOf(value, size).trim()),
+      );
     }
   }
 }
 
 /** A subtable: where it is, and its length, which the bytes say. */
-function* subtables(bytes: Uint8Array, from: number, lengthAt: number, lengthSize: number): Generator<[number, number]> {
+function* subtables(
+  bytes: Uint8Array,
+  from: number,
+  lengthAt: number,
+  lengthSize: number,
+): Generator<[number, number]> {
   for (let at = from; at < bytes.length;) {
     const length = Number(getNumber(bytes, at + lengthAt, lengthSize));
     if (length < 2 || at + length > bytes.length) return;
@@ -62,7 +70,9 @@ function madt(lines: Lines, bytes: Uint8Array): void {
   lines.fields("APIC", MADT, bytes, HEADER.size);
   for (const [at] of subtables(bytes, HEADER.size + MADT.size, 1, 1)) {
     const type = bytes[at] as number;
-    const known = Object.entries(MADT_STRUCTURES).find(([, { fields }]) => Number(fields[0]?.initial) === type);
+    const known = Object.entries(MADT_STRUCTURES).find(([, { fields }]) =>
+      Number(fields[0]?.initial) === type
+    );
     if (known === undefined) {
       lines.add(`APIC.type 0x${type.toString(16)}`, "unknown");
       continue;
@@ -109,7 +119,11 @@ function iort(lines: Lines, bytes: Uint8Array): void {
 }
 
 function mcfg(lines: Lines, bytes: Uint8Array): void {
-  for (let at = HEADER.size + MCFG.size; at + MCFG_ALLOCATION.size <= bytes.length; at += MCFG_ALLOCATION.size) {
+  for (
+    let at = HEADER.size + MCFG.size;
+    at + MCFG_ALLOCATION.size <= bytes.length;
+    at += MCFG_ALLOCATION.size
+  ) {
     const { segment, startBus } = MCFG_ALLOCATION.decode(bytes, at);
     lines.fields(`MCFG.segment ${segment} bus ${startBus}`, MCFG_ALLOCATION, bytes, at);
   }
@@ -134,17 +148,28 @@ function dataText(value: AmlValue, objects: ReadonlyMap<string, AmlObject>, scop
 const scopeOf = (path: string): string => path.slice(0, path.lastIndexOf(".")) || "\\";
 const plain = (path: string): string => path.replaceAll(/_+(?=\.|$)/g, "") || path;
 
-function routingRow(value: AmlValue, objects: ReadonlyMap<string, AmlObject>, scope: string): [string, string] | undefined {
+function routingRow(
+  value: AmlValue,
+  objects: ReadonlyMap<string, AmlObject>,
+  scope: string,
+): [string, string] | undefined {
   if (value.kind !== "package") return undefined;
   const [address, pin, source, index] = value.elements.map((element) => dataText(element, objects, scope));
   return [`slot ${Number(address) >>> 16} pin ${Number(pin)}`, `${source} ${index}`];
 }
 
-function object(lines: Lines, { path, kind, value, body, parameters }: AmlObject, objects: ReadonlyMap<string, AmlObject>): void {
+function object(
+  lines: Lines,
+  { path, kind, value, body, parameters }: AmlObject,
+  objects: ReadonlyMap<string, AmlObject>,
+): void {
   const name = `DSDT.${plain(path)}`, scope = scopeOf(path);
   if (kind === "device") lines.add(name, "device");
   if (kind === "method") {
-    lines.add(`${name}()`, `${parameters}: ${Array.from(body ?? [], (byte) => byte.toString(16).padStart(2, "0")).join(" ")}`);
+    lines.add(
+      `${name}()`,
+      `${parameters}: ${Array.from(body ?? [], (byte) => byte.toString(16).padStart(2, "0")).join(" ")}`,
+    );
   }
   if (value === undefined) return;
   const resources = value.kind === "buffer" ? readResources(value.bytes) : undefined;
@@ -188,7 +213,10 @@ export function normalForm(tables: readonly AcpiTable[]): NormalForm {
     else if (signature === "IORT") iort(lines, bytes);
     else if (signature === "MCFG") mcfg(lines, bytes);
     else if (signature === "DSDT") dsdt(lines, table);
-    else lines.add(`${signature} contents`, Array.from(bytes.subarray(HEADER.size), (byte) => byte.toString(16).padStart(2, "0")).join(" "));
+    else {lines.add(
+        `${signature} contents`,
+        Array.from(bytes.subarray(HEADER.size), (byte) => byte.toString(16).padStart(2, "0")).join(" "),
+      );}
   }
   return lines.all;
 }

@@ -17,7 +17,9 @@ export interface Resource {
 
 const hex = (value: bigint | undefined): string => `0x${(value ?? 0n).toString(16)}`;
 const KIND_BY_TAG = new Map(
-  Object.entries(DESCRIPTORS).map(([kind, { fields }]) => [Number(fields[0]?.initial), kind as keyof typeof DESCRIPTORS]),
+  Object.entries(DESCRIPTORS).map((
+    [kind, { fields }],
+  ) => [Number(fields[0]?.initial), kind as keyof typeof DESCRIPTORS]),
 );
 const SPACES = ["memory", "io", "bus"];
 const END_TAG = 0x79;
@@ -32,7 +34,8 @@ function textOf(kind: keyof typeof DESCRIPTORS, fields: Readonly<Partial<Record<
     case "gpio":
       return `gpio ${fields.kind === 0n ? "interrupt" : "io"} flags ${hex(fields.flags)} pull ${fields.pull}`;
     default: {
-      const space = SPACES[Number(fields.type)] ?? hex(fields.type), role = Number(fields.general) & 1 ? "consumed" : "produced";
+      const space = SPACES[Number(fields.type)] ?? hex(fields.type),
+        role = Number(fields.general) & 1 ? "consumed" : "produced";
       const range = `${hex(fields.minimum)}..${hex(fields.maximum)} size ${hex(fields.size)}`;
       return `${space} ${range} translation ${hex(fields.translation)} flags ${hex(fields.specific)} ${role}`;
     }
@@ -44,7 +47,8 @@ export function readResources(bytes: Uint8Array): Resource[] | undefined {
   const found: Resource[] = [];
   for (let at = 0; at < bytes.length;) {
     if (bytes[at] === END_TAG) return at + 2 === bytes.length ? found : undefined;
-    const kind = KIND_BY_TAG.get(bytes[at] as number), length = (bytes[at + 1] ?? 0) | (bytes[at + 2] ?? 0) << 8;
+    const kind = KIND_BY_TAG.get(bytes[at] as number),
+      length = (bytes[at + 1] ?? 0) | (bytes[at + 2] ?? 0) << 8;
     if (kind === undefined || at + 3 + length > bytes.length) return undefined;
     const layout = DESCRIPTORS[kind], own = bytes.subarray(at, at + 3 + length);
     if (kind === "gpio" ? own.length < layout.size : own.length !== layout.size) return undefined;
@@ -55,7 +59,10 @@ export function readResources(bytes: Uint8Array): Resource[] | undefined {
   return undefined;
 }
 
-function gpioOf(own: Uint8Array, fields: Readonly<Partial<Record<string, bigint>>>): { pins: number[]; source: string } {
+function gpioOf(
+  own: Uint8Array,
+  fields: Readonly<Partial<Record<string, bigint>>>,
+): { pins: number[]; source: string } {
   const pinsAt = Number(fields.pinsAt), sourceAt = Number(fields.sourceAt), end = own.indexOf(0, sourceAt);
   const count = Math.max(0, (Math.min(sourceAt, own.length) - pinsAt) >> 1);
   const pins = Array.from({ length: count }, (_, index) => {

@@ -5,7 +5,11 @@ import { characters, charactersOf, getNumber, putNumber, structure } from "./str
 import type { TableMemory } from "./tables_reader.ts";
 
 /** Names of the files. */
-export const LOADER_FILES = { rsdp: "etc/acpi/rsdp", tables: "etc/acpi/tables", script: "etc/table-loader" } as const;
+export const LOADER_FILES = {
+  rsdp: "etc/acpi/rsdp",
+  tables: "etc/acpi/tables",
+  script: "etc/table-loader",
+} as const;
 
 const NAME = 56;
 /** A command of the script: 128 bytes, of which each uses what it needs. */
@@ -47,14 +51,17 @@ export function runTableLoader(
   for (let at = 0; at + COMMAND_SIZE <= script.length; at += COMMAND_SIZE) {
     const kind = Number(getNumber(script, at, 4));
     if (kind === 1) {
-      const { file = 0n, alignment = 1n } = COMMANDS.allocate.decode(script, at), name = nameOf(file), bytes = files.get(name);
+      const { file = 0n, alignment = 1n } = COMMANDS.allocate.decode(script, at),
+        name = nameOf(file),
+        bytes = files.get(name);
       if (bytes === undefined) throw new TableLoaderError(`the script allocates ${name}, which there is not`);
       const address = Math.ceil(end / Number(alignment)) * Number(alignment);
       places.set(name, { address, bytes: Uint8Array.from(bytes) });
       end = address + bytes.length;
     } else if (kind === 2) {
       const { file = 0n, source = 0n, offset = 0n, size = 0n } = COMMANDS.addPointer.decode(script, at);
-      const { bytes } = placed(nameOf(file), Number(offset), Number(size)), { address } = placed(nameOf(source), 0, 0);
+      const { bytes } = placed(nameOf(file), Number(offset), Number(size)),
+        { address } = placed(nameOf(source), 0, 0);
       const value = getNumber(bytes, Number(offset), Number(size)) + BigInt(address);
       putNumber(bytes, Number(offset), Number(size), value);
     } else if (kind === 3) {
@@ -72,7 +79,9 @@ export function runTableLoader(
 const FIRST_PART = 20;
 
 /** The files that make firmware place these tables: pointers are offsets in their file, and checksums are to be made. */
-export function tableLoaderFiles({ rsdp, bytes, tables }: PlacedTables): ReadonlyMap<string, Uint8Array<ArrayBuffer>> {
+export function tableLoaderFiles(
+  { rsdp, bytes, tables }: PlacedTables,
+): ReadonlyMap<string, Uint8Array<ArrayBuffer>> {
   const xsdt = tables.find(({ signature }) => signature === "XSDT") as (typeof tables)[number];
   const start = xsdt.address, contents = Uint8Array.from(bytes.subarray(start - rsdp));
   const root = Uint8Array.from(bytes.subarray(0, RSDP.size)), commands: Uint8Array[] = [];
@@ -95,7 +104,9 @@ export function tableLoaderFiles({ rsdp, bytes, tables }: PlacedTables): Readonl
   for (const { signature, address, bytes: { length } } of tables) {
     const at = address - start;
     if (signature === "FACP") pointer(TABLES, contents, at + HEADER.size + FADT.offset("xDsdt"));
-    for (let entry = HEADER.size; signature === "XSDT" && entry < length; entry += 8) pointer(TABLES, contents, at + entry);
+    for (let entry = HEADER.size; signature === "XSDT" && entry < length; entry += 8) {
+      pointer(TABLES, contents, at + entry);
+    }
     sum(TABLES, contents, at + HEADER.offset("checksum"), at, length);
   }
   pointer(ROOT, root, RSDP.offset("xsdt"));

@@ -39,7 +39,9 @@ export function readTables({ base, bytes }: TableMemory, rsdp: number): FoundTab
       return undefined;
     }
     const { signature } = tableHeader(all);
-    if (!/^[A-Z0-9]{4}$/.test(signature)) problems.push(`${what} has the signature ${JSON.stringify(signature)}`);
+    if (!/^[A-Z0-9]{4}$/.test(signature)) {
+      problems.push(`${what} has the signature ${JSON.stringify(signature)}`);
+    }
     if (!isSealed(all)) problems.push(`${signature}: its checksum is wrong`);
     const found = { signature, bytes: all, address };
     tables.push(found);
@@ -51,12 +53,19 @@ export function readTables({ base, bytes }: TableMemory, rsdp: number): FoundTab
   if (!isSealed(root.subarray(0, FIRST_PART)) || !isSealed(root)) problems.push("RSDP: a checksum is wrong");
   const xsdt = table(Number(RSDP.decode(root).xsdt), "the XSDT");
   if (xsdt === undefined) return { tables, problems };
-  if (xsdt.signature !== "XSDT" || (xsdt.bytes.length - HEADER.size) % 8 !== 0) problems.push("XSDT: it is no list of tables");
+  if (xsdt.signature !== "XSDT" || (xsdt.bytes.length - HEADER.size) % 8 !== 0) {
+    problems.push("XSDT: it is no list of tables");
+  }
   for (let entry = HEADER.size; entry + 8 <= xsdt.bytes.length; entry += 8) {
-    const found = table(Number(getNumber(xsdt.bytes, entry, 8)), `entry ${(entry - HEADER.size) / 8} of the XSDT`);
+    const found = table(
+      Number(getNumber(xsdt.bytes, entry, 8)),
+      `entry ${(entry - HEADER.size) / 8} of the XSDT`,
+    );
     if (found?.signature !== "FACP") continue;
     const dsdt = table(Number(FADT.decode(found.bytes, HEADER.size).xDsdt ?? 0n), "the FADT's DSDT");
-    if (dsdt !== undefined && dsdt.signature !== "DSDT") problems.push("FACP: what X_DSDT points to is no DSDT");
+    if (dsdt !== undefined && dsdt.signature !== "DSDT") {
+      problems.push("FACP: what X_DSDT points to is no DSDT");
+    }
   }
   if (!tables.some(({ signature }) => signature === "FACP")) problems.push("XSDT: there is no FADT");
   return { tables, problems };

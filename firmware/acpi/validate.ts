@@ -43,22 +43,31 @@ function subtables(
 }
 
 const exactly = (name: string, bytes: Uint8Array, size: number, problems: Problems): void => {
-  if (bytes.length !== HEADER.size + size) problems.push(`${name}: it has ${bytes.length} bytes, not ${HEADER.size + size}`);
+  if (bytes.length !== HEADER.size + size) {
+    problems.push(`${name}: it has ${bytes.length} bytes, not ${HEADER.size + size}`);
+  }
 };
 
 const madt: Check = (bytes, problems, objects) => {
   const uids = new Set<bigint>(), mpidrs = new Set<bigint>(), counts = new Map<string, number>();
   subtables({ bytes, from: HEADER.size + MADT.size, lengthSize: 1, name: "APIC" }, problems, (at, length) => {
-    const known = Object.entries(MADT_STRUCTURES).find(([, { fields }]) => Number(fields[0]?.initial) === bytes[at]);
-    if (known === undefined || known[1].size !== length) problems.push(`APIC: the structure at ${at} is of no known kind and size`);
-    else counts.set(known[0], (counts.get(known[0]) ?? 0) + 1);
+    const known = Object.entries(MADT_STRUCTURES).find(([, { fields }]) =>
+      Number(fields[0]?.initial) === bytes[at]
+    );
+    if (known === undefined || known[1].size !== length) {
+      problems.push(`APIC: the structure at ${at} is of no known kind and size`);
+    } else counts.set(known[0], (counts.get(known[0]) ?? 0) + 1);
     if (known?.[0] !== "gicc") return;
     const { uid = 0n, mpidr = 0n } = MADT_STRUCTURES.gicc.decode(bytes, at);
-    if (uids.has(uid) || mpidrs.has(mpidr)) problems.push(`APIC: two CPUs have _UID ${uid} or MPIDR 0x${mpidr.toString(16)}`);
+    if (uids.has(uid) || mpidrs.has(mpidr)) {
+      problems.push(`APIC: two CPUs have _UID ${uid} or MPIDR 0x${mpidr.toString(16)}`);
+    }
     uids.add(uid);
     mpidrs.add(mpidr);
   });
-  if (counts.get("gicd") !== 1 || uids.size === 0) problems.push("APIC: there is not one distributor, or no CPU");
+  if (counts.get("gicd") !== 1 || uids.size === 0) {
+    problems.push("APIC: there is not one distributor, or no CPU");
+  }
   const devices = new Set<bigint>();
   for (const { path, value } of objects.values()) {
     if (!path.endsWith("._HID") || value?.kind !== "string" || value.value !== "ACPI0007") continue;
@@ -75,14 +84,18 @@ const fadt: Check = (bytes, problems) => {
   const { flags = 0n, minorRevision = 0n } = FADT.decode(bytes, HEADER.size);
   const revision = (bytes[HEADER.offset("revision")] as number) * 256 + Number(minorRevision);
   if (revision < 0x501) problems.push("FACP: Linux on arm64 wants revision 5.1");
-  if ((Number(flags) & FADT_FLAGS.HW_REDUCED) === 0) problems.push("FACP: Linux on arm64 wants hardware-reduced ACPI");
+  if ((Number(flags) & FADT_FLAGS.HW_REDUCED) === 0) {
+    problems.push("FACP: Linux on arm64 wants hardware-reduced ACPI");
+  }
 };
 
 const pptt: Check = (bytes, problems) => {
   const seen = new Set<number>([0]);
   subtables({ bytes, from: HEADER.size, lengthSize: 1, name: "PPTT" }, problems, (at, length) => {
     const { parent = 0n } = PPTT_NODE.decode(bytes, at);
-    if (length !== PPTT_NODE.size || !seen.has(Number(parent))) problems.push(`PPTT: the node at ${at} has no parent`);
+    if (length !== PPTT_NODE.size || !seen.has(Number(parent))) {
+      problems.push(`PPTT: the node at ${at} has no parent`);
+    }
     seen.add(at);
   });
 };
@@ -122,8 +135,15 @@ const CHECKS: Readonly<Record<string, Check>> = {
 const scopeOf = (path: string): string => path.slice(0, path.lastIndexOf(".")) || "\\";
 
 /** Names in packages mean something. */
-function references(path: string, value: AmlValue, objects: ReadonlyMap<string, AmlObject>, problems: Problems): void {
-  if (value.kind === "package") for (const element of value.elements) references(path, element, objects, problems);
+function references(
+  path: string,
+  value: AmlValue,
+  objects: ReadonlyMap<string, AmlObject>,
+  problems: Problems,
+): void {
+  if (value.kind === "package") {
+    for (const element of value.elements) references(path, element, objects, problems);
+  }
   if (value.kind === "reference" && resolveName(objects, scopeOf(path), value.name) === undefined) {
     problems.push(`DSDT: ${path} names ${value.name}, which there is not`);
   }
@@ -142,7 +162,9 @@ function namespace(dsdt: AcpiTable, problems: Problems): ReadonlyMap<string, Aml
   const ids = new Set<string>();
   for (const { path, kind, value } of objects.values()) {
     if (value !== undefined) references(path, value, objects, problems);
-    if (/\._(CRS|PRS)$/.test(path) && (value?.kind !== "buffer" || readResources(value.bytes) === undefined)) {
+    if (
+      /\._(CRS|PRS)$/.test(path) && (value?.kind !== "buffer" || readResources(value.bytes) === undefined)
+    ) {
       problems.push(`DSDT: ${path} is no resource template`);
     }
     if (kind !== "device") continue;
@@ -165,9 +187,10 @@ function namespace(dsdt: AcpiTable, problems: Problems): ReadonlyMap<string, Aml
 function hasCompatible(value: AmlValue | undefined): boolean {
   if (value?.kind !== "package") return false;
   const rows = value.elements[1];
-  return rows?.kind === "package" && rows.elements.some((row) =>
-    row.kind === "package" && row.elements[0]?.kind === "string" && row.elements[0].value === "compatible"
-  );
+  return rows?.kind === "package" &&
+    rows.elements.some((row) =>
+      row.kind === "package" && row.elements[0]?.kind === "string" && row.elements[0].value === "compatible"
+    );
 }
 
 /** What is wrong with tables in memory, a line each; none means that they are valid. */

@@ -1,5 +1,5 @@
 /** Machines whose device trees are converted: both interrupt controllers, one CPU to eight, PSCI by HVC and by SMC. */
-import { acpiBoot, type AcpiBoot, type AcpiBootOptions } from "../../../firmware/acpi/boot.ts";
+import { type AcpiBoot, acpiBoot, type AcpiBootOptions } from "../../../firmware/acpi/boot.ts";
 import { type Conversion, convertDeviceTree } from "../../../firmware/acpi/convert.ts";
 import { type PlacedTables, placeTables } from "../../../firmware/acpi/table.ts";
 import { efiLoaderOptions } from "../../../firmware/efi/hand_off.ts";
@@ -44,11 +44,24 @@ export function kindText({ gic, cpus, virtualization, its }: Kind): string {
 /** Options of `hindsight record` and of QEMU for a machine. */
 export function kindOptions({ gic, cpus, virtualization, its }: Kind): string[] {
   const more = `${virtualization ? ",virtualization=on" : ""}${its === false ? ",its=off" : ""}`;
-  return ["-M", `virt,gic-version=${gic}${more}`, "-cpu", "cortex-a57", "-smp", `${cpus}`, "-m", `${RAM.size >> 20}M`];
+  return [
+    "-M",
+    `virt,gic-version=${gic}${more}`,
+    "-cpu",
+    "cortex-a57",
+    "-smp",
+    `${cpus}`,
+    "-m",
+    `${RAM.size >> 20}M`,
+  ];
 }
 
 /** A machine's device tree, as a loader gets it. */
-export function treeOf({ gic, cpus, virtualization = false, its = true }: Kind, append = "", initrdSize = 4096): DeviceTree {
+export function treeOf(
+  { gic, cpus, virtualization = false, its = true }: Kind,
+  append = "",
+  initrdSize = 4096,
+): DeviceTree {
   const configuration = parseConfiguration({
     gicVersion: gic,
     cpus,
@@ -88,7 +101,10 @@ export function linuxBoot(
   const initrdFile = context.guest(initrd), { size } = Deno.statSync(initrdFile);
   const boot = acpiBoot({ ram: RAM, deviceTree: treeOf(kind, append, size), ...more });
   const { options, files } = efiLoaderOptions(boot.handOff);
-  const load = (file: string, at: number): string[] => ["-device", `loader,file=${file},addr=0x${at.toString(16)},force-raw=on`];
+  const load = (
+    file: string,
+    at: number,
+  ): string[] => ["-device", `loader,file=${file},addr=0x${at.toString(16)},force-raw=on`];
   return {
     boot,
     request: {

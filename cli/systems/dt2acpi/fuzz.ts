@@ -46,11 +46,28 @@ const PROPERTIES = [
   "dma-coherent", "msi-map", "msi-parent", "bus-range", "linux,pci-domain", "stdout-path", "method", "device_type", "always-on",
   "interrupt-names", "#redistributor-regions", "cpu", "acme,values", "acme,names",
 ];
-const NAMES = ["uart", "gpio", "soc", "keys", "poweroff", "led", "9p", "thing", "thing-two", "cpu", "memory", "clock", "bus"];
+const NAMES = [
+  "uart",
+  "gpio",
+  "soc",
+  "keys",
+  "poweroff",
+  "led",
+  "9p",
+  "thing",
+  "thing-two",
+  "cpu",
+  "memory",
+  "clock",
+  "bus",
+];
 
 function value(draw: Draw, name: string): Uint8Array {
-  const small = (): number => one(draw, [0, 1, 2, 3, 4, draw(64), draw(0x1_0000), 0x8000 + draw(16), 0xffff_ffff]);
-  if (name === "compatible") return strings(...Array.from({ length: 1 + draw(2) }, () => one(draw, COMPATIBLES)));
+  const small = (): number =>
+    one(draw, [0, 1, 2, 3, 4, draw(64), draw(0x1_0000), 0x8000 + draw(16), 0xffff_ffff]);
+  if (name === "compatible") {
+    return strings(...Array.from({ length: 1 + draw(2) }, () => one(draw, COMPATIBLES)));
+  }
   if (name === "status") return strings(one(draw, ["okay", "ok", "disabled", "fail", ""]));
   if (name === "method") return strings(one(draw, ["hvc", "smc", "svc"]));
   if (name === "device_type") return strings(one(draw, ["cpu", "memory", "pci", "serial"]));
@@ -90,7 +107,8 @@ function mutate(draw: Draw, root: DeviceTreeNode): void {
       node.properties.splice(draw(node.properties.length + 1), 1);
       return;
     case 3: {
-      const other = one(draw, nodes), copied = one(draw, node.properties.length > 0 ? node.properties : [{ name: "reg", value: EMPTY }]);
+      const other = one(draw, nodes),
+        copied = one(draw, node.properties.length > 0 ? node.properties : [{ name: "reg", value: EMPTY }]);
       other.set(copied.name, Uint8Array.from(copied.value));
       return;
     }
@@ -144,11 +162,17 @@ export function convertRandom(bytes: Uint8Array): FuzzOutcome {
     const { tables, nodes } = convertDeviceTree(tree), placed = placeTables(tables, RAM.base);
     const problems = validateTables({ base: placed.rsdp, bytes: placed.bytes }, placed.rsdp);
     const lost = nodes.filter(({ places, reason }) => places.length === 0 && reason === undefined);
-    return { placed, failures: [...problems, ...lost.map(({ path }) => `${path} is neither mapped nor listed`)] };
+    return {
+      placed,
+      failures: [...problems, ...lost.map(({ path }) => `${path} is neither mapped nor listed`)],
+    };
   } catch (error) {
     if (!(error instanceof DeviceTreeRefusal)) throw error;
     const isThere = paths(tree.root, "").has(error.path);
-    return { refused: error.path, failures: isThere ? [] : [`the refusal names ${error.path}, which there is not`] };
+    return {
+      refused: error.path,
+      failures: isThere ? [] : [`the refusal names ${error.path}, which there is not`],
+    };
   }
 }
 

@@ -22,7 +22,11 @@ async function run(args: readonly string[]): Promise<string> {
 }
 
 /** Takes tables apart by `iasl -d`; what it calls an error or a warning. `name` begins the files' names. */
-export async function disassemble(context: CheckContext, name: string, tables: readonly AcpiTable[]): Promise<string[]> {
+export async function disassemble(
+  context: CheckContext,
+  name: string,
+  tables: readonly AcpiTable[],
+): Promise<string[]> {
   const files = tables.map(({ signature, bytes }) => {
     const file = context.file(`${name}-${signature}.dat`);
     Deno.writeFileSync(file, bytes);
@@ -33,9 +37,9 @@ export async function disassemble(context: CheckContext, name: string, tables: r
   for (const { signature, file } of files) {
     const listing = Deno.readTextFileSync(file.replace(/\.dat$/, ".dsl"));
     failures.push(
-      ...listing.split("\n").filter((line) => /error|warning|incorrect|invalid|unknown/i.test(line)).map((line) =>
-        `${signature}: ${line.trim()}`
-      ),
+      ...listing.split("\n").filter((line) => /error|warning|incorrect|invalid|unknown/i.test(line)).map((
+        line,
+      ) => `${signature}: ${line.trim()}`),
     );
   }
   return failures.map((line) => `${name}: ${line}`);
@@ -43,19 +47,25 @@ export async function disassemble(context: CheckContext, name: string, tables: r
 
 /** Compiles a listing that `disassemble` left; errors, warnings, and AML that is not the table's. */
 export async function recompile(context: CheckContext, name: string, dsdt: AcpiTable): Promise<string[]> {
-  const prefix = context.file(`${name}-again`), said = await run(["-p", prefix, context.file(`${name}-DSDT.dsl`)]);
+  const prefix = context.file(`${name}-again`),
+    said = await run(["-p", prefix, context.file(`${name}-DSDT.dsl`)]);
   const summary = said.match(/(\d+) Errors?, (\d+) Warnings?/);
   if (summary === null || summary[1] !== "0" || summary[2] !== "0") {
     return [`${name}: compiling the DSDT again: ${summary?.[0] ?? said.slice(-300)}`];
   }
-  const aml = Deno.readFileSync(`${prefix}.aml`).subarray(HEADER.size), own = dsdt.bytes.subarray(HEADER.size);
+  const aml = Deno.readFileSync(`${prefix}.aml`).subarray(HEADER.size),
+    own = dsdt.bytes.subarray(HEADER.size);
   const at = own.findIndex((byte, index) => byte !== aml[index]);
   if (at < 0 && aml.length === own.length) return [];
   return [`${name}: the DSDT compiled again differs from offset ${HEADER.size + Math.max(at, 0)} on`];
 }
 
 /** The signature and bytes of what a board has, all of it valid to `iasl`. */
-export async function checkByIasl(context: CheckContext, name: string, tables: readonly AcpiTable[]): Promise<string[]> {
+export async function checkByIasl(
+  context: CheckContext,
+  name: string,
+  tables: readonly AcpiTable[],
+): Promise<string[]> {
   const failures = await disassemble(context, name, tables);
   const dsdt = tables.find(({ signature }) => signature === "DSDT");
   return dsdt === undefined ? failures : [...failures, ...await recompile(context, name, dsdt)];

@@ -19,7 +19,8 @@ function readItem(selector: number, size: number): string[] {
   request.setUint32(0, selector << 16 | SELECT_AND_READ);
   request.setUint32(4, size);
   request.setBigUint64(8, BigInt(ANSWER_AT));
-  const digits = Array.from(new Uint8Array(request.buffer), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const digits = Array.from(new Uint8Array(request.buffer), (byte) => byte.toString(16).padStart(2, "0"))
+    .join("");
   return [
     `write ${hex(REQUEST_AT)} 16 0x${digits}`,
     `writel ${hex(DMA_REGISTER)} 0x0`,
@@ -31,7 +32,10 @@ function readItem(selector: number, size: number): string[] {
 function bytesOf(line: string): Uint8Array {
   const digits = line.match(/^OK 0x([0-9a-f]*)$/)?.[1];
   if (digits === undefined) throw new CommandError(`${QEMU} answered to qtest: ${line}`);
-  return Uint8Array.from({ length: digits.length / 2 }, (_, at) => parseInt(digits.slice(2 * at, 2 * at + 2), 16));
+  return Uint8Array.from(
+    { length: digits.length / 2 },
+    (_, at) => parseInt(digits.slice(2 * at, 2 * at + 2), 16),
+  );
 }
 
 /** A QEMU that stands still and answers qtest. */
@@ -45,9 +49,22 @@ class Qtest implements AsyncDisposable {
     if (Deno.permissions.querySync({ name: "run", command: QEMU }).state !== "granted") {
       throw new SkippedError(`needs QEMU; Deno has to be told: --allow-run=${QEMU}`);
     }
-    const args = [...options, "-nodefaults", "-display", "none", "-monitor", "none", "-S", "-qtest", "stdio", "-qtest-log", "none"];
+    const args = [
+      ...options,
+      "-nodefaults",
+      "-display",
+      "none",
+      "-monitor",
+      "none",
+      "-S",
+      "-qtest",
+      "stdio",
+      "-qtest-log",
+      "none",
+    ];
     try {
-      this.#process = new Deno.Command(QEMU, { args, stdin: "piped", stdout: "piped", stderr: "null" }).spawn();
+      this.#process = new Deno.Command(QEMU, { args, stdin: "piped", stdout: "piped", stderr: "null" })
+        .spawn();
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
       throw new SkippedError("needs QEMU, which is not installed (Debian: qemu-system-arm)");
@@ -91,14 +108,16 @@ export async function qemuTables(options: readonly string[]): Promise<readonly P
   const directory = new DataView((await qemu.ask(readItem(DIRECTORY, 4 + MOST_FILES * ENTRY))).buffer);
   const files = new Map<string, Uint8Array>();
   for (let index = 0; index < directory.getUint32(0); index++) {
-    const at = 4 + index * ENTRY, name = new TextDecoder().decode(new Uint8Array(directory.buffer, at + 8, ENTRY - 8));
+    const at = 4 + index * ENTRY,
+      name = new TextDecoder().decode(new Uint8Array(directory.buffer, at + 8, ENTRY - 8));
     const plain = name.replace(/\0.*$/s, "");
     if (!Object.values<string>(LOADER_FILES).includes(plain)) continue;
     files.set(plain, await qemu.ask(readItem(directory.getUint16(at + 4), directory.getUint32(at))));
   }
   const script = files.get(LOADER_FILES.script);
   if (script === undefined) throw new CommandError(`${QEMU} has no ${LOADER_FILES.script}`);
-  const { memory, rsdp } = runTableLoader(script, files, ANSWER_AT), { tables, problems } = readTables(memory, rsdp);
+  const { memory, rsdp } = runTableLoader(script, files, ANSWER_AT),
+    { tables, problems } = readTables(memory, rsdp);
   if (problems.length > 0) throw new CommandError(`QEMU's own tables: ${problems.join("; ")}`);
   return tables;
 }
