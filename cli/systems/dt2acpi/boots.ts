@@ -16,24 +16,24 @@ const md5 = (bytes: Uint8Array): string => createHash("md5").update(bytes).diges
 /** Command line of a kernel that is told of no console. */
 export const APPEND = "panic=-1";
 
-/** Lines of a script that types commands and powers off; each ends with a line that only its output has. */
-export function typed(commands: readonly string[], between: readonly string[] = []): string[] {
+/** Lines of a script that types commands, each ended by a line that only its output has, and powers off. */
+export function typed(commands: readonly string[], last: readonly string[] = []): string[] {
   return [
     'expect "hindsight: shell"',
     'expect "# "',
     ...commands.flatMap((command, index) => [
       `send ${JSON.stringify(`${command}; echo end-$((${index}+100))\r`)}`,
-      ...(index === commands.length - 1 ? between : []),
       `expect "end-${index + 100}"`,
       'expect "# "',
     ]),
+    ...last,
     'send "poweroff -f\\r"',
   ];
 }
 
 /** What a guest says of itself. */
 const COMMANDS = [
-  "cat /proc/cmdline; echo online `cat /sys/devices/system/cpu/online`; ls /sys/firmware/devicetree/base",
+  "cat /proc/cmdline; echo online `cat /sys/devices/system/cpu/online`; echo /sys/firmware/devicetree/base/*",
   "cd /sys/firmware/acpi/tables; md5sum [A-Z]???; cd /",
   "for d in /sys/bus/pci/devices/*; do echo pci `basename $d` `cat $d/class` `readlink $d/driver | sed s,.*/,,`; done",
   "md5sum /dev/vda /dev/nvme0n1; cat /proc/interrupts",
@@ -74,7 +74,7 @@ function expectations(kind: Kind, tables: PlacedTables): Record<string, string |
   return {
     "the command line": `\n${APPEND}`,
     "CPUs": `online ${kind.cpus === 1 ? "0" : `0-${kind.cpus - 1}`}\n`,
-    "a device tree of /chosen alone": /base[^]*#address-cells\s+#size-cells\s+chosen\s+name\s/,
+    "a device tree of /chosen alone": /base\/#address-cells \S+\/#size-cells \S+\/chosen \S+\/name\n/,
     "the console of SPCR": "ACPI: SPCR: console: pl011,mmio32,0x9000000",
     "PSCI": kind.virtualization ? "psci: Using standard PSCI" : "psci: Using standard PSCI",
     "the host bridge": "0x060000",
