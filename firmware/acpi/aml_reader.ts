@@ -46,6 +46,7 @@ const isSegment = (text: string): boolean => /^[A-Z_][A-Z0-9_]{3}$/.test(text);
 
 /** Reads one block. */
 export class AmlReader {
+  /** What was read, a scope before what is in it. */
   readonly objects: AmlObject[] = [];
   readonly #bytes: Uint8Array;
   #at = 0;

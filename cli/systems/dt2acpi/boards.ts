@@ -80,6 +80,7 @@ export function tablesOf(kind: Kind): { readonly conversion: Conversion; readonl
 
 /** What boots on a machine. */
 export interface LinuxBoot {
+  /** The machine. */
   readonly kind: Kind;
   /** Folder of the kernel's guest. */
   readonly kernel: "linux" | "linux-cloud";

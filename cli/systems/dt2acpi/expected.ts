@@ -18,6 +18,7 @@ export interface Expected {
 
 const NONE = undefined;
 
+/** All reasons. */
 // deno-fmt-ignore
 export const EXPECTED: readonly Expected[] = [
   { name: /^\w{4}\.(oemId|oemTableId|creatorId)$/, one: /HNDS|DT2ACPI/, other: /BOCHS|BXPC/, reason: "who made the table" },

@@ -11,7 +11,9 @@ import { treeOf } from "./boards.ts";
 
 /** A tree that must be refused. */
 export interface Refused {
+  /** What is wrong. */
   readonly what: string;
+  /** Makes it. */
   readonly blob: () => Uint8Array<ArrayBuffer>;
   /** Path that the refusal names, or what stands for it where there is no node. */
   readonly path: string;
@@ -46,6 +48,7 @@ function nexus(root: DeviceTreeNode, name: string, phandle: number, parent: numb
 /** Where the structure block starts, which the header says. */
 const STRUCTURE = 8;
 
+/** All of them. */
 // deno-fmt-ignore
 export const REFUSALS: readonly Refused[] = [
   { what: "another magic number", path: "the tree", says: "magic number", blob: bytes((view) => view.setUint32(0, 1)) },
