@@ -5,15 +5,18 @@
  * TDE makes EL2 the target of all of them, and so enables breakpoints, watchpoints and steps at EL1 whatever
  * MDSCR_EL1.KDE and PSTATE.D say. What the guest would not have had is undone here: EL2 steps over the instruction with
  * MDSCR_EL1.MDE clear; and while the guest's own MDSCR_EL1.SS does not act at EL1, EL2 steps each instruction up to the
- * return that makes it act, where SPSR_EL1.SS says what it would have made of PSTATE.SS. An exclusive pair does not
- * survive such steps.
+ * return that makes it act, where SPSR_EL1.SS says what it would have made of PSTATE.SS. A load-exclusive is not stepped,
+ * since the return would clear the monitor, but let run, up to breakpoints of EL2 behind the store-exclusive and where
+ * branches between them lead; a breakpoint within a pair is gone past by carrying the rest of the pair out.
  */
 import { CPUS_MAX } from "../machine/devices/gic_interrupts.ts";
 import { flag, listOf, record, u64 } from "../machine/layout.ts";
 import { type Section, sectionLayout } from "../machine/snapshot.ts";
+import { BREAKPOINTS, WATCHPOINTS } from "../machine/cpu/breakpoints.ts";
 import { EXCEPTION_CLASS } from "../machine/cpu/syndrome.ts";
 import type { Exit } from "./exit.ts";
-import { readGuest } from "./guest_memory.ts";
+import { completeExclusive } from "./exclusive_forward.ts";
+import { exclusiveEnds, opcodeAt } from "./exclusive_pair.ts";
 import { syndrome } from "./injection.ts";
 import type { ExitHandler } from "./system.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -31,19 +34,33 @@ const RETURNS: readonly number[] = [0xd69f03e0, 0xd69f0bff, 0xd69f0fff];
 /** Vectors of EL1 for exceptions from EL1 are below this, and each of that many bytes. */
 const SAME_LEVEL_END = 0x400n, VECTOR_SIZE = 0x80n;
 
-/** An instruction of EL1 that EL2 steps. */
+/** DBGBCRn_EL1 for any instruction of EL1 at an address. */
+const BREAK_EL1 = 0x1e3n;
+
+/** An instruction of EL1 that EL2 steps, or instructions that it lets run. */
 interface Step {
   readonly isOn: boolean;
   /** MDE and SS of MDSCR_EL1 as the guest has them. */
   readonly kept: bigint;
+  /** The guest's breakpoint and watchpoint registers, where EL2 has its own: in the order of MATCHING. */
+  readonly matching: bigint[];
   /** The instruction is an exception return. */
   readonly isReturn: boolean;
 }
 
-const NO_STEP: Step = { isOn: false, kept: 0n, isReturn: false };
+const NO_STEP: Step = { isOn: false, kept: 0n, matching: [], isReturn: false };
+
+/** What EL2's own breakpoints take the place of; watchpoints are off meanwhile. */
+const MATCHING: readonly string[] = [
+  ...Array.from({ length: BREAKPOINTS }, (_, n) => [`DBGBVR${n}_EL1`, `DBGBCR${n}_EL1`]).flat(),
+  ...Array.from({ length: WATCHPOINTS }, (_, n) => `DBGWCR${n}_EL1`),
+];
 
 const layout = sectionLayout("debug exceptions", 1, {
-  steps: listOf(record({ isOn: flag, kept: u64, isReturn: flag }), CPUS_MAX),
+  steps: listOf(
+    record({ isOn: flag, kept: u64, matching: listOf(u64, MATCHING.length), isReturn: flag }),
+    CPUS_MAX,
+  ),
 });
 
 /** The debug exceptions of one guest. */
@@ -81,6 +98,7 @@ export class DebugExceptions {
     const step = this.#stepped = this.#steps[vcpu.index] as Step;
     if (!step.isOn) return;
     this.#steps[vcpu.index] = NO_STEP;
+    for (const [index, value] of step.matching.entries()) vcpu.set(MATCHING[index] as string, value);
     vcpu.change("MDSCR_EL1", step.kept, MDE | SS);
     vcpu.savedState &= ~SPSR_SS;
     const offset = vcpu.returnAddress - vcpu.get("VBAR_EL1");
@@ -96,7 +114,8 @@ export class DebugExceptions {
   }
 
   #matched(vcpu: Vcpu, exit: Exit): boolean {
-    if (!this.#areEnabled(vcpu)) return this.#step(vcpu, MDE);
+    if (this.#stepped.matching.length > 0) return this.#stepDone(vcpu, exit);
+    if (!this.#areEnabled(vcpu)) return completeExclusive(vcpu) !== undefined || this.#step(vcpu, MDE);
     return inject(vcpu, classOf(vcpu, exit), exit.iss, exit.faultAddress);
   }
 
@@ -110,18 +129,28 @@ export class DebugExceptions {
     return true;
   }
 
-  /** Goes on for one instruction of EL1, with bits of MDSCR_EL1 clear. */
+  /** Goes on for one instruction of EL1, with bits of MDSCR_EL1 clear; or past an exclusive pair. */
   #step(vcpu: Vcpu, clear: bigint): true {
-    const control = vcpu.get("MDSCR_EL1");
-    const code = readGuest(vcpu.cpu, "s12e1", vcpu.returnAddress, 4);
-    const opcode = code instanceof Uint8Array ? new DataView(code.buffer).getUint32(0, true) : 0;
+    const control = vcpu.get("MDSCR_EL1"), opcode = opcodeAt(vcpu.cpu, vcpu.returnAddress) ?? 0;
+    const ends = exclusiveEnds(vcpu.cpu, vcpu.returnAddress);
+    const lets = ends !== undefined && ends.length <= BREAKPOINTS;
     this.#steps[vcpu.index] = {
       isOn: true,
       kept: control & (MDE | SS),
+      matching: lets ? MATCHING.map((name) => vcpu.get(name)) : [],
       isReturn: RETURNS.includes(opcode),
     };
-    vcpu.set("MDSCR_EL1", control & ~clear | SS);
-    vcpu.savedState |= SPSR_SS;
+    if (lets) {
+      for (const name of MATCHING) vcpu.set(name, 0n);
+      for (const [n, address] of ends.entries()) {
+        vcpu.set(`DBGBVR${n}_EL1`, address);
+        vcpu.set(`DBGBCR${n}_EL1`, BREAK_EL1);
+      }
+      vcpu.set("MDSCR_EL1", control & ~SS | MDE);
+    } else {
+      vcpu.set("MDSCR_EL1", control & ~clear | SS);
+      vcpu.savedState |= SPSR_SS;
+    }
     return true;
   }
 

@@ -66,11 +66,29 @@ const store = (instruction: string, unmask: boolean): string => `
         ${instruction}     x26, [x0]
         msr     daifset, #8`;
 
+/** An exclusive pair, tried three times at most; prints how many tries are left. */
+const exclusive = (n: number): string => `
+        adr     x0, watched
+        mov     x3, #3
+pair${n}: ldaxr x1, [x0]
+        add     x1, x1, #1
+        cbz     x1, done${n}
+storing${n}: stlxr w2, x1, [x0]
+        cbz     w2, done${n}
+        subs    x3, x3, #1
+        b.ne    pair${n}
+done${n}:${disarm}
+        mov     x0, x3
+        bl      show`;
+
 const readBack = (name: string, value: string): string => `
         ldr     x0, =${value}
         msr     ${name}, x0
         mrs     x0, ${name}
         bl      show`;
+
+/** Scenarios are named by a letter. */
+const NAMES = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 interface Scenario {
   readonly when?: keyof DebugGuestOptions;
@@ -97,6 +115,9 @@ const SCENARIOS: readonly Scenario[] = [
   { code: (n) => "        mov     x19, #2" + control(SS | KDE) + enter("user", EL1, n) + disarm },
   { code: (n) => "        mov     x19, #9" + breakpoint("user_two", 0) + control(SS | MDE) + enter("user", EL0 | STEP, n) + disarm },
   { code: () => control(SS) + "\n        svc     #2\n        brk     #7" + disarm },
+  { code: (n) => control(SS) + exclusive(n) },
+  { code: (n) => breakpoint(`storing${n}`, 1) + control(MDE) + "\n        msr     daifclr, #8" + exclusive(n) + "\n        msr     daifset, #8" },
+  { code: () => watchpoint(1) + control(SS | MDE) + store("str", true) + disarm },
   { code: () => ["dbgbvr0_el1", "dbgbvr5_el1", "dbgwvr3_el1"].map((name) => readBack(name, "0x00007fff12345678")).join("") },
   { code: () => ["dbgbcr3_el1", "dbgwcr3_el1"].map((name) => readBack(name, "0x1fe6")).join("") + readBack("mdscr_el1", "0xa000") + disarm },
   { when: "hasChannel", code: (n) => control(TDCC) + enter("user_channel", EL0, n) },
@@ -114,7 +135,7 @@ export function debugGuestSource(options: DebugGuestOptions): string {
   const { hasChannel, isUnprivileged = true } = options, chosen = { hasChannel, isUnprivileged };
   const scenarios = SCENARIOS.filter(({ when }) => when === undefined || chosen[when]);
   const body = scenarios.map(({ code }, n) => `
-        mov     w0, #'${String.fromCharCode(65 + n)}'
+        mov     w0, #'${NAMES[n]}'
         strb    w0, [x26]
         mov     w0, #10
         strb    w0, [x26]

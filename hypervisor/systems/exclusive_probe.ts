@@ -8,7 +8,7 @@
 import { z } from "zod";
 import { ConfigurationError } from "../../machine/errors.ts";
 import type { TrapMonitor } from "../monitor.ts";
-import { completeExclusive } from "./exclusive_forward.ts";
+import { completeExclusive } from "../exclusive_forward.ts";
 import { type MonitorSystem, type SystemRow, systemRow } from "../system.ts";
 import type { Vcpu } from "../vcpu.ts";
 

@@ -37,7 +37,7 @@ export function firstDifference(one: string, other: string): string | undefined 
   let scenario = "";
   for (let index = 0; index < Math.max(left.length, right.length); index++) {
     if (left[index] !== right[index]) return `scenario ${scenario}: ${left[index]}, then ${right[index]}`;
-    if (/^[A-Z]$/.test(left[index] ?? "")) scenario = left[index] as string;
+    if (/^[A-Za-z]$/.test(left[index] ?? "")) scenario = left[index] as string;
   }
   return undefined;
 }

@@ -5,13 +5,13 @@
  * carries out the store-exclusive itself, to the same physical address, gives the guest the status that it would have had.
  * Nothing is known of whether the monitor is open: the store tells, as it would have told the guest.
  */
-import type { AnyFields } from "../../machine/a64/pattern.ts";
-import { decode, lowerOn } from "../../machine/a64/rows.ts";
-import { SLOT_TRASH, SLOT_ZERO } from "../../machine/cpu/registers.ts";
-import type { IrNode } from "../../machine/ir/operation.ts";
-import { OPERATIONS } from "../../machine/ir/operations.ts";
-import { readGuest, translateGuest } from "../guest_memory.ts";
-import type { Vcpu } from "../vcpu.ts";
+import type { AnyFields } from "../machine/a64/pattern.ts";
+import { decode, lowerOn } from "../machine/a64/rows.ts";
+import { SLOT_TRASH, SLOT_ZERO } from "../machine/cpu/registers.ts";
+import type { IrNode } from "../machine/ir/operation.ts";
+import { OPERATIONS } from "../machine/ir/operations.ts";
+import { readGuest, translateGuest } from "./guest_memory.ts";
+import type { Vcpu } from "./vcpu.ts";
 
 /** Most instructions between the trap and the store. */
 const MOST = 16;
