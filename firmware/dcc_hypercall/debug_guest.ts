@@ -210,6 +210,8 @@ sync:   mrs     x20, esr_el1
         mrs     x22, spsr_el1
         mrs     x24, mdscr_el1
         stp     x0, x30, [sp, #-16]!
+        bic     x0, x24, #1                     // as kernels do; until the return
+        msr     mdscr_el1, x0
         mov     x0, x20
         bl      show
         mov     x0, x21
