@@ -233,6 +233,26 @@ export class VirtualGic {
     this.#settle(cpu);
   }
 
+  /** No physical interrupt is active on behalf of a virtual one: the controller is all in its model. */
+  get isQuiet(): boolean {
+    return this.#forwarded.every((word) => word === 0);
+  }
+
+  /** The model's state. */
+  saveModel(): Section {
+    return this.#model.save();
+  }
+
+  /**
+   * Takes the state of another machine's model, which was quiet, on a CPU at EL2 of a machine that is as at power-on; the
+   * board's controller follows. Throws RangeError for what is no such state.
+   */
+  adopt(cpu: Cpu, model: Section): void {
+    this.#model.restore(model);
+    this.#mirror.follow(cpu);
+    this.#settle(cpu);
+  }
+
   /** What follows outside the model from a change in it, done by the CPU that is in EL2. */
   #settle(cpu: Cpu): void {
     this.#release(cpu, cpu.index);

@@ -56,4 +56,6 @@ export const MONITOR_EVENT_KINDS = {
   debugLineLogged:       kind("trap",   { text: text(1024) }),
   // el3-simdev: a device's work went from one to the other.
   deviceMoved:           kind("trap",   { device: text(32), to: oneOf("hardware", "monitor") }),
+  // tee-migration: what an agent at one end did.
+  teeMigrationStepped:   kind("trap",   { role: oneOf("source", "destination"), step: text(16), epoch: u32, sequence: u53, detail: text(256) }),
 } as const;

@@ -6,6 +6,7 @@ import { EXCLUSIVE_PROBE } from "./exclusive_probe.ts";
 import { GVA_SCAN } from "./gva_scan.ts";
 import { ICACHE_ON_FAULT } from "./icache_on_fault/system.ts";
 import { RTS_UPCALL } from "./rts_upcall/system.ts";
+import { TEE_MIGRATION } from "./tee_migration/system.ts";
 import { TIME_SCALE } from "./time_scale/system.ts";
 import { UNIFIED_BACKDOOR } from "./unified_backdoor/system.ts";
 
@@ -17,6 +18,7 @@ export const SYSTEMS: readonly SystemRow[] = [
   GVA_SCAN,
   ICACHE_ON_FAULT,
   RTS_UPCALL,
+  TEE_MIGRATION,
   TIME_SCALE,
   UNIFIED_BACKDOOR,
 ];

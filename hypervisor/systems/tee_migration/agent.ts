@@ -31,7 +31,7 @@ export interface AgentHost {
   send(bytes: Uint8Array): void;
   /** Asks for `woken` after so many nanoseconds, in place of what was asked before; undefined for never. */
   wait(nanoseconds: number | undefined): void;
-  /** Tells that something happened; `digest` is of what was sent or taken, if anything was. */
+  /** Tells that something happened. */
   tell(step: MigrationStep, epoch: number, sequence: number, detail: string): void;
   /** The TEE is no more: its memory is cleared. May be called again. */
   destroy(): void;

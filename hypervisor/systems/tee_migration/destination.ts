@@ -2,6 +2,8 @@
  * The destination's agent: checks a policy before anything else exists, creates a TEE, takes its pieces in their order,
  * and resumes it once, when the source has said that it never will again.
  */
+import { bytes, type FieldKind, oneOf, record, u32, u53 } from "../../../machine/layout.ts";
+import { KEY_BYTES } from "./crypto.ts";
 import { equalBytes } from "../../../machine/sha256.ts";
 import { type AgentHost, type AgentIdentity, nonceOf, type PolicyCheck } from "./agent.ts";
 import {
@@ -29,6 +31,41 @@ export interface DestinationRecord {
 
 /** A destination that has seen nothing yet. */
 export const FRESH_DESTINATION: DestinationRecord = { resumed: -1, epoch: 0, attempt: 0, phase: "none" };
+
+const NONE = 2 ** 32 - 1;
+
+/** Layout of the record; no epoch is 2^32 − 1. */
+export const destinationRecord: FieldKind<DestinationRecord> = mapped(
+  record({ resumed: u32, epoch: u32, attempt: u32, phase: oneOf("none", "created", "prepared", "running") }),
+);
+
+/** −1 stands in the layout as 2^32 − 1. */
+function mapped(inner: FieldKind<DestinationRecord>): FieldKind<DestinationRecord> {
+  const stored = (value: DestinationRecord): DestinationRecord => (
+    { ...value, resumed: value.resumed < 0 ? NONE : value.resumed }
+  );
+  return {
+    schema: inner.schema,
+    holds: (value) => inner.holds(stored(value)),
+    write: (writer, value) => inner.write(writer, stored(value)),
+    read: (reader) => {
+      const value = inner.read(reader);
+      return { ...value, resumed: value.resumed === NONE ? -1 : value.resumed };
+    },
+  };
+}
+
+/** Layout of what is lost in a crash. */
+export const destinationProgress = record({
+  session: bytes(KEY_BYTES),
+  measurement: bytes(KEY_BYTES),
+  expected: u32,
+  pieces: u32,
+  sequence: u53,
+});
+
+/** What is lost in a crash. */
+export type DestinationProgress = ReturnType<typeof destinationProgress.read>;
 
 /** What the destination's agent stands on. */
 export interface DestinationHost extends AgentHost {
@@ -68,6 +105,27 @@ export class DestinationAgent {
   /** What is durable. */
   get record(): DestinationRecord {
     return this.#record;
+  }
+
+  /** What is lost in a crash, for a snapshot. */
+  save(): DestinationProgress {
+    return {
+      session: this.#session ?? new Uint8Array(0),
+      measurement: this.#measurement,
+      expected: this.#expected,
+      pieces: this.#pieces,
+      sequence: this.#sequence,
+    };
+  }
+
+  /** Restores a snapshot. */
+  restore(record: DestinationRecord, progress: DestinationProgress): void {
+    this.#record = record;
+    this.#session = progress.session.length === 0 ? undefined : progress.session;
+    this.#measurement = progress.measurement;
+    this.#expected = progress.expected;
+    this.#pieces = progress.pieces;
+    this.#sequence = progress.sequence;
   }
 
   #persist(record: DestinationRecord): void {

@@ -2,6 +2,8 @@
  * The source's agent: offers a TEE by its policy, sends it sealed, and gives it up in one durable write, after which the
  * destination alone may resume it. Before that write every way ends with the TEE running here.
  */
+import { bytes, type FieldKind, oneOf, record, u32, u53 } from "../../../machine/layout.ts";
+import { KEY_BYTES } from "./crypto.ts";
 import { equalBytes } from "../../../machine/sha256.ts";
 import { type AgentHost, type AgentIdentity, nonceOf } from "./agent.ts";
 import {
@@ -27,13 +29,34 @@ export interface SourceRecord {
   readonly phase: "running" | "frozen" | "committed" | "finished";
 }
 
+/** Layout of the record. */
+export const sourceRecord: FieldKind<SourceRecord> = record({
+  epoch: u32,
+  attempt: u32,
+  phase: oneOf("running", "frozen", "committed", "finished"),
+});
+
+/** Layout of what is lost in a crash. */
+export const sourceProgress = record({
+  awaits: oneOf("nothing", "accepted", "frozen", "taken", "prepared", "done"),
+  session: bytes(KEY_BYTES),
+  measurement: bytes(KEY_BYTES),
+  next: u32,
+  sequence: u53,
+});
+
+/** What is lost in a crash. */
+export type SourceProgress = ReturnType<typeof sourceProgress.read>;
+
+const NO_SESSION = new Uint8Array(0);
+
 /** What the source's agent stands on. */
 export interface SourceHost extends AgentHost {
   /** Writes the record, durably and as a whole. */
   persist(record: SourceRecord): void;
-  /** Stops the TEE and gives it in pieces. */
-  freeze(): TeeImage;
-  /** Lets it run on. May be called when it runs. */
+  /** Asks for the TEE to stand still; `SourceAgent.frozen` is called when it does. */
+  freeze(): void;
+  /** Lets it run on. May be called when it runs, and takes back what `freeze` asked for. */
   thaw(): void;
 }
 
@@ -47,7 +70,7 @@ export class SourceAgent {
   #session: Uint8Array | undefined;
   #measurement = NOTHING_MEASURED;
   /** What is waited for; undefined while nothing goes on. */
-  #awaits: "accepted" | "taken" | "prepared" | "done" | undefined;
+  #awaits: "accepted" | "frozen" | "taken" | "prepared" | "done" | undefined;
   #next = 0;
   #sequence = 0;
 
@@ -70,6 +93,33 @@ export class SourceAgent {
   /** What is durable. */
   get record(): SourceRecord {
     return this.#record;
+  }
+
+  /** What is lost in a crash, for a snapshot. */
+  save(): SourceProgress {
+    return {
+      awaits: this.#awaits ?? "nothing",
+      session: this.#session ?? NO_SESSION,
+      measurement: this.#measurement,
+      next: this.#next,
+      sequence: this.#sequence,
+    };
+  }
+
+  /** Restores a snapshot; `image` is the TEE's where it stands still. */
+  restore(record: SourceRecord, progress: SourceProgress, image: TeeImage | undefined): void {
+    this.#record = record;
+    this.#image = image;
+    this.#awaits = progress.awaits === "nothing" ? undefined : progress.awaits;
+    this.#session = progress.session.length === 0 ? undefined : progress.session;
+    this.#measurement = progress.measurement;
+    this.#next = progress.next;
+    this.#sequence = progress.sequence;
+  }
+
+  /** A migration cannot be begun: one is under way, or the TEE is gone. */
+  get isBusy(): boolean {
+    return this.#awaits !== undefined || this.#record.phase !== "running";
   }
 
   /** Begins a migration. Why it cannot, or undefined. */
@@ -148,10 +198,18 @@ export class SourceAgent {
     this.#tell("attested", measurement.toHex());
     this.#session = sessionKey(this.identity.cluster, this.#nonce, nonce);
     this.#persist({ ...this.#record, phase: "frozen" });
-    this.#image = this.host.freeze();
-    this.#tell("teeFrozen", `${this.#image.count} pieces`);
+    this.#awaits = "frozen";
+    this.host.wait(this.identity.timeout);
+    this.host.freeze();
+  }
+
+  /** The TEE stands still. */
+  frozen(image: TeeImage): void {
+    if (this.#awaits !== "frozen") return;
+    this.#image = image;
+    this.#tell("teeFrozen", `${image.count} pieces`);
     this.#awaits = "taken";
-    this.#send("begin", { pieces: this.#image.count });
+    this.#send("begin", { pieces: image.count });
     this.#sendPieces(0);
   }
 
@@ -206,7 +264,11 @@ export class SourceAgent {
   /** Nothing came for the time agreed. */
   woken(): void {
     if (this.#record.phase === "committed") return this.#send("commit", {});
-    if (this.#awaits !== undefined) this.#rollBack("the destination does not answer");
+    if (this.#awaits !== undefined) {
+      this.#rollBack(
+        this.#awaits === "frozen" ? "the TEE cannot be frozen" : "the destination does not answer",
+      );
+    }
   }
 
   #violated(what: string): void {

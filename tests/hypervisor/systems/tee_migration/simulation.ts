@@ -130,10 +130,15 @@ export function simulate(scenario: Scenario = {}): SimulationEnd {
   const sourceHost: SourceHost = {
     ...common(0),
     persist: (record) => effect(0, () => void (sourceRecord = record)),
-    freeze: () => {
-      effect(0, () => void (tee.here.runs = false));
-      return image;
-    },
+    freeze: () =>
+      effect(0, () => {
+        at(now + 3, () =>
+          guarded(0, () => {
+            if (source?.record.phase !== "frozen") return;
+            tee.here.runs = false;
+            source.frozen(image);
+          }));
+      }),
     thaw: () =>
       effect(0, () => void (tee.here.isThere ? tee.here.runs = true : wrong.push("thawed what is gone"))),
     destroy: () => effect(0, () => void Object.assign(tee.here, { isThere: false, runs: false })),
