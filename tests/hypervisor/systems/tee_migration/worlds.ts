@@ -81,7 +81,11 @@ vectors:
 `;
 
 const { bytes } = assembleProgram(GUEST, { name: "realm", base: 0x40080000n });
-const kernel = { sha256: createHash("sha256").update(bytes).digest("hex"), size: bytes.length, name: "realm" };
+const kernel = {
+  sha256: createHash("sha256").update(bytes).digest("hex"),
+  size: bytes.length,
+  name: "realm",
+};
 
 /** The realm. */
 export const REALM_IMAGES: MachineImages = new Map([[kernel.sha256, bytes]]);
