@@ -1,5 +1,7 @@
 /** The boot of an image: from EL2 with the MMU off, as `-kernel` is entered, to the vmkernel at EL1 over the trampoline. */
 
+import { INTERRUPT_SETUP } from "./vmkernel.ts";
+
 /** `isFromEl3`: entered at EL3 in RAM, which gives EL2 everything but SCR_EL3.HCE, so that HVC is UNDEFINED. */
 export function bootText(isFromEl3: boolean): string {
   return `
@@ -77,7 +79,18 @@ text_not_el2:   .asciz  "el2-trampoline: entered below EL2; use -M virt,virtuali
         mov     sp, x0
         ldr     x0, =vmkernel_main
         msr     elr_el2, x0
+.if IS_REDIRECTION
+        mov     x0, #(3 << 20)
+        msr     cpacr_el1, x0
+        mov     x0, #2
+        msr     cntv_ctl_el0, x0
+        msr     cntp_ctl_el0, x0
+        msr     oslar_el1, xzr
+${INTERRUPT_SETUP}
+        mov     x0, #0x3c0                      // EL0: the vmkernel's commands
+.else
         mov     x0, #0x3c5
+.endif
         msr     spsr_el2, x0
         dsb     sy
         tlbi    alle1

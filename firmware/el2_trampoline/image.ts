@@ -32,6 +32,7 @@ import {
   type VmmKind,
 } from "./layout.ts";
 import { worldRegisters } from "./registers.ts";
+import { redirectionText } from "./redirection.ts";
 import { SAVE_X, trampolineText } from "./trampoline.ts";
 import { VMM_STUB, vmmText } from "./vmm.ts";
 import { vmkernelText } from "./vmkernel.ts";
@@ -81,20 +82,27 @@ export function trampolineSources(options: TrampolineOptions): Source[] {
   const { form = "plain", vmm = "a64", pauth = false, planted = false, period, withoutCalls = false } =
     options;
   const rows = worldRegisters(pauth), isHost = form === "tags";
+  const isRedirected = form === "redirection";
+  if (isRedirected && period !== undefined) {
+    throw new RangeError("Cannot build: commands at EL0 have no timer; leave the period out");
+  }
+  const kernel = isRedirected
+    ? redirectionText(rows, planted)
+    : vmkernelText(rows, { planted, ...(period === undefined ? {} : { period }) });
   return [
     { name: "layout", text: layoutEquates({ form, pauth }) },
     { name: "header", text: HEADER },
     { name: "boot", text: bootText(withoutCalls) },
-    CONSOLE,
     { name: "macros", text: SAVE_X },
     { name: "trampoline", text: trampolineText({ rows, isHost }) },
     { name: "vmm", text: vmm === "a64" ? vmmText(isHost) : VMM_STUB },
-    { name: "vmkernel", text: vmkernelText(rows, { planted, ...(period === undefined ? {} : { period }) }) },
+    { name: "vmkernel", text: kernel },
+    CONSOLE,
   ];
 }
 
 /** Attributes of leaves that are not of the loaders' kind. */
-const AP_EL0 = 1n << 6n, PXN = 1n << 53n, NOT_GLOBAL = 1n << 11n;
+const AP_EL0 = 1n << 6n, PXN = 1n << 53n, UXN = 1n << 54n, NOT_GLOBAL = 1n << 11n;
 /** Stage 2: AF, read and write; Normal write-back and shareable, Device-nGnRE and never executed. */
 const STAGE2_RW = 1n << 10n | 3n << 6n, STAGE2_MEMORY = 0xfn << 2n | 3n << 8n;
 const STAGE2_DEVICE = 1n << 2n | 1n << 54n;
@@ -118,8 +126,12 @@ function hypervisorMaps(form: SwitchForm, program: Program): Map<number, Uint8Ar
     map(BigInt(context), 4096n, attributesAt2(form, "data", false), CONTEXT);
     return { builder, map };
   };
-  const small = space(PLACES.SMALL_MAP, PLACES.HOST_CONTEXT),
-    vmm = space(PLACES.VMM_MAP, PLACES.GUEST_CONTEXT);
+  const small = space(PLACES.SMALL_MAP, PLACES.HOST_CONTEXT);
+  if (form === "redirection") {
+    small.map(at("kernel2"), at("kernel2_end") - at("kernel2"), leafAttributes(2, "image"));
+    small.map(BigInt(DEVICES.GICC), 0x2000n, leafAttributes(2, "device"));
+  }
+  const vmm = space(PLACES.VMM_MAP, PLACES.GUEST_CONTEXT);
   vmm.map(at("vmm"), at("vmm_end") - at("vmm"), attributesAt2(form, "image", false));
   for (const device of [DEVICES.GICD, DEVICES.GICC, DEVICES.GICH]) {
     vmm.map(
@@ -131,12 +143,27 @@ function hypervisorMaps(form: SwitchForm, program: Program): Map<number, Uint8Ar
   return new Map([[PLACES.SMALL_MAP, small.builder.bytes], [PLACES.VMM_MAP, vmm.builder.bytes]]);
 }
 
-/** The vmkernel's own space, and the guest's stage 2. */
-function otherMaps({ memory, size }: GuestPlace): Map<number, Uint8Array> {
+/** EL1 and EL0 of the vmkernel: all at EL1; or a page of vectors at EL1, and the commands and their UART at EL0. */
+function kernelMap(form: SwitchForm, program: Program): Uint8Array {
   const kernel = new TranslationTableBuilder(MAP_LAYOUT, BigInt(PLACES.KERNEL_MAP), TABLES_OF_A_MAP);
-  const gib = 1n << 30n;
-  kernel.map({ virtual: 0n, physical: 0n, size: gib, attributes: leafAttributes(1, "device") });
-  kernel.map({ virtual: gib, physical: gib, size: gib, attributes: leafAttributes(1, "image") });
+  const map = (base: bigint, size: bigint, attributes: bigint) =>
+    kernel.map({ virtual: base, physical: base, size, attributes });
+  if (form !== "redirection") {
+    const gib = 1n << 30n;
+    map(0n, gib, leafAttributes(1, "device"));
+    map(gib, gib, leafAttributes(1, "image"));
+    return kernel.bytes;
+  }
+  const at = (symbol: string) => program.symbols.get(symbol) as bigint;
+  const end = (program.base + BigInt(program.size) + 0xfffn) & ~0xfffn;
+  map(at("vmkernel"), 4096n, leafAttributes(1, "image"));
+  map(at("commands"), end - at("commands"), leafAttributes(1, "data") & ~UXN | AP_EL0);
+  map(BigInt(DEVICES.UART), 4096n, leafAttributes(1, "device") | AP_EL0);
+  return kernel.bytes;
+}
+
+/** The guest's stage 2. */
+function guestMap({ memory, size }: GuestPlace): Uint8Array {
   const stage2 = new TranslationTableBuilder(MAP_LAYOUT, BigInt(PLACES.STAGE2), TABLES_OF_A_MAP);
   const map = (virtual: number, physical: number, bytes: number, attributes: bigint) =>
     stage2.map({
@@ -149,7 +176,7 @@ function otherMaps({ memory, size }: GuestPlace): Map<number, Uint8Array> {
   map(DEVICES.GICC, DEVICES.GICV, 0x2000, STAGE2_DEVICE); // what the guest takes for its CPU interface
   map(DEVICES.UART, DEVICES.UART, 0x1000, STAGE2_DEVICE);
   map(DEVICES.RTC, DEVICES.RTC, 0x1000, STAGE2_DEVICE);
-  return new Map([[PLACES.KERNEL_MAP, kernel.bytes], [PLACES.STAGE2, stage2.bytes]]);
+  return stage2.bytes;
 }
 
 /** PSTATE of a guest that begins: EL1h, all masked. */
@@ -182,7 +209,9 @@ export function trampolineImage(
   const put = (at: number, contents: Uint8Array) => bytes.set(contents, at - IMAGE_BASE);
   put(IMAGE_BASE, program.bytes);
   put(PLACES.GUEST_CONTEXT, guestContext(guest, pauth));
-  for (const [at, contents] of [...hypervisorMaps(form, program), ...otherMaps(guest)]) put(at, contents);
+  for (const [at, contents] of hypervisorMaps(form, program)) put(at, contents);
+  put(PLACES.KERNEL_MAP, kernelMap(form, program));
+  put(PLACES.STAGE2, guestMap(guest));
   return { bytes, program };
 }
 

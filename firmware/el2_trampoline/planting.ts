@@ -10,8 +10,13 @@ const NEXT = `
         eor     x9, x9, x9, lsr #7
         eor     x9, x9, x9, lsl #17`;
 
-function plantOne({ name, random }: WorldRegister): string {
-  if (name === "SP_EL1") return `${NEXT}\n        and     x1, x9, #~15\n        mov     sp, x1`;
+/** The text for one register; EL2 names SP_EL1, and EL1 has it selected. */
+function plantOne({ name, random }: WorldRegister, level: 1 | 2): string {
+  if (name === "SP_EL1") {
+    return `${NEXT}\n        and     x1, x9, #~15\n        ${
+      level === 1 ? "mov     sp, x1" : "msr     sp_el1, x1"
+    }`;
+  }
   const register = name.toLowerCase();
   return `${NEXT}
         ldr     x2, =0x${random.toString(16)}
@@ -23,21 +28,25 @@ function plantOne({ name, random }: WorldRegister): string {
 }
 
 /**
- * Text that plants `rows`, V0–V31 and X0–X30 by turns: system and vector registers a group a round, X0–X30 and NZCV each
- * time. `state` is the label of two words, the generator's state and the number of the round; it falls through at the end,
- * with all general registers random. Labels begin with `prefix`.
+ * Text that plants `rows` at a level, a group a round, and V0–V31 in the same way. `state` is the label of two words, the
+ * generator's state and the number of the round. It goes on at the label `PREFIX_general`, which is the caller's, with
+ * the generator in x9; it changes x1 to x3 and x9 to x13.
  */
-export function plantingText(prefix: string, state: string, rows: readonly WorldRegister[]): string {
+export function plantingGroups(
+  prefix: string,
+  state: string,
+  rows: readonly WorldRegister[],
+  level: 1 | 2 = 1,
+): string {
   const groups = Array.from({ length: PLANTING_GROUPS }, (_, group) => {
     const mine = rows.filter((_, index) => index % PLANTING_GROUPS === group);
     const vectors = Array.from({ length: 32 }, (_, n) => n).filter((n) => n % PLANTING_GROUPS === group);
     return `
-${prefix}_group${group}:${mine.map(plantOne).join("")}${
+${prefix}_group${group}:${mine.map((row) => plantOne(row, level)).join("")}${
       vectors.map((n) => `${NEXT}\n        fmov    d${n}, x9${NEXT}\n        ins     v${n}.d[1], x9`).join("")
     }
         b       ${prefix}_general`;
   });
-  const general = Array.from({ length: 31 }, (_, n) => n).filter((n) => n !== 9);
   return `
         adrp    x10, ${state}
         add     x10, x10, :lo12:${state}
@@ -55,6 +64,13 @@ ${groups.map((_, group) => `        .word   ${prefix}_group${group} - ${prefix}_
     groups.join("")
   }
         .ltorg
+`;
+}
+
+/** Text that plants rows and vector registers at EL1 by turns, then X0–X30 and NZCV each time, and falls through. */
+export function plantingText(prefix: string, state: string, rows: readonly WorldRegister[]): string {
+  const general = Array.from({ length: 31 }, (_, n) => n).filter((n) => n !== 9);
+  return `${plantingGroups(prefix, state, rows)}
 ${prefix}_general:
         adrp    x10, ${state}
         add     x10, x10, :lo12:${state}

@@ -62,9 +62,14 @@ trampoline_vectors:
         lsr     x1, x0, #26
         cmp     x1, #0x16                       // HVC
         b.ne    broken
+.if IS_REDIRECTION
+        b       bounced
+refuse:
+.else
         and     x0, x0, #0xffff
         cmp     x0, #CALL_ENTER
         b.eq    enter
+.endif
         ldr     x1, [sp, #8]                    // there is no such request: nothing changes but X0
         mov     x0, #-1
         eret
@@ -91,6 +96,12 @@ leave:  bl      save_world
         bl      load_world
         mrs     x0, tpidr_el2
         str     x0, [sp, #C_X]
+.if IS_REDIRECTION
+        cmp     x0, #REASON_IRQ
+        b.ne    1f
+        bl      kernel2_interrupt
+1:
+.endif
         return_from_el2
 
 // To the world described at x0. Changes x1 and x2.

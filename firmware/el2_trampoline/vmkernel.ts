@@ -10,6 +10,80 @@ export interface VmkernelOptions {
   readonly period?: number;
 }
 
+/** The interrupt controller as the vmkernel wants it: priorities, its own interrupts, its own CPU interface. */
+export const INTERRUPT_SETUP: string = `
+        ldr     x1, =DEVICE_GICD
+        mov     w0, #(PRIORITY_GUEST * 0x0101)
+        orr     w0, w0, w0, lsl #16
+        add     x2, x1, #0x400
+        add     x3, x2, #288
+1:      str     w0, [x2], #4
+        cmp     x2, x3
+        b.lo    1b
+        mov     w0, #PRIORITY_VMKERNEL
+        strb    w0, [x1, #(0x400 + INTERRUPT_TIMER)]
+        strb    w0, [x1, #(0x400 + INTERRUPT_DOORBELL)]
+        mov     w0, #(1 << INTERRUPT_TIMER)
+        str     w0, [x1, #0x100]
+        mov     w0, #(1 << (INTERRUPT_DOORBELL - 96))
+        str     w0, [x1, #0x10c]
+        mov     w0, #1
+        str     w0, [x1]
+        ldr     x1, =DEVICE_GICC
+        mov     w0, #PRIORITY_VMKERNEL_MASK
+        str     w0, [x1, #4]
+        mov     w0, #0x201                      // EOImode, EnableGrp0
+        str     w0, [x1]
+`;
+
+/** What a vmkernel says at the end, with x20 = why its guest is off; `entered` where that is the same everywhere. */
+export function reportText(entered: boolean): string {
+  return `
+        ldr     x26, =DEVICE_UART
+        adr     x0, vmkernel_text_refused
+        bl      put_text
+        adr     x0, vmkernel_refused
+        ldr     x0, [x0]
+        bl      put_hex
+        adr     x0, vmkernel_text_reason
+        bl      put_text
+        mov     x0, x20
+        bl      put_hex
+${
+    entered
+      ? `
+        adr     x0, vmkernel_text_entered
+        bl      put_text
+        adr     x0, vmkernel_data
+        ldr     x0, [x0]
+        bl      put_hex`
+      : ""
+  }
+        adr     x0, vmkernel_text_missing
+        bl      put_text
+        adr     x0, vmkernel_data
+        ldr     x0, [x0, #16]
+        bl      put_hex
+        adr     x0, vmkernel_text_line
+        bl      put_text
+`;
+}
+
+/** The texts and the data of a vmkernel. */
+export const VMKERNEL_DATA: string = String.raw`
+vmkernel_text_refused:  .asciz  "vmkernel: unknown request: "
+vmkernel_text_reason:   .asciz  ", reason: "
+vmkernel_text_entered:  .asciz  ", entered: "
+vmkernel_text_missing:  .asciz  ", interrupts missed: "
+vmkernel_text_fault:    .asciz  "vmkernel: exception: "
+vmkernel_text_at:       .asciz  " at "
+vmkernel_text_line:     .asciz  "\r\n"
+        .balign 16
+vmkernel_random:  .quad 0x9e3779b97f4a7c15, 0
+vmkernel_data:    .quad 0, 0, 0
+vmkernel_refused: .quad 0
+`;
+
 /** Its text: `_start` at EL2 is in `boot.ts`. Entered at `vmkernel_main`, at EL1 with the MMU on. */
 export function vmkernelText(rows: readonly WorldRegister[], { planted, period }: VmkernelOptions): string {
   const own = [
@@ -41,29 +115,7 @@ vmkernel_main:
         msr     cpacr_el1, x0
         msr     oslar_el1, xzr
         isb
-        ldr     x1, =DEVICE_GICD
-        mov     w0, #(PRIORITY_GUEST * 0x0101)
-        orr     w0, w0, w0, lsl #16
-        add     x2, x1, #0x400
-        add     x3, x2, #288
-1:      str     w0, [x2], #4
-        cmp     x2, x3
-        b.lo    1b
-        mov     w0, #PRIORITY_VMKERNEL
-        strb    w0, [x1, #(0x400 + INTERRUPT_TIMER)]
-        strb    w0, [x1, #(0x400 + INTERRUPT_DOORBELL)]
-        mov     w0, #(1 << INTERRUPT_TIMER)
-        str     w0, [x1, #0x100]
-        mov     w0, #(1 << (INTERRUPT_DOORBELL - 96))
-        str     w0, [x1, #0x10c]
-        mov     w0, #1
-        str     w0, [x1]
-        ldr     x1, =DEVICE_GICC
-        mov     w0, #PRIORITY_VMKERNEL_MASK
-        str     w0, [x1, #4]
-        mov     w0, #0x201                      // EOImode, EnableGrp0
-        str     w0, [x1]
-${
+${INTERRUPT_SETUP}${
     period === undefined ? "" : `
         ldr     x0, =${period}
         msr     cntp_tval_el0, x0
@@ -138,33 +190,7 @@ ${
 
 vmkernel_end:
         mov     x20, x0
-        ldr     x26, =DEVICE_UART
-        adr     x0, vmkernel_text_refused
-        bl      put_text
-        adr     x0, vmkernel_refused
-        ldr     x0, [x0]
-        bl      put_hex
-        adr     x0, vmkernel_text_reason
-        bl      put_text
-        mov     x0, x20
-        bl      put_hex
-${
-    period === undefined
-      ? `
-        adr     x0, vmkernel_text_entered
-        bl      put_text
-        adr     x0, vmkernel_data
-        ldr     x0, [x0]
-        bl      put_hex`
-      : ""
-  }
-        adr     x0, vmkernel_text_missing
-        bl      put_text
-        adr     x0, vmkernel_data
-        ldr     x0, [x0, #16]
-        bl      put_hex
-        adr     x0, vmkernel_text_line
-        bl      put_text
+${reportText(period === undefined)}
 vmkernel_off:
         ldr     x0, =0x84000008
         smc     #0
@@ -187,16 +213,5 @@ vmkernel_fault:
         bl      put_text
         b       vmkernel_off
         .ltorg
-vmkernel_text_refused:  .asciz  "vmkernel: unknown request: "
-vmkernel_text_reason:   .asciz  ", reason: "
-vmkernel_text_entered:  .asciz  ", entered: "
-vmkernel_text_missing:  .asciz  ", interrupts missed: "
-vmkernel_text_fault:    .asciz  "vmkernel: exception: "
-vmkernel_text_at:       .asciz  " at "
-vmkernel_text_line:     .asciz  "\r\n"
-        .balign 16
-vmkernel_random:  .quad 0x9e3779b97f4a7c15, 0
-vmkernel_data:    .quad 0, 0, 0
-vmkernel_refused: .quad 0
-`;
+${VMKERNEL_DATA}`;
 }

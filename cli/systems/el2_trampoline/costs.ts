@@ -55,6 +55,10 @@ export function switchSpans({ run }: Recorded, image: TrampolineImage): SwitchSp
         spans.push({ direction: isBack ? "leave" : "enter", from: taken.instant, to: event.instant });
       }
       taken = undefined;
+    } else if (event.kind === "exceptionReturned" && event.from === 1) {
+      const last = spans.at(-1);
+      const isOnward = last?.direction === "leave" && event.instant - last.to < MOST_BOUNCE;
+      if (isOnward) spans[spans.length - 1] = { ...last, to: event.instant };
     }
   }
   return spans;
@@ -82,6 +86,8 @@ export function costsOf({ run, images }: Recorded, spans: readonly SwitchSpan[])
 export const COMPARED: Readonly<Record<string, Omit<SmallRun, "rounds">>> = {
   "plain, cortex-a57":       {},
   "plain, max":              { pauth: true },
+  "redirection, cortex-a57": { form: "redirection" },
+  "redirection, max":        { pauth: true, form: "redirection" },
   "TLB tags, max":           { pauth: true, form: "tags" },
 };
 

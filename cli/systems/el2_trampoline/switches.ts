@@ -19,6 +19,8 @@ export const SMALL_RUNS: Readonly<Record<string, Omit<SmallRun, "rounds">>> = {
   "plain-typescript": { vmm: "typescript" },
   "plain-strict":     { options: ["--strict", "tlb,icache,dcache,context"] },
   "tags":             { form: "tags", pauth: true },
+  "redirection":      { form: "redirection", pauth: true },
+  "redirected-strict": { form: "redirection", options: ["--strict", "tlb,icache,dcache,context"] },
   "tags-strict":      { form: "tags", pauth: true, options: ["--strict", "tlb,icache,dcache,context"] },
 };
 
@@ -28,22 +30,26 @@ function isStored(name: string): boolean {
     name.startsWith("CNT");
 }
 
+/** What says of a command's exception what it is, behind a redirection vector: it cannot be anything. */
+const RETURN = ["ELR_EL1", "SPSR_EL1", "ESR_EL1"];
+
 /** Registers that should have had many values and did not: then nothing was shown of them. */
-function unplanted({ worlds }: Followed, { pauth = false, period }: Omit<SmallRun, "rounds">): string[] {
+function unplanted(
+  { worlds }: Followed,
+  { pauth = false, period, form }: Omit<SmallRun, "rounds">,
+): string[] {
   const rows = worldRegisters(pauth).filter(({ name, random }) => random !== 0n && isStored(name));
   const kept = KEPT_REGISTERS.filter(({ name }) => period === undefined || !name.startsWith("CNTP"));
-  const general = [...Array.from({ length: 31 }, (_, n) => `X${n}`)];
+  const general = Array.from({ length: 31 }, (_, n) => `X${n}`);
+  const named = {
+    vmkernel: [...rows, ...kept].map(({ name }) => name)
+      .filter((name) => form !== "redirection" || !RETURN.includes(name)),
+    guest: rows.filter(({ trapped }) => trapped !== true).map(({ name }) => name),
+  };
   return (["vmkernel", "guest"] as const).flatMap((world) => {
-    const there = new Set(worlds.variety[world].names);
-    const wanted = [
-      ...general,
-      ...(world === "vmkernel" ? [...rows, ...kept] : rows.filter((row) => !row.trapped)).map(
-        ({ name }) => name,
-      ),
-    ];
-    return wanted.filter((name) => !there.has(name)).map((name) =>
-      `${name} was never planted in the ${world}`
-    );
+    const varied = new Set(worlds.variety[world].names);
+    return [...general, ...named[world]].filter((name) => !varied.has(name))
+      .map((name) => `${name} was never planted in the ${world}`);
   });
 }
 

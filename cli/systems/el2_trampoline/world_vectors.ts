@@ -208,18 +208,18 @@ export class WorldVectors implements EventObserver {
     if (this.leaks.length < MOST) this.leaks.push({ instant, world, register });
   }
 
-  /** EL2 returned to the vmkernel and nobody else had run. */
+  /** EL2 returned to the vmkernel and nobody else had run: where it refused something, nothing may have changed. */
   #refused(instant: number, fields: AnyFields): void {
     const { system } = this.#cpu.registers;
     this.#now.take(this.#cpu, fields["address"] as bigint, fields["state"] as bigint);
+    if (this.#now.registers[0] !== NOT_SUPPORTED) return; // a request that there is
+    this.refusals++;
     for (const register of this.#now.differences(this.#taken)) {
       if (register !== "X0") this.#leaked(instant, "vmkernel", register);
     }
     for (const [at, { name, index }] of EL2_ROWS.entries()) {
       if (system[index] !== this.#hypervisor[at]) this.#leaked(instant, "vmkernel", name);
     }
-    if (this.#now.registers[0] === NOT_SUPPORTED) this.refusals++;
-    else this.#leaked(instant, "vmkernel", "X0");
   }
 
   #return(instant: number, fields: AnyFields): void {
