@@ -191,8 +191,11 @@ export function buildTrampolineVmm({ systems }: MonitorConfiguration, site: Moni
       `Cannot enable ${EL2_TRAMPOLINE} beside others at EL2: it takes exceptions by VBAR_EL2`,
     );
   }
-  if (site.board.configuration.gicVersion !== 2) {
-    throw new ConfigurationError(`Cannot enable ${EL2_TRAMPOLINE}: it needs -M virt,gic-version=2`);
+  const { gicVersion, virtualization } = site.board.configuration;
+  if (gicVersion !== 2 || !virtualization) {
+    throw new ConfigurationError(
+      `Cannot enable ${EL2_TRAMPOLINE}: it needs -M virt,virtualization=on,gic-version=2`,
+    );
   }
   const parsed = options.safeParse(first.options);
   if (!parsed.success) {
