@@ -141,11 +141,13 @@ export abstract class TrapMonitor implements InstalledMonitor {
   /** After everything, before the guest goes on. */
   protected returning(_vcpu: Vcpu): void {}
 
+  /** Offers an exit to the systems, and nobody else: also of an access that one makes in its guest's place. */
+  offer(vcpu: Vcpu, exit: Exit): boolean {
+    return this.#systems.some(({ exits }) => exits?.[exit.class]?.(vcpu, exit) === true);
+  }
+
   #exit(vcpu: Vcpu, exit: Exit): void {
-    for (const { exits } of this.#systems) {
-      const handler = exits?.[exit.class];
-      if (handler?.(vcpu, exit) === true) return;
-    }
+    if (this.offer(vcpu, exit)) return;
     if (exit.class === "systemRegisterTrapped" && this.#systemAccess(vcpu, exit)) return;
     if (this.handlers[exit.class]?.(vcpu, exit) === true) return;
     injectUndefined(vcpu);

@@ -156,6 +156,10 @@ _start: ldr     x0, =${TABLES}
         orr     x0, x0, x1
         msr     sctlr_el1, x0
         isb
+        ldr     x0, =${BUFFERS}                 // walks of the buffers have been made once
+        ldrb    w1, [x0]
+        ldr     x0, =${STRETCH.virtual}
+        ldrb    w1, [x0]
         ldr     x19, =${CALL_TABLE + 8}
         ldr     x20, =${CALL_RESULTS}
         ldr     x21, [x19, #-8]                 // how many

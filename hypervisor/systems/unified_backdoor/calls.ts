@@ -3,7 +3,7 @@ import { EXCEPTION_CLASS, SYNDROME_IL } from "../../../machine/cpu/syndrome.ts";
 import type { GuestAccessFault } from "../../guest_memory.ts";
 import { injectUndefined } from "../../injection.ts";
 import type { Vcpu } from "../../vcpu.ts";
-import { type GuestBuffer, readElements, writeElements } from "./guest_buffer.ts";
+import { type BufferAccess, type GuestBuffer, readElements, writeElements } from "./guest_buffer.ts";
 import { decodeInstruction, type PortInstruction } from "./instruction.ts";
 import { type PortSite, readPort, stringAtPort } from "./port_space.ts";
 import { BX, CX, DI, DX, Registers, SI } from "./registers.ts";
@@ -28,6 +28,11 @@ const NOTHING = new Uint8Array(0);
 const DIRECTION_WRITE = 1 << 6, SAME_OR_LOWER = 1, EXTERNAL_ABORT = 0x10;
 /** PAR_EL1 of a fault: the fault status, and that it is stage 2's. */
 const PAR_STATUS = 1n, PAR_STAGE2 = 9n;
+/** Pages that are brought in for one call at most: those of CALL_BYTES, and for elements that cross into others. */
+const MENDS_MAX = 64;
+
+/** Brings in what stage 2 has not for an access to a guest's buffer; false where nobody does. */
+export type MendAccess = (vcpu: Vcpu, fault: GuestAccessFault, isWrite: boolean) => boolean;
 
 /** The data abort that the caller's own access would have met. */
 function injectDataAbort(vcpu: Vcpu, { address, par }: GuestAccessFault, isWrite: boolean): void {
@@ -39,7 +44,26 @@ function injectDataAbort(vcpu: Vcpu, { address, par }: GuestAccessFault, isWrite
   vcpu.inject({ syndrome, faultAddress: address });
 }
 
-function performString(vcpu: Vcpu, instruction: PortInstruction, site: PortSite): CallResult {
+/** Reads `count` elements, or writes those given; what is brought in meanwhile is tried again from the first. */
+function move(
+  vcpu: Vcpu,
+  buffer: GuestBuffer,
+  { count, given }: { readonly count: number; readonly given: Uint8Array | undefined },
+  mend: MendAccess,
+): BufferAccess {
+  for (let mends = 0;; mends++) {
+    const access = given === undefined ? readElements(buffer, count) : writeElements(buffer, given);
+    const { fault } = access;
+    if (fault === undefined || mends === MENDS_MAX || !mend(vcpu, fault, given !== undefined)) return access;
+  }
+}
+
+function performString(
+  vcpu: Vcpu,
+  instruction: PortInstruction,
+  site: PortSite,
+  mend: MendAccess,
+): CallResult {
   const { size, isIn, port, string } = instruction as Required<PortInstruction>;
   const registers = new Registers(vcpu), pointer = isIn ? DI : SI;
   const elements = string.repeats ? vcpu.x(CX) : 1n;
@@ -56,9 +80,7 @@ function performString(vcpu: Vcpu, instruction: PortInstruction, site: PortSite)
     step: string.step,
   };
   const given = isIn ? device?.give(part) ?? new Uint8Array(part).fill(0xff) : undefined;
-  const { bytes, fault } = given === undefined
-    ? readElements(buffer, part / size)
-    : writeElements(buffer, given);
+  const { bytes, fault } = move(vcpu, buffer, { count: part / size, given }, mend);
   const moved = BigInt(bytes.length / size);
   if (moved > 0n) {
     if (string.repeats) vcpu.setX(CX, elements - moved);
@@ -75,14 +97,14 @@ function performString(vcpu: Vcpu, instruction: PortInstruction, site: PortSite)
 }
 
 /** Carries a call out; ELR_EL2 is at its instruction, and stays there. */
-export function performCall(vcpu: Vcpu, site: PortSite): CallResult {
+export function performCall(vcpu: Vcpu, site: PortSite, mend: MendAccess): CallResult {
   const instruction = decodeInstruction(Number(vcpu.x(7) & 0xffff_ffffn), vcpu.x(DX));
   if (instruction === undefined) {
     injectUndefined(vcpu);
     return { outcome: "undefined", port: 0, bytes: NOTHING };
   }
   const { isIn, port, size, string } = instruction;
-  if (string !== undefined) return performString(vcpu, instruction, site);
+  if (string !== undefined) return performString(vcpu, instruction, site, mend);
   // Nothing takes a single OUT.
   const isAnswered = isIn && readPort(new Registers(vcpu), port, size, site);
   return { outcome: isAnswered ? "answered" : "unknown", port, bytes: NOTHING };

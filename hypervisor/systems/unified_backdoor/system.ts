@@ -13,6 +13,7 @@ import { ConfigurationError } from "../../../machine/errors.ts";
 import { record } from "../../../machine/layout.ts";
 import { type Section, sectionLayout } from "../../../machine/snapshot.ts";
 import { El2Monitor } from "../../el2_monitor.ts";
+import { translateGuest } from "../../guest_memory.ts";
 import {
   type HypercallOutcome,
   type HypercallTrigger,
@@ -21,7 +22,7 @@ import {
   systemRow,
 } from "../../system.ts";
 import type { Vcpu } from "../../vcpu.ts";
-import { performCall } from "./calls.ts";
+import { type MendAccess, performCall } from "./calls.ts";
 import { type Channel, Channels, CHANNELS_FIELDS, type MessageTaker } from "./channels.ts";
 import { commandOf } from "./commands.ts";
 import { callByGuest, replyOf } from "./guest_calls.ts";
@@ -33,6 +34,8 @@ const SLUG = "unified-backdoor";
 
 /** The immediate of HVC and BRK, and X7[63:32] of MRS. */
 const CALL = 0x86, IMMEDIATE = 0xffff;
+/** PAR_EL1 of a fault: stage 2's, and on a walk of stage 1; ISS of a data abort: a write. */
+const PAR_STAGE2 = 1n << 9n, PAR_WALK = 1n << 8n, DIRECTION_WRITE = 1 << 6;
 const MIB = 2 ** 20, NANOSECONDS = 1000, MICROSECONDS = 1_000_000n;
 
 const layout = sectionLayout("unified backdoor", 1, {
@@ -114,7 +117,7 @@ export class UnifiedBackdoor implements MonitorSystem, MessageTaker {
       ...{ x0: x(0), x1: x(1), x2: x(2), x3: x(3), x4: x(4), x5: x(5), x6: x(6) },
     });
     this.#caller = vcpu.index;
-    const { outcome, port, bytes } = performCall(vcpu, this.#ports);
+    const { outcome, port, bytes } = performCall(vcpu, this.#ports, this.#mend);
     events.emit("backdoorReturned", vcpu.index, {
       outcome,
       port,
@@ -123,6 +126,24 @@ export class UnifiedBackdoor implements MonitorSystem, MessageTaker {
     });
     return outcome === "answered" || outcome === "unknown" ? "answered" : "injected";
   }
+
+  /**
+   * A page that another system has taken from stage 2 comes back as if the guest itself had met its absence. Where a
+   * page of stage 1's tables is missing, AT does not say which: to the guest nothing answers then.
+   */
+  readonly #mend: MendAccess = (vcpu, { address, par = 0n }, isWrite) => {
+    if ((par & (PAR_STAGE2 | PAR_WALK)) !== PAR_STAGE2) return false;
+    const place = translateGuest(vcpu.cpu, "s1e1", address);
+    if (place.faulted) return false;
+    vcpu.set("FAR_EL2", address);
+    const iss = Number(par >> 1n & 0x3fn) | (isWrite ? DIRECTION_WRITE : 0);
+    return this.monitor.offer(vcpu, {
+      class: "dataAbortLower",
+      iss,
+      faultAddress: address,
+      ipa: place.address,
+    });
+  };
 
   opened(channel: Channel): void {
     if (channel.protocol === "TCLO") this.channels.post(channel, FIRST_CALL);

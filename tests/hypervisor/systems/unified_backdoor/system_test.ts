@@ -37,9 +37,10 @@ function run(
   calls: readonly Call[],
   trigger: CallTrigger = "mrs",
   options: Record<string, string> = {},
+  more: readonly { readonly name: string; readonly options: Record<string, string> }[] = [],
 ): Ran {
   const guest = programGuest(callsGuest(trigger));
-  const systems = [{ name: "dcc-hypercall", options: {} }, { name: "unified-backdoor", options }];
+  const systems = [{ name: "dcc-hypercall", options: {} }, { name: "unified-backdoor", options }, ...more];
   const configuration = guest.configuration({ memoryMiB: 64, monitors: [{ level: 2, systems }] });
   const machine = new Machine(configuration, guest.images, { engine: "reference" });
   machine.board.memory.writeBytes(physicalAddress(CALL_TABLE), callTable(calls));
@@ -300,4 +301,22 @@ Deno.test("unified-backdoor is the node /hypervisor of a guest's device tree, an
   };
   assertEquals(compatible("dcc-hypercall"), undefined);
   assertEquals(compatible("dcc-hypercall", "unified-backdoor"), "vmware\0");
+});
+
+Deno.test("unified-backdoor reaches buffers in pages that another system has not yet brought in, and only those", () => {
+  const calls = [
+    fill(page(0, 4000), 200n),
+    read(STRETCH.virtual, 65_536n),
+    fill(STRETCH.virtual + 0x100n, 3n, 0, 0x3e),
+    fill(page(8, 4095), 2n, 1),
+    fill(page(1, 4095), 9n),
+    request(0n, OPEN),
+    request(1n, { 1: 300n }),
+    OUT(STRETCH.virtual + 0x2_0000n - 100n, 300n),
+  ];
+  const plain = run(calls), paging = [{ name: "icache-on-fault", options: { policy: "lazy" } }];
+  const paged = run(calls, "mrs", {}, paging);
+  assertEquals(paged.results, plain.results);
+  const faults = paged.events.filter((event) => event.kind === "stage2Faulted");
+  assert(faults.length > 20, `only ${faults.length} pages were brought in`);
 });
