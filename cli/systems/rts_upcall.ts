@@ -2,6 +2,7 @@
 import type { CheckContext, SystemScenario } from "./scenario.ts";
 import { diffOfBackEnds, equalStreams } from "./rts_upcall/calls.ts";
 import { type Setting, settingText, variablesOfDebian } from "./rts_upcall/debian.ts";
+import { bisectTheBoot } from "./rts_upcall/history.ts";
 import { BACK_ENDS, type BackEnd, DEBIAN_GUESTS } from "./rts_upcall/machines.ts";
 import { cutsAtSteps, cutsAtWrites, cutsOfDebian } from "./rts_upcall/power.ts";
 
@@ -64,6 +65,11 @@ export const scenario: SystemScenario = {
     {
       name: "power cuts at the steps around a call leave the old value before it and the new one after",
       run: cutsAtSteps,
+    },
+    {
+      name:
+        "of many writes the one that broke the next boot: bisect with boots of the disk at each instant, and a query",
+      run: bisectTheBoot,
     },
     ...PAIRS.map((pair, index) => ({
       name:
