@@ -1,7 +1,7 @@
 /** rts-upcall (US20190391814A1, US11042485B2): firmware runtime services done at EL2 or EL3. */
 import type { CheckContext, SystemScenario } from "./scenario.ts";
 import { diffOfBackEnds, equalStreams } from "./rts_upcall/calls.ts";
-import { type Setting, settingText, variablesOfDebian } from "./rts_upcall/debian.ts";
+import { type Setting, settingText, variablesOfDebian, withoutServices } from "./rts_upcall/debian.ts";
 import { bisectTheBoot } from "./rts_upcall/history.ts";
 import { BACK_ENDS, type BackEnd, DEBIAN_GUESTS } from "./rts_upcall/machines.ts";
 import { cutsAtSteps, cutsAtWrites, cutsOfDebian } from "./rts_upcall/power.ts";
@@ -82,6 +82,12 @@ export const scenario: SystemScenario = {
       run: (context: CheckContext) =>
         variablesOfDebian(context, pair, context.all ? ["threaded"] : [], `debian-${index}`),
     })),
+    {
+      name: "Debian where nobody answers: no services, no trouble, and the same on QEMU",
+      needs: DEBIAN_GUESTS,
+      isLong: true,
+      run: withoutServices,
+    },
     {
       name:
         "Debian writes while its disk loses power at each operation; the next boot finds the old or the new value",

@@ -1,4 +1,5 @@
 /** Debian with its services at EL2 and EL3: efivar, efibootmgr, rtc-efi, reset, and the same variables after a power cycle. */
+import { UNPUBLISHED } from "../../../firmware/rts_upcall/probe.ts";
 import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";
 import {
   type BackEnd,
@@ -157,4 +158,33 @@ export async function variablesOfDebian(
       "steps": written.end.instant + read.end.instant,
     },
   };
+}
+
+/** What a kernel says that was told of no services. */
+const HAS_NONE = ["efi: EFI v2.100 by Hindsight", "Remapping and enabling EFI services."];
+
+/** Where nobody answers HVC the start publishes nothing, and the kernel goes on without; on QEMU as here. */
+export async function withoutServices(context: CheckContext): Promise<CheckOutcome> {
+  const request = debianRequest(context, {
+    backEnd: { monitor: 0, caller: 1 },
+    name: "unanswered",
+    script: [
+      ...typed("ls /sys/firmware/efi; ls /sys/class/rtc/; efivar -l; echo THAT WAS ALL"),
+      'send "poweroff -f\\r"',
+    ],
+  });
+  const recorded = await context.record(request), failures: string[] = [];
+  const wanted = [UNPUBLISHED, ...HAS_NONE, /THAT WAS ALL\r/];
+  const check = (what: string, console: string): void => {
+    failures.push(...consoleFailures(what, console, wanted));
+    for (const never of ["rtc-efi", "Registered efivars operations"]) {
+      if (console.includes(never)) failures.push(`${what}: the console says "${never}"`);
+    }
+  };
+  check("without a monitor", recorded.console);
+  if (serviceEvents(recorded).length > 0) failures.push("somebody answered");
+  const { options, files = {}, script = [] } = request;
+  const { console } = await context.qemu({ options, files, script, seconds: 600 });
+  check("on QEMU", console);
+  return { failures, figures: { steps: recorded.end.instant } };
 }
