@@ -81,8 +81,7 @@ adopt:  cmp     x19, #2
 4:      add     x3, x3, #56
         subs    w4, w4, #1
         b.ne    2b
-        ldr     x19, =LIST_AT
-        add     x19, x19, x22
+        ldr     x19, =list_memory               // /dev/mem gives Device memory: no unaligned stores there
         mov     x0, #3
         stp     xzr, x0, [x19], #EBI_ELEMENTS
         ldr     x0, =ram_base
@@ -101,6 +100,14 @@ adopt:  cmp     x19, #2
         ldr     x1, [x1]
         mov     w2, #1
         bl      put_range
+        ldr     x0, =list_memory
+        ldr     x1, =LIST_AT
+        add     x1, x1, x22
+        mov     x2, #((EBI_ELEMENTS + 3 * EBI_RANGE_SIZE) / 8)
+5:      ldr     x3, [x0], #8
+        str     x3, [x1], #8
+        subs    x2, x2, #1
+        b.ne    5b
         dsb     sy
         ldr     x2, =hypervisor
         ldr     x3, [x2, #M_DATA]
