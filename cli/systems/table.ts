@@ -33,7 +33,7 @@ export const SYSTEMS: readonly SystemRow[] = [
   { number: 11, slug: "prda-alias",          publications: ["US10331556B2", "US10795813B2"],    title: "Per-processor areas and non-preemptible operations by virtual aliases", load: async () => (await import("./prda_alias.ts")).scenario },
   { number: 12, slug: "el3-ecam",            publications: ["US10534732B2"],                    title: "Memory-mapped devices exposed by a secure monitor's PCI configuration space" },
   { number: 13, slug: "el2-trampoline",      publications: ["US10019275B2", "US10162655B2", "US10255090B2"], title: "Switching between hypervisor contexts with more than two privilege levels", load: async () => (await import("./el2_trampoline.ts")).scenario },
-  { number: 14, slug: "el3-simdev",          publications: ["US09952887B2"],                    title: "Device simulation in a secure mode" },
+  { number: 14, slug: "el3-simdev",          publications: ["US09952887B2"],                    title: "Device simulation in a secure mode", load: async () => (await import("./el3_simdev.ts")).el3SimdevSystem },
   { number: 15, slug: "dpu-provision",       publications: ["US12197939B2"],                    title: "Provisioning the management operating systems of DPUs" },
   { number: 16, slug: "ecam-segments",       publications: ["US20240028547A1"],                 title: "PCIe configuration spaces exposed as ECAM" },
   { number: 17, slug: "kexec-hypervisor",    publications: ["US20230325223A1"],                 title: "Loading management hypervisors from user space", load: async () => (await import("./kexec_hypervisor.ts")).scenario },

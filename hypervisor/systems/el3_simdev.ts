@@ -14,7 +14,7 @@ import { hex } from "../../machine/address.ts";
 import { ConfigurationError, InputRefusedError } from "../../machine/errors.ts";
 import { bytes, listOf } from "../../machine/layout.ts";
 import type { StandIn, UnpluggedDevice } from "../../machine/monitor.ts";
-import { type Section, sectionLayout } from "../../machine/snapshot.ts";
+import { type Section, type SectionLayout, sectionLayout } from "../../machine/snapshot.ts";
 import { decodeMmio, performMmio } from "../mmio.ts";
 import type { TrapMonitor } from "../monitor.ts";
 import { type MonitorSystem, type SystemRow, systemRow } from "../system.ts";
@@ -26,7 +26,10 @@ const SCR_EA = 1n << 3n;
 /** ISS of a data abort: FnV; DFSC of a synchronous External abort that is not on a table walk. */
 const FNV = 1 << 10, STATUS = 0x3f, EXTERNAL_ABORT = 0x10;
 
-const layout = sectionLayout("el3-simdev", 1, { states: listOf(bytes(2 ** 30), 8) });
+/** The section: of each device, in the order of the board, the section of its model. */
+export const SIMDEV_LAYOUT: SectionLayout<{ states: Uint8Array[] }> = sectionLayout("el3-simdev", 1, {
+  states: listOf(bytes(2 ** 30), 8),
+});
 
 /** A device of which there is a model here. */
 interface Simulated {
@@ -103,13 +106,13 @@ export class El3Simdev implements MonitorSystem {
   }
 
   save(): Section {
-    return layout.encode(this.#monitor.sectionName(this.slug), {
+    return SIMDEV_LAYOUT.encode(this.#monitor.sectionName(this.slug), {
       states: this.#simulated.map(({ model }) => model.save().bytes),
     });
   }
 
   restore(section: Section): void {
-    const { states } = layout.decode(section);
+    const { states } = SIMDEV_LAYOUT.decode(section);
     if (states.length !== this.#simulated.length) {
       throw new RangeError(
         `Cannot restore el3-simdev: ${states.length} devices, there are ${this.#simulated.length}`,

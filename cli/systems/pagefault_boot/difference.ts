@@ -2,16 +2,8 @@
 import { eventStream } from "../../../journal/event_stream.ts";
 import type { MachineEvent } from "../../../machine/events.ts";
 import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";
-import {
-  buildLoader,
-  drawAddress,
-  ENDING,
-  type Kind,
-  kindText,
-  type Loader,
-  loaderRun,
-  seeded,
-} from "./loaders.ts";
+import { buildLoader, drawAddress, ENDING, type Kind, kindText, type Loader, loaderRun } from "./loaders.ts";
+import { seeded } from "../random.ts";
 import { mutated } from "./mutants.ts";
 import { SEED } from "./sweep.ts";
 

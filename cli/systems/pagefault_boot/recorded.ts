@@ -13,8 +13,8 @@ import {
   LINKS,
   type Loader,
   loaderRun,
-  seeded,
 } from "./loaders.ts";
+import { seeded } from "../random.ts";
 import { type Case, recordBehindStage } from "./stage.ts";
 import { SEED } from "./sweep.ts";
 

@@ -4,7 +4,8 @@ import type { EventOf } from "../../../machine/events.ts";
 import { Machine, type Snapshot } from "../../../machine/machine.ts";
 import type { CheckContext, CheckOutcome } from "../scenario.ts";
 import { abortFailures, handOffFailures } from "./crossing.ts";
-import { buildLoader, drawAddress, type Kind, kindText, LINKS, type Loader, RAM, seeded } from "./loaders.ts";
+import { buildLoader, drawAddress, type Kind, kindText, LINKS, type Loader, RAM } from "./loaders.ts";
+import { seeded } from "../random.ts";
 
 /** Machine addresses of each level and granule. */
 export const ADDRESSES = 256;
