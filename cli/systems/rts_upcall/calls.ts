@@ -11,7 +11,7 @@ import { diff } from "../../../journal/diff.ts";
 import type { MachineEvent } from "../../../machine/events.ts";
 import { guidBytes } from "../../../machine/guid.ts";
 import type { CheckContext, CheckOutcome, Recorded, RecordRequest } from "../scenario.ts";
-import { seeded } from "../pagefault_boot/loaders.ts";
+import { seeded } from "../random.ts";
 import {
   BACK_ENDS,
   type BackEnd,

@@ -15,7 +15,7 @@ import { parseConfiguration } from "../../../machine/configuration.ts";
 import { hashOfImage, MemoryImage } from "../../../machine/storage/image.ts";
 import { sha256 } from "../../../machine/sha256.ts";
 import type { CheckContext, CheckOutcome } from "../scenario.ts";
-import { seeded } from "../pagefault_boot/loaders.ts";
+import { seeded } from "../random.ts";
 import { BACK_ENDS, DISK_SIZE, DRIVE, monitorOptions, serviceEvents } from "./machines.ts";
 
 const GLOBAL = "8be4df61-93ca-11d2-aa0d-00e098032b8c";
