@@ -1,7 +1,7 @@
 /** dt2acpi: its explanation and its acceptance. */
 import { boundOrListed, forcedToProperties } from "./dt2acpi/binding.ts";
 import { type Kind, KINDS } from "./dt2acpi/boards.ts";
-import { debian, debianOnQemu, debianWithLeftTables } from "./dt2acpi/boots.ts";
+import { byFirmware, debian, debianOnQemu, debianWithLeftTables } from "./dt2acpi/boots.ts";
 import {
   deterministic,
   fuzz,
@@ -9,6 +9,7 @@ import {
   minimalChanges,
   nodeMap,
   refusals,
+  roundTrip,
   validToIasl,
 } from "./dt2acpi/conversions.ts";
 import { decisions, decisionsOnQemu } from "./dt2acpi/loader_runs.ts";
@@ -81,6 +82,10 @@ export const dt2acpiSystem: SystemScenario = {
       run: (context) => context.all ? fuzz(context, 10_000, 200) : fuzz(context, 300, 100),
     },
     {
+      name: "tables become a tree that becomes the same tables, byte for byte; QEMU's become a tree too",
+      run: () => roundTrip(KINDS),
+    },
+    {
       name:
         "tables that firmware left stay; only without them the converted ones are installed; on every engine",
       run: (context) => decisions(context, context.all ? KINDS : KINDS.slice(1, 2)),
@@ -119,6 +124,12 @@ export const dt2acpiSystem: SystemScenario = {
       isLong: true,
       needs: ["linux-cloud"],
       run: (context) => debianWithLeftTables(context, QUICK[0] as Kind),
+    },
+    {
+      name: "unmodified AAVMF takes the tables from fw_cfg, and Debian boots by its stub",
+      isLong: true,
+      needs: ["edk2", "linux-cloud"],
+      run: (context) => byFirmware(context, QUICK[0] as Kind),
     },
     {
       name: "on Debian's generic kernel every node is bound or listed, and the power key is one of gpio-keys",

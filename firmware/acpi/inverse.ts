@@ -57,7 +57,10 @@ export function wide(...values: readonly bigint[]): Uint8Array<ArrayBuffer> {
 }
 
 /** Spaces of INTIDs, the highest first, with the first cell of their specifiers. */
-const SPACES = [{ first: 4096, kind: 2 }, { first: 1056, kind: 3 }, { first: 32, kind: 0 }, { first: 16, kind: 1 }];
+const SPACES = [{ first: 4096, kind: 2 }, { first: 1056, kind: 3 }, { first: 32, kind: 0 }, {
+  first: 16,
+  kind: 1,
+}];
 
 /** The specifier of a global system interrupt. */
 export function specifier(gsi: number, edge: boolean, low: boolean): number[] {
@@ -69,8 +72,14 @@ const number = (value: bigint | undefined): number => Number(value ?? 0n);
 
 function madtOf(table: AcpiTable | undefined): Map<string, Fields[]> {
   const found = new Map<string, Fields[]>(), bytes = table?.bytes ?? new Uint8Array(0);
-  for (let at = HEADER.size + MADT.size; at + 2 <= bytes.length && bytes[at + 1] !== 0; at += bytes[at + 1] as number) {
-    const kind = Object.entries(MADT_STRUCTURES).find(([, { fields }]) => Number(fields[0]?.initial) === bytes[at]);
+  for (
+    let at = HEADER.size + MADT.size;
+    at + 2 <= bytes.length && bytes[at + 1] !== 0;
+    at += bytes[at + 1] as number
+  ) {
+    const kind = Object.entries(MADT_STRUCTURES).find(([, { fields }]) =>
+      Number(fields[0]?.initial) === bytes[at]
+    );
     if (kind !== undefined) found.set(kind[0], [...found.get(kind[0]) ?? [], kind[1].decode(bytes, at)]);
   }
   return found;
@@ -116,22 +125,40 @@ function addGic(root: DeviceTreeNode, { madt, phandle }: InverseContext): void {
   const [gicd] = madt.get("gicd") ?? [], [cpu] = madt.get("gicc") ?? [];
   const regions = madt.get("gicr") ?? [], base = gicd?.base ?? 0n, isV3 = number(gicd?.version) >= 3;
   const cpuFrames = [cpu?.base ?? 0n, cpu?.gich ?? 0n, cpu?.gicv ?? 0n].filter((frame) => frame !== 0n);
-  const reg = [base, FRAME, ...regions.flatMap(({ base = 0n, range = 0n }) => [base, range]), ...cpuFrames.flatMap((frame) => [frame, FRAME])];
+  const reg = [
+    base,
+    FRAME,
+    ...regions.flatMap(({ base = 0n, range = 0n }) => [base, range]),
+    ...cpuFrames.flatMap((frame) => [frame, FRAME]),
+  ];
   const node = append(root, `intc@${base.toString(16)}`)
     .set("compatible", strings(isV3 ? "arm,gic-v3" : "arm,cortex-a15-gic"))
     .set("reg", wide(...reg)).set("interrupt-controller", EMPTY).set("#interrupt-cells", cells(3))
-    .set("#address-cells", cells(2)).set("#size-cells", cells(2)).set("ranges", EMPTY).set("phandle", cells(phandle("gic")));
+    .set("#address-cells", cells(2)).set("#size-cells", cells(2)).set("ranges", EMPTY).set(
+      "phandle",
+      cells(phandle("gic")),
+    );
   if (isV3) node.set("#redistributor-regions", cells(regions.length));
   const maintenance = number(cpu?.maintenanceInterrupt);
-  if (maintenance > 0) node.set("interrupts", cells(...specifier(maintenance, (number(cpu?.flags) & 4) !== 0, false)));
+  if (maintenance > 0) {
+    node.set("interrupts", cells(...specifier(maintenance, (number(cpu?.flags) & 4) !== 0, false)));
+  }
   for (const { id, base = 0n } of madt.get("its") ?? []) {
-    append(node, `its@${base.toString(16)}`).set("compatible", strings("arm,gic-v3-its")).set("msi-controller", EMPTY)
-      .set("#msi-cells", cells(1)).set("reg", wide(base, ITS_FRAME)).set("phandle", cells(phandle(`its ${id}`)));
+    append(node, `its@${base.toString(16)}`).set("compatible", strings("arm,gic-v3-its")).set(
+      "msi-controller",
+      EMPTY,
+    )
+      .set("#msi-cells", cells(1)).set("reg", wide(base, ITS_FRAME)).set(
+        "phandle",
+        cells(phandle(`its ${id}`)),
+      );
   }
   for (const { base = 0n, flags, spiBase, spiCount } of madt.get("msiFrame") ?? []) {
     const frame = append(node, `v2m@${base.toString(16)}`).set("compatible", strings("arm,gic-v2m-frame"))
       .set("msi-controller", EMPTY).set("reg", wide(base, MESSAGE_FRAME));
-    if (flags === 1n) frame.set("arm,msi-base-spi", cells(number(spiBase))).set("arm,msi-num-spis", cells(number(spiCount)));
+    if (flags === 1n) {
+      frame.set("arm,msi-base-spi", cells(number(spiBase))).set("arm,msi-num-spis", cells(number(spiCount)));
+    }
   }
   const performance = number(cpu?.performanceInterrupt);
   if (performance > 0) {
@@ -140,13 +167,23 @@ function addGic(root: DeviceTreeNode, { madt, phandle }: InverseContext): void {
   }
 }
 
-function decode(context: InverseContext, signature: string, layout: { decode(bytes: Uint8Array, at: number): Fields }): Fields {
+function decode(
+  context: InverseContext,
+  signature: string,
+  layout: { decode(bytes: Uint8Array, at: number): Fields },
+): Fields {
   const table = context.tables.get(signature);
   return table === undefined ? {} : layout.decode(table.bytes, HEADER.size);
 }
 
 /** Names of the binding, with the fields. */
-const TIMERS = { "sec-phys": "secure", phys: "physical", virt: "virtual", "hyp-phys": "hypervisor", "hyp-virt": "hypervisorVirtual" };
+const TIMERS = {
+  "sec-phys": "secure",
+  phys: "physical",
+  virt: "virtual",
+  "hyp-phys": "hypervisor",
+  "hyp-virt": "hypervisorVirtual",
+};
 
 function addTimer(root: DeviceTreeNode, context: InverseContext): void {
   if (!context.tables.has("GTDT")) return;
@@ -155,7 +192,9 @@ function addTimer(root: DeviceTreeNode, context: InverseContext): void {
     const gsi = number(gtdt[`${field}Interrupt`]), flags = number(gtdt[`${field}Flags`]);
     if (gsi === 0) continue;
     names.push(name);
-    interrupts.push(...specifier(gsi, (flags & TIMER_FLAGS.EDGE) !== 0, (flags & TIMER_FLAGS.ACTIVE_LOW) !== 0));
+    interrupts.push(
+      ...specifier(gsi, (flags & TIMER_FLAGS.EDGE) !== 0, (flags & TIMER_FLAGS.ACTIVE_LOW) !== 0),
+    );
   }
   const node = append(root, "timer").set("compatible", strings("arm,armv8-timer"))
     .set("interrupts", cells(...interrupts)).set("interrupt-names", strings(...names));
@@ -169,7 +208,10 @@ const RATES: Readonly<Record<number, string>> = { 3: ":9600", 4: ":19200", 6: ":
 function pathAt(node: DeviceTreeNode, address: bigint, path = ""): string | undefined {
   for (const child of node.children) {
     const reg = child.get("reg"), at = `${path}/${child.name}`;
-    if (reg !== undefined && reg.length >= 8 && new DataView(reg.buffer, reg.byteOffset).getBigUint64(0) === address) return at;
+    if (
+      reg !== undefined && reg.length >= 8 &&
+      new DataView(reg.buffer, reg.byteOffset).getBigUint64(0) === address
+    ) return at;
     const below = pathAt(child, address, at);
     if (below !== undefined) return below;
   }
@@ -204,6 +246,8 @@ export function invertTables(tables: readonly AcpiTable[]): Inverse {
   devicesBelow(root, "\\_SB_", context);
   const spcr = decode(context, "SPCR", SPCR), chosen = append(root, "chosen");
   const console = spcr.register === undefined ? undefined : pathAt(root, spcr.register);
-  if (console !== undefined) chosen.set("stdout-path", strings(console + (RATES[number(spcr.baudRate)] ?? "")));
+  if (console !== undefined) {
+    chosen.set("stdout-path", strings(console + (RATES[number(spcr.baudRate)] ?? "")));
+  }
   return { tree: { root, reservations: [], bootCpu: 0 }, lost };
 }

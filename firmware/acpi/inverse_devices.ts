@@ -75,7 +75,10 @@ export function devicesBelow(parent: DeviceTreeNode, scope: string, context: Inv
     } else if (counterpart === undefined) context.lost.push(plain(path));
     else {
       const [, stem = counterpart.compatible] = counterpart.compatible.split(",");
-      const node = append(parent, nodeName(stem, path, context)).set("compatible", strings(counterpart.compatible))
+      const node = append(parent, nodeName(stem, path, context)).set(
+        "compatible",
+        strings(counterpart.compatible),
+      )
         .set("phandle", cells(context.phandle(plain(path))));
       if (stem === "pl061") node.set("gpio-controller", EMPTY).set("#gpio-cells", cells(2));
       describe(node, path, context);
@@ -105,7 +108,9 @@ function addSections(node: DeviceTreeNode, data: AmlValue | undefined, owner: Ow
   const rows = (value: AmlValue | undefined) => value?.kind === "package" ? value.elements : [];
   for (const row of rows(properties)) {
     const [key, value] = rows(row);
-    if (key?.kind === "string" && value !== undefined) node.properties.push({ name: key.value, value: bytesOf(key.value, value, owner) });
+    if (key?.kind === "string" && value !== undefined) {
+      node.properties.push({ name: key.value, value: bytesOf(key.value, value, owner) });
+    }
   }
   for (const row of rows(children)) {
     const [key, target] = rows(row);
@@ -148,12 +153,19 @@ const IO = 0x0100_0000, MEMORY = 0x0200_0000, MEMORY_64 = 0x0300_0000, PREFETCHA
 
 function rangesOf(resources: readonly Resource[]): number[] {
   const halves = (value: bigint): number[] => [Number(value >> 32n), Number(value & 0xffff_ffffn)];
-  return resources.flatMap(({ fields: { type, minimum = 0n, size = 0n, translation = 0n, specific = 0n } }) => {
-    if (type !== 0n && type !== 1n) return [];
-    const isLarge = minimum + size > 1n << 32n, kind = type === 1n ? IO : isLarge ? MEMORY_64 : MEMORY;
-    const prefetchable = type === 0n && (specific & 6n) === 6n ? PREFETCHABLE : 0;
-    return [kind | prefetchable, ...halves(minimum), ...halves(BigInt.asUintN(64, minimum + translation)), ...halves(size)];
-  });
+  return resources.flatMap(
+    ({ fields: { type, minimum = 0n, size = 0n, translation = 0n, specific = 0n } }) => {
+      if (type !== 0n && type !== 1n) return [];
+      const isLarge = minimum + size > 1n << 32n, kind = type === 1n ? IO : isLarge ? MEMORY_64 : MEMORY;
+      const prefetchable = type === 0n && (specific & 6n) === 6n ? PREFETCHABLE : 0;
+      return [
+        kind | prefetchable,
+        ...halves(minimum),
+        ...halves(BigInt.asUintN(64, minimum + translation)),
+        ...halves(size),
+      ];
+    },
+  );
 }
 
 /** Rows of _PRT as an interrupt-map, each with the interrupt of its link. */
@@ -162,9 +174,19 @@ function interruptMap(path: string, context: InverseContext): number[] {
   return (table?.kind === "package" ? table.elements : []).flatMap((row) => {
     const [address, pin, source] = row.kind === "package" ? row.elements : [];
     if (address?.kind !== "integer" || pin?.kind !== "integer" || source?.kind !== "reference") return [];
-    const link = resolveName(context.objects, path, source.name), [interrupt] = resourcesOf(context, (link as AmlObject)?.path ?? "");
+    const link = resolveName(context.objects, path, source.name),
+      [interrupt] = resourcesOf(context, (link as AmlObject)?.path ?? "");
     if (interrupt === undefined) return [];
-    return [Number(address.value >> 16n) << 11, 0, 0, Number(pin.value) + 1, gic, 0, 0, ...specifierOf(interrupt)];
+    return [
+      Number(address.value >> 16n) << 11,
+      0,
+      0,
+      Number(pin.value) + 1,
+      gic,
+      0,
+      0,
+      ...specifierOf(interrupt),
+    ];
   });
 }
 
@@ -177,7 +199,11 @@ function messageMap(segment: bigint, { tables, phandle }: InverseContext): numbe
     const length = Number(getNumber(bytes, at + 1, 2));
     if (bytes[at] === 0) groups.set(BigInt(at), its.decode(bytes, at).itsId ?? 0n);
     const complex = rootComplex.decode(bytes, at);
-    for (let index = 0; bytes[at] === 2 && complex.segment === segment && index < Number(complex.mappings); index++) {
+    for (
+      let index = 0;
+      bytes[at] === 2 && complex.segment === segment && index < Number(complex.mappings);
+      index++
+    ) {
       const row = mapping.decode(bytes, at + Number(complex.mappingOffset) + index * mapping.size);
       const target = phandle(`its ${groups.get(row.outputReference ?? 0n)}`);
       map.push(Number(row.inputBase), target, Number(row.outputBase), Number(row.count) + 1);
@@ -192,16 +218,31 @@ function messageMap(segment: bigint, { tables, phandle }: InverseContext): numbe
 function addHost(parent: DeviceTreeNode, path: string, context: InverseContext): void {
   const segment = integerOf(context, path, "_SEG") ?? 0n, first = integerOf(context, path, "_BBN") ?? 0n;
   const bytes = context.tables.get("MCFG")?.bytes ?? new Uint8Array(0);
-  for (let at = HEADER.size + MCFG.size; at + MCFG_ALLOCATION.size <= bytes.length; at += MCFG_ALLOCATION.size) {
+  for (
+    let at = HEADER.size + MCFG.size;
+    at + MCFG_ALLOCATION.size <= bytes.length;
+    at += MCFG_ALLOCATION.size
+  ) {
     const { base = 0n, startBus = 0n, endBus = 0n, segment: own } = MCFG_ALLOCATION.decode(bytes, at);
     if (own !== segment || startBus !== first) continue;
     const reg = [base + (startBus << 20n), (endBus - startBus + 1n) << 20n] as const;
-    const node = append(parent, `pcie@${reg[0].toString(16)}`).set("compatible", strings("pci-host-ecam-generic"))
+    const node = append(parent, `pcie@${reg[0].toString(16)}`).set(
+      "compatible",
+      strings("pci-host-ecam-generic"),
+    )
       .set("device_type", strings("pci")).set("#address-cells", cells(3)).set("#size-cells", cells(2))
-      .set("#interrupt-cells", cells(1)).set("reg", wide(...reg)).set("bus-range", cells(Number(startBus), Number(endBus)))
-      .set("linux,pci-domain", cells(Number(segment))).set("ranges", cells(...rangesOf(resourcesOf(context, path))));
+      .set("#interrupt-cells", cells(1)).set("reg", wide(...reg)).set(
+        "bus-range",
+        cells(Number(startBus), Number(endBus)),
+      )
+      .set("linux,pci-domain", cells(Number(segment))).set(
+        "ranges",
+        cells(...rangesOf(resourcesOf(context, path))),
+      );
     const map = interruptMap(path, context), messages = messageMap(segment, context);
-    if (map.length > 0) node.set("interrupt-map", cells(...map)).set("interrupt-map-mask", cells(0xf800, 0, 0, 7));
+    if (map.length > 0) {
+      node.set("interrupt-map", cells(...map)).set("interrupt-map-mask", cells(0xf800, 0, 0, 7));
+    }
     if (messages.length > 0) node.set("msi-map", cells(...messages));
     if (integerOf(context, path, "_CCA") === 1n) node.set("dma-coherent", EMPTY);
     return;

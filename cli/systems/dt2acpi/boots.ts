@@ -3,8 +3,9 @@ import { createHash } from "node:crypto";
 import { firmwareTablesAt } from "../../../firmware/acpi/boot.ts";
 import { convertDeviceTree } from "../../../firmware/acpi/convert.ts";
 import { type PlacedTables, placeTables } from "../../../firmware/acpi/table.ts";
+import { tableLoaderFiles } from "../../../firmware/acpi/table_loader.ts";
 import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";
-import { type Kind, kindText, type LinuxBoot, linuxBoot, treeOf } from "./boards.ts";
+import { type Kind, kindOptions, kindText, type LinuxBoot, linuxBoot, RAM, treeOf } from "./boards.ts";
 
 /** A disk with contents that are known. */
 export const DISK: Uint8Array<ArrayBuffer> = Uint8Array.from(
@@ -165,6 +166,52 @@ export async function debianOnQemu(context: CheckContext, kinds: readonly Kind[]
     context.progress(`booted on QEMU: ${kindText(kind)}`);
   }
   return { failures, figures: { boots: kinds.length } };
+}
+
+/**
+ * Unmodified AAVMF with the tables in fw_cfg, where QEMU would have its own: it places them by the script, and starts Linux
+ * by its boot stub. The tables but the FADT, whose pointers are EDK2's, reach the kernel byte for byte.
+ */
+export async function byFirmware(context: CheckContext, kind: Kind): Promise<CheckOutcome> {
+  const tree = treeOf(kind);
+  tree.root.remove(({ name }) => name.startsWith("pl061") || name === "gpio-keys"); // a machine with firmware has none
+  const tables = placeTables(convertDeviceTree(tree).tables, RAM.base);
+  const options = [...tableLoaderFiles(tables)].flatMap(([name, bytes]) => {
+    const file = context.file(name.replaceAll("/", "-"));
+    Deno.writeFileSync(file, bytes);
+    return ["-fw_cfg", `name=${name},file=${file}`];
+  });
+  const bank = (
+    unit: number,
+    file: string,
+  ): string[] => ["-drive", `if=pflash,unit=${unit},format=raw,file=${context.guest(file)}`];
+  const linux = [
+    "-kernel",
+    context.guest("linux-cloud/Image"),
+    "-initrd",
+    context.guest("linux-cloud/initrd.gz"),
+    "-append",
+    APPEND,
+  ];
+  const recorded = await context.record({
+    options: [
+      ...kindOptions(kind),
+      ...bank(0, "edk2/AAVMF_CODE.fd"),
+      ...bank(1, "edk2/AAVMF_VARS.fd"),
+      ...linux,
+      ...options,
+      ...disks(context),
+      "-no-reboot",
+    ],
+    name: "aavmf",
+    script: typed(COMMANDS),
+    seconds: 600,
+  });
+  const { "the table FACP": _, ...wanted } = expectations(kind, tables);
+  return {
+    failures: [...missing(recorded.console, wanted), ...complaints(recorded.console)],
+    figures: { instants: recorded.end.instant },
+  };
 }
 
 /** Tables as firmware leaves them: of a tree without flash, so that the kernel's answers tell them from ours. */

@@ -5,6 +5,7 @@ import {
   convertDeviceTree,
   DeviceTreeRefusal,
 } from "../../../firmware/acpi/convert.ts";
+import { invertTables } from "../../../firmware/acpi/inverse.ts";
 import { type Difference, differences, normalForm } from "../../../firmware/acpi/normal_form.ts";
 import { placeTables } from "../../../firmware/acpi/table.ts";
 import { validateTables } from "../../../firmware/acpi/validate.ts";
@@ -214,6 +215,37 @@ export async function fuzz(context: CheckContext, trees: number, sampled: number
   }
   if (figures.converted === 0 || figures.refused === 0) failures.push("the random trees are all of one kind");
   return { failures, figures };
+}
+
+/** Tables become a tree, which becomes the same tables, byte for byte; of QEMU's tables too there is a tree that converts. */
+export async function roundTrip(kinds: readonly Kind[]): Promise<CheckOutcome> {
+  const failures: string[] = [];
+  let lost = 0;
+  for (const kind of kinds) {
+    const { conversion: { tables } } = tablesOf(kind),
+      { tree, lost: own } = invertTables(tables),
+      name = kindText(kind);
+    const again = convertBlob(writeDeviceTree(tree), "the tree of tables").tables;
+    failures.push(...own.map((path) => `${name}: ${path} is in no node`));
+    for (const [index, { signature, bytes }] of tables.entries()) {
+      const other = again[index]?.bytes;
+      if (other?.length !== bytes.length || other.some((byte, at) => byte !== bytes[at])) {
+        failures.push(`${name}: ${signature} is another`);
+      }
+    }
+    const theirs = await unlessSkipped(qemuTables(kindOptions(kind)));
+    if (theirs === undefined) continue;
+    const qemu = invertTables(theirs), placed = placeTables(convertDeviceTree(qemu.tree).tables, 0x4000_0000);
+    failures.push(
+      ...validateTables({ base: placed.rsdp, bytes: placed.bytes }, placed.rsdp).map((line) =>
+        `${name}, QEMU's: ${line}`
+      ),
+    );
+    const wrong = qemu.lost.filter((path) => !/^\\_SB\.PWRB$/.test(path));
+    failures.push(...wrong.map((path) => `${name}, QEMU's: ${path} is in no node`));
+    lost += qemu.lost.length;
+  }
+  return { failures, figures: { boards: kinds.length, "QEMU's devices without a node": lost } };
 }
 
 /** The same tables of the same tree, however often: bytes and map. */
