@@ -191,7 +191,7 @@ function interruptMap(path: string, context: InverseContext): number[] {
 }
 
 /** Mappings of a segment's requester IDs, from IORT. */
-function messageMap(segment: bigint, { tables, phandle }: InverseContext): number[] {
+function messageMap(segment: bigint, { tables, phandle, madt }: InverseContext): number[] {
   const bytes = tables.get("IORT")?.bytes, groups = new Map<bigint, bigint>(), map: number[] = [];
   if (bytes === undefined) return map;
   const { its, rootComplex, mapping } = IORT_STRUCTURES;
@@ -205,8 +205,10 @@ function messageMap(segment: bigint, { tables, phandle }: InverseContext): numbe
       index++
     ) {
       const row = mapping.decode(bytes, at + Number(complex.mappingOffset) + index * mapping.size);
-      const target = phandle(`its ${groups.get(row.outputReference ?? 0n)}`);
-      map.push(Number(row.inputBase), target, Number(row.outputBase), Number(row.count) + 1);
+      const id = groups.get(row.outputReference ?? 0n);
+      // QEMU's tables speak of an ITS that there is not.
+      if (!(madt.get("its") ?? []).some((its) => its.id === id)) continue;
+      map.push(Number(row.inputBase), phandle(`its ${id}`), Number(row.outputBase), Number(row.count) + 1);
     }
     if (length === 0) break;
     at += length;

@@ -89,7 +89,7 @@ export async function boundOrListed(
     [LOAD, `${TELL}; ls /sys/firmware/qemu_fw_cfg/by_name`, "cat /proc/interrupts", WATCH],
     press,
   );
-  const recorded = await context.record({ ...request, name: "binding", script, seconds: 600 });
+  const recorded = await context.record({ ...request, name: "binding", script, seconds: 1800 });
   const { failures, bound, listed } = bindingFailures(boot.conversion.nodes, recorded.console);
   for (
     const [what, text] of [
@@ -124,7 +124,7 @@ export async function forcedToProperties(
     more: { conversion },
   });
   const script = typed([TELL, "md5sum /dev/vda; cat /proc/interrupts"]);
-  const recorded = await context.record({ ...request, name: "forced", script, seconds: 600 });
+  const recorded = await context.record({ ...request, name: "forced", script, seconds: 1800 });
   const failures: string[] = [];
   if (!/^bound \S+ PRP0001:\w+ virtio-mmio\r?$/m.test(recorded.console)) {
     failures.push("no PRP0001 has the driver virtio-mmio");

@@ -103,7 +103,7 @@ export async function bootOnce(
   name: string,
 ): Promise<{ readonly recorded: Recorded; readonly failures: string[]; readonly tables: PlacedTables }> {
   const { boot: { tables }, request } = linuxBoot(context, boot);
-  const recorded = await context.record({ ...request, name, script: typed(COMMANDS), seconds: 600 });
+  const recorded = await context.record({ ...request, name, script: typed(COMMANDS), seconds: 1800 });
   const failures = [
     ...missing(recorded.console, expectations(boot.kind, boot.more?.left ?? tables)),
     ...complaints(recorded.console),
@@ -205,7 +205,7 @@ export async function byFirmware(context: CheckContext, kind: Kind): Promise<Che
     ],
     name: "aavmf",
     script: typed(COMMANDS),
-    seconds: 600,
+    seconds: 1800,
   });
   const { "the table FACP": _, ...wanted } = expectations(kind, tables);
   return {

@@ -13,17 +13,26 @@ import {
 import { AmlError, AmlReader } from "../../../firmware/acpi/aml_reader.ts";
 import { convertDeviceTree } from "../../../firmware/acpi/convert.ts";
 import { FADT, HEADER, MADT, MADT_STRUCTURES } from "../../../firmware/acpi/layouts.ts";
+import { invertTables } from "../../../firmware/acpi/inverse.ts";
 import { numbered, segmentOf, shortestName } from "../../../firmware/acpi/names.ts";
 import { normalForm } from "../../../firmware/acpi/normal_form.ts";
 import { readResources } from "../../../firmware/acpi/resource_reader.ts";
 import { gpioDescriptor, interruptDescriptor, memoryDescriptor } from "../../../firmware/acpi/resources.ts";
 import { structure } from "../../../firmware/acpi/structure.ts";
-import { checksum, placeTables, seal } from "../../../firmware/acpi/table.ts";
+import { acpiTable, checksum, placeTables, seal } from "../../../firmware/acpi/table.ts";
 import { runTableLoader, TableLoaderError, tableLoaderFiles } from "../../../firmware/acpi/table_loader.ts";
 import { validateTables } from "../../../firmware/acpi/validate.ts";
 import { kernelTree } from "../../../firmware/loader/kernel_boot.ts";
 import { parseConfiguration } from "../../../machine/configuration.ts";
-import { cells, type DeviceTree, type DeviceTreeNode, EMPTY, strings } from "../../../machine/device_tree.ts";
+import {
+  cells,
+  type DeviceTree,
+  type DeviceTreeNode,
+  EMPTY,
+  strings,
+  writeDeviceTree,
+} from "../../../machine/device_tree.ts";
+import { parseDeviceTree } from "../../../machine/device_tree_reader.ts";
 
 /** The board's tree, with one change. */
 function board(change: (root: DeviceTreeNode) => void = () => {}, gicVersion: 2 | 3 = 3): DeviceTree {
@@ -260,4 +269,17 @@ Deno.test("QEMU's script places the tables as they were, at another address", ()
   const script = Uint8Array.from(files.get("etc/table-loader")!);
   script[0] = 9;
   assertThrows(() => runTableLoader(script, files, 0), TableLoaderError, "command 9");
+});
+
+Deno.test("invertTables gives a tree of which the same tables are made, and tells what it loses", () => {
+  for (const gicVersion of [2, 3] as const) {
+    const { tables } = convertDeviceTree(board(() => {}, gicVersion)), { tree, lost } = invertTables(tables);
+    const again = convertDeviceTree(parseDeviceTree(writeDeviceTree(tree), "the tree")).tables;
+    assertEquals(lost, []);
+    for (const [index, { signature, bytes }] of tables.entries()) {
+      assertEquals(again[index]?.bytes, bytes, signature);
+    }
+  }
+  const dsdt = acpiTable("DSDT", 2, [scope("_SB", device("PWRB", name("_HID", string("PNP0C0C")))).bytes]);
+  assertEquals(invertTables([dsdt]).lost, ["\\_SB.PWRB"]);
 });
