@@ -1,4 +1,5 @@
 /** mp-mailbox: its explanation and its acceptance. */
+import { debian } from "./mp_mailbox/linux.ts";
 import { kindsOf } from "./mp_mailbox/machines.ts";
 import { badAcpi, badTrees } from "./mp_mailbox/refusals.ts";
 import { smallMachines } from "./mp_mailbox/small.ts";
@@ -49,6 +50,21 @@ export const scenario: SystemScenario = {
         "2, 4 and 8 CPUs by either table, GIC and level: handshakes, tables as TypeScript's, every engine, QEMU",
       isLong: true,
       run: (context) => smallMachines(context, [2, 4, 8].flatMap(kindsOf)),
+    },
+    {
+      name: "Debian by ACPI's parking protocol and by spin-table: all CPUs, no CPU_ON after the loader",
+      needs: ["linux-cloud"],
+      run: (context) =>
+        debian(context, [
+          { by: "acpi", gic: 3, level: 1, cpus: 4 },
+          { by: "tree", gic: 2, level: 2, cpus: 2 },
+        ], false),
+    },
+    {
+      name: "Debian with 2, 4 and 8 CPUs by either table, GIC and level, here and on QEMU",
+      isLong: true,
+      needs: ["linux-cloud"],
+      run: (context) => debian(context, [2, 4, 8].flatMap(kindsOf), true),
     },
   ],
 };

@@ -7,6 +7,7 @@ import { FUNCTION } from "../../../machine/psci.ts";
 import type { WatchHit, WatchPoint } from "../../../machine/watch.ts";
 import { MAILBOX, MAILBOX_SIZE, NO_ID } from "../../../firmware/mp_mailbox/page.ts";
 import type { Program } from "../../../machine/a64/program.ts";
+import { eventStream } from "../../../journal/event_stream.ts";
 import { Replay } from "../../../journal/replay.ts";
 import type { RecordedRun } from "../../../journal/run.ts";
 import type { Description } from "./machines.ts";
@@ -45,7 +46,7 @@ const TRANSITIONS: Readonly<Record<Description, Partial<Record<Happening, Transi
     slept: { inPen: "asleep", awake: "asleep" },
     woken: { asleep: "awake" },
     matched: { awake: "chosen" },
-    addressRead: { chosen: "hasAddress" },
+    addressRead: { chosen: "hasAddress", gone: "gone" }, // Linux looks whether it was cleared
     addressCleared: { hasAddress: "isClear" },
     branched: { isClear: "gone" },
     acknowledged: { awake: "awake", chosen: "chosen", gone: "gone" },
@@ -85,7 +86,7 @@ export interface Handshakes {
 
 /** Follows a machine: give it what `run` stops for. */
 class HandshakeWatch implements EventObserver {
-  readonly classes: readonly EventClass[] = ["trap", "detail"];
+  readonly classes: readonly EventClass[] = ["detail"];
   readonly steps: Step[] = [];
   readonly violations: string[] = [];
   readonly states: HandshakeState[];
@@ -94,7 +95,6 @@ class HandshakeWatch implements EventObserver {
   readonly #pending: number[];
   readonly #pages: bigint;
   readonly #executed = new Map<bigint, { readonly cpu: number; readonly what: Happening }>();
-  calls = { before: 0, after: 0 };
   left = Infinity;
 
   constructor(
@@ -133,10 +133,7 @@ class HandshakeWatch implements EventObserver {
   }
 
   observe(event: MachineEvent): void {
-    if (event.kind === "firmwareCalled") {
-      const isOn = event.function === FUNCTION.CPU_ON_64 || event.function === FUNCTION.CPU_ON;
-      if (isOn) this.calls[event.instant < this.left ? "before" : "after"]++;
-    } else if (event.kind === "cpuStarted") this.#happen(event.instant, event.cpu, "started");
+    if (event.kind === "cpuStarted") this.#happen(event.instant, event.cpu, "started");
     else if (event.kind === "interruptRaised" && event.interrupt < 16) {
       this.#happen(event.instant, event.cpu, "interrupted");
     } else if (event.kind === "interruptAcknowledged") this.#happen(event.instant, event.cpu, "acknowledged");
@@ -200,6 +197,17 @@ class HandshakeWatch implements EventObserver {
     }
   }
 
+  /** All have left their pens. */
+  get areGone(): boolean {
+    return this.states.every((state, cpu) => cpu === 0 || state === "gone");
+  }
+
+  /** Nothing more is wanted of the machine. */
+  stop(): void {
+    this.machine.watch([]);
+    this.machine.board.events.remove(this);
+  }
+
   /** A word of a CPU's page. */
   word(cpu: number, offset: number): number {
     const at = Number(this.#pages) + (cpu - 1) * MAILBOX_SIZE + offset;
@@ -217,7 +225,24 @@ export interface Followed {
   readonly cpus: number;
 }
 
-/** Replays a run to its end, checking its roots, and follows every CPU's handshake. Throws what replaying throws. */
+/** CPU_ON calls of a run, as they are stored. */
+function callsOf(run: RecordedRun, images: MachineImages, left: number): Handshakes["calls"] {
+  const calls = { before: 0, after: 0 };
+  for (const event of eventStream(run, images, { classes: ["trap"] })) {
+    if (event.kind !== "firmwareCalled") continue;
+    const isOn = event.function === FUNCTION.CPU_ON_64 || event.function === FUNCTION.CPU_ON;
+    if (isOn) calls[event.instant < left ? "before" : "after"]++;
+  }
+  return calls;
+}
+
+/** Steps after which handshakes are no longer followed, when all CPUs have gone. */
+const AFTERWARDS = 20_000_000;
+
+/**
+ * Replays a run to its end, checking its roots, and follows every CPU's handshake, and for a while what becomes of the
+ * mailboxes. Throws what replaying throws.
+ */
 export async function followHandshakes(
   { run, images, loader, by, cpus }: Followed,
   options: MachineOptions,
@@ -225,12 +250,21 @@ export async function followHandshakes(
 ): Promise<Handshakes> {
   const replay = new Replay(run, images, options),
     watch = new HandshakeWatch(replay.machine, loader, by, cpus);
+  let isFollowed = true;
   while (replay.instant < run.lastInstant) {
-    const stop = replay.runTo(Math.min(run.lastInstant, replay.instant + 50_000_000));
-    if (stop === undefined) await breathe();
-    else watch.take(stop.hits);
+    const stop = replay.runTo(Math.min(run.lastInstant, replay.instant + AFTERWARDS));
+    if (stop !== undefined) {
+      watch.take(stop.hits);
+      continue;
+    }
+    await breathe();
+    const last = watch.steps.at(-1)?.instant ?? Infinity;
+    if (isFollowed && watch.areGone && replay.instant - last > AFTERWARDS) {
+      watch.stop();
+      isFollowed = false;
+    }
   }
   replay.runToEnd();
-  const { steps, violations, calls, left } = watch;
-  return { steps, violations, ends: watch.states.slice(1), calls, left };
+  const { steps, violations, left } = watch;
+  return { steps, violations, ends: watch.states.slice(1), calls: callsOf(run, images, left), left };
 }

@@ -67,9 +67,17 @@ export interface WakeOptions extends Pick<MailboxLoaderOptions, "mutants"> {
 /** Writes a mailbox, and wakes. */
 export const wake = (cpu: number): WakeAction[] => [{ kind: "write", cpu }, { kind: "wake", cpu }];
 
-/** The machine's own options. */
+/**
+ * The machine's own options. There is no ITS: Linux warns of one under UEFI without a table in which it can reserve memory
+ * for the kernel after it.
+ */
 export const boardOptions = ({ gic, level, cpus }: Kind, megabytes: number): string[] => [
-  ...["-M", `virt,gic-version=${gic}${level === 2 ? ",virtualization=on" : ""}`, "-cpu", "cortex-a57"],
+  ...[
+    "-M",
+    `virt,gic-version=${gic}${gic === 3 ? ",its=off" : ""}${level === 2 ? ",virtualization=on" : ""}`,
+    "-cpu",
+    "cortex-a57",
+  ],
   ...["-smp", String(cpus), "-m", `${megabytes}M`],
 ];
 
