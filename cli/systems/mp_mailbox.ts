@@ -1,6 +1,7 @@
 /** mp-mailbox: its explanation and its acceptance. */
 import { debian } from "./mp_mailbox/linux.ts";
 import { kindsOf } from "./mp_mailbox/machines.ts";
+import { allOrders, plantedOrders } from "./mp_mailbox/order_checks.ts";
 import { badAcpi, badTrees } from "./mp_mailbox/refusals.ts";
 import { smallMachines } from "./mp_mailbox/small.ts";
 import type { SystemScenario } from "./scenario.ts";
@@ -50,6 +51,26 @@ export const scenario: SystemScenario = {
         "2, 4 and 8 CPUs by either table, GIC and level: handshakes, tables as TypeScript's, every engine, QEMU",
       isLong: true,
       run: (context) => smallMachines(context, [2, 4, 8].flatMap(kindsOf)),
+    },
+    {
+      name: "every order of 3 CPUs from pens that are not asleep: all come, none is stuck",
+      run: (context) =>
+        allOrders(context, [{ by: "acpi", gic: 2, level: 1, cpus: 3 }], ["2 woken for nothing"]),
+    },
+    {
+      name: "every order of 3 CPUs for every way to wake them, by either table, GIC and level",
+      isLong: true,
+      run: (context) => allOrders(context, kindsOf(3)),
+    },
+    {
+      name: "every order of 3 CPUs with a place for another at every instruction",
+      isLong: true,
+      run: (context) => allOrders(context, [{ by: "acpi", gic: 2, level: 1, cpus: 3 }], ["1 then 2"], true),
+    },
+    {
+      name:
+        "faults planted in the pen: lost wake-ups and wrong addresses are found, with the shortest schedule",
+      run: (context) => plantedOrders(context, { by: "acpi", gic: 2, level: 1, cpus: 3 }),
     },
     {
       name: "Debian by ACPI's parking protocol and by spin-table: all CPUs, no CPU_ON after the loader",

@@ -2,6 +2,7 @@
  * Explores the orders in which CPUs can go through the handshake: from one state, at every boundary, each CPU that can run
  * takes the next step. States that are equal but for time are one, so that all orders are found, and each once.
  */
+import { createHash } from "node:crypto";
 import type { MachineImages } from "../../../machine/compose.ts";
 import { disassemble } from "../../../machine/a64/assembly.ts";
 import type { Program } from "../../../machine/a64/program.ts";
@@ -83,18 +84,17 @@ export class OrderExplorer {
   ) {
     const { kernel, loader } = guest;
     const mailboxes = loader.symbols.get("mailboxes")!, pen = loader.symbols.get("pen")!;
-    this.#take(kernel, kernel.base, kernel.bytes);
+    this.#take(kernel.base, kernel.bytes);
     const penBytes = loader.bytes.subarray(
       Number(pen - loader.base),
       Number(this.#symbol("pen_end") - loader.base),
     );
     for (let cpu = 1; cpu < guest.cpus; cpu++) {
-      this.#take(loader, mailboxes + BigInt((cpu - 1) * MAILBOX_SIZE + MAILBOX.PEN), penBytes);
+      this.#take(mailboxes + BigInt((cpu - 1) * MAILBOX_SIZE + MAILBOX.PEN), penBytes);
     }
     this.#done = new Set([kernel.symbols.get("off")!, kernel.symbols.get("came")!]);
     const replay = new Replay(run, images, { ...options, checkEvents: false });
-    const act = kernel.symbols.get("act")!, entered = pen;
-    void entered;
+    const act = kernel.symbols.get("act")!;
     while (!replay.machine.board.cpus.some((cpu, index) => index > 0 && cpu.on)) {
       replay.runTo(replay.instant + 64);
     }
@@ -107,7 +107,7 @@ export class OrderExplorer {
   }
 
   /** Notes the places of a program's shared instructions, as it is at `base`. */
-  #take(_program: Program, base: bigint, bytes: Uint8Array): void {
+  #take(base: bigint, bytes: Uint8Array): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length & ~3);
     for (let at = 0; at < view.byteLength; at += 4) {
       if (SHARED.test(disassemble(view.getUint32(at, true)))) this.#shared.add(base + BigInt(at));
@@ -145,20 +145,33 @@ export class OrderExplorer {
 
   /** One shared instruction of a CPU, and what it does by itself after it. */
   #move(cpu: Cpu): void {
+    const goesOn = () => this.#canRun(cpu) && cpu.waiting === "none" && !this.#shared.has(cpu.pc);
     do this.#step(cpu.index); while (
-      this.options.everyStep !== true && this.#canRun(cpu) && cpu.waiting === "none" &&
-      !this.#shared.has(cpu.pc)
+      this.options.everyStep !== true && goesOn() && this.#isAtHome(cpu)
     );
   }
 
-  #key(): string {
-    const parts = this.#machine.stateRoot().parts.filter(({ name }) => !TIMED.test(name));
-    return parts.map(({ hash }) => hash.toHex().slice(0, 24)).join(" ");
+  /** In the kernel or in pens. */
+  #isAtHome({ pc, index }: Cpu): boolean {
+    const { kernel, cpus } = this.guest;
+    const isThere = pc >= kernel.base && pc < kernel.base + BigInt(kernel.size);
+    return index === 0 || isThere || pc >= BigInt(this.#page(1)) && pc < BigInt(this.#page(cpus));
+  }
+
+  /** What two equal states have in common: all sections but those of time, and the memory that CPUs write from here on. */
+  #key({ sections }: Snapshot): string {
+    const { memory } = this.#machine.board, { kernel, cpus } = this.guest, hash = createHash("sha256");
+    for (const { name, bytes } of sections) if (!TIMED.test(name)) hash.update(bytes);
+    hash.update(memory.viewBytes(physicalAddress(Number(kernel.symbols.get("marks"))), 64));
+    for (let cpu = 1; cpu < cpus; cpu++) {
+      hash.update(memory.viewBytes(physicalAddress(this.#page(cpu)), MAILBOX_SIZE));
+    }
+    return hash.digest("hex");
   }
 
   /** The number of the present state, which is a new node where it was not known. */
   #arrive(from: number, cpu: number): { readonly number: number; readonly isNew: boolean } {
-    const key = this.#key(), known = this.#numbers.get(key);
+    const snapshot = this.#machine.snapshot(), key = this.#key(snapshot), known = this.#numbers.get(key);
     if (known !== undefined) return { number: known, isNew: false };
     const number = this.#nodes.length, { cpus } = this.#machine.board;
     const isEnd = cpus.every(({ pc }) => this.#done.has(pc));
@@ -185,7 +198,7 @@ export class OrderExplorer {
         return "a CPU left with its address there";
       }
       if (this.#word(marks + cpu * 4) > 1) return "a CPU came twice";
-      const isElsewhere = !isThere && (pc < BigInt(this.#page(1)) || pc >= BigInt(this.#page(cpus)));
+      const isElsewhere = !this.#isAtHome(this.#machine.board.cpus[cpu]!);
       if (isElsewhere) return `a CPU went to 0x${pc.toString(16)}`;
     }
     return undefined;
