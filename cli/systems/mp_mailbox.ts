@@ -1,5 +1,7 @@
 /** mp-mailbox: its explanation and its acceptance. */
+import { hungCores, refusedCores } from "./mp_mailbox/dead.ts";
 import { debian } from "./mp_mailbox/linux.ts";
+import { faultsSeenByLinux, refusedByLinux, unknownToLinux } from "./mp_mailbox/linux_negative.ts";
 import { kindsOf } from "./mp_mailbox/machines.ts";
 import { allOrders, plantedOrders } from "./mp_mailbox/order_checks.ts";
 import { badAcpi, badTrees } from "./mp_mailbox/refusals.ts";
@@ -53,14 +55,39 @@ export const scenario: SystemScenario = {
       run: (context) => smallMachines(context, [2, 4, 8].flatMap(kindsOf)),
     },
     {
-      name: "every order of 3 CPUs from pens that are not asleep: all come, none is stuck",
+      name: "a CPU that PSCI does not know is left out, the others come, the same on QEMU",
       run: (context) =>
-        allOrders(context, [{ by: "acpi", gic: 2, level: 1, cpus: 3 }], ["2 woken for nothing"]),
+        refusedCores(context, kindsOf(3).filter(({ gic, level }) => context.all || gic + 1 === level + 2)),
     },
     {
-      name: "every order of 3 CPUs for every way to wake them, by either table, GIC and level",
+      name: "a CPU that never comes to its pen is left out, the others come",
       isLong: true,
-      run: (context) => allOrders(context, kindsOf(3)),
+      run: (context) =>
+        hungCores(context, [{ by: "tree", gic: 2, level: 1, cpus: 3 }, {
+          by: "acpi",
+          gic: 3,
+          level: 2,
+          cpus: 3,
+        }]),
+    },
+    {
+      name: "every order of 3 CPUs from pens that are not asleep: all come, none is stuck",
+      run: (context) => allOrders(context, [{ by: "acpi", gic: 2, level: 1, cpus: 3 }], ["1 then 2"]),
+    },
+    {
+      name: "every order of 3 CPUs, woken 1 then 2 and 2 then 1, by either table, GIC and level",
+      isLong: true,
+      run: (context) => allOrders(context, kindsOf(3), ["1 then 2", "2 then 1"]),
+    },
+    {
+      name: "every order of 3 CPUs, written first, woken by one SGI, and interrupted for nothing",
+      isLong: true,
+      run: (context) =>
+        allOrders(
+          context,
+          kindsOf(3).filter(({ by, level }) => by === "acpi" && level === 1),
+          ["both written first", "one SGI for both", "2 woken for nothing"],
+        ),
     },
     {
       name: "every order of 3 CPUs with a place for another at every instruction",
@@ -70,7 +97,7 @@ export const scenario: SystemScenario = {
     {
       name:
         "faults planted in the pen: lost wake-ups and wrong addresses are found, with the shortest schedule",
-      run: (context) => plantedOrders(context, { by: "acpi", gic: 2, level: 1, cpus: 3 }),
+      run: (context) => plantedOrders(context, { by: "acpi", gic: 2, level: 1, cpus: 2 }),
     },
     {
       name: "Debian by ACPI's parking protocol and by spin-table: all CPUs, no CPU_ON after the loader",
@@ -86,6 +113,30 @@ export const scenario: SystemScenario = {
       isLong: true,
       needs: ["linux-cloud"],
       run: (context) => debian(context, [2, 4, 8].flatMap(kindsOf), true),
+    },
+    {
+      name: "Debian takes no CPU offline and loads no kernel by kexec",
+      isLong: true,
+      needs: ["linux-cloud", "linux-tools"],
+      run: (context) =>
+        refusedByLinux(context, [{ by: "tree", gic: 3, level: 2, cpus: 2 }, {
+          by: "acpi",
+          gic: 2,
+          level: 1,
+          cpus: 2,
+        }]),
+    },
+    {
+      name: "Debian sees a loader's faults: an address that stays, a number that is not all ones",
+      isLong: true,
+      needs: ["linux-cloud"],
+      run: faultsSeenByLinux,
+    },
+    {
+      name: "Debian with a tree that is not understood has one CPU",
+      isLong: true,
+      needs: ["linux-cloud"],
+      run: unknownToLinux,
     },
   ],
 };

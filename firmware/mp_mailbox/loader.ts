@@ -241,6 +241,7 @@ const PEN_MUTANTS: readonly string[] = [
   "clearsEarly",
   "leavesInterface",
   "keepsInterrupt",
+  "hangs",
 ] satisfies PenMutant[];
 
 /** The loader's sources in order. */

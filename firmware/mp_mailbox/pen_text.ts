@@ -15,7 +15,9 @@ export type PenMutant =
   /** The CPU interface stays off: no SGI wakes. */
   | "leavesInterface"
   /** The SGI is not acknowledged. */
-  | "keepsInterrupt";
+  | "keepsInterrupt"
+  /** CPU 2 is broken: it starts, and never says that it is there. */
+  | "hangs";
 
 /** System registers of a GICv3's CPU interface become usable at the pen's level. */
 const systemRegisters = (level: LoaderLevel): string =>
@@ -61,6 +63,15 @@ const enable = (level: LoaderLevel): string => `
 const NO_INTERFACE = `
         ldr     x21, [x20, #MAILBOX_GICC]
         ldr     x22, [x20, #MAILBOX_GICR]`;
+
+const HANG = `
+        mrs     x1, mpidr_el1
+        and     x1, x1, #0xff
+        cmp     x1, #2
+        b.ne    5f
+4:      wfi
+        b       4b
+5:`;
 
 const ACKNOWLEDGE = `
 pen_acknowledge:                                // one interrupt, if there is one
@@ -120,6 +131,7 @@ pen:    msr     daifset, #15
         adr     x20, pen
         and     x20, x20, #~(MAILBOX_SIZE - 1)
 ${mutant === "leavesInterface" ? NO_INTERFACE : enable(level)}
+${mutant === "hangs" ? HANG : ""}
         ldr     w23, [x20, #MAILBOX_OWN_ID]
         mov     x1, #1
         str     x1, [x20, #MAILBOX_STATE]

@@ -60,8 +60,11 @@ export function handOverOf(
   };
 }
 
-/** What the loader does to a machine whose CPUs are numbered from 0, of which some never come. */
-export function parkingOf(loader: Program, cpus: number, dead: readonly number[] = []): Parking {
+/**
+ * What the loader does to a machine whose CPUs are numbered from 0, of which some never come: by default since PSCI refuses
+ * to start them, otherwise though it did so (`hung`, the last ones), and their pages stay taken.
+ */
+export function parkingOf(loader: Program, cpus: number, dead: readonly number[] = [], hung = 0): Parking {
   const address = loader.symbols.get("mailboxes")!;
   const others = Array.from({ length: cpus - 1 }, (_, index) => index + 1);
   const coming = others.filter((cpu) => !dead.includes(cpu));
@@ -71,7 +74,7 @@ export function parkingOf(loader: Program, cpus: number, dead: readonly number[]
       number: BigInt(cpu),
       page: dead.includes(cpu) ? undefined : address + BigInt(coming.indexOf(cpu) * MAILBOX_SIZE),
     })),
-    mailboxes: { address, size: BigInt(coming.length * MAILBOX_SIZE) },
+    mailboxes: { address, size: BigInt((coming.length + hung) * MAILBOX_SIZE) },
   };
 }
 

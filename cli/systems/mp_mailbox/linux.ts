@@ -9,6 +9,7 @@ import {
 } from "../../../firmware/mp_mailbox/loader.ts";
 import type { Program } from "../../../machine/a64/program.ts";
 import { parseConfiguration } from "../../../machine/configuration.ts";
+import { strings, writeDeviceTree } from "../../../machine/device_tree.ts";
 import { parseDeviceTree } from "../../../machine/device_tree_reader.ts";
 import { concatenated, cpioArchive, file } from "../../host/guests/file_tree.ts";
 import { gzip } from "../../host/guests/initramfs.ts";
@@ -35,8 +36,8 @@ export interface DebianOptions extends Pick<MailboxLoaderOptions, "mutants"> {
   readonly guest?: string;
   /** Files that are put into it. */
   readonly files?: Readonly<Record<string, Uint8Array>>;
-  /** Changes the tree, that of ACPI's conversion too. */
-  readonly tree?: Uint8Array;
+  /** The tree names a protocol that nobody knows. */
+  readonly isUnknown?: boolean;
 }
 
 /** A machine with Debian. */
@@ -89,6 +90,20 @@ function acpiParts(kind: Kind, loader: Program, append: string, initrd: Uint8Arr
   };
 }
 
+/** The board's tree, whose last CPU is enabled by something else. */
+function unknownTree({ gic, level, cpus }: Kind): Uint8Array {
+  const configuration = parseConfiguration({
+    gicVersion: gic,
+    virtualization: level === 2,
+    cpus,
+    memoryMiB: MEGABYTES,
+  });
+  const blob = kernelDeviceTree({ configuration, append: "", initrd: { base: LOADER_INITRD_AT, size: 0 } });
+  const tree = parseDeviceTree(blob, "the board's tree");
+  tree.root.child("cpus")!.child(`cpu@${cpus - 1}`)!.set("enable-method", strings("vendor,other"));
+  return writeDeviceTree(tree);
+}
+
 /** Builds a machine. */
 export function debianMachine(context: CheckContext, kind: Kind, more: DebianOptions = {}): DebianMachine {
   const { by, level } = kind, initrd = initramfs(context, more);
@@ -102,6 +117,7 @@ export function debianMachine(context: CheckContext, kind: Kind, more: DebianOpt
     options: ["-kernel", "loader.bin", "-initrd", "initrd", "-append", append],
     files: {},
   };
+  const tree = more.isUnknown === true ? unknownTree(kind) : undefined;
   const lines = ["dmesg | grep -E 'SMP: Total|started at'", ...more.lines ?? []];
   return {
     kind,
@@ -109,9 +125,10 @@ export function debianMachine(context: CheckContext, kind: Kind, more: DebianOpt
     options: [
       ...boardOptions(kind, MEGABYTES),
       ...options,
+      ...tree === undefined ? [] : ["-dtb", "tree.dtb"],
       ...placed(context.guest("linux-cloud/Image"), MAILBOX_KERNEL_AT),
     ],
-    files: { ...files, initrd, "loader.bin": loader.bytes },
+    files: { ...files, initrd, "loader.bin": loader.bytes, ...tree && { "tree.dtb": tree } },
     script: [
       'expect "hindsight: shell"',
       ...lines.flatMap((line) => ['expect "# "', `send ${JSON.stringify(`${line}\r`)}`]),

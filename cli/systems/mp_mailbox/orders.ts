@@ -61,7 +61,7 @@ export interface Orders {
   readonly orders: bigint;
   /** States from which no order leads to an end. */
   readonly stuck: number;
-  /** The CPUs that step on the shortest way to such a state. */
+  /** The CPUs that step on the shortest way to a state that is wrong, or else to one that is stuck. */
   readonly schedule: readonly number[] | undefined;
   /** What is wrong in states that were reached, each once. */
   readonly wrong: readonly string[];
@@ -231,12 +231,12 @@ export class OrderExplorer {
       good.has(number) || node.wrong !== undefined ? [] : [number]
     );
     const wrong = nodes.findIndex((node) => node.wrong !== undefined);
-    const first = [stuck[0] ?? Infinity, wrong < 0 ? Infinity : wrong].reduce((a, b) => Math.min(a, b));
+    const first = wrong < 0 ? stuck[0] : wrong;
     return {
       states: nodes.length,
       orders: this.#count(),
       stuck: stuck.length,
-      schedule: first === Infinity ? undefined : this.#wayTo(first),
+      schedule: first === undefined ? undefined : this.#wayTo(first),
       wrong: [...new Set(nodes.flatMap((node) => node.wrong ?? []))],
     };
   }

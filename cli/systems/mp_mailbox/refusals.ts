@@ -112,7 +112,7 @@ const BAD_ACPI: readonly BadAcpi[] = [
 ];
 
 /** The board's tree of a kind of machine. */
-export function boardTree({ gic, level, cpus }: Kind): Uint8Array<ArrayBuffer> {
+export function boardTree({ gic, level, cpus }: Omit<Kind, "by">): Uint8Array<ArrayBuffer> {
   const configuration = parseConfiguration({
     gicVersion: gic,
     virtualization: level === 2,

@@ -15,10 +15,10 @@ import {
   wakeMachine,
   type WakeOptions,
 } from "./machines.ts";
-import { smallAcpi } from "./small_acpi.ts";
+import { type SmallAcpi, smallAcpi } from "./small_acpi.ts";
 
 /** Steps that no such machine comes to. */
-const UNTIL = "3000000";
+const UNTIL = "300000000";
 
 /** Bytes from TABLES_AT on that are looked at. */
 export const TABLES_SIZE = 0x1000;
@@ -69,13 +69,23 @@ export function handshakeFailures({ violations, ends, calls, left }: Handshakes,
   return failures;
 }
 
+/** What tables say that is not so. */
+export interface Described {
+  /** CPUs that are described (default: those that there are). */
+  readonly described?: number;
+  /** Those that never come. */
+  readonly dead?: readonly number[];
+  /** How many of them PSCI has started. */
+  readonly hung?: number;
+  /** ACPI's tables. */
+  readonly acpi?: SmallAcpi;
+}
+
 /** What is wrong with the tables that a loader on a small machine leaves, of which CPUs some are dead. */
 export function tableFailures(
   context: CheckContext,
   { machine: { kind, loader }, recorded }: WakeRun,
-  described = kind.cpus,
-  dead: readonly number[] = [],
-  acpi = smallAcpi(kind),
+  { described = kind.cpus, dead = [], hung = 0, acpi = smallAcpi(kind) }: Described = {},
 ): string[] {
   const found = handOverOf(
     recorded,
@@ -84,7 +94,7 @@ export function tableFailures(
     context.machineOptions(),
   );
   if (found === undefined) return ["the loader never leaves"];
-  const parking = parkingOf(loader, described, dead), failures: string[] = [];
+  const parking = parkingOf(loader, described, dead, hung), failures: string[] = [];
   const compare = (what: string, ours: Uint8Array, theirs: Uint8Array) => {
     const at = firstDifference(ours, theirs);
     if (at !== undefined) {
