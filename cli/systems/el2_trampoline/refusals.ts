@@ -85,18 +85,21 @@ function interrupted({ run, console }: Recorded, parent: Recorded, at: number): 
 }
 
 async function inTheMiddle(context: CheckContext): Promise<CheckOutcome> {
-  const { image, ...request } = smallRun({ rounds: ROUNDS });
-  const parent = await context.record(request), spans = switchSpans(parent, image);
   const stride = context.all ? STRIDE.all : STRIDE.quick, failures: string[] = [];
+  const runs = context.all ? [{}, { form: "tags", pauth: true } as const] : [{}];
   let count = 0;
-  for (const direction of ["enter", "leave"] as const) {
-    const span = spans.filter((one) => one.direction === direction)[ROUNDS / 2];
-    if (span === undefined) throw new RangeError(`The run has no switch to ${direction}`);
-    for (let at = span.from - MARGIN; at <= span.to + MARGIN; at += stride) {
-      const script = [`inject irq ${INTERRUPTS.DOORBELL}`];
-      failures.push(...interrupted(await context.fork({ parent, at, script }), parent, at));
-      context.progress(`an interrupt at ${hex(BigInt(at))}`, ++count);
-      await context.breathe();
+  for (const run of runs) {
+    const { image, ...request } = smallRun({ ...run, rounds: ROUNDS });
+    const parent = await context.record(request), spans = switchSpans(parent, image);
+    for (const direction of ["enter", "leave"] as const) {
+      const span = spans.filter((one) => one.direction === direction)[ROUNDS / 2];
+      if (span === undefined) throw new RangeError(`The run has no switch to ${direction}`);
+      for (let at = span.from - MARGIN; at <= span.to + MARGIN; at += stride) {
+        const script = [`inject irq ${INTERRUPTS.DOORBELL}`];
+        failures.push(...interrupted(await context.fork({ parent, at, script }), parent, at));
+        context.progress(`an interrupt at ${hex(BigInt(at))}`, ++count);
+        await context.breathe();
+      }
     }
   }
   return { failures, figures: { "interrupts, each in a run of its own": count } };
