@@ -110,6 +110,17 @@ async function onQemu(context: CheckContext): Promise<CheckOutcome> {
 
 const ROUNDS = 4;
 
+/** Exceptions from EL1 that came to EL2, by the vectors that were there, in the order of their first. */
+function vectorBases({ run }: Recorded): Map<bigint, number> {
+  const counts = new Map<bigint, number>();
+  for (const event of run.stored({ from: 0, to: Infinity, classes: ["trap"] })) {
+    if (event.kind !== "exceptionTaken" || event.to !== 2 || event.from === 2) continue;
+    const base = event.vector & ~0x7ffn;
+    counts.set(base, (counts.get(base) ?? 0) + 1);
+  }
+  return counts;
+}
+
 /** Linux/KVM without VHE: the same structure in the field, entered at EL2 by the kernel's own vectors. */
 async function nvhe(context: CheckContext): Promise<CheckOutcome> {
   const executable = elfExecutable(kvmHostProgram(probe({ rounds: ROUNDS })));
@@ -128,8 +139,18 @@ async function nvhe(context: CheckContext): Promise<CheckOutcome> {
   if (rounds !== ROUNDS || verdicts[1] !== "virtualized") {
     failures.push("the guest of KVM_RUN did not say what it is");
   }
+  // The kernel's stub takes HVC_SET_VECTORS and gives way to KVM's vectors, as a trampoline does.
+  const bases = [...vectorBases(recorded).values()];
+  if (bases.length < 2) failures.push(`EL2 had ${bases.length} sets of vectors, not the stub's and KVM's`);
   failures.push(...await context.replayOn(recorded, ["compiled"]));
-  return { failures, figures: { "guest of KVM_RUN": verdicts[1], steps: recorded.end.instant } };
+  return {
+    failures,
+    figures: {
+      "exceptions to EL2, by its vectors": bases.join(", "),
+      "guest of KVM_RUN": verdicts[1],
+      steps: recorded.end.instant,
+    },
+  };
 }
 
 /** The checks. */
