@@ -198,7 +198,7 @@ export const MONITORS: readonly (readonly System[])[] = [
   [DCC_HYPERCALL, { name: "unified-backdoor", options: {} }],
 ];
 
-const ALL = 100_000, SOME = 3_000;
+const ALL = 100_000, SOME = 1_000;
 
 /** Register files without the magic, with and without somebody who answers calls. */
 export async function registerFiles(context: CheckContext): Promise<CheckOutcome> {
