@@ -30,6 +30,7 @@ function requestOf(locks: boolean, monitor: string): RecordRequest {
   return {
     options: ["-kernel", "guest", "-m", "32M", "-cpu", "max", "--monitor", `el2:dcc-hypercall${monitor}`],
     files: { guest: bytes },
+    seconds: 100, // a guest that waits for a character waits for ever
     script: [
       ...CONVERSATION.map(([typed], index) => send(FIRST + index * APART, `${typed}\\r`)),
       send(FIRST + CONVERSATION.length * APART, "off\\r"),
