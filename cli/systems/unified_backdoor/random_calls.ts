@@ -61,9 +61,15 @@ const INSTRUCTIONS = [
   0x10,
 ];
 const COMMANDS = [10n, 17n, 20n, 46n, 55n, 1n, 100n];
-const PROTOCOLS = [0x4943_5052n, 0x4f4c_4354n, 0xc943_5052n, 0xcf4c_4354n];
-const COUNTS = [0n, 1n, 3n, 16n, 100n, 4095n, 4097n, 9000n, 65536n, 65537n, 100_000n, 1n << 40n];
+/** Without cookies: a channel that nobody knows the cookie of would stay for ever. */
+const PROTOCOLS = [0x4943_5052n, 0x4f4c_4354n];
+const COUNTS = [0n, 1n, 3n, 16n, 100n, 257n, 4095n, 4097n];
+const LARGE_COUNTS = [9000n, 65536n, 65537n, 100_000n, 1n << 40n];
 const PAGE = 4096;
+
+function count(random: Random): bigint {
+  return random.pick(random.once(8) ? LARGE_COUNTS : COUNTS);
+}
 
 function address(random: Random): bigint {
   const page = random.below(BUFFER_PAGES.length + 1), edge = random.pick([0, 1, 7, 8, 100, 2048, 4090, 4095]);
@@ -75,9 +81,9 @@ function address(random: Random): bigint {
 /** A call that is about a channel of messages. */
 function messageCall(random: Random): { readonly x: bigint[] } {
   const channel = BigInt(random.once(8) ? random.below(65536) : random.below(3)) << 16n;
-  const type = BigInt(random.once(10) ? random.below(12) : random.below(7)), size = random.pick(COUNTS);
+  const type = BigInt(random.once(10) ? random.below(12) : random.below(7)), size = count(random);
   if (random.once(3)) {
-    const isIn = random.once(2), bytes = random.once(3) ? random.pick(COUNTS) : BigInt(random.below(64));
+    const isIn = random.once(2), bytes = random.once(3) ? count(random) : BigInt(random.below(64));
     const x = [MAGIC, 0x0001_0000n, bytes, HIGH_PORT | channel, 0n, 0n, 0n, CALL | (isIn ? 0x1cn : 0x18n)];
     x[isIn ? 5 : 4] = address(random);
     return { x };
@@ -98,7 +104,7 @@ function anyCall(random: Random): { readonly x: bigint[] } {
   if (!random.once(4)) {
     x[3] = random.pick([LOW_PORT, LOW_PORT, HIGH_PORT, 0x80n, 0n]) | BigInt(random.below(4)) << 16n;
   }
-  if (!random.once(4)) x[2] = random.once(3) ? random.pick(COUNTS) : random.pick(COMMANDS);
+  if (!random.once(4)) x[2] = random.once(3) ? count(random) : random.pick(COMMANDS);
   if (!random.once(4)) {
     x[4] = address(random);
     x[5] = address(random);
@@ -125,7 +131,7 @@ function buffer(random: Random, isIn: boolean, bytes: bigint): bigint[] {
 
 /** A message and its answer, whole. */
 function conversation(random: Random): bigint[][] {
-  const size = random.once(2) ? BigInt(random.below(40)) : random.pick(COUNTS.slice(0, 9)),
+  const size = random.once(2) ? BigInt(random.below(40)) : count(random),
     words = (size + 3n) / 4n;
   const sends = random.once(2) && words < 20n
     ? Array.from({ length: Number(words) }, () => request(2n, random.word() & 0xffff_ffffn))

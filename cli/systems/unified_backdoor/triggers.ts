@@ -123,7 +123,7 @@ function triggerDifferences(context: CheckContext, left: Recorded, right: Record
 
 /** One table by all triggers, at EL1 by three, at both levels by two. */
 export async function sameEffects(context: CheckContext): Promise<CheckOutcome> {
-  const count = context.all ? 20_000 : 1000, failures: string[] = [];
+  const count = context.all ? 5000 : 1000, failures: string[] = [];
   const record = (trigger: CallTrigger, levels: readonly (0 | 1)[]) =>
     recordCalls(context, trigger, randomCalls(5, count, levels));
   const [hvc, ...others] = [await record("hvc", [1]), await record("mrs", [1]), await record("brk", [1])];
