@@ -12,7 +12,8 @@ import { WorldRecorder } from "../../../../world/recorder.ts";
 import { RecordedWorld } from "../../../../world/run.ts";
 import { WorldReplay } from "../../../../world/replay.ts";
 import { seededRandom } from "../../../journal/support.ts";
-import { CANARY, hosts, REALM_IMAGES as images } from "./worlds.ts";
+import { CANARY } from "../../../../firmware/tee_migration/realm.ts";
+import { hosts, REALM_IMAGES as images } from "../../../../cli/systems/tee_migration/worlds.ts";
 
 const EAST = 0, WEST = 1, UNTIL = 20_000_000;
 
