@@ -11,7 +11,7 @@ export const CANARY: string = "c0ffee11deadbeef5eed0123456789abfeedface0badf00dc
 
 /**
  * Every 200 µs of its own time an interrupt, at which it writes a letter that depends on all before, by a word in memory,
- * a vector register and a general one; ends after 26.
+ * a vector register, a general one, and on whether the interrupt was late; ends after 26.
  */
 export const REALM_SOURCE: string = `
         .equ    UART, 0x09000000
@@ -58,6 +58,9 @@ wait:   wfi
         .align  3
 canary: .quad   0xefbeadde11eeffc0, 0xab8967452301ed5e, 0x0df0ad0bcefaedfe, 0x37133713bebafeca
 tick:   ldr     w1, [x21, #0xc]                 // acknowledge
+        mrs     x5, CNTVCT_EL0
+        sub     x5, x5, x24
+        lsr     x5, x5, #12                     // how late it is, in units of 65 µs: never that late
         ldr     x0, =PERIOD
         add     x24, x24, x0
         msr     CNTV_CVAL_EL0, x24
@@ -67,6 +70,7 @@ tick:   ldr     w1, [x21, #0xc]                 // acknowledge
         add     w3, w3, w2
         add     w3, w3, #7
         add     w3, w3, w23
+        add     w3, w3, w5
         str     w3, [x22]
         and     w3, w3, #15
         add     w3, w3, #'a'

@@ -22,7 +22,7 @@ export function hosts(
     readonly features?: string;
   } = {},
   links: readonly unknown[] = [{
-    ...{ name: "wire", kind: "message", latency: 20_000 },
+    ...{ name: "wire", kind: "message", latency: 100_000 },
     ends: [{ node: "east", port: "mig" }, { node: "west", port: "mig" }],
   }],
   more: readonly unknown[] = [],
