@@ -29,6 +29,8 @@ import { PLAN } from "./plan.ts";
 import { INFO_LIST } from "./info_list.ts";
 import { TEXTS } from "./texts.ts";
 import { TREE } from "./tree.ts";
+import { TREE_READ } from "./tree_read.ts";
+import { TREE_EQUATES, TREE_WRITTEN } from "./tree_written.ts";
 import { LOADER_EQUATES, LOADER_MEMORY } from "./layout.ts";
 
 /** Where the process is linked. */
@@ -51,10 +53,12 @@ export function kexecLoaderProgram(): Program {
   if (assembled !== undefined) return assembled;
   const stage = secondStageProgram();
   const sources: readonly Source[] = [
-    { name: "equates", text: BOOT_INFO_EQUATES + LOADER_EQUATES },
+    { name: "equates", text: BOOT_INFO_EQUATES + LOADER_EQUATES + TREE_EQUATES },
     { name: "main", text: MAIN },
     { name: "files", text: FILES },
     { name: "tree", text: TREE },
+    { name: "tree_read", text: TREE_READ },
+    { name: "tree_written", text: TREE_WRITTEN },
     { name: "plan", text: PLAN },
     { name: "info_list", text: INFO_LIST },
     { name: "adoption", text: ADOPTION },

@@ -15,6 +15,7 @@ import { CONSOLE } from "../../loader/console.ts";
 import { INFO_LIST_EQUATES } from "../loader/info_list.ts";
 import { MANAGEMENT_ENTRY } from "./entry.ts";
 import { MANAGEMENT_CALLS } from "./calls.ts";
+import { MANAGEMENT_LIST } from "./list.ts";
 import { MANAGEMENT_SPACE } from "./space.ts";
 
 /** Most CPUs that it takes: those of affinity 0 below this. */
@@ -78,6 +79,7 @@ export function managementProgram(): Program {
   return assembled ??= assembleProgram([
     { name: "equates", text: EQUATES },
     { name: "entry", text: MANAGEMENT_ENTRY },
+    { name: "list", text: MANAGEMENT_LIST },
     { name: "header", text: HEADER },
     { name: "calls", text: MANAGEMENT_CALLS },
     { name: "space", text: MANAGEMENT_SPACE },
