@@ -14,6 +14,8 @@ import { linuxRun, withoutTimes } from "./machines.ts";
 const PERIOD = { quick: 200_000, all: 8_000 } as const;
 const MANY = 100_000, FEW = 4_000;
 const NEEDS = ["linux-cloud"];
+/** Most seconds of a recording: other work may be done besides. */
+const MOST_SECONDS = 1200;
 
 /** What a boot that went well says. */
 function said({ console, end }: Recorded): string[] {
@@ -44,7 +46,11 @@ async function boot(
   { readonly recorded: Recorded; readonly failures: string[]; readonly figures: Record<string, number> }
 > {
   const { image, ...request } = linuxRun(context, { vmm, period });
-  const recorded = await context.record({ ...request, name: `debian-${vmm}-${period}` });
+  const recorded = await context.record({
+    ...request,
+    name: `debian-${vmm}-${period}`,
+    seconds: MOST_SECONDS,
+  });
   const { worlds, boundaries, failures } = await follow(context, recorded, image, engine);
   const all = [...said(recorded), ...failures].map((text) => `${vmm}: ${text}`);
   if (worlds.switches < least) all.push(`${vmm}: ${worlds.switches} switches, fewer than ${least}`);

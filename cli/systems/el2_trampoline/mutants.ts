@@ -60,7 +60,7 @@ const SAVED: readonly string[] = worldRegisters(true).map(({ name }) => name).fi
 const QUICK = { saved: ["PAR_EL1", "APGAKeyHi_EL1"], others: 4 } as const;
 
 /** Enough for each register to be planted. */
-const ROUNDS = 16;
+const ROUNDS = 32;
 
 /** Plants one; what the checks did not see of it. */
 async function plant(context: CheckContext, mutant: Mutant): Promise<string[]> {

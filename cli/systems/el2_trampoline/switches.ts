@@ -7,6 +7,8 @@ import { type SmallRun, smallRun } from "./machines.ts";
 
 /** Times that the guest gives way: each is two switches. */
 const ROUNDS = { quick: 50_000, all: 100_000 } as const;
+/** Most seconds of a recording: other work may be done besides. */
+const MOST_SECONDS = 1200;
 /** The same for what is done on every machine, and for QEMU. */
 const SOME = 64;
 
@@ -82,7 +84,7 @@ export async function switched(
   engines: readonly string[],
 ): Promise<{ readonly recorded: Recorded; readonly seen: Followed; readonly failures: string[] }> {
   const { image, ...request } = smallRun(run);
-  const recorded = await context.record({ ...request, name });
+  const recorded = await context.record({ ...request, name, seconds: MOST_SECONDS });
   const failures = said(recorded, run.rounds, run.period === undefined);
   let seen: Followed | undefined;
   for (const engine of engines) {
