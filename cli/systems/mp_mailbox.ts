@@ -5,6 +5,7 @@ import { faultsSeenByLinux, refusedByLinux, unknownToLinux } from "./mp_mailbox/
 import { kindsOf } from "./mp_mailbox/machines.ts";
 import { allOrders, plantedOrders } from "./mp_mailbox/order_checks.ts";
 import { badAcpi, badTrees } from "./mp_mailbox/refusals.ts";
+import { shimAtFault, shimmed } from "./mp_mailbox/shim.ts";
 import { smallMachines } from "./mp_mailbox/small.ts";
 import type { SystemScenario } from "./scenario.ts";
 
@@ -23,6 +24,9 @@ Firmware starts CPUs by PSCI; the operating system shall find them waiting at ma
 
 What is wrong with tables is found before anything is done: no CPU is started, no table is touched, the kernel gets a copy
 of the tree with nosmp on its command line, and a line says why. A CPU that does not come is left out.
+
+The inverse is psci_shim.ts: entered at EL2 with CPUs at mailboxes, it stays there and answers PSCI by HVC, so that the
+kernel at EL1 can turn CPUs off and on again; behind the loader it closes the circle.
 
 The files are in firmware/mp_mailbox/. To look at it, in the journals that the checks leave in .systems/mp-mailbox:
 
@@ -137,6 +141,19 @@ export const scenario: SystemScenario = {
       isLong: true,
       needs: ["linux-cloud"],
       run: unknownToLinux,
+    },
+    {
+      name:
+        "the round trip: PSCI to mailboxes and back by a shim at EL2, and the board's own mailboxes with PSCI",
+      isLong: true,
+      needs: ["linux-cloud"],
+      run: (context) => shimmed(context, ["board", "loader"]),
+    },
+    {
+      name: "a shim that releases nobody is seen by Debian",
+      isLong: true,
+      needs: ["linux-cloud"],
+      run: shimAtFault,
     },
   ],
 };

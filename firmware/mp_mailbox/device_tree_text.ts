@@ -15,6 +15,7 @@ const PROPERTIES = [
   ["#address-cells",         "ADDRESS_CELLS"],
   ["#size-cells",            "SIZE_CELLS"],
   ["bootargs",               "BOOTARGS"],
+  ["cpu-release-addr", "RELEASE"],
   ["linux,uefi-system-table",   "SYSTEM_TABLE"],
   ["linux,uefi-mmap-start",     "MAP"],
   ["linux,uefi-mmap-size",      "MAP_SIZE"],
@@ -384,6 +385,9 @@ close_psci:
         adr     x0, text_conduit
         b       refuse
 2:      str     x3, [x28, #VARS_CONDUIT]
+        ldr     x0, [x28, #VARS_NODE]
+        add     x0, x0, #1                      // so that 0 is none
+        str     x0, [x28, #VARS_PSCI]
         b       closed
 
 close_cpu:
@@ -411,7 +415,11 @@ close_cpu:
 2:      mov     x1, #0
         ldr     x2, [x28, #VARS_NODE]
         bl      add_core
-        ldr     w1, [x0, #CORE_KIND]
+`;
+
+/** What enables a CPU that does not run yet: x0 = its record. */
+const ENABLED = {
+  psci: `        ldr     w1, [x0, #CORE_KIND]
         cmp     w1, #CORE_BOOT
         b.eq    closed
         mov     x6, #SLOT_ENABLE
@@ -421,7 +429,31 @@ close_cpu:
         adr     x0, text_protocol
         cbz     x1, refuse
         b       closed
-`;
+`,
+  "spin-table": `        str     x0, [sp, #-16]!
+        ldr     w1, [x0, #CORE_KIND]
+        cmp     w1, #CORE_BOOT
+        b.eq    1f
+        mov     x6, #SLOT_ENABLE
+        adr     x2, name_spin_table
+        bl      slot_contains
+        mov     x1, x0
+        adr     x0, text_protocol
+        cbz     x1, refuse
+        ldp     x0, x1, [x28, #(VARS_SLOTS + SLOT_RELEASE)]
+        cmp     x1, #8
+        b.ne    2f
+        bl      big_64
+        ldr     x1, [sp]
+        str     x0, [x1, #CORE_PAGE]
+        mov     w0, #CORE_PARKED
+        str     w0, [x1, #CORE_KIND]
+1:      add     sp, sp, #16
+        b       closed
+2:      adr     x0, text_protocol
+        b       refuse
+`,
+} as const;
 
 const HELPERS = `
 // x0 = the u32 of the slot x0, or x1 when the property is not there, or has another length.
@@ -501,6 +533,7 @@ names_psci:       .asciz "arm,psci-1.0"
 names_psci_old:   .asciz "arm,psci"
         .byte   0
 name_psci_method: .asciz "psci"
+name_spin_table:  .asciz "spin-table"
 name_hvc:         .asciz "hvc"
 name_smc:         .asciz "smc"
 name_fail:        .asciz "fail"
@@ -522,10 +555,9 @@ text_cpu_reg:     .asciz "a CPU has no number"
 `;
 
 /**
- * `read_tree`, from x19; x28 = variables. What is wrong goes to `refuse` with a text in x0. A node counts as PSCI, as an
- * interrupt controller or as a CPU by what it says, not by where it is, but that CPUs are in /cpus.
+ * `read_tree`, from x19; x28 = variables. CPUs are enabled by `by`. What is wrong goes to `refuse` with a text in x0. A node
+ * counts as PSCI, as an interrupt controller or as a CPU by what it says, not by where it is, but that CPUs are in /cpus.
  */
-export const DEVICE_TREE_READER: Source = {
-  name: "device_tree",
-  text: EQUATES + CHECK + WALK + NODES + HELPERS + TEXTS,
-};
+export function deviceTreeReader(by: keyof typeof ENABLED): Source {
+  return { name: "device_tree", text: EQUATES + CHECK + WALK + NODES + ENABLED[by] + HELPERS + TEXTS };
+}

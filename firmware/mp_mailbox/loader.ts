@@ -15,16 +15,15 @@
  * kernel gets a copy of the tree whose command line asks for one CPU, after a line that says why.
  */
 import { assembleProgram, type Program, type Source } from "../../machine/a64/program.ts";
-import { FUNCTION } from "../../machine/psci.ts";
 import { ACPI_TABLES } from "./acpi_text.ts";
-import { CONSOLE, UART_ADDRESS } from "../loader/console.ts";
+import { CONSOLE } from "../loader/console.ts";
 import { kernelStart } from "../loader/kernel_start.ts";
 import { LOADER_DEVICE_TREE_AT, LOADER_KERNEL_AT } from "../loader/pagefault_boot.ts";
-import { DEVICE_TREE_READER } from "./device_tree_text.ts";
-import { MAILBOX_EQUATES } from "./page.ts";
+import { deviceTreeReader } from "./device_tree_text.ts";
 import { type PenMutant, penText } from "./pen_text.ts";
-import { DEVICE_TREE_WRITER } from "./rewrite_text.ts";
-import { CORE_EQUATES, type StartMutant, startText } from "./start_text.ts";
+import { deviceTreeWriter } from "./rewrite_text.ts";
+import { type StartMutant, startText } from "./start_text.ts";
+import { sharedEquates } from "./variables.ts";
 
 /** What a loader is built for. */
 export interface MailboxLoaderOptions {
@@ -44,43 +43,6 @@ export const MAILBOX_PREFIX = "mp-mailbox: ";
 
 /** Where a device tree is when it is not entered with one, and the kernel (an arm64 Image) that it enters. */
 export const MAILBOX_TREE_AT = LOADER_DEVICE_TREE_AT, MAILBOX_KERNEL_AT = LOADER_KERNEL_AT;
-
-/** CPUs that there is room for. */
-const CORES_MOST = 16;
-/** Bytes for the rewritten tree. */
-const TREE_ROOM = 0x2_0000;
-/** Seconds that a core has to come to its pen. */
-const PATIENCE = 1;
-
-/** Variables, 8 bytes each. */
-// deno-fmt-ignore
-const VARS = [
-  "TREE", "TREE_GOOD", "STRUCT", "NODE", "NAME", "CPU_CELLS", "CHOSEN", "BOOTARGS", "SYSTEM_TABLE", "CONDUIT", "CPU_ON",
-  "GIC", "GICD", "GIC_CPU", "GIC_CPU_SIZE", "CORES", "PAGES", "WAITS", "CALLING", "READING", "MAP", "MAP_SIZE",
-  "MAP_STEP", "MADT", "FADT", "REDISTRIBUTORS",
-] as const;
-
-const SLOTS_SIZE = 16 * 16;
-
-const VARS_EQUATES = VARS.map((name, index) => `        .equ    VARS_${name}, ${index * 8}\n`).join("") +
-  `        .equ    VARS_SLOTS, ${VARS.length * 8 + 8}
-        .equ    VARS_CORE, VARS_SLOTS + ${SLOTS_SIZE}
-        .equ    VARS_SIZE, VARS_CORE + ${CORES_MOST} * CORE_SIZE
-`;
-
-const EQUATES = `
-        .equ    UART, 0x${UART_ADDRESS.toString(16)}
-        .equ    KERNEL_AT, ${LOADER_KERNEL_AT}
-        .equ    DEVICE_TREE_AT, ${LOADER_DEVICE_TREE_AT}
-        .equ    IMAGE_MAGIC, 0x644d5241         // "ARM\\x64" at 56
-        .equ    CORES_MOST, ${CORES_MOST}
-        .equ    TREE_ROOM, ${TREE_ROOM}
-        .equ    PATIENCE, ${PATIENCE}
-        .equ    PSCI_CPU_ON, ${FUNCTION.CPU_ON_64}
-        .equ    PSCI_VERSION, ${FUNCTION.PSCI_VERSION}
-        .equ    CONDUIT_HVC, 1
-        .equ    CONDUIT_SMC, 2
-${CORE_EQUATES}${VARS_EQUATES}${MAILBOX_EQUATES}`;
 
 /** As a kernel is entered (booting.rst), or by power-on with a tree at its fixed place. */
 const entry = (level: 1 | 2): string => `
@@ -249,12 +211,12 @@ export function mailboxLoaderSources({ level, mutants = [] }: MailboxLoaderOptio
   const inPen = mutants.find((one): one is PenMutant => PEN_MUTANTS.includes(one));
   const elsewhere = mutants.find((one): one is StartMutant => !PEN_MUTANTS.includes(one));
   return [
-    { name: "mp_mailbox", text: EQUATES + entry(level) },
-    DEVICE_TREE_READER,
+    { name: "mp_mailbox", text: sharedEquates(LOADER_KERNEL_AT) + entry(level) },
+    deviceTreeReader("psci"),
     ACPI_TABLES,
     startText(elsewhere),
     penText(level, inPen),
-    DEVICE_TREE_WRITER,
+    deviceTreeWriter("spin-table"),
     CONSOLE,
     ...kernelStart(level),
     { name: "data", text: TEXTS(level) + DATA },

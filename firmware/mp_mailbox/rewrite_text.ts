@@ -2,7 +2,7 @@
 import type { Source } from "../../machine/a64/program.ts";
 
 /** Names that are put behind the tree's own strings; where each is among them is an equate ADDED_…. */
-export const ADDED_NAMES = ["enable-method", "cpu-release-addr", "status", "bootargs"] as const;
+export const ADDED_NAMES = ["enable-method", "cpu-release-addr", "status", "bootargs", "method"] as const;
 
 /** The added names as they are in the block. */
 export const ADDED_STRINGS: string = ADDED_NAMES.map((name) => `${name}\0`).join("");
@@ -18,10 +18,21 @@ const EQUATES = `
         .equ    COPY_PARKED, 2
         .equ    COPY_DEAD, 3
         .equ    COPY_CHOSEN, 4                  // for one CPU: the command line says so
+        .equ    COPY_PSCI, 5                    // called by HVC from now on
         .equ    ADDED_SIZE, ${ADDED_STRINGS.length}
 ${OFFSETS}`;
 
-const COPY = `
+/** What is written for one kind of machine. */
+interface Writing {
+  /** x2 and x3 get the first address and the bytes of what is reserved; to 3f when nothing is. */
+  readonly reservation: string;
+  /** `write_parked`, properties in front of those of a CPU that waits, and `write_psci`. */
+  readonly parked: string;
+  /** A node that is no CPU's, at the offset x0: x24 may become COPY_PSCI. */
+  readonly psci: string;
+}
+
+const copy = ({ reservation, parked, psci }: Writing): string => `
 // Writes the tree at x19, which was read, to tree_copy. x0 = 1: for one CPU only, 0: as the cores have it. x0 = the copy.
 write_tree:
         stp     x29, x30, [sp, #-16]!
@@ -37,12 +48,7 @@ write_tree:
         stp     x2, x3, [x9], #16
         b       1b
 2:      cbnz    x27, 3f
-        ldr     x2, [x28, #VARS_PAGES]
-        cbz     x2, 3f
-        lsl     x3, x2, #12
-        adrp    x2, mailboxes
-        add     x2, x2, :lo12:mailboxes
-        rev     x2, x2
+${reservation}        rev     x2, x2
         rev     x3, x3
         stp     x2, x3, [x9], #16
 3:      stp     xzr, xzr, [x9], #16
@@ -85,6 +91,8 @@ write_begin:
         b.eq    write_parked
         cmp     x24, #COPY_DEAD
         b.eq    write_dead
+        cmp     x24, #COPY_PSCI
+        b.eq    write_psci
         cmp     x24, #COPY_CHOSEN
         b.ne    write_token
         ldr     x0, [x28, #VARS_BOOTARGS]
@@ -98,23 +106,7 @@ write_begin:
         bl      put_bytes
         b       write_token
 
-write_parked:
-        mov     x0, #11
-        mov     x1, #ADDED_ENABLE_METHOD
-        bl      put_property
-        adr     x0, text_spin_table
-        mov     x1, #11
-        bl      put_bytes
-        mov     x0, #8
-        mov     x1, #ADDED_CPU_RELEASE_ADDR
-        bl      put_property
-        ldr     x0, [x26, #CORE_PAGE]           // the core's page
-        add     x0, x0, #MAILBOX_ADDRESS
-        lsr     x1, x0, #32
-        rev     w1, w1
-        rev     w0, w0
-        stp     w1, w0, [x9], #8
-        b       write_token
+${parked}
 write_dead:
         mov     x0, #5
         mov     x1, #ADDED_STATUS
@@ -209,7 +201,7 @@ copy_kind:
         cbnz    x27, 3f
         ldr     x1, [x28, #VARS_CORES]
         add     x26, x28, #VARS_CORE
-1:      cbz     x1, 2f
+1:      cbz     x1, 4f
         ldr     x2, [x26, #CORE_PLACE]
         ldr     w3, [x26, #CORE_KIND]
         cmp     x2, x0
@@ -219,6 +211,8 @@ copy_kind:
         sub     x1, x1, #1
         b       1b
 2:      ret
+4:      ${psci}
+        ret
 3:      ldr     x1, [x28, #VARS_CHOSEN]
         sub     x1, x1, #1
         cmp     x1, x0
@@ -275,13 +269,84 @@ omitted_names:
         .asciz  "status"
         .byte   COPY_CHOSEN
         .asciz  "bootargs"
+        .byte   COPY_PSCI
+        .asciz  "method"
         .byte   0
         .text
 `;
 
+/** For each protocol that is written. */
+const WRITINGS: Readonly<Record<"spin-table" | "psci", Writing>> = {
+  "spin-table": {
+    reservation: `        ldr     x2, [x28, #VARS_PAGES]
+        cbz     x2, 3f
+        lsl     x3, x2, #12
+        adrp    x2, mailboxes
+        add     x2, x2, :lo12:mailboxes
+`,
+    parked: `write_parked:
+        mov     x0, #11
+        mov     x1, #ADDED_ENABLE_METHOD
+        bl      put_property
+        adr     x0, text_spin_table
+        mov     x1, #11
+        bl      put_bytes
+        mov     x0, #8
+        mov     x1, #ADDED_CPU_RELEASE_ADDR
+        bl      put_property
+        ldr     x0, [x26, #CORE_PAGE]           // the core's page
+        add     x0, x0, #MAILBOX_ADDRESS
+        lsr     x1, x0, #32
+        rev     w1, w1
+        rev     w0, w0
+        stp     w1, w0, [x9], #8
+        b       write_token
+write_psci:
+        b       write_token`,
+    psci: "mov     x24, #COPY_PLAIN",
+  },
+  psci: {
+    reservation: `        adr     x2, _start
+        adrp    x3, image_end
+        sub     x3, x3, x2
+`,
+    parked: `write_parked:
+        mov     x0, #5
+        mov     x1, #ADDED_ENABLE_METHOD
+        bl      put_property
+        adr     x0, name_psci_method
+        mov     x1, #5
+        bl      put_bytes
+        b       write_token
+write_psci:
+        mov     x0, #4
+        mov     x1, #ADDED_METHOD
+        bl      put_property
+        adr     x0, name_hvc
+        mov     x1, #4
+        bl      put_bytes
+        b       write_token`,
+    psci: `ldr     x1, [x28, #VARS_PSCI]
+        sub     x1, x1, #1
+        cmp     x1, x0
+        mov     x2, #COPY_PSCI
+        csel    x24, x2, xzr, eq`,
+  },
+};
+
 /**
  * `write_tree`. The copy is packed: reservations, structure and strings in this order, without NOP; its strings are the
- * old ones and `ADDED_NAMES`. CPUs that wait get `enable-method = "spin-table"` and `cpu-release-addr`, those that are
- * dead `status = "fail"`, and the boot CPU loses its `enable-method`, so that no one turns it off by PSCI.
+ * old ones and `ADDED_NAMES`. To `spin-table`: CPUs that wait get `enable-method = "spin-table"` and `cpu-release-addr`,
+ * those that are dead `status = "fail"`, and the boot CPU loses its `enable-method`, so that no one turns it off by PSCI.
+ * To `psci`: all CPUs are enabled by PSCI, called by HVC, and the writer's own memory is reserved.
  */
-export const DEVICE_TREE_WRITER: Source = { name: "write_tree", text: EQUATES + COPY + TEXTS };
+export function deviceTreeWriter(to: keyof typeof WRITINGS): Source {
+  const text = EQUATES + copy(WRITINGS[to]) + TEXTS;
+  // The boot CPU is one like the others where PSCI is written.
+  return {
+    name: "write_tree",
+    text: to === "psci" ? text.replace("cmp     x24, #COPY_PARKED", BOOT_TOO) : text,
+  };
+}
+
+const BOOT_TOO = "cmp     x24, #COPY_BOOT\n        b.eq    write_parked\n        cmp     x24, #COPY_PARKED";

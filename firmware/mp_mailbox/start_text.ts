@@ -2,21 +2,6 @@
 import type { Source } from "../../machine/a64/program.ts";
 import { NO_ID } from "./page.ts";
 
-/** What the loader knows of a core. */
-export const CORE_EQUATES = `
-        .equ    CORE_NUMBER, 0                  // MPIDR_EL1's affinity
-        .equ    CORE_PAGE, 8                    // its mailbox
-        .equ    CORE_PLACE, 16                  // its node's offset in the structure, or its GICC's address
-        .equ    CORE_ID, 24                     // the number that its page waits for
-        .equ    CORE_KIND, 28
-        .equ    CORE_GICR, 32                   // its redistributor's frame
-        .equ    CORE_SIZE, 40
-        .equ    CORE_UNTRIED, 0                 // those that are copied: COPY_…
-        .equ    CORE_BOOT, 1
-        .equ    CORE_PARKED, 2
-        .equ    CORE_DEAD, 3
-`;
-
 /** Faults to be planted in the loader. */
 export type StartMutant =
   /** The page's number is 0 and not all ones: Linux refuses it with ENXIO. */
@@ -59,7 +44,9 @@ add_core:
         str     xzr, [x5, #CORE_GICR]
         mov     x0, x5
         ret
+`;
 
+const CHECK = `
 // Whether what was read is enough to start cores: the boot CPU is among them, and PSCI and the GIC are known.
 check_cores:
         ldr     x0, [x28, #VARS_CORES]
@@ -264,19 +251,29 @@ probe_psci:
 
 const TEXTS = `
         .rodata
-text_twice:  .asciz "two CPUs have one number"
-text_many:   .asciz "there are too many CPUs"
 text_boot:   .asciz "the CPU that runs is not described"
 text_gic:    .asciz "there is no interrupt controller that is known"
 text_silent: .asciz "PSCI does not answer"
 text_core:   .asciz "mp-mailbox: cpu "
 text_waits:  .asciz " waits at "
 text_dead:   .asciz " is dead, page "
+        .text
+`;
+
+const CORE_TEXTS = `
+        .rodata
+text_twice:  .asciz "two CPUs have one number"
+text_many:   .asciz "there are too many CPUs"
 text_line:   .asciz "\\r\\n"
         .text
 `;
 
+/** `add_core` alone; x28 = variables. */
+export function coresText(): Source {
+  return { name: "cores", text: CORES + CORE_TEXTS };
+}
+
 /** `add_core`, `check_cores`, `prepare_gic`, `probe_psci` and `start_cores`; x28 = variables. */
 export function startText(mutant?: StartMutant): Source {
-  return { name: "start_cores", text: CORES + GIC + start(mutant) + TEXTS };
+  return { name: "start_cores", text: CORES + CORE_TEXTS + CHECK + GIC + start(mutant) + TEXTS };
 }

@@ -37,7 +37,7 @@ export async function recordWake(
 ): Promise<WakeRun> {
   const machine = wakeMachine(kind, more);
   const recorded = await context.record({
-    options: [...machine.options, ...more.options ?? [], "--until", UNTIL],
+    options: [...machine.options, ...more.options ?? ["--until", UNTIL]],
     files: machine.files,
     ...more.name === undefined ? {} : { name: more.name },
   });
