@@ -65,7 +65,6 @@ export const scenario: SystemScenario = {
     },
     {
       name: "a CPU that never comes to its pen is left out, the others come",
-      isLong: true,
       run: (context) =>
         hungCores(context, [{ by: "tree", gic: 2, level: 1, cpus: 3 }, {
           by: "acpi",

@@ -214,7 +214,7 @@ export function mailboxLoaderSources({ level, mutants = [] }: MailboxLoaderOptio
     { name: "mp_mailbox", text: sharedEquates(LOADER_KERNEL_AT) + entry(level) },
     deviceTreeReader("psci"),
     ACPI_TABLES,
-    startText(elsewhere),
+    startText(level, elsewhere),
     penText(level, inPen),
     deviceTreeWriter("spin-table"),
     CONSOLE,

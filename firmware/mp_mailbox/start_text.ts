@@ -110,10 +110,17 @@ find_redistributor:
 3:      ret
 `;
 
-const start = (mutant: StartMutant | undefined): string => `
+/** The counter's event stream, by which WFE ends about each millisecond: EVNTEN, and EVNTI for bit 15. */
+const EVENT_STREAM = { 1: "cntkctl_el1", 2: "cnthctl_el2" } as const, EVENTS = 0xf4;
+
+const start = (level: 1 | 2, mutant: StartMutant | undefined): string => `
 // Starts every core but this one; each is CORE_PARKED or CORE_DEAD afterwards.
 start_cores:
-        stp     x29, x30, [sp, #-16]!
+        mrs     x0, ${EVENT_STREAM[level]}
+        stp     x0, x30, [sp, #-16]!
+        mov     x1, #${EVENTS}
+        orr     x0, x0, x1
+        msr     ${EVENT_STREAM[level]}, x0
         ldr     x24, [x28, #VARS_CORES]
         add     x25, x28, #VARS_CORE
 start_next:
@@ -142,7 +149,8 @@ start_other:
         sub     x24, x24, #1
         b       start_next
 start_done:
-        ldp     x29, x30, [sp], #16
+        ldp     x0, x30, [sp], #16
+        msr     ${EVENT_STREAM[level]}, x0
         ret
 
 // The core at x25.
@@ -206,7 +214,7 @@ start_core:
         add     x1, x1, x2
 5:      ldr     x0, [x27, #MAILBOX_STATE]
         cbnz    x0, 6f
-        yield
+        wfe
         isb
         mrs     x2, cntpct_el0
         cmp     x2, x1
@@ -274,6 +282,6 @@ export function coresText(): Source {
 }
 
 /** `add_core`, `check_cores`, `prepare_gic`, `probe_psci` and `start_cores`; x28 = variables. */
-export function startText(mutant?: StartMutant): Source {
-  return { name: "start_cores", text: CORES + CORE_TEXTS + CHECK + GIC + start(mutant) + TEXTS };
+export function startText(level: 1 | 2, mutant?: StartMutant): Source {
+  return { name: "start_cores", text: CORES + CORE_TEXTS + CHECK + GIC + start(level, mutant) + TEXTS };
 }
