@@ -22,10 +22,8 @@ function printed(
 ): string {
   const guest = programGuest(program);
   const monitors = system && [{ level: 2 as const, systems: [system] }];
-  const machine = new Machine(
-    guest.configuration({ memoryMiB: 16, ...monitors && { monitors } }),
-    guest.images,
-  );
+  const configuration = guest.configuration({ memoryMiB: 16, ...monitors && { monitors } });
+  const machine = new Machine(configuration, guest.images, { engine: "reference" });
   let console = "";
   machine.board.transmitted = (byte) => (console += String.fromCharCode(byte));
   assertEquals(machine.run(1_000_000).reason, "poweredOff");
