@@ -1,11 +1,10 @@
 /** The guest that accesses registers by every instruction: on hardware, simulated, moved about, and where nothing is. */
 import {
   REFUSED_ACCESSES,
-  REGISTER_GUEST_BASE,
-  registerGuestSource,
   SINGLE_ACCESSES,
   UNALIGNED_ACCESSES,
-} from "../../../firmware/el3_simdev/register_guest.ts";
+} from "../../../firmware/el3_simdev/register_accesses.ts";
+import { REGISTER_GUEST_BASE, registerGuestSource } from "../../../firmware/el3_simdev/register_guest.ts";
 import { assembleProgram } from "../../../machine/a64/program.ts";
 import { ENGINES } from "../../../machine/machine.ts";
 import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";

@@ -3,11 +3,13 @@ import { assertEquals, assertThrows } from "@std/assert";
 import "../../../hypervisor/install.ts";
 import {
   REFUSED_ACCESSES,
+  SINGLE_ACCESSES,
+  UNALIGNED_ACCESSES,
+} from "../../../firmware/el3_simdev/register_accesses.ts";
+import {
   REGISTER_GUEST_BASE,
   type RegisterGuestOptions,
   registerGuestSource,
-  SINGLE_ACCESSES,
-  UNALIGNED_ACCESSES,
 } from "../../../firmware/el3_simdev/register_guest.ts";
 import { assembleProgram } from "../../../machine/a64/program.ts";
 import type { ConfigurationInput } from "../../../machine/configuration.ts";
