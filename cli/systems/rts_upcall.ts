@@ -24,8 +24,15 @@ one sector. Whenever the power fails, the value is the old or the new one.
     in a script: monitor el2 rts-upcall fail-power N      the disk loses power before its Nth operation from now
     hindsight disk RUN --drive nvram --durable -o F2      what the next machine starts with
 
+Whose services: hand-off A leaves what a boot stub leaves, and no firmware runs; hand-off B is a firmware of upcalls
+throughout, boot services too, below Linux's own unmodified stub.
+
 Hand-off A: the EFI shell of firmware/efi (system table, memory map, /chosen linux,uefi-*). Its start probes the conduit,
 and puts the tables with services in place only when somebody answers: an UNDEFINED HVC or SMC would end Linux later.
+
+Hand-off B: the monitor keeps memory map, pools and protocols until ExitBootServices; SetVirtualAddressMap converts the
+pointers of the tables, while stubs stay as they are. Linux 6.1 calls it only for processors whose firmware depends on it;
+SMBIOS says that this is one.
 
 Look at it:
 

@@ -67,8 +67,8 @@ const IMAGE_SIZE_AT = 16;
 
 /** The configuration as far as the device tree shows it. */
 export function configurationOf({ monitor, caller }: BackEnd): MachineConfiguration {
-  const monitors = monitor === 0 ? [] : [{ level: monitor, systems: [] }];
-  return parseConfiguration({ memoryMiB: RAM, virtualization: caller === 2, monitors });
+  const monitors = monitor === 0 ? {} : { monitors: [{ level: monitor, systems: [] }] };
+  return parseConfiguration({ memoryMiB: RAM, virtualization: caller === 2, ...monitors });
 }
 
 /** RAM that every back end leaves to its guest: what one at EL2 does. */
