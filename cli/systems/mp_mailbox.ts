@@ -31,7 +31,7 @@ kernel at EL1 can turn CPUs off and on again; behind the loader it closes the ci
 The files are in firmware/mp_mailbox/. To look at it, in the journals that the checks leave in .systems/mp-mailbox:
 
   hindsight events acpi-gicv3-el1-3.hindsight --kind firmwareCalled,cpuStarted,cpuIdled,interruptRaised,cpuWoken
-  hindsight query debian-acpi-gicv2-el1-4.hindsight 'kind == "firmwareCalled" && function == 0xc4000003'
+  hindsight query debian-acpi-gicv3-el1-4.hindsight 'kind == "firmwareCalled" && function == 0xc4000003'
 `;
 
 /** The system. */

@@ -5,9 +5,9 @@
  * SYSTEM_OFF and SYSTEM_RESET go on to the firmware below by SMC. PSCI 1.0, Arm DEN0022; Arm ARM D1.10, D13.2.48 (HCR_EL2).
  */
 import { assembleProgram, type Program, type Source } from "../../machine/a64/program.ts";
-import { FUNCTION } from "../../machine/psci.ts";
 import { CONSOLE } from "../loader/console.ts";
 import { deviceTreeReader } from "./device_tree_text.ts";
+import { psciAnswers, type ShimMutant } from "./psci_answers_text.ts";
 import { deviceTreeWriter } from "./rewrite_text.ts";
 import { coresText } from "./start_text.ts";
 import { sharedEquates } from "./variables.ts";
@@ -16,11 +16,6 @@ import { sharedEquates } from "./variables.ts";
 export const PSCI_SHIM_AT = 0x4020_0000;
 /** Where the shim looks for its kernel (arm64 Image). */
 export const SHIM_KERNEL_AT = 0x4060_0000;
-
-/** Faults to be planted in the shim. */
-export type ShimMutant =
-  /** CPU_ON answers and forgets the release word. */
-  "releasesNobody";
 
 const EQUATES = `
         .equ    SHIM_STATE, 0                   // u64 each, in a line of its own for each CPU
@@ -183,145 +178,6 @@ shim_lost:
         b       shim_lost
 `;
 
-const answers = (mutant: ShimMutant | undefined): string => `
-// A call: x0 to x3; x4 to x17 may change (SMCCC).
-shim_call:
-        mrs     x17, esr_el2
-        lsr     x17, x17, #26
-        cmp     x17, #0x16                      // HVC of AArch64
-        b.ne    shim_lost
-        mov     x16, x30
-        bl      shim_answer
-        mov     x30, x16
-        eret
-
-shim_answer:
-        mov     x14, x30
-        adr     x4, answers
-1:      ldp     w5, w6, [x4], #8
-        cbz     w6, 2f
-        cmp     w5, w0
-        b.ne    1b
-        sub     x4, x4, #8
-        add     x4, x4, x6
-        br      x4
-2:      mov     x0, #RESULT_NOT_SUPPORTED
-        br      x14
-
-        .macro  answer function, to
-1:      .word   \\function, \\to - 1b
-        .endm
-        .balign 8
-answers:
-        answer  ${FUNCTION.PSCI_VERSION}, answer_version
-        answer  ${FUNCTION.PSCI_FEATURES}, answer_features
-        answer  ${FUNCTION.MIGRATE_INFO_TYPE}, answer_migrate
-        answer  ${FUNCTION.CPU_ON_64}, answer_on
-        answer  ${FUNCTION.CPU_OFF}, answer_off
-        answer  ${FUNCTION.AFFINITY_INFO_64}, answer_affinity
-        answer  ${FUNCTION.SYSTEM_OFF}, answer_below
-        answer  ${FUNCTION.SYSTEM_RESET}, answer_below
-        .word   0, 0
-
-answer_version:
-        mov     x0, #0x10000
-        br      x14
-answer_migrate:
-        mov     x0, #2                          // no Trusted OS
-        br      x14
-answer_features:
-        adr     x4, answers
-        mov     x0, #RESULT_NOT_SUPPORTED
-1:      ldp     w5, w6, [x4], #8
-        cbz     w6, 2f
-        cmp     w5, w1
-        b.ne    1b
-        mov     x0, #0
-2:      br      x14
-answer_affinity:
-        mov     x0, #0
-        cbnz    x2, 1f
-        bl      find_core
-        cbz     x0, answer_invalid
-        ldr     x1, [x0, #SHIM_STATE]
-        mov     x0, #0
-        cmp     x1, #STATE_ON
-        b.eq    1f
-        cmp     x1, #STATE_PENDING
-        mov     x1, #1
-        cinc    x0, x1, eq
-1:      br      x14
-answer_invalid:
-        mov     x0, #RESULT_INVALID
-        br      x14
-answer_below:
-        smc     #0
-        br      x14
-
-answer_on:
-        tst     x2, #3
-        b.ne    answer_invalid
-        mov     x12, x2
-        mov     x13, x3
-        bl      find_core
-        cbz     x0, answer_invalid
-        ldr     x1, [x0, #SHIM_STATE]
-        cmp     x1, #STATE_PENDING
-        mov     x2, #RESULT_PENDING
-        b.eq    answer_late
-        cmp     x1, #STATE_ON
-        mov     x2, #RESULT_ALREADY_ON
-        b.eq    answer_late
-        str     x12, [x0, #SHIM_ENTRY]
-        str     x13, [x0, #SHIM_CONTEXT]
-        mov     x2, #STATE_PENDING
-        str     x2, [x0, #SHIM_STATE]
-        dsb     sy
-        cmp     x1, #STATE_FRESH
-        b.ne    1f
-        adrp    x3, vars
-        add     x3, x3, :lo12:vars
-        add     x3, x3, #VARS_CORE
-        mov     x4, #CORE_SIZE
-        madd    x3, x15, x4, x3
-        ldr     x3, [x3, #CORE_PAGE]            // the release word
-        adr     x4, shim_secondary
-        ${mutant === "releasesNobody" ? "nop" : "str     x4, [x3]"}
-        dsb     sy
-1:      sev
-        mov     x0, #0
-        br      x14
-answer_late:
-        mov     x0, x2
-        br      x14
-
-answer_off:                                     // it comes back by CPU_ON, through shim_secondary
-        bl      own_core
-        mov     x1, #STATE_OFF
-        str     x1, [x0, #SHIM_STATE]
-        dsb     sy
-shim_pen:
-        wfe
-        ldr     x1, [x0, #SHIM_STATE]
-        cmp     x1, #STATE_PENDING
-        b.ne    shim_pen
-        b       shim_secondary
-
-        .balign 2048
-shim_vectors:
-        .rept   8
-        b       shim_lost
-        .balign 128
-        .endr
-        b       shim_call
-        .balign 128
-        .rept   7
-        b       shim_lost
-        .balign 128
-        .endr
-        .ltorg
-`;
-
 const DATA = `
         .rodata
 text_shim:    .asciz "psci-shim: PSCI by HVC\\r\\n"
@@ -346,7 +202,7 @@ image_end:
 /** The shim's sources in order. */
 export function psciShimSources(mutant?: ShimMutant): readonly Source[] {
   return [
-    { name: "psci_shim", text: sharedEquates(SHIM_KERNEL_AT) + EQUATES + ENTRY + answers(mutant) },
+    { name: "psci_shim", text: sharedEquates(SHIM_KERNEL_AT) + EQUATES + ENTRY + psciAnswers(mutant) },
     deviceTreeReader("spin-table"),
     coresText(),
     deviceTreeWriter("psci"),

@@ -2,12 +2,8 @@
 import type { Source } from "../../machine/a64/program.ts";
 import { NO_ID } from "./page.ts";
 
-/** Faults to be planted in the loader. */
-export type StartMutant =
-  /** The page's number is 0 and not all ones: Linux refuses it with ENXIO. */
-  | "presetsId"
-  /** Nothing waits for the pen: what is handed over may not be ready. */
-  | "trustsPsci";
+/** A fault to be planted in the loader: the page's number is 0 and not all ones, which Linux refuses with ENXIO. */
+export type StartMutant = "presetsId";
 
 const CORES = `
 // Adds the core of number x0, which waits for x1, described at x2; x0 = its record. Changes x1 to x6.
@@ -205,7 +201,6 @@ start_core:
         add     x0, x0, #1                      // it may come late: the page stays reserved
         str     x0, [x28, #VARS_PAGES]
         str     x27, [x25, #CORE_PAGE]
-        ${mutant === "trustsPsci" ? "b       6f" : ""}
         mrs     x1, cntfrq_el0
         mov     x2, #PATIENCE
         mul     x1, x1, x2

@@ -1,11 +1,7 @@
 /** The inverse: a machine with mailboxes gets PSCI by a shim at EL2; and the round trip from PSCI to mailboxes and back. */
 import { mailboxLoader } from "../../../firmware/mp_mailbox/loader.ts";
-import {
-  PSCI_SHIM_AT,
-  psciShim,
-  SHIM_KERNEL_AT,
-  type ShimMutant,
-} from "../../../firmware/mp_mailbox/psci_shim.ts";
+import { PSCI_SHIM_AT, psciShim, SHIM_KERNEL_AT } from "../../../firmware/mp_mailbox/psci_shim.ts";
+import type { ShimMutant } from "../../../firmware/mp_mailbox/psci_answers_text.ts";
 import { FUNCTION } from "../../../machine/psci.ts";
 import { eventStream } from "../../../journal/event_stream.ts";
 import type { CheckContext, CheckOutcome, Recorded, RecordRequest } from "../scenario.ts";
