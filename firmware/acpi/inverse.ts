@@ -33,8 +33,11 @@ type Fields = Readonly<Partial<Record<string, bigint>>>;
 
 /** What parts of an inversion share. */
 export interface InverseContext {
+  /** The tables by signature. */
   readonly tables: ReadonlyMap<string, AcpiTable>;
+  /** The namespace by path. */
   readonly objects: ReadonlyMap<string, AmlObject>;
+  /** Devices without a node so far. */
   readonly lost: string[];
   /** MADT's structures by kind. */
   readonly madt: ReadonlyMap<string, readonly Fields[]>;
