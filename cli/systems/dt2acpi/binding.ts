@@ -5,8 +5,8 @@ import { type Kind, linuxBoot } from "./boards.ts";
 import { APPEND, diskOptions, typed } from "./boots.ts";
 
 /** Tells which device has which driver, by the path in the namespace. */
-const TELL = "for d in /sys/bus/*/devices/* /sys/devices/pci*; do [ -e $d/firmware_node/path ] && " +
-  "echo bound `cat $d/firmware_node/path` `basename $d` `readlink $d/driver | sed s,.*/,,`; done";
+const TELL = "for d in /sys/bus/*/devices/* /sys/devices/pci*; do if [ -e $d/firmware_node/path ]; then " +
+  "read -r p < $d/firmware_node/path; l=`readlink $d/driver`; echo bound $p ${d##*/} ${l##*/}; fi; done";
 const LOAD = "while read m; do insmod /$m; done < /etc/modules.board";
 
 /** Devices that no driver of Linux takes from ACPI, and why; by the end of the node's path. */
