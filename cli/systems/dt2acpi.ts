@@ -42,6 +42,7 @@ In the journals that the checks leave in .systems/dt2acpi:
   hindsight events debian-gicv3-2.hindsight --kind deviceWritten --limit 40     the loader's line, then the kernel
   hindsight diff debian-gicv3-2.hindsight debian-left.hindsight                 with tables that firmware left
   hindsight query binding.hindsight 'kind == "powerButtonPressed"'              the key that gpio-keys sees
+  less node-map.tsv                                                             every node: places in tables, or the reason
   less qemu-differences.tsv                                                     QEMU's own tables, line by line
 `;
 
@@ -62,7 +63,8 @@ export const dt2acpiSystem: SystemScenario = {
     },
     {
       name: "every node has a place in a table or a reason, and every place is there",
-      run: () => Promise.resolve(nodeMap(KINDS)),
+      run: (context) =>
+        Promise.resolve(nodeMap(KINDS, (map) => Deno.writeTextFileSync(context.file("node-map.tsv"), map))),
     },
     { name: "the same tree gives the same tables", run: () => Promise.resolve(deterministic()) },
     {

@@ -7,6 +7,7 @@ import {
 } from "../../../firmware/acpi/convert.ts";
 import { invertTables } from "../../../firmware/acpi/inverse.ts";
 import { type Difference, differences, normalForm } from "../../../firmware/acpi/normal_form.ts";
+import type { NodeMapping } from "../../../firmware/acpi/report.ts";
 import { placeTables } from "../../../firmware/acpi/table.ts";
 import { validateTables } from "../../../firmware/acpi/validate.ts";
 import { writeDeviceTree } from "../../../machine/device_tree.ts";
@@ -40,11 +41,19 @@ export async function validToIasl(context: CheckContext, kinds: readonly Kind[])
 /** Properties without a form, each told. */
 const tellsOmissions = ({ omissions }: Conversion): boolean => omissions.every(({ reason }) => reason !== "");
 
-/** Every node has a place that holds what it says it does, or a reason. */
-export function nodeMap(kinds: readonly Kind[]): CheckOutcome {
-  const failures: string[] = [], figures: Record<string, number> = { nodes: 0, places: 0, listed: 0 };
+/** A node of the map as a line: path, device, places, reason. */
+const mapLine = ({ path, device = "", places, reason = "" }: NodeMapping): string =>
+  [path, device, places.map(({ table, offset, size }) => `${table}+${offset}:${size}`).join(" "), reason]
+    .join("\t");
+
+/** Every node has a place that holds what it says it does, or a reason; `tell` takes the whole map, a line for each node. */
+export function nodeMap(kinds: readonly Kind[], tell: (map: string) => void = () => {}): CheckOutcome {
+  const failures: string[] = [],
+    map: string[] = [],
+    figures: Record<string, number> = { nodes: 0, places: 0, listed: 0 };
   for (const kind of kinds) {
     const { conversion, placed } = tablesOf(kind), name = kindText(kind);
+    map.push(...conversion.nodes.map((node) => `${name}\t${mapLine(node)}\n`));
     for (const { path, places, reason } of conversion.nodes) {
       figures.nodes!++;
       figures.places! += places.length;
@@ -63,6 +72,7 @@ export function nodeMap(kinds: readonly Kind[]): CheckOutcome {
     }
     if (!tellsOmissions(conversion)) failures.push(`${name}: a property is left out without a reason`);
   }
+  tell(map.join(""));
   return { failures, figures };
 }
 
