@@ -38,8 +38,8 @@ function boundPaths(console: string): Map<string, string[]> {
   return bound;
 }
 
-/** What became of each device of the map in the guest. */
-function bindingFailures(
+/** What became of each device of the map in the guest, by what `TELL` printed there. */
+export function bindingFailures(
   nodes: readonly NodeMapping[],
   console: string,
 ): { failures: string[]; bound: number; listed: number } {
@@ -68,7 +68,7 @@ function bindingFailures(
 
 const GENERIC = { kernel: "linux", initrd: "linux-board/initrd.gz" } as const;
 /** Prints four input events, a line each: press and release of the power key, each with its EV_SYN. */
-const WATCH = '(hexdump -n 96 -v -e \'24/1 "%02x" "\\n"\' /dev/input/event0; echo end-watch) &';
+const WATCH = '((hexdump -n 96 -v -e \'24/1 "%02x" "\\n"\' /dev/input/event0; echo end-watch) &)';
 /** EV_KEY, KEY_POWER, 1 and 0, as little-endian numbers of 2, 2 and 4 bytes at the end of an event. */
 const PRESSED = /0100740001000000\r?\n/, RELEASED = /0100740000000000\r?\n/;
 
