@@ -55,6 +55,7 @@ const POINTERS = [
   set(UNMAPPED, DATA_AT, 8),
   set(NAME_AT, UNMAPPED - 4, 8), // the second page is not there
   get(NAME_AT, BIG_AT, UNMAPPED - 4, ATTRIBUTES_AT, 0),
+  get(NAME_AT, BIG_AT, UART - 4, ATTRIBUTES_AT, 4), // a page that can be written, then none: nothing is
   call("GetVariable", [at(UART - 4), at(VENDOR_AT), 0, at(BIG_AT), at(OUT_AT)]), // a name that runs out of memory
   call("GetVariable", [at(NAME_AT), at(-8), 0, at(BIG_AT), at(OUT_AT)]),
   call("GetVariable", [0, at(VENDOR_AT), 0, at(BIG_AT), at(OUT_AT)]),
@@ -81,8 +82,9 @@ const POINTER_RESULTS = [
   "SUCCESS",
   `${INVALID} 52004f0000000000`,
   `${INVALID} 0102030405060708`,
-  ...Array<string>(10).fill(INVALID),
-  INVALID,
+  ...Array<string>(3).fill(INVALID),
+  `${INVALID} 41004200`,
+  ...Array<string>(8).fill(INVALID),
   `${INVALID} 0102030405060708`,
   `SUCCESS ${NEW_YEAR}`,
   INVALID,
