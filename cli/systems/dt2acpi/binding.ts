@@ -96,7 +96,7 @@ export async function boundOrListed(
       ["the key's press", PRESSED],
       ["the key's release", RELEASED],
       ["the key's interrupt at the GPIO", /ARMH0061:00 +3 Edge +GPIO Key Poweroff/],
-      ["fw_cfg's files", /smbios/],
+      ["fw_cfg's files", /bootorder/],
     ] as const
   ) {
     if (!text.test(recorded.console)) failures.push(`${what}: no ${text}`);
