@@ -24,7 +24,11 @@ async function explored(
   more: { readonly mutant?: PenMutant; readonly everyStep?: boolean } = {},
 ): Promise<Orders> {
   const mutants = more.mutant === undefined ? [] : [more.mutant];
-  const { recorded, machine } = await recordWake(context, kind, { actions, mutants });
+  const { recorded, machine } = await recordWake(context, kind, {
+    actions,
+    mutants,
+    options: ["--until", "400000"],
+  });
   const explorer = new OrderExplorer(
     recorded.run,
     recorded.images,

@@ -123,14 +123,16 @@ export class OrderExplorer {
     return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
   }
 
-  /** A pen steps only until it has said that it is there; then CPU 0 does. */
+  /** A pen steps only until it has said that it is there, and CPU 0, which waits for that, is awake; then CPU 0 does. */
   #goTo(act: bigint): void {
     const { cpus } = this.#machine.board;
     while (cpus[0]!.pc !== act) {
       const late = cpus.find(({ index, on }) =>
         index > 0 && on && this.#word(this.#page(index) + MAILBOX.STATE) === 0
       );
-      this.#step(late?.index ?? 0);
+      const able = cpus.find((cpu) => this.#canRun(cpu));
+      if (late !== undefined || able !== undefined) this.#step(late?.index ?? able!.index);
+      else this.#machine.run(this.#machine.instant + 1);
     }
   }
 
