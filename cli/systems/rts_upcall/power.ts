@@ -126,9 +126,9 @@ export async function cutsAtSteps(context: CheckContext): Promise<CheckOutcome> 
   return { failures, figures: { "step of the call": called, "bytes after each cut": found.join(" ") } };
 }
 
-/** Debian writes a variable again while its disk loses power at each operation; another boot finds the old or the new. */
+/** Debian appends to a variable (efivar deletes one before it writes another) while its disk loses power at each operation; another boot finds the old or the new. */
 export async function cutsOfDebian(context: CheckContext, backEnd: BackEnd): Promise<CheckOutcome> {
-  const failures: string[] = [], name = `${VENDOR}-v`;
+  const failures: string[] = [], name = `${VENDOR}-Power`;
   const parent = await context.record(debianRequest(context, {
     backEnd,
     name: "cut-parent",
@@ -136,7 +136,7 @@ export async function cutsOfDebian(context: CheckContext, backEnd: BackEnd): Pro
       ...typed(
         `printf old > /tmp/v; efivar -t 7 -n ${name} -w -f /tmp/v; head -c 900 /dev/zero > /tmp/w; echo READY`,
       ),
-      ...typed(`echo 1; efivar -t 7 -n ${name} -w -f /tmp/w; echo WRITTEN`),
+      ...typed(`echo 1; efivar -a -t 7 -n ${name} -f /tmp/w; echo WRITTEN`),
       'send "reboot -f\\r"',
     ],
   }));
@@ -152,11 +152,11 @@ export async function cutsOfDebian(context: CheckContext, backEnd: BackEnd): Pro
       until: second.instant + 1000,
       name: `cut-debian-${operations}`,
     });
-    const disk = await diskOf(context, cut), size = namesOf(disk).get("v")?.data.length ?? 0;
+    const disk = await diskOf(context, cut), size = namesOf(disk).get("Power")?.data.length ?? 0;
     const isCut = cut.run.stored({ from: second.instant - 1, to: Infinity, classes: ["trap"] });
     const stopped = [...isCut].some((event) => event.kind === "monitorStopped");
-    if (size !== 3 && size !== 900) failures.push(`cut at ${operations}: the variable has ${size} bytes`);
-    if (!stopped && size !== 900) failures.push(`cut at ${operations}: set, and not there`);
+    if (size !== 3 && size !== 903) failures.push(`cut at ${operations}: the variable has ${size} bytes`);
+    if (!stopped && size !== 903) failures.push(`cut at ${operations}: set, and not there`);
     const again = await context.record(debianRequest(context, {
       backEnd,
       name: `cut-again-${operations}`,
@@ -164,7 +164,7 @@ export async function cutsOfDebian(context: CheckContext, backEnd: BackEnd): Pro
       script: [...typed(`efivar -n ${name} -p | wc -l; echo SHOWN`), 'send "reboot -f\\r"'],
     }));
     const lines = Number(/^(\d+)\r$/m.exec(again.console)?.[1]),
-      wanted = size === 3 ? 8 : 7 + Math.ceil(900 / 16);
+      wanted = size === 3 ? 8 : 7 + Math.ceil(903 / 16);
     if (Math.abs(lines - wanted) > 1) {
       failures.push(`cut at ${operations}: efivar shows ${lines} lines for ${size} bytes`);
     }
