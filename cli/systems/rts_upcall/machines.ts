@@ -140,7 +140,15 @@ export function debianRequest(context: CheckContext, run: DebianRun): RecordRequ
   return {
     name,
     options: [
-      ...["-M", `virt,virtualization=${backEnd.caller === 2 ? "on" : "off"}`, "-m", `${RAM}M`, "-no-reboot"],
+      ...[
+        "-M",
+        `virt,virtualization=${backEnd.caller === 2 ? "on" : "off"}`,
+        "-m",
+        `${RAM}M`,
+        "-cpu",
+        "cortex-a57",
+        "-no-reboot",
+      ],
       ...options,
       ...load(context.guest(KERNEL), LOADER_KERNEL_AT),
       ...load(initrd, LOADER_INITRD_AT),
