@@ -20,51 +20,62 @@ const CheckResult = z.strictObject({
 /** What a check came to. */
 export type CheckResult = z.infer<typeof CheckResult>;
 
-const Results = z.record(z.string(), z.array(CheckResult));
+const Results = z.array(CheckResult);
 
 const FILE = "results.json";
 
-/** The results of a folder. */
+/** The results in a folder: a file for each system, in the folder of its journals, so that systems can run at once. */
 export class ResultsFile {
-  readonly #path: string;
-  readonly #results: Record<string, CheckResult[]>;
+  readonly #folder: string;
+  readonly #known = new Map<string, CheckResult[]>();
 
-  /** Reads what is there. Throws CommandError for a file that is none of ours. */
+  /** Files are read when they are asked for. */
   constructor(folder: string) {
-    this.#path = `${folder}/${FILE}`;
-    this.#results = this.#read();
+    this.#folder = folder;
   }
 
-  #read(): Record<string, CheckResult[]> {
+  #path(slug: string): string {
+    return `${this.#folder}/${slug}/${FILE}`;
+  }
+
+  /** What is kept of a system. Throws CommandError for a file that is none of ours. */
+  #results(slug: string): CheckResult[] {
+    const known = this.#known.get(slug) ?? this.#read(this.#path(slug));
+    this.#known.set(slug, known);
+    return known;
+  }
+
+  #read(path: string): CheckResult[] {
     let text: string;
     try {
-      text = Deno.readTextFileSync(this.#path);
+      text = Deno.readTextFileSync(path);
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return {};
-      throw new CommandError(`Cannot read "${this.#path}": ${(error as Error).message}`);
+      if (error instanceof Deno.errors.NotFound) return [];
+      throw new CommandError(`Cannot read "${path}": ${(error as Error).message}`);
     }
     try {
       return Results.parse(JSON.parse(text));
     } catch {
-      throw new CommandError(`"${this.#path}" holds no results: remove it, or give another folder with -o`);
+      throw new CommandError(`"${path}" holds no results: remove it, or give another folder with -o`);
     }
   }
 
   /** A long check that passed before with an engine. */
   passed(slug: string, name: string, engine: string): CheckResult | undefined {
-    return this.#results[slug]?.find((result) =>
+    return this.#results(slug).find((result) =>
       result.name === name && result.engine === engine && result.all && result.status === "passed"
     );
   }
 
   /** Keeps a result, in place of an earlier one of the same check and engine. */
   keep(slug: string, result: CheckResult): void {
-    const others = (this.#results[slug] ?? []).filter(({ name, engine }) =>
+    const others = this.#results(slug).filter(({ name, engine }) =>
       name !== result.name || engine !== result.engine
     );
-    this.#results[slug] = [...others, result];
-    const written = `${this.#path}~`;
-    Deno.writeTextFileSync(written, `${JSON.stringify(this.#results, null, 2)}\n`);
-    Deno.renameSync(written, this.#path);
+    const results = [...others, result], path = this.#path(slug), written = `${path}~`;
+    this.#known.set(slug, results);
+    Deno.mkdirSync(`${this.#folder}/${slug}`, { recursive: true });
+    Deno.writeTextFileSync(written, `${JSON.stringify(results, null, 2)}\n`);
+    Deno.renameSync(written, path);
   }
 }
