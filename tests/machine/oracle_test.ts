@@ -12,11 +12,13 @@ import type { Records } from "../oracle/record.ts";
 const fixtures = readFixtures();
 
 /** Batches of each row that are run here; `deno task mutants` and the oracle use all that are recorded. */
-const SEEDS = 2;
+const SEEDS = 1;
+/** With ORACLE_ENGINES=all each engine runs every row behind translation tables; otherwise the rows are dealt to them. */
+const RUNS_ALL = Deno.env.get("ORACLE_ENGINES") === "all";
 
 /** Rows and seeds, of each row the first `seeds`, of which `run` gives other outcomes than the recorded. */
-function differing(seeds: number, run: (batch: Batch) => Records): string[] {
-  return comparedRows().flatMap((row) => {
+function differing(seeds: number, run: (batch: Batch) => Records, rows = comparedRows()): string[] {
+  return rows.flatMap((row) => {
     const recorded = (fixtures.get(row.name) ?? []).slice(0, seeds);
     const others = recorded.filter(({ digest: expected }, number) =>
       digest(run(makeBatch(row, number))) !== expected
@@ -34,12 +36,13 @@ Deno.test(`every row with a meaning leaves behind what qemu-aarch64 recorded, ${
   assertNone(differing(SEEDS, (batch) => runBatch(batch)));
 });
 
-for (const engine of Object.keys(ENGINES)) {
+for (const [index, engine] of Object.keys(ENGINES).entries()) {
   Deno.test(`the machine at EL0 on engine ${engine}, behind translation tables, leaves behind the same, 50 cases each`, () => {
     const cpus = new Map(
       (["cortex-a57", "max"] as const).map((model) => [model as string, new MachineCpu(model, engine)]),
     );
-    assertNone(differing(1, ({ model, records }) => (cpus.get(model) as MachineCpu).run(records)));
+    const rows = comparedRows().filter((_, at) => RUNS_ALL || at % Object.keys(ENGINES).length === index);
+    assertNone(differing(1, ({ model, records }) => (cpus.get(model) as MachineCpu).run(records), rows));
   });
 }
 

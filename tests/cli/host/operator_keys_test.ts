@@ -67,7 +67,7 @@ Deno.test("OperatorKeys.push lists every action with an example that can be type
   const { echo, isPrompting } = type("\x01chelp\r", "whole");
   assertEquals(isPrompting, true);
   assertMatch(echo, /\r\n {2}cont +goes on/);
-  assertEquals(ACTION_EXAMPLES.length, 10);
+  assertEquals(ACTION_EXAMPLES.length, 11);
   for (const [example, help] of ACTION_EXAMPLES) {
     assertEquals(echo.includes(`\r\n  ${example.padEnd(24)}${help}\r\n`), true, example);
     assertEquals(type(`\x01c${example}\r`, "whole").wishes.length, 1, example);

@@ -1,0 +1,4 @@
+/** The seventh share of all tests. */
+import { importShard } from "../shards.ts";
+
+await importShard(6);
