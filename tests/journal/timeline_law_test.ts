@@ -19,7 +19,7 @@ import { recordGuest } from "./guest.ts";
 import { StepWatch } from "./step_watch.ts";
 
 const SEED = Number(Deno.env.get("TIMELINE_SEED") ?? 1),
-  TRIALS = Number(Deno.env.get("TIMELINE_TRIALS") ?? 3);
+  TRIALS = Number(Deno.env.get("TIMELINE_TRIALS") ?? 2);
 
 /** A recorded random program. */
 interface Recorded {

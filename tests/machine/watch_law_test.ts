@@ -10,7 +10,7 @@ import { type Contestant, CONTESTANTS } from "../lockstep/compare.ts";
 import { guestOf, hotTrial, randomTrial, type Trial } from "../lockstep/trial.ts";
 
 const SEED = Number(Deno.env.get("WATCH_SEED") ?? 20261121),
-  TRIALS = Number(Deno.env.get("WATCH_TRIALS") ?? 1);
+  TRIALS = Number(Deno.env.get("WATCH_TRIALS") ?? 2);
 /** Stops whose state is compared with that of a run without watch points. */
 const COMPARED = 6;
 

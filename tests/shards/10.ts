@@ -1,0 +1,4 @@
+/** The eleventh share of all tests. */
+import { importShard } from "../shards.ts";
+
+await importShard(10);

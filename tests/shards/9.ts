@@ -1,0 +1,4 @@
+/** The tenth share of all tests. */
+import { importShard } from "../shards.ts";
+
+await importShard(9);
