@@ -69,7 +69,11 @@ const nothing = (): void => {};
 function slotOf(option: string, value: string): number {
   const [, digits = "", func = "0"] = /^(?:0x)?([0-9a-f]{1,2})(?:\.([0-7]))?$/i.exec(value) ?? [];
   const slot = parseInt(digits, 16);
-  if (slot >= 1 && slot <= 31 && func === "0") return slot;
+  return slot >= 0 && slot <= 31 && func === "0" ? slot : refuseSlot(option, value);
+}
+
+/** Slot 0 is the host's, but on the buses of bridges. */
+function refuseSlot(option: string, value: string): never {
   throw new UsageError(
     `${option}: addr is a slot from 1 to 0x1f, function 0, such as addr=0x3, not "${value}"`,
   );
@@ -89,8 +93,8 @@ function macOf(option: string, value: string): string {
 function deviceOf(driver: DeviceDriver, list: readonly Property[]): DeviceConfiguration {
   const option = `-device ${driver}`;
   const device = plainDevice(driver);
-  const isPci = !driver.endsWith("-device");
-  const takesDrive = driver === "nvme" || driver.startsWith("virtio-blk");
+  const isPci = !driver.endsWith("-device") && driver !== "nvme-mmio";
+  const takesDrive = driver.startsWith("nvme") || driver.startsWith("virtio-blk");
   const takesNetwork = driver.startsWith("virtio-net");
   const only = (key: string, wanted: string) => (value: string): void => {
     if (value !== wanted) {
@@ -100,14 +104,15 @@ function deviceOf(driver: DeviceDriver, list: readonly Property[]): DeviceConfig
   // deno-fmt-ignore
   eachProperty(option, list, {
     id: (value) => void (device.id = value),
-    ...(takesDrive || takesNetwork ? {
+    ...((takesDrive || takesNetwork) && driver !== "nvme-mmio" ? {
       bootindex: (value: string) => void (device.bootIndex = bootIndexOf(option, value)),
     } : {}),
     ...(isPci ? {
       addr: (value: string) => void (device.slot = slotOf(option, value)),
-      bus: only("bus", "pcie.0"),
+      bus: (value: string) => void (value !== "pcie.0" && (device.bus = value)),
       romfile: nothing,
       "disable-legacy": nothing,
+      ...(driver.includes("3130") ? { chassis: nothing, slot: nothing, port: nothing } : {}),
       "disable-modern": (value: string) => only("disable-modern", "off")(onOff(option, "disable-modern", value) ? "on" : "off"),
     } : {}),
     ...(takesDrive ? {
@@ -120,6 +125,7 @@ function deviceOf(driver: DeviceDriver, list: readonly Property[]): DeviceConfig
     } : {}),
     ...(driver.startsWith("virtio-rng") ? { rng: nothing } : {}),
   });
+  if (device.slot === 0 && device.bus === undefined) refuseSlot(option, "0");
   if (takesDrive && device.drive === undefined) {
     throw new UsageError(`${option} needs drive=ID, the id of a -drive`);
   }

@@ -51,14 +51,15 @@ const USE_DRIVE = "use -drive file=FILE, or -drive file=FILE,if=none,id=NAME and
 
 const DEVICE_HELP = "loader,file=F[,addr=A][,cpu-num=N][,force-raw=on] | loader,addr=A,data=N,data-len=L | " +
   "loader,addr=A,cpu-num=N | guest-loader,addr=A,kernel=F|initrd=F[,bootargs=TEXT] | " +
-  "virtio-blk-pci|virtio-blk-device|nvme,drive=D[,serial=S] | virtio-net-pci|virtio-net-device,netdev=N[,mac=M] | " +
-  "virtio-rng-pci|virtio-rng-device | virtio-serial-pci|virtio-serial-device and virtconsole; of PCIe addr=SLOT";
+  "virtio-blk-pci|virtio-blk-device|nvme|nvme-ea|nvme-mmio,drive=D[,serial=S] | virtio-net-pci|virtio-net-device,netdev=N[,mac=M] | " +
+  "virtio-rng-pci|virtio-rng-device | virtio-serial-pci|virtio-serial-device and virtconsole; of PCIe addr=SLOT; " +
+  "with rootports= bus=rootportN; x3130-upstream and xio3130-downstream,id=B";
 
 /** Every option of QEMU that is known, with what it does here. */
 // deno-fmt-ignore
 const TABLE: readonly QemuRow[] = [
   // Read.
-  { name: "machine", aliases: ["M"], value: "virt[,P=V…]",  read: readMachine,     help: "the machine; P: secure, virtualization, its, highmem, virtual-timer, uart1 on|off, gic-version=2|3|max, unplugged=rtc+uart0+uart1" },
+  { name: "machine", aliases: ["M"], value: "virt[,P=V…]",  read: readMachine,     help: "the machine; P: secure, virtualization, its, highmem, virtual-timer, uart1, secure-ram on|off, gic-version=2|3|max, unplugged=rtc+uart0+uart1, rootports=N" },
   { name: "cpu",                     value: "MODEL",        read: readCpu,         help: "cortex-a57, max or max,pauth-impdef=on" },
   { name: "smp",                     value: "N",            read: readCpus,        help: "number of CPUs, 1 to 8 (default 1)" },
   { name: "m",                       value: "SIZE",         read: readMemory,      help: "RAM: 128M, 1G, or a number in MiB (default 128)" },

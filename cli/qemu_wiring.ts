@@ -98,6 +98,14 @@ function refuseMissing(device: DeviceConfiguration, key: "drive" | "netdev", kno
   );
 }
 
+/** Other buses than the board's own are root ports', and switches' below them. */
+function refuseBus({ driver, bus }: DeviceConfiguration, rootPorts: number): void {
+  if (bus === undefined || rootPorts > 0) return;
+  throw new UsageError(
+    `-device ${driver}: only bus=pcie.0 is possible, not bus=${bus}; rootports=2 of -M virt gives rootport0 and rootport1`,
+  );
+}
+
 /** Nothing is in two devices. */
 function refuseShared(
   devices: readonly DeviceConfiguration[],
@@ -135,8 +143,10 @@ export function finishRequest(draft: RequestDraft): MachineRequest {
   for (const device of all) {
     refuseMissing(device, "drive", draft.drives.map(({ id }) => id));
     refuseMissing(device, "netdev", draft.networks.map(({ id }) => id));
+    refuseBus(device, draft.configuration.rootPorts ?? 0);
   }
-  for (const key of ["drive", "netdev", "id", "slot", "bootIndex"] as const) refuseShared(all, key);
+  for (const key of ["drive", "netdev", "id", "bootIndex"] as const) refuseShared(all, key);
+  refuseShared(all.filter(({ bus }) => bus === undefined), "slot");
   if (flash.length > 0 && flash[0] === undefined) {
     throw new UsageError(`-drive: flash bank unit=1 needs one with unit=0, the firmware`);
   }

@@ -44,7 +44,6 @@ import {
   encodeFileHeader,
   FILE_HEADER_LENGTH,
   type FileFamily,
-  FORMAT,
   JOURNAL_FAMILY,
   upcast,
 } from "./format.ts";
@@ -170,7 +169,7 @@ export class JournalWriter {
   copyFrom(reader: JournalReader, count: number): void {
     if (this.#blocks.length > 0) throw new RangeError("Cannot copy blocks: the journal has begun");
     for (const block of reader.blocks.slice(0, count)) {
-      if (reader.format === FORMAT) this.#copy(reader, block);
+      if (reader.format === this.#family.format) this.#copy(reader, block);
       else this.append(block.kind, reader.payload(block.number), block);
     }
   }

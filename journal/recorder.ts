@@ -81,6 +81,7 @@ export class Recorder {
   readonly #rows = new RowPacker();
   readonly #writer: BlockWriter;
   readonly #costs: Costs | undefined;
+  readonly #stored: EventObserver;
   /** Parts of the last root. */
   #parts: Parts = [];
 
@@ -100,9 +101,10 @@ export class Recorder {
     this.machine = resumed?.machine ?? new Machine(manifest.configuration, images, options);
     this.#history = resumed?.history ?? new History(undefined, options.work);
     this.#parts = resumed?.parts ?? [];
+    this.#stored = this.#storing();
     const { events } = this.machine.board;
     events.add(this.#history);
-    events.add(this.#storing());
+    events.add(this.#stored);
     if (manifest.depth === "steps") {
       // The events that belong to a block of steps follow it at once; readers rely on `through`.
       this.#steps = new StepColumnsWriter(this.#writer, (through) => this.#writeRows(through));
@@ -198,6 +200,20 @@ export class Recorder {
   peekRoots(): { readonly stateRoot: Uint8Array; readonly historyRoot: Uint8Array } {
     const stateRoot = this.machine.stateRoot().root;
     return { stateRoot, historyRoot: this.#history.peek(stateRoot) };
+  }
+
+  /** Where it has come to, for a recording that goes on from a machine in this state. */
+  copyHistory(): History {
+    return this.#history.copy();
+  }
+
+  /** Ends recording without an end: nothing more is written, and the machine is whoever takes it. */
+  release(): ResumedRun {
+    const { events } = this.machine.board;
+    for (const observer of [this.#history, this.#stored, this.#steps]) {
+      if (observer !== undefined) events.remove(observer);
+    }
+    return { machine: this.machine, history: this.#history, parts: this.#parts };
   }
 
   /** Ends the run here: writes what is gathered, the end block with the final root, and the index. */

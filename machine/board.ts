@@ -17,9 +17,11 @@ export type BoardKind =
   | "messageFrame"
   | "interruptTranslation"
   | "pcie"
+  | "rootPort"
   | "gpio"
   | "virtioTransport"
-  | "firmwareConfiguration";
+  | "firmwareConfiguration"
+  | "nvme";
 
 /** One memory or device of a built board. */
 export interface BoardRow {
@@ -42,13 +44,19 @@ export interface BoardRow {
 const OPTIONS = {
   secure:         ({ secure }) => secure,
   secondUart:     ({ uart1 }) => uart1 === true,
+  secureMemory:   ({ secure, secureRam }) => secure || secureRam === true,
   virtualization: ({ virtualization }) => virtualization,
   gicV2:          ({ gicVersion }) => gicVersion === 2,
   gicV2Virtual:   ({ gicVersion, virtualization }) => gicVersion === 2 && virtualization,
   gicV3:          ({ gicVersion }) => gicVersion === 3,
   its:            ({ gicVersion, its }) => gicVersion === 3 && its,
-  highmem:        ({ highmem }) => highmem,
-  lowmem:         ({ highmem }) => !highmem,
+  pciHost:        ({ rootPorts }) => rootPorts === undefined,
+  highmem:        ({ highmem, rootPorts }) => highmem && rootPorts === undefined,
+  lowmem:         ({ highmem, rootPorts }) => !highmem && rootPorts === undefined,
+  rootPort0:      ({ rootPorts = 0 }) => rootPorts > 0,
+  rootPort1:      ({ rootPorts = 0 }) => rootPorts > 1,
+  rootPort2:      ({ rootPorts = 0 }) => rootPorts > 2,
+  rootPort3:      ({ rootPorts = 0 }) => rootPorts > 3,
   noFirmware:     ({ boot: { bios, pflash } }) => bios === undefined && pflash.length === 0,
 } satisfies Readonly<Record<string, (configuration: MachineConfiguration) => boolean>>;
 
@@ -94,12 +102,14 @@ export const POWER_KEY_LINE = 3;
 export const SECURE_GPIO_LINES = { "gpio-poweroff": 0, "gpio-restart": 1 } as const;
 
 const ALWAYS = undefined;
+/** Root ports without ECAM, which stand where the PCI Express host is otherwise. */
+const ROOT_PORTS = ["rootPort0", "rootPort1", "rootPort2", "rootPort3"] as const;
 const NO_SPI = undefined;
 
 /**
  * QEMU 7.2's map, in the order in which QEMU describes it in the device tree. Not built, and so neither on the bus
  * nor in the tree: ACPI event device (0x09080000, which takes the PL061's place under firmware with ACPI), NVDIMM
- * (0x09090000), PCDIMM (0x09070000), SMMU (0x09050000), platform bus (0x0c000000, SPI 112–175).
+ * (0x09090000), PCDIMM (0x09070000), SMMU (0x09050000), platform bus (0x0c000000, SPI 112–175; see NVME_BLOCKS).
  */
 // deno-fmt-ignore
 const TABLE: readonly TableRow[] = [
@@ -114,12 +124,15 @@ const TABLE: readonly TableRow[] = [
   row("gicv2m",        "messageFrame",           0x0802_0000,  4 * KIB,   NO_SPI,  false,               "gicV2"),
   row("its",           "interruptTranslation",   0x0808_0000, 128 * KIB,  NO_SPI,  false,               "its"),
   row("uart0",         "uart",                   0x0900_0000,  4 * KIB,   1,       false,               ALWAYS),
-  row("secureRam",     "memory",                 0x0e00_0000, 16 * MIB,   NO_SPI,  true,                "secure"),
+  row("secureRam",     "memory",                 0x0e00_0000, 16 * MIB,   NO_SPI,  true,                "secureMemory"),
   row("uart1",         "uart",                   0x0904_0000,  4 * KIB,   8,       true,                "secure"),
   row("uart1",         "uart",                   0x0904_0000,  4 * KIB,   8,       false,               "secondUart"), // QEMU 9.1's
   row("rtc",           "realTimeClock",          0x0901_0000,  4 * KIB,   2,       false,               ALWAYS),
-  row("pcieMmio",      "pcie",                   0x1000_0000, 0x2eff_0000, NO_SPI, false,               ALWAYS),
-  row("pcieIo",        "pcie",                   0x3eff_0000, 64 * KIB,   NO_SPI,  false,               ALWAYS),
+  row("pcieMmio",      "pcie",                   0x1000_0000, 0x2eff_0000, NO_SPI, false,               "pciHost"),
+  row("pcieIo",        "pcie",                   0x3eff_0000, 64 * KIB,   NO_SPI,  false,               "pciHost"),
+  ...ROOT_PORTS.flatMap((name, n) => [ // registers, with SPI 112 + 4n to 115 + 4n, and a window of memory space
+  row(name,            "rootPort",               0x0b00_0000 + n * 64 * KIB,  64 * KIB,  112 + 4 * n, false,    name),
+  row(`${name}Mmio`,   "rootPort",               0x1000_0000 + n * 128 * MIB, 128 * MIB, NO_SPI, false,         name)]),
   row("pcieEcam",      "pcie",                   0x3f00_0000, 16 * MIB,   3,       false,               "lowmem"), // SPI 3–6
   row("pcieEcam",      "pcie",                0x40_1000_0000, 256 * MIB,  3,       false,               "highmem"),
   row("pcieMmio64",    "pcie",                0x80_0000_0000, 512 * GIB,  NO_SPI,  false,               "highmem"),
@@ -141,6 +154,39 @@ function row(
   when: BoardOption | undefined,
 ): TableRow {
   return { name, kind, base, size, spi, secureOnly, when };
+}
+
+/** Where NVMe controllers are that are no functions of PCI, in the place of QEMU's platform bus. */
+export const NVME_BLOCKS = {
+  base: 0x0c00_0000,
+  stride: 0x1_0000,
+  most: 8,
+  firstSpi: 112,
+  size: 0x4000,
+} as const;
+
+/** The name of such a controller and of its row, from its number among them. */
+export function blockName({ id }: { readonly id: string | undefined }, number: number): string {
+  return id ?? `nvme-mmio.${number}`;
+}
+
+/** Rows of those that a configuration has; throws ConfigurationError for too many. */
+function nvmeBlocks({ devices }: MachineConfiguration): BoardRow[] {
+  const { base, stride, most, firstSpi, size } = NVME_BLOCKS;
+  const blocks = devices.filter(({ driver }) => driver === "nvme-mmio");
+  if (blocks.length > most) {
+    throw new ConfigurationError(
+      `Cannot build -device nvme-mmio ${blocks.length} times: there is room for ${most}`,
+    );
+  }
+  return blocks.map((device, number) => ({
+    name: blockName(device, number),
+    kind: "nvme",
+    base: physicalAddress(base + number * stride),
+    size,
+    spi: firstSpi + number,
+    secureOnly: false,
+  }));
 }
 
 /** A board as a configuration makes it. */
@@ -176,7 +222,9 @@ export function buildBoard(configuration: MachineConfiguration): Board {
       secureOnly: typeof row.secureOnly === "string"
         ? OPTIONS[row.secureOnly](configuration)
         : row.secureOnly,
-    }));
+    }))
+    .concat(nvmeBlocks(configuration));
+  refuseTwinNames(rows);
   refuseOverlap(rows);
   if (configuration.consoleInput === "uart1" && !configuration.uart1) {
     throw new ConfigurationError(
@@ -193,6 +241,16 @@ export function buildBoard(configuration: MachineConfiguration): Board {
     memorySize: rows.filter(isMemory).reduce((sum, { size }) => sum + size, 0),
     highestLevel: configuration.secure ? 3 : configuration.virtualization ? 2 : 1,
   };
+}
+
+/** Users name blocks, and must not choose a name that the board has. */
+function refuseTwinNames(rows: readonly BoardRow[]): void {
+  for (const { name } of rows.filter(({ kind }) => kind === "nvme")) {
+    if (rows.filter((row) => row.name === name).length < 2) continue;
+    throw new ConfigurationError(
+      `Cannot use id=${name}: the board has something of that name; choose another`,
+    );
+  }
 }
 
 function refuseOverlap(rows: readonly BoardRow[]): void {

@@ -13,6 +13,7 @@ import {
   addInterruptTranslation,
   addMessageFrame,
   addPcie,
+  addRootPorts,
   hasMessages,
   messagePhandle,
 } from "./board_device_tree_interrupts.ts";
@@ -33,6 +34,7 @@ import {
   SHARED,
 } from "./device_tree_nodes.ts";
 import { monitorBrand } from "./monitor.ts";
+import { describeByMonitors } from "./monitor_description.ts";
 import { releaseAddress, SPIN_TABLE_RESERVATION } from "./spin_table.ts";
 
 /** CPUs and their topology: one socket with one cluster. */
@@ -148,6 +150,17 @@ function addFirmwareConfiguration(generation: Generation, rows: readonly BoardRo
   }
 }
 
+/** NVMe controllers that are no functions of PCI; no driver of Linux asks for them. */
+function addNvmeBlocks(generation: Generation, rows: readonly BoardRow[]): void {
+  for (const row of rows) {
+    const node = nodeFor(generation.root, "nvme", row)
+      .set("compatible", strings("hindsight,nvme-mmio"))
+      .set("reg", reg(row))
+      .set("interrupts", cells(SHARED, row.spi ?? 0, LEVEL_HIGH));
+    describeDma(generation, node);
+  }
+}
+
 /** What each kind of row becomes in the tree. */
 // deno-fmt-ignore
 const DESCRIPTIONS: Readonly<Record<BoardKind, (generation: Generation, rows: readonly BoardRow[]) => void>> = {
@@ -159,9 +172,11 @@ const DESCRIPTIONS: Readonly<Record<BoardKind, (generation: Generation, rows: re
   messageFrame:          addMessageFrame,
   interruptTranslation:  addInterruptTranslation,
   pcie:                  addPcie,
+  rootPort:              addRootPorts,
   gpio:                  addGpios,
   virtioTransport:       addVirtioTransports,
   firmwareConfiguration: addFirmwareConfiguration,
+  nvme:                  addNvmeBlocks,
 };
 
 /** Neighbours of one kind together, since banks of flash and frames of one controller share a node. */
@@ -215,6 +230,7 @@ export function boardDeviceTree(board: Board, usesPsci: boolean): DeviceTree {
     .set("interrupts", cells(...timers.flatMap((number) => privateInterrupt(board, number))));
   addCpus(generation, usesPsci);
   for (const rows of runsOfKind(board.rows)) DESCRIPTIONS[(rows[0] as BoardRow).kind](generation, rows);
+  describeByMonitors(board, root);
   const brand = monitorBrand(board.configuration);
   if (brand !== undefined) root.add("hypervisor").set("compatible", strings(brand));
   const isSpinning = board.configuration.enableMethod === "spin-table";

@@ -130,6 +130,35 @@ export function addPcie(generation: Generation, rows: readonly BoardRow[]): void
     .set("interrupt-map-mask", cells(0x1800, 0, 0, 7));
 }
 
+/** `compatible` of a root port without ECAM. */
+export const ROOT_PORT_COMPATIBLE = "hindsight,indexed-root-port";
+
+/** Root ports without ECAM: their registers, their window, INTx of what is on the link, and where messages go. */
+export function addRootPorts(generation: Generation, rows: readonly BoardRow[]): void {
+  const { board, root } = generation, controller = cpuPhandle(board, 0) + 1;
+  for (const row of rows) {
+    const window = rows.find(({ name }) => name === `${row.name}Mmio`), { spi } = row;
+    if (window === undefined || spi === undefined) continue;
+    const node = nodeFor(root, "pcie", row)
+      .set("compatible", strings(ROOT_PORT_COMPATIBLE))
+      .set("device_type", strings("pci"))
+      .set("#address-cells", cells(3))
+      .set("#size-cells", cells(2));
+    describeDma(generation, node);
+    if (hasMessages(board)) node.set("msi-map", cells(0, messagePhandle(board), 0, 0x1_0000));
+    node.set("reg", reg(row))
+      .set("ranges", mixedCells([PCI_MEMORY, 1], [window.base, 2], [window.base, 2], [window.size, 2]))
+      .set("#interrupt-cells", cells(1))
+      .set(
+        "interrupt-map",
+        cells(
+          ...PCI_PINS.flatMap((pin) => [0, 0, 0, pin + 1, controller, 0, 0, SHARED, spi + pin, LEVEL_HIGH]),
+        ),
+      )
+      .set("interrupt-map-mask", cells(0, 0, 0, 7));
+  }
+}
+
 /** Numbers, each in its own count of cells. */
 function mixedCells(...values: readonly [value: number, count: number][]): Uint8Array {
   return new Uint8Array(values.flatMap(([value, count]) => [...sizedCells(count, value)]));

@@ -12,6 +12,7 @@ const PATHS: Readonly<Partial<Record<DeviceDriver, (where: string) => string>>> 
   "virtio-net-device": (where) => `/virtio-mmio@${where}/ethernet-phy@0`,
   "virtio-blk-pci": (where) => `${PCIE}/scsi@${where}/disk@0,0`,
   "virtio-net-pci": (where) => `${PCIE}/ethernet@${where}/ethernet-phy@0`,
+  "nvme-ea": (where) => `${PCIE}/pci1b36,0010@${where}/namespace@1,0`,
   "nvme": (where) => `${PCIE}/pci1b36,0010@${where}/namespace@1,0`,
 };
 
@@ -22,8 +23,9 @@ export function bootOrder(board: Board): string {
   const paths: { readonly index: number; readonly path: string }[] = [];
   let transports = VIRTIO_TRANSPORTS;
   for (const device of devices) {
+    if (device.bus !== undefined) continue;
     const slot = slots.get(device);
-    if (slot === undefined) transports--;
+    if (slot === undefined && device.driver.endsWith("-device")) transports--;
     const path = PATHS[device.driver];
     if (device.bootIndex === undefined || path === undefined || transports < 0) continue;
     const where = slot ?? boardRow(board, `virtio${transports}`).base;

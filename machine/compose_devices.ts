@@ -123,9 +123,15 @@ const BUILDERS: Readonly<Record<BoardKind, (site: Site) => void>> = {
   messageFrame: addPeripheral,
   interruptTranslation: addPeripheral,
   pcie: addPeripheral,
+  rootPort: addPeripheral,
   virtioTransport: ({ row: { name }, board, peripherals, place }) => {
     const version = board.configuration.virtioMmioLegacy ? 1 : 2;
     place(peripherals.transport(name) ?? new EmptyVirtioMmio({ name, version }));
+  },
+  nvme: ({ row: { name }, peripherals, place }) => {
+    const block = peripherals.transport(name);
+    if (block === undefined) throw new MachineInvariantError(`Nothing was built for "${name}"`);
+    place(block);
   },
   firmwareConfiguration: ({ row: { name }, memory, events, firmwareItems, place }) =>
     place(new FwCfg({ name, dma: new Dma(name, memory, events), items: firmwareItems })),

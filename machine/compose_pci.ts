@@ -41,9 +41,14 @@ function buildIts(board: Board, { controller: { lpis }, events, memory }: Periph
   return new GicV3Its({ name, base, events, memory, lpis });
 }
 
-/** Builds the host with nothing but its bridge. */
-export function buildPciHost(board: Board, services: PeripheralServices): PciBuild {
-  const { controller, events, memory } = services;
+/** What takes messages. */
+export interface MessageFrames extends Omit<PciBuild, "host"> {
+  /** The registers that messages are written to. */
+  readonly receivers: readonly MessageReceiver[];
+}
+
+/** Builds what takes messages. */
+export function buildMessageFrames(board: Board, services: PeripheralServices): MessageFrames {
   const frames = new Map<string, MappedDevice>();
   const receivers: MessageReceiver[] = [];
   if (hasRow(board, "gicv2m")) {
@@ -58,6 +63,17 @@ export function buildPciHost(board: Board, services: PeripheralServices): PciBui
     receivers.push(its);
     parts.push(its);
   }
+  return { frames, parts, receivers };
+}
+
+/** Builds the host with nothing but its bridge; undefined for a board that has root ports instead. */
+export function buildPciHost(
+  board: Board,
+  { controller, events, memory }: PeripheralServices,
+  receivers: readonly MessageReceiver[],
+): PciBuild | undefined {
+  if (!hasRow(board, "pcieEcam")) return undefined;
+  const frames = new Map<string, MappedDevice>();
   const firstSpi = boardRow(board, "pcieEcam").spi as number;
   const lines = Array.from(
     { length: PCI_LINES },
@@ -69,12 +85,12 @@ export function buildPciHost(board: Board, services: PeripheralServices): PciBui
     if (name === "pcieEcam") frames.set(name, host.configurationWindow(name));
     else frames.set(name, host.window(name, name === "pcieIo", name === "pcieIo" ? 0 : base));
   }
-  return { host, frames, parts: [...parts, host, host.bridge] };
+  return { host, frames, parts: [host, host.bridge] };
 }
 
 /** Whether a device is for the PCI Express bus. */
 export function isPci({ driver }: DeviceConfiguration): boolean {
-  return driver === "nvme" || driver.endsWith("-pci");
+  return driver === "nvme" || driver === "nvme-ea" || driver.endsWith("-pci");
 }
 
 /**
@@ -86,7 +102,7 @@ export function assignSlots(
 ): ReadonlyMap<DeviceConfiguration, number> {
   const taken = new Map<number, DeviceConfiguration>();
   const slots = new Map<DeviceConfiguration, number>();
-  for (const device of devices.filter(isPci)) {
+  for (const device of devices.filter((device) => isPci(device) && device.bus === undefined)) {
     const slot = device.slot ?? firstFree(taken);
     const other = taken.get(slot);
     if (other !== undefined || slot >= PCI_SLOTS) {

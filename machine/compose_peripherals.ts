@@ -12,12 +12,14 @@ import type { PciFunction } from "./devices/pci/function.ts";
 import { ConfigurationError, MachineInvariantError } from "./errors.ts";
 import type { EventHub } from "./events.ts";
 import type { MappedDevice, PhysicalMemory } from "./memory/physical.ts";
-import { assignSlots, buildPciHost } from "./compose_pci.ts";
+import { assignSlots, buildMessageFrames, buildPciHost } from "./compose_pci.ts";
+import { busDeviceName, RootPorts, switchPort } from "./compose_root_ports.ts";
+import type { PciBridge } from "./devices/pci/bridge.ts";
 import type { DeviceConfiguration, DeviceDriver } from "./peripheral_configuration.ts";
 import type { Section } from "./snapshot.ts";
 import type { Disk } from "./storage/disk.ts";
 import { Drives } from "./compose_drives.ts";
-import { nvme } from "./compose_nvme.ts";
+import { nvme, nvmeFixed, nvmeMmio } from "./compose_nvme.ts";
 
 /** What peripherals are built on. */
 export interface PeripheralServices {
@@ -63,9 +65,9 @@ export interface Peripherals {
   readonly drives: Drives;
   /** What the terminal's input goes to; undefined when that is the first serial port. */
   readonly console: ConsoleInput | undefined;
-  /** What is in a virtio-mmio slot, by the name of its row; undefined when it is empty. */
+  /** What is in a virtio-mmio slot, or at the row of a plain device, by its name; undefined when it is empty. */
   transport(name: string): Device | undefined;
-  /** What answers at a row of kind `pcie`, `messageFrame` or `interruptTranslation`. */
+  /** What answers at a row of kind `pcie`, `rootPort`, `messageFrame` or `interruptTranslation`. */
   frame(name: string): MappedDevice;
 }
 
@@ -73,6 +75,8 @@ export interface Peripherals {
 export interface BuildContext extends PeripheralServices {
   /** The whole configuration. */
   readonly configuration: MachineConfiguration;
+  /** The board. */
+  readonly board: Board;
   /** The device's name in events, sections and messages: its id, or its model and its slot on PCIe. */
   readonly name: string;
   /** Disks by id, each to be taken by one device. */
@@ -85,9 +89,11 @@ export interface BuildContext extends PeripheralServices {
   addPart(part: PeripheralPart): void;
   /** Puts a function into the device's slot on PCIe, and adds it as a part. */
   plug(pciFunction: PciFunction): void;
+  /** Puts a bridge into the device's place below a root port, adds it as a part, and offers its bus by the device's name. */
+  plugBridge(bridge: PciBridge): void;
   /** Name and shared peripheral interrupt of a virtio-mmio slot by number. */
   virtioSlot(number: number): { readonly name: string; readonly spi: number };
-  /** Puts a transport into the virtio-mmio slot of that name. */
+  /** Puts a device at the row of that name: a virtio-mmio slot's, or one that is there for the device. */
   fill(slot: string, transport: Device): void;
   /** Offers a console for the terminal's input; the first is taken. */
   setConsole(console: ConsoleInput): void;
@@ -108,6 +114,10 @@ const BUILDERS: Readonly<Partial<Record<DeviceDriver, Builder>>> = {
   "virtio-serial-device": virtioMmio(VIRTIO_MODELS.serial),
   "virtio-serial-pci":    virtioPci(VIRTIO_MODELS.serial),
   "nvme":                 nvme,
+  "nvme-mmio":            nvmeMmio,
+  "nvme-ea":              nvmeFixed,
+  "x3130-upstream":       switchPort,
+  "xio3130-downstream":   switchPort,
 };
 
 /** Builds what the configuration asks for; throws ConfigurationError for what cannot be. */
@@ -120,13 +130,22 @@ export function buildPeripherals(
   const drives = new Drives(configuration.drives, images, services.events);
   const networks = new Networks(configuration.networks, services, images);
   const slots = assignSlots(configuration.devices);
-  const pcie = buildPciHost(board, services);
-  const parts: PeripheralPart[] = [...pcie.parts, ...networks.parts];
+  const messages = buildMessageFrames(board, services);
+  const pcie = buildPciHost(board, services, messages.receivers);
+  const rootPorts = new RootPorts(board, services, messages.receivers);
+  const frames = new Map([...messages.frames, ...pcie?.frames ?? [], ...rootPorts.frames]);
+  const parts: PeripheralPart[] = [
+    ...messages.parts,
+    ...pcie?.parts ?? [],
+    ...rootPorts.parts,
+    ...networks.parts,
+  ];
   const transports = new Map<string, Device>();
   const consoles: ConsoleInput[] = [];
   const shared = {
     ...services,
     configuration,
+    board,
     drives,
     networks,
     count: counter(),
@@ -140,13 +159,21 @@ export function buildPeripherals(
     if (build === undefined) {
       throw new ConfigurationError(`Cannot build -device ${device.driver}: the board has no model of it yet`);
     }
+    if (device.bus !== undefined) {
+      buildOnBus(device, build, shared, rootPorts);
+      continue;
+    }
     const slot = slots.get(device);
     build(device, {
       ...shared,
       name: device.id ?? `${device.driver}.${slot}`,
       plug: (pciFunction) => {
+        if (pcie === undefined) throw new ConfigurationError(withoutBus(device));
         pcie.host.plug(slot as number, pciFunction);
         parts.push(pciFunction);
+      },
+      plugBridge: () => {
+        throw new ConfigurationError(withoutBus(device));
       },
     });
   }
@@ -158,8 +185,41 @@ export function buildPeripherals(
     drives,
     console: terminalOf(configuration, consoles),
     transport: (name) => transports.get(name),
-    frame: (name) => frameOf(pcie.frames, name),
+    frame: (name) => frameOf(frames, name),
   };
+}
+
+function withoutBus({ driver }: DeviceConfiguration): string {
+  return `Cannot plug -device ${driver}: say where by bus=, a root port such as rootport0 (of rootports= in -M virt) or a switch's`;
+}
+
+/** A device below a root port: it is reset with its bus, too. */
+function buildOnBus(
+  device: DeviceConfiguration,
+  build: Builder,
+  shared: Omit<BuildContext, "name" | "plug" | "plugBridge">,
+  rootPorts: RootPorts,
+): void {
+  const { bridge, slot } = rootPorts.place(device), own: PeripheralPart[] = [];
+  const addPart = (part: PeripheralPart): void => {
+    own.push(part);
+    shared.addPart(part);
+  };
+  const name = busDeviceName(device, slot);
+  build(device, {
+    ...shared,
+    name,
+    addPart,
+    plug: (pciFunction) => {
+      addPart(pciFunction);
+      bridge.plug(slot, pciFunction, own);
+    },
+    plugBridge: (below) => {
+      addPart(below);
+      bridge.plug(slot, below, own);
+      rootPorts.offer(name, below);
+    },
+  });
 }
 
 /** Counts each thing from 0. */

@@ -180,8 +180,12 @@ export interface MachineConfiguration {
   readonly consoleInput: "uart0" | "uart1" | "virtio";
   /** `-M virt,uart1=on`: a second serial port, where QEMU 9.1 and later have it; never false. */
   readonly uart1: boolean | undefined;
+  /** `-M virt,secure-ram=on`: the Secure memory that comes with secure=on, for a monitor at EL3; never false. */
+  readonly secureRam: boolean | undefined;
   /** `-M virt,unplugged=…`: devices that the device tree names and that nothing answers for at power-on; absent without. */
   readonly unplugged: readonly DetachableName[] | undefined;
+  /** `-M virt,rootports=`: 1 to 4 root ports without ECAM in place of the PCI Express host; absent without. */
+  readonly rootPorts: number | undefined;
   /** `-M virt,virtual-timer=off`: false where the device tree does not name the virtual timer's interrupt; never true. */
   readonly virtualTimer: boolean | undefined;
   /** `--monitor` for each level that has one; absent without. */
@@ -290,8 +294,10 @@ const schema = z.strictObject({
   virtioMmioLegacy:   z.boolean().default(true),
   consoleInput:       z.enum(["uart0", "uart1", "virtio"]).default("uart0"),
   uart1:              z.boolean().transform((wanted) => wanted ? true : undefined).optional(),
+  secureRam:          z.boolean().transform((wanted) => wanted ? true : undefined).optional(),
   unplugged:          z.array(z.enum(DETACHABLE_NAMES, `there are ${DETACHABLE_NAMES.join(", ")}`)).min(1).max(8).optional()
     .transform((given) => given && DETACHABLE_NAMES.filter((name) => given.includes(name))),
+  rootPorts:          z.int().min(0).max(4, "at most 4 root ports").transform((count) => count === 0 ? undefined : count).optional(),
   virtualTimer:       z.boolean().transform((named) => named ? undefined : false).optional(),
   monitors:           z.array(monitor).min(1).max(2, "there are two levels for monitors").optional(),
   stopAt:             z.array(z.enum(STOPPERS, `a run can stop at ${STOPPERS.join(", ")}`)).min(1).max(8).optional(),
@@ -311,6 +317,8 @@ function complete(parsed: z.output<typeof schema>): MachineConfiguration {
     scheduleSeed: parsed.scheduleSeed,
     virtualTimer: parsed.virtualTimer,
     uart1: parsed.uart1,
+    secureRam: parsed.secureRam,
+    rootPorts: parsed.rootPorts,
     unplugged: parsed.unplugged,
     monitors: parsed.monitors,
     stopAt: parsed.stopAt,

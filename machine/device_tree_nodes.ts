@@ -75,6 +75,6 @@ export function cpuPhandle({ configuration: { cpus } }: Board, index: number): n
 }
 
 /** Devices see what CPUs see, unless a strict model has a data cache in between. */
-export function describeDma({ board }: Generation, node: DeviceTreeNode): void {
+export function describeDma({ board }: Pick<Generation, "board">, node: DeviceTreeNode): void {
   if (!board.configuration.strictModels.includes("dcache")) node.set("dma-coherent", EMPTY);
 }

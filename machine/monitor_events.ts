@@ -58,4 +58,34 @@ export const MONITOR_EVENT_KINDS = {
   deviceMoved:           kind("trap",   { device: text(32), to: oneOf("hardware", "monitor") }),
   // tee-migration: what an agent at one end did.
   teeMigrationStepped:   kind("trap",   { role: oneOf("source", "destination"), step: text(16), epoch: u32, sequence: u53, detail: text(256) }),
+  // tee-migration: what became of an enclave at EL3, and why it was left.
+  enclaveChanged:        kind("trap",   { change: oneOf("created", "entered", "left", "destroyed"), detail: text(64) }),
+  // A monitor carried out an instruction of an extension that the CPU lacks.
+  instructionEmulated:   kind("detail", { address: u64, opcode: u32, feature: text(16) }),
+  // el3-ecam, ecam-segments: a cycle of configuration space by an access of the guest's at `programCounter`, done by the monitor.
+  configurationRead:     kind("trap",   { segment: u16, bdf: u16, offset: u16, size: u8, value: u32, programCounter: u64 }),
+  configurationWritten:  kind("trap",   { segment: u16, bdf: u16, offset: u16, size: u8, value: u32, programCounter: u64 }),
+  // ecam-segments: a bus of a root complex without ECAM is bus 0 of a segment; functions are device << 3 | function.
+  segmentMapped:         kind("trap",   { segment: u16, address: u53, port: text(32), bus: u8, window: u53, size: u53, functions: listOf(u8, 256) }),
+  segmentOmitted:        kind("trap",   { port: text(32), requester: u16, reason: text(128) }),
+  // The monitor did a true configuration cycle, by index and window of the root port; an operating system's are accesses to "ecam". Requester: bus, device and function.
+  configurationCycleDone: kind("detail", { port: text(32), requester: u16, access: oneOf("read", "write"), offset: u16, size: u8, value: u32 }),
+  // tee-migration: granules changed hands; a host was denied one; a migration's transcript, signed.
+  granulesChanged:       kind("trap",   { base: u53, count: u32, from: oneOf("undelegated", "delegated", "realm"), to: oneOf("undelegated", "delegated", "realm") }),
+  hostAccessDenied:      kind("detail", { address: u53, access: oneOf("read", "write", "fetch") }),
+  transcriptSigned:      kind("trap",   { role: oneOf("source", "destination"), epoch: u32, attempt: u32, messages: u32, fromSource: bytes(32), fromDestination: bytes(32), signature: bytes(64) }),
+  // virtual-hypervisors: a virtual CPU is on the CPU from this step on, the machine's instants less its own are `base`; vm 0 is nobody.
+  vcpuEntered:           kind("trap",   { instance: u16, vm: u16, vcpu: u8, base: u53, ownTime: u53 }),
+  // A quantum of its own time is over; it was typed something. Times are its own.
+  vcpuTicked:            kind("trap",   { ownTime: u53 }),
+  vmConsoleReceived:     kind("trap",   { ownTime: u53, bytes: bytes(65536) }),
+  // A virtual machine came for the first time, with its memory by numbers of 2 MiB blocks, in order; and it went.
+  vmStarted:             kind("trap",   { instance: u16, vm: u16, blocks: listOf(u32, 2048) }),
+  vmEnded:               kind("trap",   { instance: u16, vm: u16, outcome: text(16) }),
+  // A call of an instance's management plane, from within one of its virtual machines or (vm 0) from outside.
+  managementCalled:      kind("trap",   { instance: u16, vm: u16, call: text(4096), answer: text(4096) }),
+  managementPlaneChanged: kind("trap",  { instance: u16, state: oneOf("crashed", "restarted"), generation: u32 }),
+  // serial-consoles: the line shows another console; a terminal was taken into use, blank, in an encoding.
+  consoleSwitched:       kind("trap",   { from: text(16), to: text(16), by: oneOf("key", "operator") }),
+  consoleAttached:       kind("trap",   { console: text(16), terminal: text(64), encoding: text(16) }),
 } as const;

@@ -57,11 +57,13 @@ export interface DeviceConfiguration {
   readonly serial: string | undefined;
   /** `addr=` on PCIe: the slot, 1–31; the first free one when absent. */
   readonly slot: number | undefined;
+  /** `bus=`: a root port, such as `rootport0`, or the id of a switch's port before it; the board's own bus when absent. */
+  readonly bus?: string | undefined;
   /** `bootindex=`, of disks and network cards: firmware tries the lowest first. */
   readonly bootIndex: number | undefined;
 }
 
-/** The device models that there are, as QEMU names them. */
+/** The device models that there are, as QEMU names them where it has them. */
 export const DEVICE_DRIVERS = [
   "virtio-blk-device",
   "virtio-blk-pci",
@@ -72,6 +74,10 @@ export const DEVICE_DRIVERS = [
   "virtio-serial-device",
   "virtio-serial-pci",
   "nvme",
+  "nvme-mmio", // ours: a plain block of registers, no function of PCI
+  "nvme-ea", // ours: on PCI with a pin, at an address that Enhanced Allocation tells
+  "x3130-upstream",
+  "xio3130-downstream",
 ] as const;
 
 /** The name of a device model. */
@@ -112,9 +118,14 @@ const device = z.strictObject({
   mac: z.string().regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, "not six bytes such as 52:54:00:12:34:56")
     .optional(),
   serial: z.string().max(20).regex(/^[\x20-\x7e]*$/, "not ASCII").optional(),
-  slot: z.int().min(1).max(31).optional(),
+  slot: z.int().min(0).max(31).optional(),
+  bus: id.optional(),
   bootIndex: z.int().min(0).max(2 ** 31 - 1).optional(),
 });
+
+/** The host itself is in slot 0 of the board's own bus. */
+const hasSlot = ({ slot, bus }: { slot?: number | undefined; bus?: string | undefined }): boolean =>
+  slot !== 0 || bus !== undefined;
 
 /** Nothing may have the name of another: names are those of sections. */
 function areUnique(list: readonly { readonly id?: string | undefined }[]): boolean {
@@ -129,7 +140,10 @@ export const drives = z.array(drive).max(64).refine(areUnique, "two drives have 
 export const networks = z.array(network).max(8).refine(areUnique, "two networks have one id").default([]);
 
 /** `-device` options, checked. */
-export const devices = z.array(device).max(64).refine(areUnique, "two devices have one id").default([]);
+export const devices = z.array(device.refine(hasSlot, "slot 0 is the host's")).max(64).refine(
+  areUnique,
+  "two devices have one id",
+).default([]);
 
 /** Puts `undefined` where an optional value is absent, so that every key is there. */
 export function completeNetwork(parsed: z.output<typeof network>): NetworkConfiguration {
@@ -138,6 +152,7 @@ export function completeNetwork(parsed: z.output<typeof network>): NetworkConfig
 
 /** The same for a device. */
 export function completeDevice(parsed: z.output<typeof device>): DeviceConfiguration {
-  const { driver, id, drive, netdev, mac, serial, slot, bootIndex } = parsed;
-  return { driver, id, drive, netdev, mac, serial, slot, bootIndex };
+  const { driver, id, drive, netdev, mac, serial, slot, bus, bootIndex } = parsed;
+  const device = { driver, id, drive, netdev, mac, serial, slot, bootIndex };
+  return bus === undefined ? device : { ...device, bus };
 }

@@ -3,7 +3,7 @@ import { hex, type PhysicalAddress } from "../../machine/address.ts";
 import { lookUpAddress } from "../../machine/debugger_memory.ts";
 import { isSystemRegister } from "../../machine/cpu/system_registers.ts";
 import { hexNumber } from "./packet_fields.ts";
-import { toHex } from "./packets.ts";
+import { toHex } from "../../machine/debugger_packets.ts";
 import type { Answer, GdbSession } from "./session.ts";
 
 /** Lengths that `poke` writes. */

@@ -4,7 +4,7 @@ import { lookUpAddress, peekMemory, peekPhysical } from "../../machine/debugger_
 import { hex } from "../../machine/address.ts";
 import type { PointRequest } from "./breakpoints.ts";
 import { EDITS, refuseJump } from "./editing.ts";
-import { latin1, PACKET_SIZE, toHex } from "./packets.ts";
+import { latin1, PACKET_SIZE, toHex } from "../../machine/debugger_packets.ts";
 import { hexNumber, threadOf } from "./packet_fields.ts";
 import { QUERIES } from "./queries.ts";
 import type { Answer, GdbSession, Handler } from "./session.ts";

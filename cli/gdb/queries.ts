@@ -2,7 +2,7 @@
 import { memoryMapXml, threadsXml, threadText } from "./description.ts";
 import { hexNumber, threadOf } from "./packet_fields.ts";
 import { monitorCommand } from "./monitor.ts";
-import { PACKET_SIZE, textOfHex, toHex, utf8Payload } from "./packets.ts";
+import { PACKET_SIZE, textOfHex, toHex, utf8Payload } from "../../machine/debugger_packets.ts";
 import type { Answer, GdbSession, Handler } from "./session.ts";
 import type { Wish } from "./target.ts";
 

@@ -4,7 +4,14 @@ import { failureOf } from "../failure.ts";
 import type { SymbolTable } from "../symbols.ts";
 import { Breakpoints } from "./breakpoints.ts";
 import { handlerOf } from "./handlers.ts";
-import { encodePacket, type Incoming, latin1Bytes, PacketReader, toHex, utf8Payload } from "./packets.ts";
+import {
+  encodePacket,
+  type Incoming,
+  latin1Bytes,
+  PacketReader,
+  toHex,
+  utf8Payload,
+} from "../../machine/debugger_packets.ts";
 import type { RegisterFile } from "./registers.ts";
 import { stopReply } from "./stop_reply.ts";
 import type { GdbTarget, Stopped, Wish } from "./target.ts";

@@ -1,5 +1,5 @@
 /** Stop replies: why a machine stands still, where, and the registers that are asked for first. */
-import { hexByte } from "./packets.ts";
+import { hexByte } from "../../machine/debugger_packets.ts";
 import { EXPEDITED } from "./registers.ts";
 import type { GdbSession } from "./session.ts";
 import type { Stopped } from "./target.ts";

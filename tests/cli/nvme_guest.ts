@@ -14,11 +14,12 @@ function command(opcode: number, address: number, ...dwords: number[]): string {
 const ADMIN = command(5, QUEUES + 2 * PAGE, 1 | 7 << 16, 1) +
   command(1, QUEUES + 3 * PAGE, 1 | 7 << 16, 1 | 1 << 16);
 
-/** Reads block 4096, the first of MiB 2; writes A to block 100, flushes, writes B there. */
-const INPUT_OUTPUT = command(2, DATA, 4096, 0, 0) + command(1, DATA + PAGE, 100, 0, 0) + command(0, 0) +
+/** Reads a block; writes A to block 100, flushes, writes B there. */
+const inputOutput = (reads: number) =>
+  command(2, DATA, reads, 0, 0) + command(1, DATA + PAGE, 100, 0, 0) + command(0, 0) +
   command(1, DATA + 2 * PAGE, 100, 0, 0);
 
-const source = (delay: string) => `
+const source = (delay: string, reads: number) => `
         ldr     x20, =0x4010008000
         ldr     x21, =0x10000000
         ldr     x22, =${QUEUES}
@@ -82,13 +83,14 @@ poll:   add     x1, x1, x0, lsl #4              // until completion w0 of the qu
         .align  6
 admin:
 ${ADMIN}input:
-${INPUT_OUTPUT}`;
+${inputOutput(reads)}`;
 
 /**
  * The guest, for `-kernel`: it writes the first byte of MiB 2 and "!", and waits. With `idle` it counts so far between
- * the read of the disk and that of the byte.
+ * the read of the disk and that of the byte. `reads` is the block whose first byte it writes, by default the first of MiB 2.
  */
-export function nvmeGuest(idle = 0): Uint8Array {
+export function nvmeGuest(idle = 0, reads = 4096): Uint8Array {
   const delay = `        ldr     w6, =${idle}\n3:      subs    w6, w6, #1\n        b.ne    3b\n`;
-  return assembleProgram(source(idle === 0 ? "" : delay), { name: "nvme guest", base: 0x40080000n }).bytes;
+  return assembleProgram(source(idle === 0 ? "" : delay, reads), { name: "nvme guest", base: 0x40080000n })
+    .bytes;
 }

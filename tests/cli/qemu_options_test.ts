@@ -32,6 +32,7 @@ const CONFIGURATIONS: readonly (readonly [args: string[], configuration: unknown
   [["-semihosting-config", "enable=on,target=native"], { semihosting: true }],
   [["-nographic", "-nodefaults", "-accel", "tcg", "-serial", "mon:stdio", "-monitor", "none", "-display", "none", "-nic", "none"], {}],
   [["-object", "rng-builtin,id=r", "-chardev", "null,id=c", "-global", "virtio-mmio.force-legacy=false"], { virtioMmioLegacy: false }],
+  [["-M", "virt,secure-ram=on"], { secureRam: true }],
   [["-M", "virt,uart1=on,unplugged=rtc+uart1", "-serial", "null", "-serial", "stdio"], { uart1: true, unplugged: ["rtc", "uart1"], consoleInput: "uart1" }],
   [["-serial", "none", "-chardev", "stdio,id=c", "-device", "virtio-serial-pci", "-device", "virtconsole,chardev=c"], { consoleInput: "virtio" }],
 ];

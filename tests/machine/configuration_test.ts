@@ -32,6 +32,8 @@ Deno.test("parseConfiguration fills in the defaults of QEMU's virt and of the de
     strictModels: [],
     its: true,
     uart1: undefined,
+    secureRam: undefined,
+    rootPorts: undefined,
     unplugged: undefined,
     virtualTimer: undefined,
     enableMethod: "psci",

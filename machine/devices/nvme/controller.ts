@@ -1,11 +1,10 @@
-/** An NVMe controller with one namespace (NVM Express 1.4) on PCI Express, as QEMU's `nvme`: its registers. */
+/** An NVMe controller with one namespace (NVM Express 1.4), as QEMU's `nvme`: its registers. */
 import { record } from "../../layout.ts";
 import { type Section, sectionLayout } from "../../snapshot.ts";
-import type { PciFunction } from "../pci/function.ts";
 import { type HeldValues, registerMap } from "../register_map.ts";
-import { EXECUTION_FIELDS, NvmeExecution, type NvmeOptions } from "./execution.ts";
+import { EXECUTION_FIELDS, NvmeExecution, type NvmeOptions, type NvmePort } from "./execution.ts";
 import { VERSION } from "./identify.ts";
-import { nvmeFunction } from "./pci.ts";
+import type { NvmeRegisters } from "./pci.ts";
 import { IO_QUEUES, QUEUE_ENTRIES } from "./queues.ts";
 
 /** Queues of 2048 entries, contiguous; ready within 7.5 s; the NVM command set; pages of 4–64 KiB. */
@@ -35,7 +34,7 @@ const pageShift = (cc: number): number => (cc >>> 7) & 0xf;
 const shutdown = (cc: number): number => (cc >>> 14) & 3;
 
 // deno-fmt-ignore
-const map = registerMap<NvmeController>()([
+const map = registerMap<NvmeController<NvmePort>>()([
   // offset name       access bits reset     behaviour
   [0x00, "CAP_low",    "RO",  32, CAP_LOW,   { read: () => CAP_LOW }],
   [0x04, "CAP_high",   "RO",  32, CAP_HIGH,  { read: () => CAP_HIGH }],
@@ -56,22 +55,22 @@ const layout = sectionLayout("nvme", 1, { registers: record(map.fields), ...EXEC
 type Registers = HeldValues<keyof typeof map.fields>;
 
 /** A controller: a reset of it, by CC.EN, keeps where the admin queues are. */
-export class NvmeController {
+export class NvmeController<Port extends NvmePort> {
   /** Name of the device and of its section. */
   readonly name: string;
-  /** Its place on PCI. */
-  readonly function: PciFunction;
+  /** Its way to memory and interrupts, such as its function of PCI. */
+  readonly port: Port;
   /** What is done with its queues. */
   readonly execution: NvmeExecution;
   readonly #options: NvmeOptions;
   #registers: Registers = map.reset();
 
-  /** A controller that is not enabled. */
-  constructor(options: NvmeOptions) {
+  /** A controller that is not enabled; `attach` makes its port, behind which its registers answer. */
+  constructor(options: NvmeOptions, attach: (registers: NvmeRegisters) => Port) {
     this.name = options.name;
     this.#options = options;
     this.execution = new NvmeExecution(options, this);
-    this.function = nvmeFunction(options, {
+    this.port = attach({
       read: (offset, size) => this.#read(offset, size),
       write: (offset, size, value) => this.#write(offset, size, value),
       configured: () => this.execution.driveInterrupt(),
@@ -145,7 +144,7 @@ export class NvmeController {
     return layout.encode(this.name, { registers: this.#registers, ...this.execution.state });
   }
 
-  /** Restores what `save` gave; the function restores itself. */
+  /** Restores what `save` gave; the port restores itself. */
   restore(section: Section): void {
     const { registers, ...state } = layout.decode(section);
     this.#registers = registers;

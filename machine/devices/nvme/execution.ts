@@ -4,8 +4,8 @@ import type { EventHub } from "../../events.ts";
 import { u32, type ValueOf } from "../../layout.ts";
 import type { PhysicalMemory } from "../../memory/physical.ts";
 import type { Disk } from "../../storage/disk.ts";
+import type { Dma } from "../dma.ts";
 import { SECTOR_SIZE } from "../../storage/image.ts";
-import type { PciFunction } from "../pci/function.ts";
 import { adminCommand } from "./admin.ts";
 import { COMMAND_SIZE, COMPLETION_SIZE, completionBytes, type Outcome, readCommand } from "./command.ts";
 import { eventFields, EventRequests } from "./event_requests.ts";
@@ -31,10 +31,22 @@ export interface NvmeOptions {
   readonly memory: PhysicalMemory;
 }
 
+/** What a controller is attached by: a function of PCI, or a bus and a wire. */
+export interface NvmePort {
+  /** Its access to memory. */
+  readonly dma: Dma;
+  /** Messages are sent in place of the pin. */
+  readonly usesMsix: boolean;
+  /** Sends the message of a vector; nothing where there are none. */
+  signal(vector: number): void;
+  /** Drives the pin. */
+  setInterrupt(level: boolean): void;
+}
+
 /** The registers around the queues. */
 export interface ExecutionHost {
-  /** Its place on PCI. */
-  readonly function: PciFunction;
+  /** Its way to memory and interrupts. */
+  readonly port: NvmePort;
   /** CSTS: commands are taken. */
   readonly isReady: boolean;
   /** CC.MPS in bytes. */
@@ -147,7 +159,7 @@ export class NvmeExecution {
     this.#takeCommands(touched);
     this.#tellEvents(touched);
     for (const { head, tail, interrupts, vector } of touched) {
-      if (interrupts && head !== tail) this.#host.function.signal(vector);
+      if (interrupts && head !== tail) this.#host.port.signal(vector);
     }
     this.driveInterrupt();
     if (this.#host.isReady) this.#schedule();
@@ -169,7 +181,7 @@ export class NvmeExecution {
 
   /** Takes the next command of a queue. */
   #take(queue: SubmissionQueue, touched: Set<CompletionQueue>, zeroed: (bytes: number) => void): void {
-    const { dma } = this.#host.function;
+    const { dma } = this.#host.port;
     const bytes = dma.read(queue.address + BigInt(queue.head * COMMAND_SIZE), COMMAND_SIZE);
     if (bytes === undefined) return this.#host.fail();
     queue.head = (queue.head + 1) % queue.size;
@@ -185,7 +197,7 @@ export class NvmeExecution {
     zeroed: (bytes: number) => void,
   ): Outcome | undefined {
     const { disk, serial } = this.#options;
-    const { pageSize, function: { dma, usesMsix } } = this.#host;
+    const { pageSize, port: { dma, usesMsix } } = this.#host;
     const common = {
       transfer: new Transfer(dma, pageSize),
       features: this.#features,
@@ -215,7 +227,7 @@ export class NvmeExecution {
   ): void {
     const bytes = completionBytes(outcome, { head, queue: id, identifier, phase: completion.phase });
     const at = completion.address + BigInt(completion.tail * COMPLETION_SIZE);
-    if (!this.#host.function.dma.write(at, bytes)) return this.#host.fail();
+    if (!this.#host.port.dma.write(at, bytes)) return this.#host.fail();
     completion.tail = (completion.tail + 1) % completion.size;
     if (completion.tail === 0) completion.phase = !completion.phase;
     touched.add(completion);
@@ -235,8 +247,8 @@ export class NvmeExecution {
   driveInterrupt(): void {
     const isPending = ({ head, tail, interrupts, vector }: CompletionQueue): boolean =>
       interrupts && head !== tail && ((this.#mask >>> vector) & 1) === 0;
-    const { function: pci } = this.#host;
-    pci.setInterrupt(!pci.usesMsix && this.#queues.completions.some(isPending));
+    const { port } = this.#host;
+    port.setInterrupt(!port.usesMsix && this.#queues.completions.some(isPending));
   }
 
   /** Queues, features, events and counters. */

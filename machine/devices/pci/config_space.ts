@@ -26,6 +26,8 @@ export interface PciBar {
   readonly prefetchable: boolean;
   /** Bytes, a power of two: at least 4 of I/O, 16 of memory. */
   readonly size: number;
+  /** Where it is for good: the register tells its size after all ones as any other, and else this. */
+  readonly fixed?: number;
   /** Reads 1, 2 or 4 bytes at an offset below `size`, as an unsigned little-endian number. */
   read(offset: number, size: number): number;
   /** Writes 1, 2 or 4 bytes. */
@@ -62,7 +64,7 @@ export interface PciCapabilityWindow {
 // deno-fmt-ignore
 const HEADER = {
   vendor: 0x00, device: 0x02, command: 0x04, status: 0x06, revision: 0x08, classCode: 0x09, cacheLineSize: 0x0c,
-  bars: 0x10, subsystemVendor: 0x2c, subsystem: 0x2e, capabilities: 0x34, interruptLine: 0x3c, interruptPin: 0x3d,
+  bars: 0x10, barsEnd: 0x28, subsystemVendor: 0x2c, subsystem: 0x2e, capabilities: 0x34, interruptLine: 0x3c, interruptPin: 0x3d,
 } as const;
 
 /** Bits of the command register. */
@@ -154,7 +156,7 @@ export class ConfigSpace {
     writable.setUint8(HEADER.interruptLine, 0xff);
   }
 
-  #layBar({ index, kind, prefetchable, size }: PciBar): void {
+  #layBar({ index, kind, prefetchable, size, fixed = 0 }: PciBar): void {
     const at = HEADER.bars + index * 4;
     const last = kind === "memory64" ? 4 : 5;
     if (index < 0 || index > last || size < (kind === "io" ? 4 : 16) || (size & (size - 1)) !== 0) {
@@ -167,10 +169,15 @@ export class ConfigSpace {
     const type = kind === "io"
       ? BAR_IO
       : (kind === "memory64" ? BAR_64 : 0) | (prefetchable ? BAR_PREFETCHABLE : 0);
-    initial.setUint32(at, type, true);
+    if (fixed % size !== 0 || (kind !== "memory64" && fixed >= 2 ** 32)) {
+      throw new RangeError(`Cannot lay BAR ${index}: ${fixed} is no place for ${size} bytes`);
+    }
+    initial.setUint32(at, (fixed % 2 ** 32) + type, true);
     const mask = (2n ** 64n) - BigInt(size);
     writable.setUint32(at, Number(mask & 0xffff_ffffn), true);
-    if (kind === "memory64") writable.setUint32(at + 4, Number(mask >> 32n), true);
+    if (kind !== "memory64") return;
+    initial.setUint32(at + 4, Math.floor(fixed / 2 ** 32), true);
+    writable.setUint32(at + 4, Number(mask >> 32n), true);
   }
 
   #layCapability({ id, offset, body, writable = [] }: PciCapability, next: number): void {
@@ -208,8 +215,22 @@ export class ConfigSpace {
       const mask = this.#writable[at] as number;
       this.bytes[at] = ((this.bytes[at] as number) & ~mask) | ((value >>> (index * 8)) & mask);
     }
+    if (offset < HEADER.barsEnd && offset + size > HEADER.bars) this.#settleFixed();
     const placed = this.#windowAt(offset, size);
     placed?.window.written(this.#bytesOf(placed));
+  }
+
+  /** Registers of fixed BARs hold their size or their place, and nothing else. */
+  #settleFixed(): void {
+    for (const { index, kind, fixed } of this.#bars) {
+      if (fixed === undefined) continue;
+      const first = HEADER.bars + index * 4, end = first + (kind === "memory64" ? 8 : 4);
+      for (let at = first; at < end; at += 4) {
+        const ones = Array.from({ length: 4 }, (_, n) => this.#writable[at + n] as number)
+          .every((mask, n) => ((this.bytes[at + n] as number) & mask) === mask);
+        if (!ones) this.bytes.set(this.#initial.subarray(at, at + 4), at);
+      }
+    }
   }
 
   #bytesOf({ at, window }: PlacedWindow): Uint8Array {
@@ -256,8 +277,9 @@ export class ConfigSpace {
   }
 
   /** Where a BAR begins, or undefined while it decodes nothing. As in QEMU's virt, it may begin at 0. */
-  #base({ index, kind, size }: PciBar): number | undefined {
+  #base({ index, kind, size, fixed }: PciBar): number | undefined {
     if ((this.#command & (kind === "io" ? COMMAND_IO : COMMAND_MEMORY)) === 0) return undefined;
+    if (fixed !== undefined) return fixed;
     const low = this.#view.getUint32(HEADER.bars + index * 4, true);
     const high = kind === "memory64" ? this.#view.getUint32(HEADER.bars + index * 4 + 4, true) : 0;
     const base = high * 2 ** 32 + low - low % Math.min(size, 2 ** 32);

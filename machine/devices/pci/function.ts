@@ -45,6 +45,8 @@ export interface PciSlot {
   setInterrupt(pin: number, level: boolean): void;
   /** Writes a message to memory space; `device` is the name in events. */
   send(device: string, message: Message): void;
+  /** Bridges above let its requests pass; those of a bus without any do. */
+  isMaster?(): boolean;
 }
 
 interface FunctionState {
@@ -100,7 +102,7 @@ export class PciFunction {
 
   /** The guest lets it access memory and send messages. */
   get isBusMaster(): boolean {
-    return this.#config.isBusMaster;
+    return this.#config.isBusMaster && (this.#slot?.isMaster?.() ?? true);
   }
 
   /** The guest wants messages: `signal` has an effect, the interrupt line should not be driven. */

@@ -45,6 +45,20 @@ export interface PciHostOptions {
   readonly receivers: readonly MessageReceiver[];
 }
 
+/** A message arrives: at what it is for, as an event, or in memory. `requester` is its sender's bus, device and function. */
+export function deliverMessage(
+  { events, receivers }: Pick<PciHostOptions, "events" | "receivers">,
+  sender: PciFunction,
+  { address, data }: Message,
+  requester: number,
+): void {
+  const at = Number(address & 0xffff_ffff_ffffn);
+  events.emit("messageSignalled", 0, { device: sender.device, address: at, data });
+  const receiver = receivers.find((other) => other.address === at);
+  if (receiver !== undefined) return receiver.receive(data, requester);
+  sender.dma.write(address, Uint8Array.from([data, data >>> 8, data >>> 16, data >>> 24]));
+}
+
 const layout = sectionLayout("pci-host", 1, {
   /** The slots that drive each line: bit n of word m is slot n's level of line m. */
   levels: words(PCI_LINES),
@@ -79,7 +93,7 @@ export class PciHost {
     this.#functions[slot] = pciFunction;
     pciFunction.plug({
       setInterrupt: (pin, level) => this.#setInterrupt(slot, pin, level),
-      send: (device, message) => this.#send(slot, device, message),
+      send: (_device, message) => deliverMessage(this.#options, pciFunction, message, slot << 3),
     });
   }
 
@@ -89,15 +103,6 @@ export class PciHost {
     const levels = this.#levels[line] as number;
     this.#levels[line] = level ? levels | (1 << slot) : levels & ~(1 << slot);
     this.#options.lines[line]?.set(this.#levels[line] !== 0);
-  }
-
-  #send(slot: number, device: string, { address, data }: Message): void {
-    const at = Number(address & 0xffff_ffff_ffffn);
-    this.#options.events.emit("messageSignalled", 0, { device, address: at, data });
-    const receiver = this.#options.receivers.find((other) => other.address === at);
-    if (receiver !== undefined) return receiver.receive(data, slot << 3);
-    const sender = this.#functions[slot] as PciFunction;
-    sender.dma.write(address, Uint8Array.from([data, data >>> 8, data >>> 16, data >>> 24]));
   }
 
   /** Configuration space by address: 4 KiB for each function of each bus; all ones where there is none. */

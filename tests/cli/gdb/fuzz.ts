@@ -1,5 +1,5 @@
 /** Random packets for a session of gdb: real ones, damaged ones, and noise. */
-import { encodePacket, latin1Bytes, toHex } from "../../../cli/gdb/packets.ts";
+import { encodePacket, latin1Bytes, toHex } from "../../../machine/debugger_packets.ts";
 import type { Random } from "../../journal/support.ts";
 import type { Client } from "./support.ts";
 

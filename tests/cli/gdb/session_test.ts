@@ -1,7 +1,7 @@
 /** Tests of a session of gdb at a recorded run: what each packet is answered with. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { latin1Bytes, toHex } from "../../../cli/gdb/packets.ts";
-import { encodePacket } from "../../../cli/gdb/packets.ts";
+import { latin1Bytes, toHex } from "../../../machine/debugger_packets.ts";
+import { encodePacket } from "../../../machine/debugger_packets.ts";
 import { TimelineTarget } from "../../../cli/gdb/timeline_target.ts";
 import { Timeline } from "../../../journal/timeline.ts";
 import { recordGuest } from "../../journal/guest.ts";

@@ -1,6 +1,6 @@
 /** A client of the GDB remote protocol without a socket, at a small recorded run. */
 import { RegisterFile } from "../../../cli/gdb/registers.ts";
-import { encodePacket, PacketReader, toHex } from "../../../cli/gdb/packets.ts";
+import { encodePacket, PacketReader, toHex } from "../../../machine/debugger_packets.ts";
 import { GdbSession } from "../../../cli/gdb/session.ts";
 import type { GdbTarget } from "../../../cli/gdb/target.ts";
 import { TimelineTarget } from "../../../cli/gdb/timeline_target.ts";

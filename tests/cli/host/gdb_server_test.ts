@@ -1,6 +1,6 @@
 /** Tests of gdb's port: at a recorded run, and at a machine that is being recorded. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { encodePacket, PacketReader, toHex } from "../../../cli/gdb/packets.ts";
+import { encodePacket, PacketReader, toHex } from "../../../machine/debugger_packets.ts";
 import { type Host, processHost } from "../../../cli/host/host.ts";
 import { silentHost } from "../../../cli/host/silent_host.ts";
 import { main } from "../../../cli/main.ts";

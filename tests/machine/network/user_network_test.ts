@@ -250,7 +250,7 @@ function fuzzedFrame(next: (below: number) => number): Uint8Array {
   return next(8) ? frame : frame.subarray(0, next(frame.length + 1));
 }
 
-const FRAMES = Number(Deno.env.get("FUZZED_FRAMES") ?? 20_000);
+const FRAMES = Number(Deno.env.get("FUZZED_FRAMES") ?? 5_000);
 
 Deno.test(`UserNetwork takes ${FRAMES} fuzzed frames with bounded state`, () => {
   const seed = crypto.getRandomValues(new Uint32Array(1))[0] as number;

@@ -39,7 +39,7 @@ Deno.test("NvmeController completes after its latency, as well when it was saved
     if (part === "controller") other.controller.restore(rig.controller.save());
     else other.clock.restore(rig.clock.save());
   }
-  other.controller.function.restore(rig.controller.function.save());
+  other.controller.port.restore(rig.controller.port.save());
   rig.settle();
   other.settle();
   assertEquals(rig.reap(1)[0]?.identifier, identifier);
@@ -64,7 +64,7 @@ Deno.test("NvmeController signals by its pin until completions are taken, unless
 
 Deno.test("NvmeController signals by MSI-X, a message for each queue that has completions", () => {
   const rig = new Rig();
-  const { function: pci } = rig.controller;
+  const { port: pci } = rig.controller;
   pci.writeConfig(0x42, 2, 0x8000);
   for (const vector of [0, 3]) {
     rig.write(0x2000 + 16 * vector, 0x0802_0040);

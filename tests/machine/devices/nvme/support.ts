@@ -1,6 +1,8 @@
 /** An NVMe controller on a bus that is none, with a driver's half of its queues. */
 import { physicalAddress } from "../../../../machine/address.ts";
 import { Clock, NO_DEADLINE } from "../../../../machine/clock.ts";
+import { nvmeFunction } from "../../../../machine/devices/nvme/pci.ts";
+import type { PciFunction } from "../../../../machine/devices/pci/function.ts";
 import { NvmeController } from "../../../../machine/devices/nvme/controller.ts";
 import type { Message } from "../../../../machine/devices/pci/msix.ts";
 import { EventHub } from "../../../../machine/events.ts";
@@ -58,7 +60,7 @@ export class Rig {
   readonly events = new EventHub(this.clock);
   readonly memory = new PhysicalMemory(0, RAM_SIZE);
   readonly disk: Disk;
-  readonly controller: NvmeController;
+  readonly controller: NvmeController<PciFunction>;
   /** Messages sent, and the level of the interrupt pin. */
   readonly messages: Message[] = [];
   interrupt = false;
@@ -70,30 +72,24 @@ export class Rig {
     const { clock, events, memory } = this;
     memory.addRegion("ram", physicalAddress(RAM), RAM_SIZE);
     this.disk = new Disk({ name: "d", image, readOnly, events });
-    this.controller = new NvmeController({
-      name: "nvme",
-      serial: "abc",
-      disk: this.disk,
-      clock,
-      events,
-      memory,
-    });
-    this.controller.function.plug({
+    const options = { name: "nvme", serial: "abc", disk: this.disk, clock, events, memory };
+    this.controller = new NvmeController(options, (registers) => nvmeFunction(options, registers));
+    this.controller.port.plug({
       setInterrupt: (_pin, level) => void (this.interrupt = level),
       send: (_device, message) => void this.messages.push(message),
     });
     this.controller.reset();
-    this.controller.function.reset();
-    this.controller.function.writeConfig(0x10, 4, BAR);
-    this.controller.function.writeConfig(4, 2, 6);
+    this.controller.port.reset();
+    this.controller.port.writeConfig(0x10, 4, BAR);
+    this.controller.port.writeConfig(4, 2, 6);
   }
 
   read(offset: number, size = 4): number {
-    return this.controller.function.read(false, BAR + offset, size) as number;
+    return this.controller.port.read(false, BAR + offset, size) as number;
   }
 
   write(offset: number, value: number, size = 4): void {
-    this.controller.function.write(false, BAR + offset, size, value);
+    this.controller.port.write(false, BAR + offset, size, value);
   }
 
   bytes(address: number, size: number): Uint8Array<ArrayBuffer> {

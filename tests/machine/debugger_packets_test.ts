@@ -7,8 +7,8 @@ import {
   latin1Bytes,
   PACKET_SIZE,
   PacketReader,
-} from "../../../cli/gdb/packets.ts";
-import { SEED, seededRandom } from "../../journal/support.ts";
+} from "../../machine/debugger_packets.ts";
+import { SEED, seededRandom } from "../journal/support.ts";
 
 const read = (text: string): Incoming[] => new PacketReader().push(latin1Bytes(text));
 
