@@ -7,6 +7,7 @@ import {
   type MachineEvent,
 } from "../machine/events.ts";
 import { ALL_CLASSES, type EventRange, eventStream } from "../journal/event_stream.ts";
+import { OwnerFinder, PROJECTED_CLASSES } from "../journal/projection.ts";
 import { type Command, IMAGE_OPTIONS, SYMBOL_OPTIONS } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import { eventJson, eventText } from "./event_text.ts";
@@ -45,6 +46,22 @@ function listOf<T extends string>(
 interface Selection {
   readonly range: EventRange;
   readonly isWanted: (event: MachineEvent) => boolean;
+  /** As the reader has it: with `--instance`, what a virtual machine knows of it; undefined for what is not wanted. */
+  readonly seen: (event: MachineEvent) => MachineEvent | undefined;
+}
+
+/** With `--instance`, and `--vm`: the events of virtual machines of that instance, at instants of their own. */
+function projectionOf(options: Options): ((event: MachineEvent) => MachineEvent | undefined) | undefined {
+  const instance = options.number("instance", 1, 255), vm = options.number("vm", 1, 255);
+  if (instance === undefined) {
+    if (vm === undefined) return undefined;
+    throw new UsageError("--vm is one of an instance: write --instance N --vm M");
+  }
+  const finder = new OwnerFinder();
+  return (event) => {
+    const found = finder.next(event);
+    return found?.instance === instance && (vm ?? found.vm) === found.vm ? found.event : undefined;
+  };
 }
 
 function selectionOf(options: Options): Selection {
@@ -61,11 +78,27 @@ function selectionOf(options: Options): Selection {
     (kinds?.has(event.kind) ?? true) &&
     (cpu === undefined || event.cpu === cpu) &&
     (device === undefined || ("device" in event && event.device === device));
-  return { range: { from, ...(to === undefined ? {} : { to }), classes }, isWanted };
+  const projection = projectionOf(options);
+  if (projection === undefined) {
+    return {
+      range: { from, ...(to === undefined ? {} : { to }), classes },
+      isWanted,
+      seen: (event) => event,
+    };
+  }
+  // Owners are found from power-on, whatever of it is wanted; instants are the virtual machine's.
+  const isWithin = ({ instant }: MachineEvent): boolean => instant >= from && instant < (to ?? Infinity);
+  return {
+    range: {
+      classes: ALL_CLASSES.filter((name) => classes.includes(name) || PROJECTED_CLASSES.includes(name)),
+    },
+    isWanted: (event) => classes.includes(classOf(event.kind)) && isWithin(event) && isWanted(event),
+    seen: projection,
+  };
 }
 
 function run(options: Options, host: Host): number {
-  const { range, isWanted } = selectionOf(options);
+  const { range, isWanted, seen } = selectionOf(options);
   const symbols = symbolsOf(options);
   const opened = openRun(options.others[0]!, host);
   refuseBefore("--from", options.number("from"), opened.run.firstInstant);
@@ -87,8 +120,9 @@ function run(options: Options, host: Host): number {
     lines = [];
   };
   try {
-    for (const event of events) {
-      if (!isWanted(event)) continue;
+    for (const told of events) {
+      const event = seen(told);
+      if (event === undefined || !isWanted(event)) continue;
       count++;
       if (lines.push(toLine(event)) >= BATCH) write();
     }
@@ -121,6 +155,12 @@ export const events: Command = {
     },
     { name: "cpu", value: "N", help: "only of this CPU" },
     { name: "device", value: "NAME", help: "only accesses to this device" },
+    {
+      name: "instance",
+      value: "N",
+      help: "only of this instance's virtual machines, at instants of their own",
+    },
+    { name: "vm", value: "N", help: "with --instance: only of this virtual machine" },
     { name: "from", value: "N", help: "from this instant on" },
     { name: "to", value: "N", help: "before this instant" },
     { name: "derive", help: "derive also what is stored" },

@@ -5,7 +5,9 @@ import { UsageError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import type { OptionRow, Options } from "./options.ts";
 import { suggestion } from "./suggest.ts";
+import { isSearch, SEARCH_OPTIONS, searchWorld } from "./world/bisecting.ts";
 import { CREW_OPTIONS } from "./world/live.ts";
+import { openWorld } from "./world/opened.ts";
 import {
   bisectWorld,
   diffRecorded,
@@ -23,13 +25,15 @@ const OPTIONS: readonly OptionRow[] = [
   { name: "until-console", value: "NODE:TEXT",        help: "record, fork: end when the node's console writes this" },
   { name: "do",            value: "TIME:NODE:ACTION", help: "record, fork: an input: power on, power off, command TEXT, or an action of scripts", repeats: true },
   { name: "depth",         value: DEPTHS.join("|"),   help: "record: what machines' journals store (default traps)" },
+  { name: "checkpoints",   value: "TIME",             help: "record, fork: checkpoints at roots so far apart, at which forks and replays begin (default none)" },
   { name: "at",            value: "TIME",             help: "fork: from when on the world is another" },
   { name: "drop-inputs",                              help: "fork: leave out what the world was given from there on" },
   { name: "when",          value: "EXPR",             help: "bisect: what must hold, as with `hindsight bisect`" },
   { name: "kind",          value: "KINDS",            help: "events: only these", repeats: true },
   { name: "node",          value: "NODE",             help: "events: only of this one", repeats: true },
-  { name: "from",          value: "TIME",             help: "events: from this time on" },
-  { name: "to",            value: "TIME",             help: "events: before this time" },
+  { name: "from",          value: "TIME",             help: "events, bisect --cut: from this time on; replay: from the last checkpoint before" },
+  { name: "to",            value: "TIME",             help: "events: before this time; bisect --cut: up to it" },
+  ...SEARCH_OPTIONS,
 ];
 
 const DETAILS =
@@ -40,6 +44,8 @@ const DETAILS =
   diff W OTHER          the first root, event and machine in which two worlds differ
   fork W --at TIME      the same inputs up to TIME, then others; recorded as a world of its own
   bisect W NODE[.LIFE]  the step of a machine from which on --when holds
+  bisect W --text N:T   when a text came, and who did it; --inputs: the inputs that it takes, or with OTHER, a world in
+                        which it is not so, the differences; --cut NODE: the windows in which a power cut comes to the same
   extract W NODE[.LIFE] a machine's journal from power-on to power-off, for every other command
 
   { "nodes": [ { "name": "left",  "machine": "-kernel left.elf -netdev link,id=n0 -device virtio-net-pci,netdev=n0" },
@@ -68,7 +74,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   info:    (options, host, path) => worldInfo(path, options, host),
   diff:    (options, host, path, other) => diffRecorded(other === undefined ? [path] : [path, other], options, host),
   fork:    (options, host, path) => forkRecorded(path, options, host),
-  bisect:  (options, host, path, name) => bisectWorld(path, name, options, host),
+  bisect:  (options, host, path, name) => isSearch(options) ? searchWorld(openWorld(path, host), [path, name], options, host) : bisectWorld(path, name, options, host),
   extract: (options, host, path, name) => extractLife(path, name, options, host),
 };
 
@@ -92,6 +98,7 @@ export const world: Command = {
     "deno task hindsight world events pair.hsworld --kind messageSent,messageLost",
     "deno task hindsight world fork pair.hsworld --at 1s --do '1s:right:power off' -o cut.hsworld",
     "deno task hindsight world diff pair.hsworld cut.hsworld",
+    "deno task hindsight world bisect pair.hsworld --cut right --from 8ms --to 9ms --text 'right:login:'",
     "deno task hindsight world extract pair.hsworld left -o left.hindsight",
   ],
   options: [...OPTIONS, ...CREW_OPTIONS, ...IMAGE_OPTIONS],

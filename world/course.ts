@@ -1,6 +1,7 @@
 /** The course of a world: cuts its time into rounds in which nodes cannot reach one another, and orders what comes of them. */
 import { sha256 } from "../journal/hash.ts";
 import { ByteWriter } from "../machine/layout.ts";
+import { storedCourse, type WorldCheckpoint } from "./checkpoint.ts";
 import { type LinkDescription, lookaheadOf, type WorldDescription } from "./description.ts";
 import { WorldError } from "./errors.ts";
 import { compareWorldEvents, type WorldEvent, type WorldInput } from "./events.ts";
@@ -43,6 +44,8 @@ export interface CourseObserver {
   happened?(event: WorldEvent): void;
   /** Roots, in order. */
   rooted?(root: WorldRoot): void;
+  /** A checkpoint, right after the root of its time. */
+  checkpointed?(checkpoint: WorldCheckpoint): void;
   /** A piece of a life's journal. */
   recorded?(node: number, life: number, bytes: Uint8Array): void;
   /** A node wrote on its console. */
@@ -76,29 +79,61 @@ interface QueuedInput extends TimedWorldInput {
   readonly number: number;
 }
 
+/** All that a course keeps at a time between two rounds; plain but for the history. */
+export interface CourseMark {
+  /** The course's `now`. */
+  readonly now: number;
+  /** Messages that each end of each link has sent. */
+  readonly sequences: readonly (readonly number[])[];
+  /** Up to here. */
+  readonly history: WorldHistory;
+  /** When each node does anything next. */
+  readonly next: readonly number[];
+  /** To what time each has come. */
+  readonly reached: readonly number[];
+  /** Inputs to come. */
+  readonly inputs: readonly Required<TimedWorldInput>[];
+  /** Inputs that were given or are to come. */
+  readonly inputCount: number;
+  /** Messages under way. */
+  readonly inFlight: readonly InFlight[];
+  /** Events before which something may still come. */
+  readonly held: readonly WorldEvent[];
+  /** When the next root is taken, if it is known. */
+  readonly rootDue: number | undefined;
+  /** The last one. */
+  readonly lastRoot: WorldRoot | undefined;
+}
+
 /** A world's time, and what is under way in it. It advances no node itself: whoever asks for rounds does. */
 export class Course {
   /** Everything before this time has happened; nothing can be given before it. */
   now = 0;
   readonly #lookahead: number;
   readonly #routes = new Map<string, { readonly link: number; readonly end: number }>();
-  readonly #sequences: number[][];
-  readonly #history = new WorldHistory();
-  readonly #next: number[];
-  readonly #reached: number[];
+  #sequences: number[][];
+  #history = new WorldHistory();
+  #next: number[];
+  #reached: number[];
   #inputs: QueuedInput[] = [];
   #inputCount = 0;
   #inFlight: InFlight[] = [];
   #held: WorldEvent[] = [];
   #rootDue: number | undefined;
+  /** When the last checkpoint was. */
+  #checkpointed = 0;
   /** The last root. */
   lastRoot: WorldRoot | undefined;
 
-  /** `slice` (nanoseconds), if it is less than the lookahead, makes rounds shorter; it changes nothing else. */
+  /**
+   * `slice` (nanoseconds), if it is less than the lookahead, makes rounds shorter; `spacing` asks for checkpoints at roots
+   * that are so far apart. They change nothing else.
+   */
   constructor(
     readonly description: WorldDescription,
     private readonly observer: CourseObserver = {},
     slice: number = Infinity,
+    private readonly spacing: number = Infinity,
   ) {
     const { nodes, links } = description;
     this.#lookahead = Math.max(1, Math.min(lookaheadOf(description), slice));
@@ -130,6 +165,44 @@ export class Course {
     this.#inputs.sort((a, b) => a.time - b.time || a.number - b.number);
   }
 
+  /** Remembers where it is; call it between rounds. */
+  mark(): CourseMark {
+    return {
+      now: this.now,
+      sequences: this.#sequences.map((ends) => [...ends]),
+      history: this.#history.copy(),
+      next: [...this.#next],
+      reached: [...this.#reached],
+      inputs: [...this.#inputs],
+      inputCount: this.#inputCount,
+      inFlight: [...this.#inFlight],
+      held: [...this.#held],
+      rootDue: this.#rootDue,
+      lastRoot: this.lastRoot,
+    };
+  }
+
+  /** Goes to where a course of the same world was; its nodes are whoever carries rounds out takes there. */
+  returnTo(mark: CourseMark): void {
+    this.now = mark.now;
+    this.#sequences = mark.sequences.map((ends) => [...ends]);
+    this.#history = mark.history.copy();
+    this.#next = [...mark.next];
+    this.#reached = [...mark.reached];
+    this.#inputs = [...mark.inputs];
+    this.#inputCount = mark.inputCount;
+    this.#inFlight = [...mark.inFlight];
+    this.#held = [...mark.held];
+    this.#rootDue = mark.rootDue;
+    this.#checkpointed = mark.now;
+    this.lastRoot = mark.lastRoot;
+  }
+
+  /** Leaves out the inputs to come of which this holds. */
+  dropInputs(isDropped: (input: TimedWorldInput) => boolean): void {
+    this.#inputs = this.#inputs.filter((input) => !isDropped(input));
+  }
+
   /** The earliest time at which anything happens; Infinity for never. */
   get nextTime(): number {
     const arrivals = this.#inFlight.map(({ arrival }) => arrival);
@@ -146,7 +219,10 @@ export class Course {
       const first = this.nextTime, root = this.#rootDue;
       if (first === Infinity) return "resting";
       if (root !== undefined && root <= Math.min(first, limit) && root >= this.now) {
-        this.#root(root, yield this.#rootRound(root));
+        const wantsCheckpoint = root - this.#checkpointed >= this.spacing;
+        const reports = yield this.#rootRound(root, wantsCheckpoint);
+        this.#root(root, reports);
+        if (wantsCheckpoint) this.#checkpoint(root, reports);
         continue;
       }
       if (first >= limit) {
@@ -174,8 +250,14 @@ export class Course {
     return (Math.floor(time / rootInterval) + 1) * rootInterval;
   }
 
-  #rootRound(until: number): Round {
-    return this.description.nodes.map(() => ({ until, deliveries: [], wantsRoots: true }));
+  #rootRound(until: number, wantsCheckpoint = false): Round {
+    return this.description.nodes.map(() => ({ until, deliveries: [], wantsRoots: true, wantsCheckpoint }));
+  }
+
+  #checkpoint(time: number, reports: Reports): void {
+    this.#checkpointed = time;
+    const members = reports.flatMap((report) => report?.checkpoint ?? []);
+    this.observer.checkpointed?.(storedCourse(this.mark(), members));
   }
 
   #round(until: number): Round {

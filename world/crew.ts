@@ -1,14 +1,18 @@
 /** The nodes of a world at work in this thread, and who carries out rounds. */
 import type { Depth } from "../journal/payloads.ts";
 import type { MachineImages } from "../machine/compose.ts";
-import type { MachineOptions } from "../machine/machine.ts";
+import type { Machine, MachineOptions } from "../machine/machine.ts";
 import type { Reports, Round } from "./course.ts";
+import type { MemberCheckpoint } from "./checkpoint.ts";
 import type { WorldDescription } from "./description.ts";
+import { WorldError } from "./errors.ts";
 import { MachineMember } from "./machine_member.ts";
-import type { Member, Report } from "./member.ts";
+import type { ResumedMachine } from "./machine_options.ts";
+import type { Member, MemberMark, Report } from "./member.ts";
 import { type NodeProgram, programNamed } from "./node_program.ts";
 import { ProgramMember } from "./program_member.ts";
 import { PROGRAMS } from "./programs/table.ts";
+import type { RecordedWorld, StoredCheckpoint } from "./run.ts";
 
 /** How nodes are made; but for `depth`, nothing of it changes what they do. */
 export interface CrewOptions extends MachineOptions {
@@ -20,6 +24,12 @@ export interface CrewOptions extends MachineOptions {
   readonly depth?: Depth;
   /** Who records. */
   readonly recordedBy?: string;
+  /** Nodes can return to earlier states; then there are no journals. */
+  readonly keepsMarks?: boolean;
+  /** Nanoseconds between checkpoints in journals, if there are to be any. */
+  readonly checkpointSpacing?: number | undefined;
+  /** Nodes go on from here instead of from power-on. */
+  readonly resumedAt?: ResumedWorld | undefined;
   /** Only these nodes are made, by number; all by default. */
   readonly only?: ReadonlySet<number>;
 }
@@ -40,6 +50,32 @@ export interface DistantCrew {
   finish(): Promise<Reports>;
 }
 
+/** Where a recorded world goes on. */
+export interface ResumedWorld {
+  /** The world. */
+  readonly run: RecordedWorld;
+  /** One of its checkpoints. */
+  readonly checkpoint: StoredCheckpoint;
+}
+
+function memberAt<K extends MemberCheckpoint["kind"]>(
+  resumed: ResumedWorld | undefined,
+  node: number,
+  kind: K,
+): Extract<MemberCheckpoint, { kind: K }> | undefined {
+  const found = resumed?.checkpoint.members[node];
+  if (found === undefined || found.kind === kind) return found as Extract<MemberCheckpoint, { kind: K }>;
+  throw new WorldError(`The checkpoint at ${resumed?.checkpoint.time} ns is of other nodes`);
+}
+
+function resumedMachine(resumed: ResumedWorld | undefined, node: number): ResumedMachine | undefined {
+  const checkpoint = memberAt(resumed, node, "machine");
+  if (resumed === undefined || checkpoint === undefined) return undefined;
+  const { run, checkpoint: { block, root } } = resumed;
+  const of = (life: number, before?: number) => run.journal({ node, life }, before);
+  return { checkpoint, roots: root.members[node]!, journalOf: of, block };
+}
+
 /** Makes one node. Throws ConfigurationError, WorldError. */
 function memberOf(world: WorldDescription, number: number, options: CrewOptions): Member {
   const node = world.nodes[number]!;
@@ -52,12 +88,17 @@ function memberOf(world: WorldDescription, number: number, options: CrewOptions)
     const names = new Set(ports.map(({ port }) => port));
     return new ProgramMember({
       ...{ node: number, name, program, options: node.options, ports: names, seed: world.seed, isOff },
+      keepsMarks: options.keepsMarks === true || options.checkpointSpacing !== undefined,
+      resumed: memberAt(options.resumedAt, number, "program"),
     });
   }
   return new MachineMember({
     ...options,
     ...{ node: number, name, configuration: node.configuration, ports, isOff },
-    depth: options.depth,
+    keepsMarks: options.keepsMarks === true,
+    checkpointSpacing: options.checkpointSpacing,
+    resumedAt: resumedMachine(options.resumedAt, number),
+    depth: options.keepsMarks === true ? undefined : options.depth,
     recordedBy: options.recordedBy ?? "",
   });
 }
@@ -79,6 +120,33 @@ export class LocalCrew implements Crew {
 
   finish(): Reports {
     return this.#members.map((member) => member?.finish());
+  }
+
+  /** Remembers all nodes, between two rounds. Throws TypeError where they were not made for it. */
+  mark(): readonly (MemberMark | undefined)[] {
+    return this.#members.map((member) => member?.mark());
+  }
+
+  /** Takes all nodes back to a mark of this crew. Throws WorldError as `Member.returnTo`. */
+  returnTo(marks: readonly (MemberMark | undefined)[]): void {
+    for (const [node, mark] of marks.entries()) if (mark !== undefined) this.#members[node]?.returnTo(mark);
+  }
+
+  /** The machine of a node that is one and has power: to be looked at, never changed. */
+  machineOf(node: number): Machine | undefined {
+    const member = this.#members[node];
+    return member instanceof MachineMember ? member.machine : undefined;
+  }
+
+  /** SHA-256, in hexadecimal, that tells apart what a loss of power leaves of a node. */
+  durableRoot(node: number): string {
+    return this.#members[node]?.durableRoot().toHex() ?? "";
+  }
+
+  /** What the program of a node keeps without power; undefined for a machine. */
+  storeOf(node: number): ReadonlyMap<string, Uint8Array> | undefined {
+    const member = this.#members[node];
+    return member instanceof ProgramMember ? member.store : undefined;
   }
 }
 

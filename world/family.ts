@@ -5,7 +5,7 @@ import { familyMagic, type FileFamily } from "../journal/format.ts";
  * The format that this build writes: what `payloads.ts`, `events.ts` and `description.ts` say. Raising it takes an
  * upcaster and a file of the old format in the fixtures.
  */
-export const WORLD_FORMAT = 1;
+export const WORLD_FORMAT = 2;
 
 /** Files of worlds. */
 export const WORLD_FAMILY: FileFamily = {
@@ -13,8 +13,9 @@ export const WORLD_FAMILY: FileFamily = {
   suffix: ".hsworld",
   magic: familyMagic("HINDWORLD"),
   format: WORLD_FORMAT,
-  upcasters: new Map(),
-  kinds: ["configuration", "events", "roots", "end", "member", "index"],
+  // 1 to 2: checkpoint blocks may follow root blocks; nothing old changed.
+  upcasters: new Map([[1, (_kind, payload) => payload]]),
+  kinds: ["configuration", "events", "roots", "checkpoint", "end", "member", "index"],
 };
 
 /** A life of a node as the span of its blocks names it. */

@@ -15,8 +15,17 @@ export interface WorldFork {
   readonly sharedRoots: () => number;
 }
 
+/** Inputs with the numbers that come behind those of others, so that at one time they come after them. */
+function numberedAfter(
+  inputs: readonly TimedWorldInput[],
+  edits: readonly TimedWorldInput[],
+): TimedWorldInput[] {
+  const first = 1 + Math.max(-1, ...inputs.map(({ number = 0 }) => number));
+  return edits.map(({ time, node, input }, index) => ({ time, node, input, number: first + index }));
+}
+
 /**
- * Forks a world at a time: edits come behind the inputs that the parent has there. Throws WorldError for a time outside
+ * Forks a world at a time; `from` is the time of the checkpoint at which its recording begins, if it does at one. Edits come behind the inputs that the parent has there. Throws WorldError for a time outside
  * the run or an edit before it.
  */
 export function forkWorld(
@@ -24,8 +33,9 @@ export function forkWorld(
   at: number,
   edits: readonly TimedWorldInput[],
   dropsInputs = false,
+  from = -1,
 ): WorldFork {
-  if (at < 0 || at > run.lastTime) {
+  if (at < 0 || at > run.reach) {
     throw new WorldError(`Cannot fork at ${at} ns: the world is recorded from 0 to ${run.lastTime} ns`);
   }
   const early = edits.find(({ time }) => time < at);
@@ -33,11 +43,12 @@ export function forkWorld(
     throw new WorldError(`An input at ${early.time} ns is before the fork at ${at} ns`);
   }
   const inputs = [
-    ...run.inputs.filter(({ time }) => time <= at),
-    ...edits,
+    ...run.inputs.filter(({ time }) => time <= at && time >= from),
+    ...numberedAfter(run.inputs, edits),
     ...dropsInputs ? [] : run.inputs.filter(({ time }) => time > at),
   ];
-  let shared = 0;
+  // What is before the checkpoint is the parent's own.
+  let shared = run.roots.filter(({ time }) => time <= from).length;
   return {
     inputs,
     sharedRoots: () => shared,

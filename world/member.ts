@@ -1,4 +1,6 @@
 /** A node of a world at work, as whoever advances the world sees it; it may be in another thread. */
+import type { Snapshot } from "../machine/machine.ts";
+import type { MemberCheckpoint } from "./checkpoint.ts";
 import type { LinkKind } from "./description.ts";
 import type { WorldEvent, WorldInput } from "./events.ts";
 
@@ -31,6 +33,8 @@ export interface Turn {
   readonly deliveries: readonly Delivery[];
   /** It passes idle time up to `until`, and tells its roots there. */
   readonly wantsRoots: boolean;
+  /** It tells what a checkpoint keeps of it; only with roots. */
+  readonly wantsCheckpoint?: boolean;
 }
 
 /** The roots of a node. */
@@ -67,10 +71,18 @@ export interface Report {
   readonly now: number;
   /** If they were wanted. */
   readonly roots: MemberRoots | undefined;
+  /** If it was wanted. */
+  readonly checkpoint?: MemberCheckpoint | undefined;
   /** Pieces of its lives' journals. */
   readonly journal: readonly { readonly life: number; readonly bytes: Uint8Array }[];
   /** What it wrote on its console. */
   readonly console: Uint8Array;
+}
+
+/** A point to which a node can return; who made it knows what is in it. Marks share what is equal. */
+export interface MemberMark {
+  /** Of a machine with power: its state. */
+  readonly snapshot?: Snapshot | undefined;
 }
 
 /** A node at work. */
@@ -79,4 +91,10 @@ export interface Member {
   advance(turn: Turn): Report;
   /** Ends at a time to which it has come: writes the end of its journal. */
   finish(): Report;
+  /** Remembers this point, between two turns. Throws TypeError for a node that was not made for it. */
+  mark(): MemberMark;
+  /** Returns to a mark of this node. Throws WorldError for a program that does not come to the same state again. */
+  returnTo(mark: MemberMark): void;
+  /** SHA-256 that tells apart what a loss of power leaves. */
+  durableRoot(): Uint8Array;
 }

@@ -1,5 +1,5 @@
 /** What a node in TypeScript is: a program that is told what arrives, and answers by messages, alarms and events. */
-import type { z } from "zod";
+import type { Schema } from "../machine/layout.ts";
 import { WorldError } from "./errors.ts";
 
 /** What a program sees of the world. All of it is deterministic; a program may look at nothing else. */
@@ -37,9 +37,14 @@ export interface NodeProgram<Options = unknown> {
   /** Its name in descriptions. */
   readonly name: string;
   /** Reads its options. */
-  readonly options: z.ZodType<Options>;
+  readonly options: Schema<Options>;
   /** Power-on. */
   start(options: Options, site: NodeSite): NodeProcess;
+  /**
+   * The process that gave this `state`; its alarm stays set. Without it, whoever returns to an earlier time starts the
+   * program again and tells it all that it was told.
+   */
+  resume?(state: unknown, options: Options, site: NodeSite): NodeProcess;
 }
 
 /** A program, with the type of its options hidden. */

@@ -1,10 +1,11 @@
 /** A node that is a program in TypeScript. */
-import { encodeValue } from "../journal/codec.ts";
-import { sha256 } from "../journal/hash.ts";
+import { decodeValue, encodeValue } from "../journal/codec.ts";
+import { equalBytes, sha256 } from "../journal/hash.ts";
 import { ByteWriter } from "../machine/layout.ts";
+import { type ProgramCheckpoint, type StoredEntries, storedTime, timeFrom } from "./checkpoint.ts";
 import { WorldError } from "./errors.ts";
 import type { WorldEvent, WorldEventOf, WorldInput } from "./events.ts";
-import type { Delivery, Member, MemberRoots, Report, Sent, Turn } from "./member.ts";
+import type { Delivery, Member, MemberMark, MemberRoots, Report, Sent, Turn } from "./member.ts";
 import type { NodeProcess, NodeProgram, NodeSite } from "./node_program.ts";
 
 /** What a node is made from. */
@@ -23,6 +24,53 @@ export interface ProgramMemberOptions {
   readonly seed: number;
   /** It begins without power. */
   readonly isOff: boolean;
+  /** It can be returned to earlier states, or tells what a checkpoint keeps. */
+  readonly keepsMarks: boolean;
+  /** Where it goes on from instead of from power-on. */
+  readonly resumed?: ProgramCheckpoint | undefined;
+}
+
+/** What a process was told, with the time. */
+type Told =
+  | { readonly kind: "woken"; readonly time: number }
+  | { readonly kind: "received"; readonly time: number; readonly port: string; readonly bytes: Uint8Array }
+  | { readonly kind: "commanded"; readonly time: number; readonly command: string };
+
+/** A chain of what was told, the last first: marks share what came before. */
+interface Chain {
+  readonly told: Told;
+  readonly before: Chain | undefined;
+}
+
+type Store = ReadonlyMap<string, Uint8Array>;
+
+/** How a life began. */
+interface Beginning {
+  readonly time: number;
+  readonly store: Store;
+}
+
+/** A point of a node that is a program. */
+interface ProgramMark extends MemberMark {
+  readonly beginning: Beginning | undefined;
+  readonly chain: Chain | undefined;
+  readonly lives: number;
+  readonly told: number;
+  readonly now: number;
+  readonly next: number;
+  readonly store: Store;
+  readonly state: Uint8Array;
+  /** What the first report will tell. */
+  readonly events: readonly WorldEvent[];
+  readonly sent: readonly Sent[];
+}
+
+/** A copy of what is stored, of which values that are in `known` are shared with that. */
+function copyOf(store: Store, known: Store): Store {
+  return new Map([...store].map(([key, bytes]) => {
+    const other = known.get(key);
+    return [key, other !== undefined && equalBytes(other, bytes) ? other : bytes.slice()];
+  }));
 }
 
 const MOST_BYTES = 65536, MOST_STORED = 64 << 20;
@@ -34,12 +82,47 @@ function cut(text: string, most: number): string {
   return encoder.encode(text).length <= most ? text : `${text.slice(0, Math.floor(most / 4))}…`;
 }
 
+const entriesOf = (store: Store): StoredEntries => [...store];
+
+/** A mark as a checkpoint has it. */
+function checkpointOf(
+  { beginning, chain, lives, told, now, next, store, state }: ProgramMark,
+): ProgramCheckpoint {
+  const all: Told[] = [];
+  for (let link = chain; link !== undefined; link = link.before) all.push(link.told);
+  return {
+    ...{ kind: "program", lives, told, now, next: storedTime(next), store: entriesOf(store), state },
+    life: beginning === undefined
+      ? null
+      : { time: beginning.time, store: entriesOf(beginning.store), told: all.reverse() },
+  };
+}
+
+function markOf({ life, lives, told, now, next, store, state }: ProgramCheckpoint): ProgramMark {
+  return {
+    ...{ lives, told, now, next: timeFrom(next), store: new Map(store), state, events: [], sent: [] },
+    beginning: life === null ? undefined : { time: life.time, store: new Map(life.store) },
+    chain: life?.told.reduce<Chain | undefined>((before, told) => ({ told, before }), undefined),
+  };
+}
+
+function isSameStore(one: Store, other: Store): boolean {
+  return one.size === other.size &&
+    [...one].every(([key, bytes]) => equalBytes(bytes, other.get(key) ?? NO_BYTES) && other.has(key));
+}
+
 /** A program as a node. */
 export class ProgramMember implements Member, NodeSite {
   readonly #made: ProgramMemberOptions;
   readonly #options: unknown;
   readonly store: Map<string, Uint8Array> = new Map();
   #process: NodeProcess | undefined;
+  #beginning: Beginning | undefined;
+  #chain: Chain | undefined;
+  /** What the store was when anybody looked last. */
+  #known: Store = new Map();
+  /** The process is told again what it was told: what it does then has been done. */
+  #isAgain = false;
   #lives = 0;
   #told = 0;
   #now = 0;
@@ -58,7 +141,8 @@ export class ProgramMember implements Member, NodeSite {
       throw new WorldError(`Cannot set node "${made.name}" up: ${issues.join("; ")}`);
     }
     this.#options = parsed.data;
-    if (!made.isOff) this.#switch(true, "start");
+    if (made.resumed !== undefined) this.returnTo(markOf(made.resumed));
+    else if (!made.isOff) this.#switch(true, "start");
   }
 
   get name(): string {
@@ -77,6 +161,7 @@ export class ProgramMember implements Member, NodeSite {
     if (bytes.length > MOST_BYTES) {
       throw new RangeError(`Cannot send ${bytes.length} bytes: a message has at most ${MOST_BYTES}`);
     }
+    if (this.#isAgain) return;
     if (this.#made.ports.has(port)) this.#sent.push({ port, time: this.#now, bytes: bytes.slice() });
   }
 
@@ -86,13 +171,14 @@ export class ProgramMember implements Member, NodeSite {
 
   tell(what: string, detail = ""): void {
     const { node } = this.#made;
+    if (this.#isAgain) return;
     this.#events.push({
       kind: "nodeTold",
       ...{ time: this.#now, node, number: this.#told++, what: cut(what, 64), detail: cut(detail, 4096) },
     });
   }
 
-  advance({ until, deliveries, wantsRoots }: Turn): Report {
+  advance({ until, deliveries, wantsRoots, wantsCheckpoint = false }: Turn): Report {
     for (const delivery of deliveries) {
       // As in a machine: what is due comes before what arrives at the same time.
       this.#wake(delivery.time, true);
@@ -100,14 +186,15 @@ export class ProgramMember implements Member, NodeSite {
       this.#deliver(delivery);
     }
     this.#wake(until, false);
-    return this.#report(wantsRoots);
+    const report = this.#report(wantsRoots);
+    return wantsCheckpoint ? { ...report, checkpoint: checkpointOf(this.mark()) } : report;
   }
 
   #wake(time: number, isIncluded: boolean): void {
     while (this.#process !== undefined && (isIncluded ? this.#next <= time : this.#next < time)) {
       this.#now = Math.max(this.#now, this.#next);
       this.#next = Infinity;
-      this.#process.woken?.();
+      this.#tell({ kind: "woken", time: this.#now });
     }
   }
 
@@ -127,7 +214,17 @@ export class ProgramMember implements Member, NodeSite {
       return;
     }
     this.#events.push({ kind: "messageDelivered", ...address });
-    this.#process.received?.(port, bytes.slice());
+    this.#tell({ kind: "received", time, port, bytes });
+  }
+
+  /** Tells the process something, and remembers it where somebody may want to return here. */
+  #tell(told: Told): void {
+    const isKept = this.#made.keepsMarks && this.#made.program.resume === undefined;
+    if (isKept && !this.#isAgain) this.#chain = { told, before: this.#chain };
+    const process = this.#process as NodeProcess;
+    if (told.kind === "woken") process.woken?.();
+    else if (told.kind === "received") process.received?.(told.port, told.bytes.slice());
+    else process.commanded?.(told.command);
   }
 
   #give(input: WorldInput): string | undefined {
@@ -136,7 +233,7 @@ export class ProgramMember implements Member, NodeSite {
     if (this.#process === undefined) return "it has no power";
     if (this.#process.commanded === undefined) return "it takes no commands";
     try {
-      this.#process.commanded(input.command);
+      this.#tell({ kind: "commanded", time: this.#now, command: input.command });
       return undefined;
     } catch (error) {
       if (error instanceof WorldError) return error.message;
@@ -149,9 +246,11 @@ export class ProgramMember implements Member, NodeSite {
     const { node, program } = this.#made, time = this.#now;
     if (isOn) {
       this.#events.push({ kind: "nodePoweredOn", time, node, life: this.#lives++, cause });
+      if (this.#made.keepsMarks) this.#beginning = { time, store: this.#storeNow() };
       this.#process = program.start(this.#options, this);
     } else {
       this.#process = undefined;
+      this.#beginning = this.#chain = undefined;
       this.#next = Infinity;
       this.#events.push({
         kind: "nodePoweredOff",
@@ -169,8 +268,102 @@ export class ProgramMember implements Member, NodeSite {
     return this.#report(false);
   }
 
-  #roots(): MemberRoots {
+  #storeNow(): Store {
+    return this.#known = copyOf(this.store, this.#known);
+  }
+
+  #state(): Uint8Array {
+    return this.#process === undefined ? NO_BYTES : encodeValue(this.#process.state()).slice();
+  }
+
+  mark(): ProgramMark {
+    if (!this.#made.keepsMarks) throw new TypeError(`Node "${this.name}" keeps no marks`);
+    return {
+      ...{ beginning: this.#beginning, chain: this.#chain, lives: this.#lives, told: this.#told },
+      ...{ now: this.#now, next: this.#next, store: this.#storeNow(), state: this.#state() },
+      ...{ events: [...this.#events], sent: [...this.#sent] },
+    };
+  }
+
+  returnTo(mark: ProgramMark): void {
+    const { beginning, chain } = mark;
+    this.#process = undefined;
+    this.#next = Infinity;
+    // The process may hold what is stored, which therefore is not replaced behind it.
+    if (beginning === undefined) this.#put(mark.store);
+    else if (this.#made.program.resume !== undefined) this.#resume(mark);
+    else this.#startAgain(beginning, chain);
+    const isSame = equalBytes(this.#state(), mark.state) && this.#next === mark.next &&
+      isSameStore(this.store, mark.store);
+    if (!isSame) {
+      throw new WorldError(
+        `Node "${this.name}": told the same again, program "${this.#made.program.name}" did something else; ` +
+          `it may look at nothing but its site, and \`state\` is all that it keeps`,
+      );
+    }
+    this.#known = mark.store;
+    this.#events = [...mark.events];
+    this.#sent = [...mark.sent];
+    this.#beginning = beginning;
+    this.#chain = chain;
+    this.#lives = mark.lives;
+    this.#told = mark.told;
+    this.#now = mark.now;
+    this.#next = mark.next;
+  }
+
+  #put(store: Store): void {
+    this.store.clear();
+    for (const [key, bytes] of store) this.store.set(key, bytes.slice());
+    this.#known = store;
+  }
+
+  #resume({ state, store, now, next }: ProgramMark): void {
+    this.#put(store);
+    this.#now = now;
+    this.#isAgain = true;
+    try {
+      this.#process = this.#made.program.resume?.(decodeValue(state), this.#options, this);
+    } finally {
+      this.#isAgain = false;
+    }
+    this.#next = next;
+  }
+
+  /** Starts the program as at a life's beginning, and tells it what it was told; nothing of what it does comes out. */
+  #startAgain({ time, store }: Beginning, chain: Chain | undefined): void {
+    const all: Told[] = [];
+    for (let link = chain; link !== undefined; link = link.before) all.push(link.told);
+    this.#put(store);
+    this.#now = time;
+    this.#next = Infinity;
+    this.#isAgain = true;
+    try {
+      this.#process = this.#made.program.start(this.#options, this);
+      for (const told of all.reverse()) this.#againTold(told);
+    } finally {
+      this.#isAgain = false;
+    }
+  }
+
+  #againTold(told: Told): void {
+    this.#now = told.time;
+    if (told.kind === "woken") this.#next = Infinity;
+    try {
+      this.#tell(told);
+    } catch (error) {
+      // A command that it did not take.
+      if (!(error instanceof WorldError)) throw error;
+    }
+  }
+
+  durableRoot(): Uint8Array {
     const writer = new ByteWriter();
+    this.#writeStore(writer);
+    return sha256(writer.view());
+  }
+
+  #writeStore(writer: ByteWriter): void {
     const stored = [...this.store].sort(([a], [b]) => a < b ? -1 : 1);
     const size = stored.reduce((sum, [, { length }]) => sum + length, 0);
     if (size > MOST_STORED) {
@@ -182,13 +375,17 @@ export class ProgramMember implements Member, NodeSite {
       writer.raw(name);
       writer.raw(sha256(bytes));
     }
+  }
+
+  #roots(): MemberRoots {
+    const writer = new ByteWriter();
+    this.#writeStore(writer);
     writer.u53(Math.min(this.#next, Number.MAX_SAFE_INTEGER));
     writer.u32(this.#told);
-    const state = this.#process === undefined ? NO_BYTES : encodeValue(this.#process.state());
     return {
       lives: this.#lives,
       isOn: this.#process !== undefined,
-      stateRoot: sha256(writer.view(), state),
+      stateRoot: sha256(writer.view(), this.#state()),
       historyRoot: ZEROS,
     };
   }

@@ -1,6 +1,8 @@
 /** Recording a world: its events, roots and members' journals in one file. */
 import { JournalWriter } from "../journal/file.ts";
 import type { Sink } from "../journal/storage.ts";
+import { courseFrom, type WorldCheckpoint } from "./checkpoint.ts";
+import type { ResumedWorld } from "./crew.ts";
 import { Course, type CourseObserver, type Reports, type Round, type TimedWorldInput } from "./course.ts";
 import type { WorldEvent } from "./events.ts";
 import { numberOfLife, WORLD_FAMILY } from "./family.ts";
@@ -12,6 +14,10 @@ export interface WorldRecorderOptions {
   readonly observer?: CourseObserver;
   /** Nanoseconds of the longest round. */
   readonly slice?: number;
+  /** Nanoseconds between checkpoints, if there are to be any; the crew is made with the same. */
+  readonly checkpointSpacing?: number | undefined;
+  /** Goes on from here: the file begins with the blocks of this world, and its nodes are resumed there. */
+  readonly resumedAt?: ResumedWorld | undefined;
 }
 
 /** A world being recorded. Its course gives the rounds; whoever carries them out has the nodes. */
@@ -22,27 +28,54 @@ export class WorldRecorder {
   #events: WorldEvent[] = [];
 
   /** Writes the first block. Throws JournalWriteError. */
-  constructor(manifest: WorldManifest, sink: Sink, { observer = {}, slice }: WorldRecorderOptions = {}) {
+  constructor(
+    manifest: WorldManifest,
+    sink: Sink,
+    { observer = {}, slice, checkpointSpacing, resumedAt }: WorldRecorderOptions = {},
+  ) {
     this.#writer = new JournalWriter(sink, { family: WORLD_FAMILY });
-    this.#writer.append("configuration", storedWorldManifest(manifest));
-    this.course = new Course(manifest.world, {
-      happened: (event) => {
-        this.#events.push(event);
-        if (this.#events.length >= MOST_EVENTS || event.kind === "inputGiven") this.#flush();
-        observer.happened?.(event);
+    if (resumedAt === undefined) this.#writer.append("configuration", storedWorldManifest(manifest));
+    else this.#writer.copyFrom(resumedAt.run.reader, resumedAt.checkpoint.block + 1);
+    this.course = new Course(
+      manifest.world,
+      {
+        happened: (event) => {
+          this.#events.push(event);
+          if (this.#events.length >= MOST_EVENTS || event.kind === "inputGiven") this.#flush();
+          observer.happened?.(event);
+        },
+        rooted: (root) => {
+          this.#flush();
+          this.#append("roots", root, root.time);
+          observer.rooted?.(root);
+        },
+        recorded: (node, life, bytes) => {
+          const number = numberOfLife(node, life);
+          this.#writer.append("member", bytes, { firstInstant: number, lastInstant: number });
+          observer.recorded?.(node, life, bytes);
+        },
+        wrote: (node, bytes) => observer.wrote?.(node, bytes),
+        checkpointed: (checkpoint) => {
+          this.#checkpoint(checkpoint);
+          observer.checkpointed?.(checkpoint);
+        },
       },
-      rooted: (root) => {
-        this.#flush();
-        this.#append("roots", root, root.time);
-        observer.rooted?.(root);
-      },
-      recorded: (node, life, bytes) => {
-        const number = numberOfLife(node, life);
-        this.#writer.append("member", bytes, { firstInstant: number, lastInstant: number });
-        observer.recorded?.(node, life, bytes);
-      },
-      wrote: (node, bytes) => observer.wrote?.(node, bytes),
-    }, slice);
+      slice,
+      checkpointSpacing,
+    );
+    if (resumedAt !== undefined) {
+      this.course.returnTo(courseFrom(resumedAt.checkpoint, resumedAt.checkpoint.root, []));
+    }
+  }
+
+  #checkpoint(checkpoint: WorldCheckpoint): void {
+    const span = { firstInstant: checkpoint.time, lastInstant: checkpoint.time };
+    try {
+      this.#writer.append("checkpoint", checkpoint, span);
+    } catch (error) {
+      // It is larger than a block may be: the world is whole without it.
+      if (!(error instanceof RangeError)) throw error;
+    }
   }
 
   #append(kind: "events" | "roots" | "end", payload: unknown, time: number): void {

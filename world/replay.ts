@@ -4,7 +4,8 @@ import { DivergenceError } from "../journal/replay.ts";
 import { Course, type CourseObserver, type Reports, type Round, type WorldRoot } from "./course.ts";
 import { compareWorldEvents, type WorldEvent, writeWorldEvent } from "./events.ts";
 import { ByteWriter } from "../machine/layout.ts";
-import type { RecordedWorld } from "./run.ts";
+import { courseFrom } from "./checkpoint.ts";
+import type { RecordedWorld, StoredCheckpoint } from "./run.ts";
 
 /** The canonical bytes of an event. */
 function bytesOf(event: WorldEvent): Uint8Array {
@@ -13,46 +14,20 @@ function bytesOf(event: WorldEvent): Uint8Array {
   return writer.view().slice();
 }
 
-/** A course that follows a recorded world. Throws DivergenceError, while it is carried out, where it is another. */
-export class WorldReplay {
-  /** The course; its rounds are `rounds`. */
-  readonly course: Course;
-  #nextEvent = 0;
-  #nextRoot = 0;
-
-  /** `slice` and `observer` as for `Course`. */
-  constructor(readonly run: RecordedWorld, observer: CourseObserver = {}, slice?: number) {
-    this.course = new Course(run.manifest.world, {
-      ...observer,
-      happened: (event) => {
-        this.#compareEvent(event);
-        observer.happened?.(event);
-      },
-      rooted: (root) => {
-        this.#compareRoot(root);
-        observer.rooted?.(root);
-      },
-    }, slice);
-    for (const input of run.inputs) this.course.give(input);
-  }
-
-  /** Roots compared. */
-  get rootsChecked(): number {
-    return this.#nextRoot;
-  }
-
+/** Compares what happens with what was recorded. Throws DivergenceError where it is something else. */
+export class WorldComparison {
   /** Events compared. */
-  get eventsChecked(): number {
-    return this.#nextEvent;
-  }
+  nextEvent = 0;
+  /** Roots compared. */
+  nextRoot = 0;
 
-  /** All rounds, to the end or, of a recording that was cut off, to the last time it knows; gives the last root. */
-  *rounds(): Generator<Round, WorldRoot, Reports> {
-    yield* this.course.rounds(this.run.end?.time ?? this.run.lastTime);
-    if (this.run.end === undefined) return this.course.lastRoot ?? (yield* this.course.end());
-    const root = yield* this.course.end();
-    this.#compareRoot(root);
-    return root;
+  /** Compares with this. */
+  constructor(private readonly run: RecordedWorld) {}
+
+  /** Begins behind the root of a time. */
+  begin(time: number): void {
+    this.nextEvent = this.run.events.filter((event) => event.time < time).length;
+    this.nextRoot = this.run.roots.filter((root) => root.time <= time).length;
   }
 
   #nameOf(node: number): string {
@@ -63,8 +38,9 @@ export class WorldReplay {
     return new DivergenceError(`The replay differs at ${time} ns of the world: ${what}`, time);
   }
 
-  #compareEvent(event: WorldEvent): void {
-    const recorded = this.run.events[this.#nextEvent];
+  /** Compares the next event. */
+  happened(event: WorldEvent): void {
+    const recorded = this.run.events[this.nextEvent];
     if (recorded === undefined) {
       if (this.run.end === undefined) return;
       throw this.#diverged(
@@ -72,7 +48,7 @@ export class WorldReplay {
         `it has ${event.kind} at ${this.#nameOf(event.node)}, the recorded one nothing more`,
       );
     }
-    this.#nextEvent++;
+    this.nextEvent++;
     if (equalBytes(bytesOf(recorded), bytesOf(event))) return;
     const isFirst = compareWorldEvents(event, recorded) < 0 ? event : recorded;
     throw this.#diverged(
@@ -82,10 +58,11 @@ export class WorldReplay {
     );
   }
 
-  #compareRoot(root: WorldRoot): void {
-    const { roots, end } = this.run, recorded = roots[this.#nextRoot] ?? end;
+  /** Compares the next root. */
+  rooted(root: WorldRoot): void {
+    const { roots, end } = this.run, recorded = roots[this.nextRoot] ?? end;
     if (recorded === undefined) return;
-    this.#nextRoot++;
+    this.nextRoot++;
     if (recorded.time !== root.time) {
       throw this.#diverged(
         Math.min(root.time, recorded.time),
@@ -99,6 +76,62 @@ export class WorldReplay {
       root.time,
       `at or before it, ${differingParts(root, recorded, (node) => this.#nameOf(node))}`,
     );
+  }
+}
+
+/** A course that follows a recorded world. Throws DivergenceError, while it is carried out, where it is another. */
+export class WorldReplay {
+  /** The course; its rounds are `rounds`. */
+  readonly course: Course;
+  readonly #comparison: WorldComparison;
+  readonly #first: { readonly root: number; readonly event: number };
+
+  /** `slice` and `observer` as for `Course`; it begins at a checkpoint if one is given, as its nodes do. */
+  constructor(
+    readonly run: RecordedWorld,
+    observer: CourseObserver = {},
+    slice?: number,
+    from?: StoredCheckpoint,
+  ) {
+    const comparison = this.#comparison = new WorldComparison(run);
+    this.course = new Course(run.manifest.world, {
+      ...observer,
+      happened: (event) => {
+        comparison.happened(event);
+        observer.happened?.(event);
+      },
+      rooted: (root) => {
+        comparison.rooted(root);
+        observer.rooted?.(root);
+      },
+    }, slice);
+    if (from === undefined) {
+      for (const input of run.inputs) this.course.give(input);
+    } else {
+      this.course.returnTo(courseFrom(from, from.root, run.inputs));
+      comparison.begin(from.time);
+    }
+    this.#first = { root: comparison.nextRoot, event: comparison.nextEvent };
+  }
+
+  /** Roots compared. */
+  get rootsChecked(): number {
+    return this.#comparison.nextRoot - this.#first.root;
+  }
+
+  /** Events compared. */
+  get eventsChecked(): number {
+    return this.#comparison.nextEvent - this.#first.event;
+  }
+
+  /** All rounds, to the end or, of a recording that was cut off, to the last time it knows; gives the last root. */
+  *rounds(): Generator<Round, WorldRoot, Reports> {
+    // What a world came to rest with happened at its very end.
+    yield* this.course.rounds(this.run.end?.reason === "resting" ? this.run.reach : this.run.lastTime);
+    if (this.run.end === undefined) return this.course.lastRoot ?? (yield* this.course.end());
+    const root = yield* this.course.end();
+    this.#comparison.rooted(root);
+    return root;
   }
 }
 

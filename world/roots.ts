@@ -59,8 +59,13 @@ export function worldStateRoot(
 
 /** Chains digests of the world's events and its members' histories with its state roots. */
 export class WorldHistory {
-  #root: Uint8Array = new Uint8Array(32);
+  #root: Uint8Array;
   #digest: Hash = createHash("sha256");
+
+  /** Goes on from a root that was closed before; from none, by default. */
+  constructor(root: Uint8Array = new Uint8Array(32)) {
+    this.#root = root;
+  }
 
   /** Adds an event; they come in the total order. */
   add(event: WorldEvent): void {
@@ -79,5 +84,12 @@ export class WorldHistory {
       ...members.map(({ historyRoot }) => historyRoot),
       new Uint8Array(digest.buffer, digest.byteOffset, digest.byteLength),
     );
+  }
+
+  /** A copy that goes on independently. */
+  copy(): WorldHistory {
+    const other = new WorldHistory(this.#root);
+    other.#digest = this.#digest.copy();
+    return other;
   }
 }

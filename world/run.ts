@@ -1,11 +1,13 @@
 /** A recorded world as it stands in its file: manifest, events, roots, end and the journals of its machines' lives, checked. */
 import type { BlockInfo } from "../journal/block.ts";
 import { JournalFormatError } from "../journal/errors.ts";
+import { FORMAT } from "../journal/format.ts";
 import { JournalReader, type OpenOptions } from "../journal/file.ts";
 import { RecordedRun } from "../journal/run.ts";
 import type { Source } from "../journal/storage.ts";
 import type { Schema } from "../machine/layout.ts";
 import type { TimedWorldInput, WorldRoot } from "./course.ts";
+import { type WorldCheckpoint, worldCheckpointSchema } from "./checkpoint.ts";
 import { WorldError } from "./errors.ts";
 import { compareWorldEvents, type WorldEvent } from "./events.ts";
 import { numberOfLife, WORLD_FAMILY } from "./family.ts";
@@ -26,6 +28,14 @@ export interface RecordedLife {
   readonly life: number;
   /** The world's time at power-on. */
   readonly start: number;
+}
+
+/** A checkpoint as it stands in the file. */
+export interface StoredCheckpoint extends WorldCheckpoint {
+  /** The root there. */
+  readonly root: WorldRoot;
+  /** Number of its block. */
+  readonly block: number;
 }
 
 /** The pieces of a life's journal as one file, read piece by piece. */
@@ -74,6 +84,8 @@ export class RecordedWorld {
   readonly events: readonly WorldEvent[];
   /** Roots in order, without the end's. */
   readonly roots: readonly WorldRoot[];
+  /** Checkpoints in order. */
+  readonly checkpoints: readonly StoredCheckpoint[];
   /** How it ended; absent when the recording was cut off. */
   readonly end: WorldEnd | undefined;
   /** The last time of which the file knows, in nanoseconds. */
@@ -87,6 +99,7 @@ export class RecordedWorld {
     this.events = blocks.flatMap(({ events }) => events);
     this.roots = of("roots").map((block) => this.#parse(worldRootSchema, block));
     this.end = of("end").map((block) => this.#parse(worldEndSchema, block)).at(-1);
+    this.checkpoints = of("checkpoint").map((block) => this.#checkpoint(block));
     this.lastTime = this.end?.time ?? Math.max(0, this.roots.at(-1)?.time ?? 0);
     this.#check();
   }
@@ -107,6 +120,33 @@ export class RecordedWorld {
     if (parsed.success) return parsed.data;
     const issue = parsed.error.issues[0];
     throw this.#refuse(block, `is not valid: ${issue?.path.join(".")}: ${issue?.message.slice(0, 300)}`);
+  }
+
+  #checkpoint(block: BlockInfo): StoredCheckpoint {
+    const checkpoint = this.#parse(worldCheckpointSchema, block), { nodes, links } = this.manifest.world;
+    const root = this.roots.find(({ time }) => time === checkpoint.time);
+    const { members, next, reached, sequences, inFlight } = checkpoint;
+    const isOfWorld = [members, next, reached].every(({ length }) => length === nodes.length) &&
+      members.every(({ kind }, node) => kind === nodes[node]!.kind) && sequences.length === links.length &&
+      sequences.every(({ length }, link) => length === links[link]!.ends.length) &&
+      inFlight.every(({ link, end, to }) => Math.max(end, to) < (links[link]?.ends.length ?? 0));
+    if (root !== undefined && isOfWorld) return { ...checkpoint, root, block: block.number };
+    throw this.#refuse(block, root === undefined ? "has no root at its time" : "is not of this world");
+  }
+
+  /** The last checkpoint at or before a time from which the world can go on. */
+  checkpointBefore(time: number): StoredCheckpoint | undefined {
+    return this.checkpoints.findLast((checkpoint) => checkpoint.time <= time && this.#isWhole(checkpoint));
+  }
+
+  /** Journals of a world that was cut off may not come as far. */
+  #isWhole({ members }: StoredCheckpoint): boolean {
+    return members.every((member, node) => {
+      if (member.kind !== "machine" || member.life === null) return true;
+      const { reader, lastInstant, inputs } = this.run({ node, life: member.lives - 1 });
+      return reader.format === FORMAT && lastInstant >= member.life.instant &&
+        inputs.length >= member.life.inputs;
+    });
   }
 
   #check(): void {
@@ -133,6 +173,11 @@ export class RecordedWorld {
     }
   }
 
+  /** The last time of which anything can be said: a world that came to rest rests for ever. */
+  get reach(): number {
+    return this.end?.reason === "resting" ? Number.MAX_SAFE_INTEGER : this.lastTime;
+  }
+
   /** Inputs in order. */
   get inputs(): readonly TimedWorldInput[] {
     return this.events.filter((event) => event.kind === "inputGiven");
@@ -149,17 +194,17 @@ export class RecordedWorld {
     );
   }
 
-  #pieces(node: number, life: number): BlockInfo[] {
-    const number = numberOfLife(node, life);
-    return this.reader.blocks.filter(({ kind, firstInstant }) =>
-      kind === "member" && firstInstant === number
+  #pieces(node: number, life: number, before = Infinity): BlockInfo[] {
+    const span = numberOfLife(node, life);
+    return this.reader.blocks.filter(({ kind, firstInstant, number }) =>
+      kind === "member" && firstInstant === span && number < before
     );
   }
 
-  /** The journal of a life, as a file. Throws WorldError when there is none. */
-  journal({ node, life }: Pick<RecordedLife, "node" | "life">): Source {
+  /** The journal of a life, as a file; that of the pieces before a block, if one is given. Throws WorldError when there is none. */
+  journal({ node, life }: Pick<RecordedLife, "node" | "life">, before?: number): Source {
     const name = `${this.manifest.world.nodes[node]?.name ?? node}.${life}`,
-      pieces = this.#pieces(node, life);
+      pieces = this.#pieces(node, life, before);
     if (pieces.length === 0) throw new WorldError(`The world has no journal of ${name}`);
     return new PiecedSource(name, pieces, (block) => {
       const bytes = this.reader.payload(block.number);

@@ -1,11 +1,21 @@
 /** A serial line's bytes on their way into messages: those written within a time of the first go together. */
 
 /** A message of bytes. */
-interface Gathered {
+export interface Gathered {
   /** When it is sent, in nanoseconds. */
   readonly time: number;
   /** Its bytes. */
   readonly bytes: Uint8Array;
+}
+
+/** A line's bytes at some time. */
+export interface SerialLineMark {
+  /** When the first of those not yet in a message was written. */
+  readonly first: number;
+  /** Those. */
+  readonly bytes: readonly number[];
+  /** Messages to be sent. */
+  readonly ready: readonly Gathered[];
 }
 
 /** Most bytes of a message; what is more waits for the next. */
@@ -15,7 +25,7 @@ const MOST = 4096;
 export class SerialLine {
   #first = 0;
   #bytes: number[] = [];
-  #ready: Gathered[] = [];
+  #ready: readonly Gathered[] = [];
 
   /** Bytes written within `span` nanoseconds of the first go together. */
   constructor(private readonly span: number) {}
@@ -30,7 +40,7 @@ export class SerialLine {
 
   #close(time: number): void {
     if (this.#bytes.length === 0 || time < this.#first + this.span) return;
-    this.#ready.push({ time: this.#first + this.span, bytes: Uint8Array.from(this.#bytes) });
+    this.#ready = [...this.#ready, { time: this.#first + this.span, bytes: Uint8Array.from(this.#bytes) }];
     this.#bytes = [];
   }
 
@@ -54,5 +64,17 @@ export class SerialLine {
   get waiting(): readonly Gathered[] {
     if (this.#bytes.length === 0) return this.#ready;
     return [...this.#ready, { time: this.#first + this.span, bytes: Uint8Array.from(this.#bytes) }];
+  }
+
+  /** What has not been sent. */
+  mark(): SerialLineMark {
+    return { first: this.#first, bytes: [...this.#bytes], ready: this.#ready };
+  }
+
+  /** Has what it had then. */
+  returnTo({ first, bytes, ready }: SerialLineMark): void {
+    this.#first = first;
+    this.#bytes = [...bytes];
+    this.#ready = ready;
   }
 }

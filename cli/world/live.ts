@@ -2,7 +2,14 @@
 import type { MachineImages } from "../../machine/compose.ts";
 import type { Depth } from "../../journal/payloads.ts";
 import type { Course, CourseObserver, Reports, Round } from "../../world/course.ts";
-import { carryOutApart, type Crew, type DistantCrew, LocalCrew } from "../../world/crew.ts";
+import {
+  carryOutApart,
+  type Crew,
+  type DistantCrew,
+  LocalCrew,
+  type ResumedWorld,
+} from "../../world/crew.ts";
+import type { RecordedWorld } from "../../world/run.ts";
 import type { WorldDescription } from "../../world/description.ts";
 import type { WorldEnd } from "../../world/payloads.ts";
 import { ConsoleMatcher } from "../console_matcher.ts";
@@ -37,6 +44,17 @@ interface CrewRequest {
   readonly module?: string | undefined;
   /** The world's file. */
   readonly path: string;
+  /** Nanoseconds between checkpoints. */
+  readonly checkpointSpacing?: number | undefined;
+  /** Where it goes on; only in this thread. */
+  readonly resumedAt?: ResumedWorld | undefined;
+}
+
+/** The last checkpoint of a world before a time; none for worker threads, which begin at power-on. */
+export function resumedBefore(run: RecordedWorld, time: number, options: Options): ResumedWorld | undefined {
+  if ((options.number("threads", 0, 64) ?? 0) > 0) return undefined;
+  const checkpoint = run.checkpointBefore(time);
+  return checkpoint && { run, checkpoint };
 }
 
 /** Makes the nodes, where the options say. Throws UsageError, WorldError, ConfigurationError, CommandError. */
@@ -48,8 +66,12 @@ export async function crewFor(request: CrewRequest, options: Options): Promise<C
     ...depth === undefined ? {} : { depth },
     images,
     recordedBy: RECORDED_BY,
+    checkpointSpacing: request.checkpointSpacing,
   };
-  if (threads === 0) return new LocalCrew(world, { ...how, programs: await programsOf(module) });
+  if (threads === 0) {
+    const { resumedAt } = request;
+    return new LocalCrew(world, { ...how, resumedAt, programs: await programsOf(module) });
+  }
   return await WorkerCrew.start(world, { ...how, threads, files: options.texts("image"), path, module });
 }
 

@@ -17,7 +17,7 @@ import { suggestion } from "../suggest.ts";
 import { NO_SYMBOLS } from "../symbols.ts";
 import { bytesText, counted, grouped, paletteFor, secondsText } from "../text.ts";
 import { timeOf } from "./description_file.ts";
-import { crewFor, sliceOf } from "./live.ts";
+import { crewFor, resumedBefore, sliceOf } from "./live.ts";
 import { lifeNamed, openWorld, worldImages } from "./opened.ts";
 import { WORLD_END_TEXT } from "./recording.ts";
 import { jsonLine, worldEndJson, worldEventJson, worldEventText } from "./text.ts";
@@ -28,11 +28,13 @@ const nameOf = ({ manifest }: RecordedWorld, { node, life }: Pick<RecordedLife, 
 /** `world replay`. */
 export async function replayWorld(path: string, options: Options, host: Host): Promise<number> {
   const { run } = openWorld(path, host), { world } = run.manifest, progress = new Progress(host, "replaying");
+  const from = options.text("from");
+  const resumedAt = from === undefined ? undefined : resumedBefore(run, timeOf(from, "--from"), options);
   const crew = await crewFor(
-    { world, images: worldImages(run, path, options), depth: undefined, path },
+    { world, images: worldImages(run, path, options), depth: undefined, path, resumedAt },
     options,
   );
-  const replay = new WorldReplay(run, {}, sliceOf(options));
+  const replay = new WorldReplay(run, {}, sliceOf(options), resumedAt?.checkpoint);
   const root = await carryOutApart(replay.rounds(), crew, () => {
     progress.note(`${secondsText(replay.course.now)} of ${secondsText(run.lastTime)}`);
     return undefined;
@@ -40,7 +42,8 @@ export async function replayWorld(path: string, options: Options, host: Host): P
   progress.clear();
   await crew.finish();
   const { rootsChecked, eventsChecked } = replay, { green } = paletteFor(host.stdout);
-  const value = { equal: true, complete: run.end !== undefined, rootsChecked, eventsChecked };
+  const start = resumedAt?.checkpoint.time ?? 0;
+  const value = { equal: true, from: start, complete: run.end !== undefined, rootsChecked, eventsChecked };
   if (options.isOn("json")) {
     host.stdout.write(jsonLine({
       ...{ ...value, time: root.time, stateRoot: root.stateRoot, historyRoot: root.historyRoot },
@@ -49,7 +52,9 @@ export async function replayWorld(path: string, options: Options, host: Host): P
   }
   const up = run.end === undefined ? " up to where the recording was cut off" : "";
   host.stdout.write(
-    `${green("Equal")}${up}: ${secondsText(root.time)} of the world, ${counted(eventsChecked, "event")} and ${
+    `${green("Equal")}${up}: ${secondsText(root.time)} of the world${
+      start === 0 ? "" : `, from ${secondsText(start)} on`
+    }, ${counted(eventsChecked, "event")} and ${
       counted(rootsChecked, "root")
     } compared.\nstate root    ${root.stateRoot.toHex()}\nhistory root  ${root.historyRoot.toHex()}\n`,
   );
@@ -107,6 +112,7 @@ export function worldInfo(path: string, options: Options, host: Host): number {
         events: run.events.length,
         inputs: run.inputs.length,
         roots: run.roots.length,
+        checkpoints: run.checkpoints.map(({ time }) => time),
         lastTime: run.lastTime,
       },
       end: run.end === undefined ? null : worldEndJson(run.end, world),

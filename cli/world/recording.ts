@@ -1,5 +1,6 @@
 /** `hindsight world record` and `fork`: worlds carried out and written to a file. */
 import { DEPTHS } from "../../journal/payloads.ts";
+import type { ResumedWorld } from "../../world/crew.ts";
 import type { CourseObserver, TimedWorldInput } from "../../world/course.ts";
 import type { WorldDescription } from "../../world/description.ts";
 import { WORLD_FAMILY } from "../../world/family.ts";
@@ -14,7 +15,7 @@ import { RECORDED_BY } from "../machine_options.ts";
 import type { Options } from "../options.ts";
 import { bytesText, counted, secondsText } from "../text.ts";
 import { describedWorld, givenInput, timeOf } from "./description_file.ts";
-import { crewFor, LiveWorld, sliceOf } from "./live.ts";
+import { crewFor, LiveWorld, resumedBefore, sliceOf } from "./live.ts";
 import { openWorld, worldImages } from "./opened.ts";
 import { jsonLine, worldEndJson } from "./text.ts";
 
@@ -34,6 +35,8 @@ interface Recorded {
   readonly inputs: readonly TimedWorldInput[];
   readonly module?: string | undefined;
   readonly path: string;
+  /** Where it goes on instead of at power-on. */
+  readonly resumedAt?: ResumedWorld | undefined;
   /** Is told as well. */
   readonly observer?: CourseObserver;
 }
@@ -45,8 +48,14 @@ async function record(request: Recorded, options: Options, host: Host): Promise<
   const live = new LiveWorld(world, options, host, "recording", !isJson);
   const slice = sliceOf(options), sink = new FileSink(output, WORLD_FAMILY);
   sink.check();
-  const crew = await crewFor({ ...request, world, depth }, options);
+  const spacing = options.text("checkpoints"), { resumedAt } = request;
+  const checkpoints = {
+    resumedAt,
+    checkpointSpacing: spacing === undefined ? undefined : timeOf(spacing, "--checkpoints"),
+  };
+  const crew = await crewFor({ ...request, ...checkpoints, world, depth }, options);
   const recorder = new WorldRecorder(manifest, sink, {
+    ...checkpoints,
     observer: { ...observer, ...live.observer },
     ...slice === undefined ? {} : { slice },
   });
@@ -83,15 +92,25 @@ export async function forkRecorded(path: string, options: Options, host: Host): 
   if (at === undefined) throw new UsageError("world fork needs a time: --at TIME");
   if (options.text("output") === path) throw new UsageError(`-o ${path}: that is the world itself`);
   const { run } = openWorld(path, host), { manifest } = run, { world } = manifest;
-  const fork = forkWorld(run, timeOf(at, "--at"), givenInputs(options, world), options.isOn("drop-inputs"));
+  const time = timeOf(at, "--at"), resumedAt = resumedBefore(run, time, options);
+  const fork = forkWorld(
+    run,
+    time,
+    givenInputs(options, world),
+    options.isOn("drop-inputs"),
+    resumedAt?.checkpoint.time,
+  );
   const images = worldImages(run, path, options);
   const code = await record(
-    { manifest, images, inputs: fork.inputs, path, observer: fork.observer },
+    { manifest, images, inputs: fork.inputs, path, observer: fork.observer, resumedAt },
     options,
     host,
   );
   if (!options.isOn("json")) {
-    host.stderr.write(`hindsight: ${counted(fork.sharedRoots(), "root")} shared with "${path}"\n`);
+    const from = resumedAt === undefined
+      ? ""
+      : `, recorded from ${secondsText(resumedAt.checkpoint.time)} on`;
+    host.stderr.write(`hindsight: ${counted(fork.sharedRoots(), "root")} shared with "${path}"${from}\n`);
   }
   return code;
 }
