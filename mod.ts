@@ -24,6 +24,7 @@
  *
  * @module
  */
+import "./firmware/install.ts";
 import "./hypervisor/install.ts";
 
 export * from "./machine/address.ts";
@@ -176,3 +177,47 @@ export type { Role } from "./journal/slice_needs.ts";
 export type { SliceChoice } from "./journal/slice_links.ts";
 export * from "./journal/why.ts";
 export { MemoryFile, type Sink, type Source as JournalSource } from "./journal/storage.ts";
+export {
+  Course as WorldCourse,
+  type CourseMark,
+  type CourseObserver,
+  type CourseStop,
+  type Reports,
+  type Round,
+  type TimedWorldInput,
+  type WorldRoot,
+} from "./world/course.ts";
+export * from "./world/bisect.ts";
+export type {
+  MachineCheckpoint,
+  MemberCheckpoint,
+  ProgramCheckpoint,
+  StoredEntries,
+  ToldCheckpoint,
+  WorldCheckpoint,
+} from "./world/checkpoint.ts";
+export {
+  carryOut,
+  carryOutApart,
+  type Crew,
+  type CrewOptions,
+  type DistantCrew,
+  LocalCrew,
+  type ResumedWorld,
+} from "./world/crew.ts";
+export * from "./world/description.ts";
+export * from "./world/diff.ts";
+export * from "./world/errors.ts";
+export type { WorldEvent, WorldEventKind, WorldEventOf, WorldInput } from "./world/events.ts";
+export { WORLD_EVENT_KINDS, WORLD_EVENT_NAMES } from "./world/events.ts";
+export { WORLD_FAMILY, WORLD_FORMAT } from "./world/family.ts";
+export * from "./world/fork.ts";
+export type { Delivery, MemberMark, MemberRoots, Report, Sent, Turn } from "./world/member.ts";
+export { type NodeProcess, type NodeProgram, nodeProgram, type NodeSite } from "./world/node_program.ts";
+export { WORLD_END_REASONS, type WorldEnd, type WorldManifest } from "./world/payloads.ts";
+export * from "./world/recorder.ts";
+export { differingParts, WorldReplay } from "./world/replay.ts";
+export type { InFlight, WorldHistory } from "./world/roots.ts";
+export { type RecordedLife, RecordedWorld, type StoredCheckpoint } from "./world/run.ts";
+export * from "./world/session.ts";
+export * from "./world/timeline.ts";

@@ -25,6 +25,7 @@ export const COMMANDS: readonly CommandRow[] = [
   { name: "dap",     load: async () => (await import("./dap.ts")).dap,                summary: "Lets editors go forward and back in a recorded run, by the Debug Adapter Protocol" },
   { name: "disk",    load: async () => (await import("./disk.ts")).disk,              summary: "Writes what is on a disk, or in a flash bank, at an instant to a raw file" },
   { name: "console", load: async () => (await import("./console.ts")).consoleCommand, summary: "Prints what a run wrote on its console" },
+  { name: "rewind",  load: async () => (await import("./rewind.ts")).rewind,            summary: "Shows consoles as they were, and finds the instant at which a text was printed" },
   { name: "diff",    load: async () => (await import("./diff.ts")).diff,              summary: "Finds the first event in which two runs differ, and says what followed from it" },
   { name: "query",   load: async () => (await import("./query.ts")).query,            summary: "Finds, or counts, the events of a run for which an expression is true" },
   { name: "who-wrote", load: async () => (await import("./who_wrote.ts")).whoWrote,   summary: "Finds the last writer of a register or of memory before an instant" },

@@ -29,7 +29,8 @@ const DETAILS =
   run SLUG      records the system's scenario, replays it and checks its acceptance; run all: every system
   explain SLUG  how it works, and how to look at it
 
-Checks that ask QEMU or iasl are skipped where Deno was not told: --allow-run=qemu-system-aarch64,iasl.
+Checks that ask QEMU, iasl, tmux or gdb are skipped where Deno was not told:
+--allow-run=qemu-system-aarch64,iasl,tmux,gdb-multiarch,mkfifo.
 The exit code of run is 0 when no check failed, and 1 otherwise; with --json it prints one value for each system.`;
 
 function list(options: Options, host: Host): number {

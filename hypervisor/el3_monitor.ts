@@ -31,7 +31,9 @@ export class El3Monitor extends TrapMonitor {
     vcpu.set("SCR_EL3", SCR | SCR_EXTENSIONS);
   }
 
-  protected interrupted(vcpu: Vcpu, { kind }: Exception): void {
+  protected interrupted(vcpu: Vcpu, exception: Exception): void {
+    if (this.systems.some((system) => system.asynchronous?.(vcpu, exception))) return;
+    const { kind } = exception;
     this.stop(vcpu, `an interrupt (${kind}) came to EL3, which routes none to itself`);
   }
 }

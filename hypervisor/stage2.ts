@@ -97,6 +97,13 @@ export class Stage2 {
     }
   }
 
+  /** Gives all tables back to the pool: `reset` must be called before anything else. */
+  release(by: Accessor): void {
+    for (let table = 0; table < FIRST_TABLES; table++) {
+      this.#give(by, this.#root + table * PAGE_SIZE, FIRST_LEVEL);
+    }
+  }
+
   /**
    * Maps `size` bytes at `ipa` to those at `physical`, in blocks as large as both allow, over whatever was there. Throws
    * RangeError for what is not whole pages below 2^IPA_SIZE.

@@ -1,6 +1,9 @@
 /** What a system of the monitors is: hooks that a monitor calls, and the row by which a configuration names it. */
 import type { z } from "zod";
+import type { Exception } from "../machine/cpu/exception.ts";
+import type { Board } from "../machine/board.ts";
 import type { ExceptionClass } from "../machine/cpu/syndrome.ts";
+import type { DeviceTreeNode } from "../machine/device_tree.ts";
 import type { Section } from "../machine/snapshot.ts";
 import type { Exit } from "./exit.ts";
 import type { TrapMonitor } from "./monitor.ts";
@@ -47,6 +50,8 @@ export interface MonitorSystem {
   hypercall?(vcpu: Vcpu, trigger: HypercallTrigger): HypercallOutcome;
   /** A physical interrupt was acknowledged at the monitor's level; true when it is the system's own. */
   interrupt?(vcpu: Vcpu, interrupt: number): boolean;
+  /** An interrupt or SError came to EL3, which acknowledges none; true when the system has dealt with it. */
+  asynchronous?(vcpu: Vcpu, exception: Exception): boolean;
   /** After every exit, before the guest goes on. */
   returning?(vcpu: Vcpu): void;
   /** Checks an operator's command, split at spaces without the slug; throws InputRefusedError, or returns what does it. */
@@ -74,6 +79,8 @@ export interface SystemRow<Options = unknown> {
   readonly brand?: string;
   /** Reads its options, which come as texts by name. */
   readonly options: z.ZodType<Options>;
+  /** Adds to the device tree what guests are to find of it. */
+  describe?(options: Options, board: Board, root: DeviceTreeNode): void;
   /** Enables it; throws ConfigurationError when the machine cannot have it. */
   build(options: Options, monitor: TrapMonitor): MonitorSystem;
 }

@@ -67,9 +67,9 @@ const VI = 1 << HCR.VI, VF = 1 << HCR.VF;
 /** The physical interrupts and SErrors that EL2 takes, which also gives EL1 the virtual ones. */
 const ROUTES = 1n << BigInt(HCR.IMO) | 1n << BigInt(HCR.FMO) | 1n << BigInt(HCR.AMO);
 /** ICH_HCR_EL2: TC, TALL0, TALL1 and TDIR, all accesses to the CPU interface trap. */
-const TRAPS_ALL = 1n << 10n | 1n << 11n | 1n << 12n | 1n << 14n;
+export const TRAPS_ALL: bigint = 1n << 10n | 1n << 11n | 1n << 12n | 1n << 14n;
 /** What EL1 of a CPU without EL2 and EL3 is to its interface. */
-const GUEST: GicAccess = {
+export const GUEST: GicAccess = {
   level: 1,
   secure: false,
   secureBank: false,
@@ -165,7 +165,7 @@ export class VirtualGic {
     };
   }
 
-  /** A private interrupt (16–31) that the monitor keeps: its physical one comes to `take`'s `isClaimed` only. */
+  /** An interrupt, from 16 on, that the monitor keeps: its physical one comes to `take`'s `isClaimed` only. */
   claim(interrupt: number): void {
     this.#mirror.claim(interrupt);
   }
@@ -244,13 +244,15 @@ export class VirtualGic {
   }
 
   /**
-   * Takes the state of another machine's model, which was quiet, on a CPU at EL2 of a machine that is as at power-on; the
-   * board's controller follows. Throws RangeError for what is no such state.
+   * Takes the state of another machine's model, which was quiet, on CPUs that are at EL2, at least one; the board's
+   * controller follows. Throws RangeError for what is no such state.
    */
-  adopt(cpu: Cpu, model: Section): void {
+  adopt(cpus: readonly Cpu[], model: Section): void {
     this.#model.restore(model);
-    this.#mirror.follow(cpu);
-    this.#settle(cpu);
+    for (const cpu of cpus) {
+      this.#mirror.follow(cpu, true);
+      this.#settle(cpu);
+    }
   }
 
   /** What follows outside the model from a change in it, done by the CPU that is in EL2. */
@@ -291,6 +293,11 @@ export class VirtualGic {
     }
   }
 
+  /** Asserts at a CPU again what the guest is to take, where HCR_EL2.VI and VF were cleared to keep it off. */
+  signalAgain(cpu: Cpu): void {
+    this.#drive(cpu, at(this.#driven, cpu.index));
+  }
+
   #drive(cpu: Cpu, wanted: number): void {
     const { system } = cpu.registers;
     const bits = (wanted & 1 ? VI : 0) | (wanted & 2 ? VF : 0);
@@ -323,10 +330,13 @@ export class VirtualGic {
 }
 
 /** Rows of the board for the frames of each generation, in the model's order. */
-const FRAME_ROWS: Readonly<Record<2 | 3, readonly string[]>> = { 2: ["gicd", "gicc"], 3: ["gicd", "gicr"] };
+export const FRAME_ROWS: Readonly<Record<2 | 3, readonly string[]>> = {
+  2: ["gicd", "gicc"],
+  3: ["gicd", "gicr"],
+};
 
 /** The model's events under names of their own, so that those of the board's controller are told from them. */
-function virtualEvents(events: EventHub): InterruptEvents {
+export function virtualEvents(events: EventHub): InterruptEvents {
   return {
     emit: (name, cpu, fields) => {
       if (name === "interruptRaised") {

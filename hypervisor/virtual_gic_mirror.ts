@@ -22,8 +22,8 @@ export class GicMirror {
   readonly #enabled = new Uint32Array(STORED_WORDS);
   readonly #edge = new Uint32Array(STORED_WORDS);
   readonly #routes: number[] = new Array(INTERRUPT_COUNT).fill(0);
-  /** Private interrupts that the monitor keeps. */
-  #claimed = 0;
+  /** Interrupts that the monitor keeps, 32 of them to a word. */
+  readonly #claimed = new Uint32Array(INTERRUPT_COUNT / 32);
 
   /** `interrupts` are the virtual ones of a machine with so many CPUs. */
   constructor(
@@ -32,22 +32,25 @@ export class GicMirror {
     private readonly cpus: number,
   ) {}
 
-  /** The physical one of a private interrupt (16–31) is the monitor's own. */
+  /** The physical one of an interrupt, from 16 on, is the monitor's own; of a private one, those of all CPUs. */
   claim(interrupt: number): void {
-    this.#claimed |= 1 << interrupt;
+    const word = interrupt >>> 5;
+    this.#claimed[word] = at(this.#claimed, word) | 1 << (interrupt & 31);
   }
 
   /** Interrupts of a word whose physical ones follow what the guest writes. */
   #mirrored(word: number): number {
-    return word < CPUS_MAX ? FORWARDED_PRIVATE & ~this.#claimed : -1;
+    const claimed = at(this.#claimed, word < CPUS_MAX ? 0 : word - CPUS_MAX + 1);
+    return (word < CPUS_MAX ? FORWARDED_PRIVATE : -1) & ~claimed;
   }
 
-  /** Writes to the board's controller what the guest's write has changed. */
-  follow(cpu: Cpu): void {
+  /** Writes to the board's controller what the guest's write has changed; of private interrupts only the CPU's, if wanted. */
+  follow(cpu: Cpu, ownOnly = false): void {
     const { state } = this.interrupts;
     if (this.cpus > 1) this.#mirrorRoutes(cpu);
     for (let word = 0; word < STORED_WORDS; word++) {
       const owner = word < CPUS_MAX ? word : 0, n = word < CPUS_MAX ? 0 : word - CPUS_MAX + 1;
+      if (ownOnly && word < CPUS_MAX && word !== cpu.index) continue;
       if (at(state.edge, word) !== at(this.#edge, word)) this.#mirrorEdges(cpu, owner, n, word);
       const now = at(state.enabled, word), changed = (now ^ at(this.#enabled, word)) & this.#mirrored(word);
       this.#enabled[word] = now;
@@ -62,7 +65,8 @@ export class GicMirror {
     for (const half of [0, 1]) {
       const of = (bits: number) => bits >>> (16 * half) & 0xffff;
       if (of(changed & this.#mirrored(word)) === 0) continue;
-      this.physical.writeWord(cpu, owner, "ICFGR", n * 2 + half, configuration(of(edges)));
+      const kept = n === 0 ? 0 : at(this.#claimed, n);
+      this.physical.writeWord(cpu, owner, "ICFGR", n * 2 + half, configuration(of(edges & ~kept)));
     }
   }
 
@@ -71,6 +75,7 @@ export class GicMirror {
       const route = this.interrupts.routeOf(interrupt);
       if (this.#routes[interrupt] === route) continue;
       this.#routes[interrupt] = route;
+      if ((at(this.#claimed, interrupt >>> 5) >>> (interrupt & 31) & 1) !== 0) continue;
       this.physical.route(cpu, interrupt, route);
     }
   }

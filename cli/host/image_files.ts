@@ -1,4 +1,5 @@
 /** Image files: read for a recording, found again by content for a replay. */
+import "../../firmware/install.ts";
 import "../../hypervisor/install.ts";
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";

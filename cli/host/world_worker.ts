@@ -1,4 +1,5 @@
 /** A worker of a world: has some of its nodes, and advances them as it is told. */
+import "../../firmware/install.ts";
 import "../../hypervisor/install.ts";
 import type { MachineImages } from "../../machine/compose.ts";
 import type { Reports, Round } from "../../world/course.ts";

@@ -20,7 +20,7 @@ import { REPLAY_SLICE } from "../replay.ts";
 import { parseScript } from "../script.ts";
 import { ScriptRun } from "../script_run.ts";
 import { lastLine } from "../text.ts";
-import type { ForkRequest, Recorded, RecordRequest } from "./scenario.ts";
+import type { ForkRequest, LineEnd, Recorded, RecordRequest } from "./scenario.ts";
 
 /** Most seconds of a recording that says nothing else. */
 const MOST_SECONDS = 300;
@@ -42,18 +42,29 @@ function batchHost(
   surroundings: Surroundings,
   seconds: number,
   instant: () => number,
+  line?: LineEnd,
 ): Host & { readonly isLate: () => boolean } {
   const { host, signal } = surroundings, end = host.now() + seconds * 1000;
   const listeners = new Set<() => void>();
   let isLate = false;
+  const look = (): void => {
+    isLate = host.now() > end;
+    if (isLate || signal.aborted) { for (const listener of listeners) listener(); }
+  };
   return {
     ...silentHost,
+    ...line && {
+      stdin: { ...silentHost.stdin, start: (onBytes, onEnd) => line.start(onBytes, onEnd) },
+      async sleep(milliseconds, until) {
+        await host.sleep(Math.min(milliseconds, 100), until);
+        look();
+      },
+    },
     now: () => host.now(),
     async breathe() {
       surroundings.note(`recording: instant ${(instant() / 1e6).toFixed(1)} M`);
       await host.breathe();
-      isLate = host.now() > end;
-      if (isLate || signal.aborted) { for (const listener of listeners) listener(); }
+      look();
     },
     onInterrupt(listener) {
       listeners.add(listener);
@@ -82,9 +93,10 @@ export async function record(
   const manifest = { configuration: prepared.configuration, depth, recordedBy: RECORDED_BY };
   const recorder = new Recorder(manifest, prepared.images, writer, engineOf(options));
   appendImages(writer, prepared.made);
-  const batch = batchHost(surroundings, seconds, () => recorder.machine.instant);
+  const batch = batchHost(surroundings, seconds, () => recorder.machine.instant, request.line);
   const { script: lines, endsAtReset } = driveOptions(options, batch, script, prepared.request);
-  const driven = { recorder, batch, script: lines, endsAtReset, until: options.number("until") };
+  const until = options.number("until"), { line } = request;
+  const driven = { recorder, batch, script: lines, endsAtReset, until, ...line && { line } };
   return await driveToEnd(
     driven,
     { path, sink, images: prepared.images, engine, seconds, ...request },
@@ -117,6 +129,7 @@ interface Driving {
   readonly script: ScriptRun;
   readonly endsAtReset: boolean;
   readonly until: number | undefined;
+  readonly line?: LineEnd;
 }
 
 /** What becomes of it. */
@@ -130,7 +143,7 @@ interface Recording {
 }
 
 async function driveToEnd(
-  { recorder, batch, script, endsAtReset, until }: Driving,
+  { recorder, batch, script, endsAtReset, until, line }: Driving,
   { path, sink, images, engine, seconds, name }: Recording,
   surroundings: Surroundings,
 ): Promise<Recorded> {
@@ -139,8 +152,11 @@ async function driveToEnd(
   const { end, failure } = await drive({
     script,
     host: batch,
-    show: (bytes) => void written.push(bytes),
-    readsInput: false,
+    show: (bytes) => {
+      written.push(bytes);
+      line?.show(bytes);
+    },
+    readsInput: line !== undefined,
     isPaced: false,
     endsAtReset,
     recorder,

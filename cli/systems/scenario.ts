@@ -53,6 +53,16 @@ export interface RecordRequest {
   readonly depth?: "inputs" | "traps" | "steps";
   /** Most seconds of host time, after which the recording is a failure (default 300). */
   readonly seconds?: number;
+  /** Somebody at the other end of the console's line, whose bytes are inputs; nobody by default. */
+  readonly line?: LineEnd;
+}
+
+/** Somebody at the other end of the console's line. */
+export interface LineEnd {
+  /** Begins to send: bytes as they come, then `onEnd` once. */
+  start(onBytes: (bytes: Uint8Array) => void, onEnd: () => void): void;
+  /** Takes what the console wrote. */
+  show(bytes: Uint8Array): void;
 }
 
 /** Another future of a run. */

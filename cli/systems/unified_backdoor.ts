@@ -65,6 +65,7 @@ export const scenario: SystemScenario = {
     {
       name: "Debian's vmware-rpctool in a fork in mid-message: it sends again, and 60 kB arrive once",
       needs: TOOLS_GUESTS,
+      isLong: true, // every day the small client's forks do
       run: forkOfTools,
     },
     {

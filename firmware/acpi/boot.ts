@@ -16,6 +16,7 @@ import {
 import type { Source } from "../../machine/a64/program.ts";
 import { EFI_GUID, guidBytes } from "../efi/guid.ts";
 import { type EfiHandOff, efiHandOff, type EfiHandOffOptions, type EfiSegment } from "../efi/hand_off.ts";
+import type { ConfigurationTable } from "../efi/tables.ts";
 import { EFI_PAGE, type EfiRegion } from "../efi/memory_map.ts";
 import { CONSOLE, UART_ADDRESS } from "../loader/console.ts";
 import { type Conversion, type ConversionOptions, convertDeviceTree } from "./convert.ts";
@@ -26,13 +27,22 @@ import type { Range } from "./tree.ts";
 /** Where the tables are by default: below the EFI shell, behind a kernel at `LOADER_KERNEL_AT`. */
 export const ACPI_TABLES_AT = 0x4770_0000;
 /** Bytes for the tables, then the same for the tree that they were made of. */
-const ROOM = 0x4_0000;
+export const ACPI_TABLES_ROOM = 0x4_0000;
+const ROOM = ACPI_TABLES_ROOM;
 /** Where tables that firmware left are. */
 const FIRMWARE_TABLES_AT = ACPI_TABLES_AT + 2 * ROOM;
 
 /** The table in which a kernel keeps what it reserves for kernels after it, as the boot stub makes it: empty. */
-const RESERVATIONS = { guid: "888eb0c6-8ede-4ff5-a8f0-9aee5cb977c2", address: ACPI_TABLES_AT + 3 * ROOM };
-const RESERVATIONS_REGION: EfiRegion = { base: RESERVATIONS.address, size: EFI_PAGE, type: "LoaderData" };
+export const RESERVATIONS: ConfigurationTable = {
+  guid: "888eb0c6-8ede-4ff5-a8f0-9aee5cb977c2",
+  address: ACPI_TABLES_AT + 3 * ROOM,
+};
+/** Its page. */
+export const RESERVATIONS_REGION: EfiRegion = {
+  base: RESERVATIONS.address,
+  size: EFI_PAGE,
+  type: "LoaderData",
+};
 
 /** What the code prints, without the line's end. */
 export const ACPI_BOOT_TEXT = {

@@ -17,6 +17,8 @@ export interface ConversionOptions {
   readonly parking?: Parking;
   /** `compatible` of nodes that become PRP0001 though they have a counterpart. */
   readonly forcePrp0001?: readonly string[];
+  /** There is no screen and no keyboard, only the serial line: FADT says HEADLESS, and DBG2 has the port of SPCR. */
+  readonly isHeadless?: boolean;
 }
 
 /** A CPU that is to be used. */

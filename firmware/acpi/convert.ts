@@ -6,7 +6,7 @@
  */
 import type { DeviceTree } from "../../machine/device_tree.ts";
 import { parseDeviceTree } from "../../machine/device_tree_reader.ts";
-import { spcr } from "./console.ts";
+import { dbg2, spcr } from "./console.ts";
 import type { Context, ConversionOptions } from "./context.ts";
 import { deviceChildren, dsdt, nameDevices } from "./devices.ts";
 import { refuseInterruptCycles } from "./interrupts.ts";
@@ -73,6 +73,7 @@ export function convertDeviceTree(deviceTree: DeviceTree, options: ConversionOpt
     pptt(context),
     mcfg(context),
     spcr(context),
+    dbg2(context),
     iort(context),
   ];
   const all = [...tables, dsdt(context, nodes)].filter((table) => table !== undefined);

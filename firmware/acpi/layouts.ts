@@ -26,7 +26,12 @@ export const FADT = structure(
 );
 
 /** FADT flags (5.2.9, table 5-34). */
-export const FADT_FLAGS = { RESET_REG: 1 << 10, HW_REDUCED: 1 << 20, LOW_POWER_S0: 1 << 21 } as const;
+export const FADT_FLAGS = {
+  RESET_REG: 1 << 10,
+  HEADLESS: 1 << 12,
+  HW_REDUCED: 1 << 20,
+  LOW_POWER_S0: 1 << 21,
+} as const;
 /** FADT ARM_BOOT_ARCH (5.2.9.4). */
 export const ARM_BOOT_ARCH = { PSCI_COMPLIANT: 1 << 0, PSCI_USE_HVC: 1 << 1 } as const;
 
@@ -68,6 +73,15 @@ export const SPCR = structure(
 );
 /** SPCR's interrupt type: a GIC's. */
 export const SPCR_GIC = 8;
+
+/** Debug Port Table 2, behind the header, and what it says of one port, before its namespace string. */
+export const DBG2 = structure("deviceOffset:4=44 deviceCount:4=1");
+/** A port with one address and no data of a maker's own; offsets count from its first byte. */
+export const DBG2_DEVICE = structure(
+  `revision:1 length:2 registerCount:1=1 nameLength:2 nameOffset:2=38 oemLength:2 oemOffset:2 portType:2=0x8000 portSubtype:2 reserved:2 registerOffset:2=22 sizeOffset:2=34 ${
+    GAS("register")
+  } size:4`,
+);
 
 /** I/O Remapping Table, behind the header (DEN 0049D). */
 export const IORT = structure("nodeCount:4 nodeOffset:4=48 reserved:4");

@@ -250,22 +250,26 @@ export function iort(context: Context): AcpiTable | undefined {
   }))
     .filter(({ maps }) => maps.length > 0);
   if (hosts.length === 0) return undefined;
-  parts.add(IORT.encode({ nodeCount: translators(context).length + hosts.length }));
+  // One root complex for each segment, whose hosts share it: a system looks for it by the segment.
+  const segments = [...Map.groupBy(hosts, ({ host }) => host.segment)];
+  parts.add(IORT.encode({ nodeCount: translators(context).length + segments.length }));
   for (const [itsId, node] of translators(context).entries()) {
     groups.set(node, HEADER.size + parts.add(IORT_STRUCTURES.its.encode({ itsId }), node));
   }
-  for (const [index, { host: { node, segment }, maps }] of hosts.entries()) {
+  for (const [index, [segment, sharers]] of segments.entries()) {
     const { rootComplex, mapping } = IORT_STRUCTURES;
+    const maps = sharers.flatMap(({ host: { node }, maps }) => maps.map((map) => ({ ...map, node })));
+    const coherent = sharers.every(({ host: { node } }) => isCoherent(node));
     const values = {
       length: rootComplex.size + maps.length * mapping.size,
       identifier: groups.size + index,
       mappings: maps.length,
-      coherency: isCoherent(node) ? 1 : 0,
-      memoryFlags: isCoherent(node) ? IORT_COHERENT : 0,
+      coherency: coherent ? 1 : 0,
+      memoryFlags: coherent ? IORT_COHERENT : 0,
       segment,
     };
-    parts.add(rootComplex.encode(values), node);
-    for (const { first, its, to, count } of maps) {
+    parts.add(rootComplex.encode(values), (sharers[0] as (typeof hosts)[number]).host.node);
+    for (const { first, its, to, count, node } of maps) {
       const outputReference = groups.get(its) as number;
       parts.add(
         mapping.encode({ inputBase: first, count: count - 1, outputBase: to, outputReference }),

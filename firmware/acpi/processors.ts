@@ -174,13 +174,17 @@ function messageEntries(context: Context, parts: Parts): void {
 
 /** FADT: hardware-reduced ACPI, and PSCI. */
 export function fadt(context: Context): AcpiTable {
-  const { report, options: { parking } } = context, parts = new Parts();
+  const { report, options: { parking, isHeadless } } = context, parts = new Parts();
   const psci = context.tree.nodes.find((node) =>
     node.isEnabled && node.compatible.some((text) => text.startsWith("arm,psci"))
   );
   const boot = parking !== undefined || psci === undefined ? 0 : bootArchitecture(psci, report);
   if (psci !== undefined && parking !== undefined) report.list(psci, "CPUs are started by mailboxes");
-  const contents = FADT.encode({ flags: FADT_FLAGS.HW_REDUCED, minorRevision: 3, armBootArch: boot });
+  const contents = FADT.encode({
+    flags: FADT_FLAGS.HW_REDUCED | (isHeadless === true ? FADT_FLAGS.HEADLESS : 0),
+    minorRevision: 3,
+    armBootArch: boot,
+  });
   parts.add(contents);
   if (psci !== undefined && boot !== 0) {
     report.place(psci, "FACP", HEADER.size + FADT.offset("armBootArch"), 2);

@@ -39,12 +39,12 @@ export function timerGuestSource(
         .equ    CPUS,           ${cpus}
         .equ    ROUNDS,         ${rounds}
         .equ    LONGEST,        ${longest}
-${GIC[gic]}
+${GIC_MACROS[gic]}
 ${PROGRAM}`;
 }
 
 /** What differs between generations: the private interrupts of both timers, acknowledging to w10 and ending. */
-const GIC = {
+export const GIC_MACROS: Readonly<Record<2 | 3, string>> = {
   2: String.raw`
         .macro  gic_start
         ldr     x0, =GICD

@@ -7,6 +7,7 @@ import { ConfigurationError, InputRefusedError } from "../../machine/errors.ts";
 import type { MachineEvent } from "../../machine/events.ts";
 import { ENGINES, Machine } from "../../machine/machine.ts";
 import { flatGuest } from "../journal/guest.ts";
+import { NVME_IMAGES, nvmeBlocks } from "./nvme_block.ts";
 
 /** CPU 0 starts CPU 1 by PSCI and meets an abort, an UNDEFINED instruction and a call that there is not; X20–X27 have what came. */
 const source = (conduit: "hvc" | "smc") => `
@@ -69,7 +70,7 @@ function run(level: 2 | 3, engine: string, more: ConfigurationInput = {}): Seen 
     monitors: [{ level, systems: [] }],
     ...more,
   });
-  const machine = new Machine(configuration, guest.images, { engine });
+  const machine = new Machine(configuration, new Map([...guest.images, ...NVME_IMAGES]), { engine });
   const kinds: string[] = [];
   machine.board.events.add({
     classes: ["trap"],
@@ -103,7 +104,13 @@ Deno.test("one, two and all of the systems can be enabled together, and the gues
   const { registers } = run(2, "compiled");
   const twos = all.flatMap((one, at) => all.slice(at).map((other) => one === other ? [one] : [one, other]));
   for (const systems of [...twos, all]) {
-    const seen = run(2, "compiled", { cpuModel: "max", monitors: [{ level: 2, systems }] });
+    const seen = run(2, "compiled", {
+      ...nvmeBlocks(1),
+      rootPorts: 1,
+      uart1: true,
+      cpuModel: "max",
+      monitors: [{ level: 2, systems }],
+    });
     assertEquals(seen.registers, registers, systems.map(({ name }) => name).join(", "));
   }
 });

@@ -135,6 +135,46 @@ const EFI_TOOLS_GUEST: Guest = {
   },
 };
 
+/** Packages with lspci and setpci, their libraries, and the names of vendors and devices. */
+// deno-fmt-ignore
+const PCI_PACKAGES = [
+  "pciutils", "libc6", "libpci3", "libkmod2", "libudev1", "zlib1g", "liblzma5", "libssl3", "libzstd1",
+].map(arm64);
+
+const PCI_TOOLS_GUEST: Guest = {
+  summary: "first root of linux-cloud with lspci and setpci",
+  packages: [...PCI_PACKAGES, all("pci.ids")],
+  guests: ["linux-cloud"],
+  recipe: 1,
+  make: ({ packages, guests }) => {
+    const base = Deno.readFileSync(guests.get("linux-cloud")!.files["initrd.gz"]!);
+    const tree = programsWithLibraries([...packages.values()], ["usr/bin/lspci", "usr/bin/setpci"]);
+    tree.set(PCI_NAMES, file(taken(packages.get("pci.ids")!, PCI_NAMES)));
+    return new Map([["initrd", concatenated([cpioArchive(tree), base])]]); // as above
+  },
+};
+
+/** Drivers of memory that is a disk, as firmware describes it in the device tree. */
+const MEMORY_DISK_DRIVERS = ["of_pmem", "nd_pmem"];
+
+const DPU_TOOLS_GUEST: Guest = {
+  summary: "first root of linux-cloud with drivers of memory that is a disk, listed in /etc/modules.dpu",
+  packages: [newest("linux-image-cloud-arm64")],
+  guests: ["linux-cloud"],
+  recipe: 1,
+  make: ({ packages, guests }) => {
+    const base = Deno.readFileSync(guests.get("linux-cloud")!.files["initrd.gz"]!);
+    const closure = moduleClosure(packages.get("linux-image-cloud-arm64")!.files, MEMORY_DISK_DRIVERS);
+    const names = [...closure.keys()].map((path) => `${path}\n`).join("");
+    const tree = new Map([...closure].map(([path, content]) => [path, file(content)] as const));
+    const drivers = initramfs(new Map([...tree, ["etc/modules.dpu", file(names)]]));
+    return new Map([["initrd.gz", concatenated([base, drivers])]]);
+  },
+};
+
+/** Where libpci looks for names. */
+const PCI_NAMES = "usr/share/misc/pci.ids";
+
 /** Packages with gdb, and with the libraries that it needs. */
 // deno-fmt-ignore
 const DEBUGGER_PACKAGES = [
@@ -187,6 +227,8 @@ const GUESTS: Readonly<Record<string, Guest>> = {
   "linux-gdb": DEBUGGER_GUEST,
   "linux-board": LINUX_BOARD,
   "efi-tools": EFI_TOOLS_GUEST,
+  "pci-tools": PCI_TOOLS_GUEST,
+  "dpu-tools": DPU_TOOLS_GUEST,
   "open-vm-tools": OPEN_VM_TOOLS,
   "edk2": fromPackage(all("qemu-efi-aarch64"), "EDK2, UEFI firmware for QEMU's virt machine", {
     "AAVMF_CODE.fd": "usr/share/AAVMF/AAVMF_CODE.fd",

@@ -6,6 +6,7 @@ import { boardDeviceTree } from "../../../machine/board_device_tree.ts";
 import { describeBoot } from "../../../machine/boot_description.ts";
 import { parseConfiguration } from "../../../machine/configuration.ts";
 import { writeDeviceTree } from "../../../machine/device_tree.ts";
+import { QUICK_KERNEL } from "../linux_arguments.ts";
 import type { CheckContext } from "../scenario.ts";
 
 /** One firmware at one exception level. */
@@ -78,7 +79,7 @@ export function debianPayload(context: CheckContext, { level }: Environment): Pa
   );
   const tree = boardDeviceTree(board, true), base = ARENA + INITRD_OFFSET;
   describeBoot(board, tree, {
-    append: "console=ttyAMA0 panic=-1",
+    append: `console=ttyAMA0 ${QUICK_KERNEL}`,
     initrd: { base, limit: base + initrd.length },
     modules: [],
     conduit: level === 2 ? "smc" : "hvc",

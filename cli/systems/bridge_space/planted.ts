@@ -30,11 +30,11 @@ export const PLANTED: readonly Planted[] = [
   // An undefined instruction at VA_b, fetched by the firmware's translation while TTBR0 is S3.
   { name: "without the first TLBI",              mutant: MUTANTS.noFirstTlbi,     at: "from", isReplayed: true, says: /^bridge: emergency esr=0000000002000000 elr=0000000058003/ },
   // The page before the image is empty, which is undefined instructions as well.
-  { name: "with the second mapping a page off",  mutant: MUTANTS.mappingOffByOne, at: "from", says: /^bridge: emergency esr=0000000002000000 elr=0000000058003/ },
+  { name: "with the second mapping a page off",  mutant: MUTANTS.mappingOffByOne, at: "from", isLong: true, says: /^bridge: emergency esr=0000000002000000 elr=0000000058003/ },
   // A translation fault on fetching at VA_b, level 2: the table above has VA_a's.
   { name: "with the second mapping left out",    mutant: MUTANTS.mappingMissing,  at: "from", isLong: true, says: /^bridge: emergency esr=0000000086000006 elr=0000000058003/ },
   // VBAR is VA_a + 0x1000 still.
-  { name: "with the vectors left behind",        mutant: MUTANTS.vectorsStay,     at: "to",   says: /^bridge: el=.* vbar=0000000056005000 / },
+  { name: "with the vectors left behind",        mutant: MUTANTS.vectorsStay,     at: "to",   isLong: true, says: /^bridge: el=.* vbar=0000000056005000 / },
 ];
 
 let whole: { readonly engine: string; readonly recorded: Promise<Recorded> } | undefined;

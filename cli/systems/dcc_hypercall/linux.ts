@@ -9,6 +9,7 @@ import { eventStream } from "../../../journal/event_stream.ts";
 import type { EventOf } from "../../../machine/events.ts";
 import { concatenated, file } from "../../host/guests/file_tree.ts";
 import { initramfs } from "../../host/guests/initramfs.ts";
+import { QUICK_KERNEL } from "../linux_arguments.ts";
 import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";
 import { typed } from "../unified_backdoor/tools.ts";
 
@@ -30,7 +31,7 @@ function boot(context: CheckContext, { name, monitor, initrd, files, script }: B
     name,
     options: [
       ...["-kernel", context.guest("linux-cloud/Image"), "-initrd", initrd, "-m", "512M", "-no-reboot"],
-      ...["-append", "console=ttyAMA0 panic=-1 quiet cryptomgr.notests"],
+      ...["-append", `console=ttyAMA0 ${QUICK_KERNEL} quiet`],
       ...monitor === undefined ? [] : ["--monitor", monitor],
     ],
     ...files && { files },

@@ -4,6 +4,7 @@ import { firmwareTablesAt } from "../../../firmware/acpi/boot.ts";
 import { convertDeviceTree } from "../../../firmware/acpi/convert.ts";
 import { type PlacedTables, placeTables } from "../../../firmware/acpi/table.ts";
 import { tableLoaderFiles } from "../../../firmware/acpi/table_loader.ts";
+import { QUICK_KERNEL } from "../linux_arguments.ts";
 import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";
 import { type Kind, kindOptions, kindText, type LinuxBoot, linuxBoot, RAM, treeOf } from "./boards.ts";
 
@@ -15,7 +16,7 @@ export const DISK: Uint8Array<ArrayBuffer> = Uint8Array.from(
 const md5 = (bytes: Uint8Array): string => createHash("md5").update(bytes).digest("hex");
 
 /** Command line of a kernel that is told of no console. */
-export const APPEND = "panic=-1";
+export const APPEND = QUICK_KERNEL;
 
 /** Lines of a script that types commands, each ended by a line that only its output has, and powers off. */
 export function typed(commands: readonly string[], last: readonly string[] = []): string[] {

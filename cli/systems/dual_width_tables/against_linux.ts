@@ -1,6 +1,7 @@
 /** Checks that the system calls are Linux's: the same executable gives the same results under Debian's kernel. */
 import { exerciser, EXERCISES } from "../../../firmware/dual_width/exerciser.ts";
 import { cpioArchive, file } from "../../host/guests/file_tree.ts";
+import { QUICK_KERNEL } from "../linux_arguments.ts";
 import type { CheckContext, CheckOutcome } from "../scenario.ts";
 import { consoleIs, ENGINES, FORMS } from "./common.ts";
 import { build, recordImage } from "./images.ts";
@@ -19,7 +20,7 @@ async function underLinux(context: CheckContext, executable: Uint8Array): Promis
     options: [
       ...["-M", "virt", "-cpu", "cortex-a57", "-m", "256", "-no-reboot"],
       ...["-kernel", context.guest(`${LINUX_GUEST}/Image`), "-initrd", "initrd.cpio"],
-      ...["-append", "console=ttyAMA0 quiet loglevel=0 panic=-1"],
+      ...["-append", `console=ttyAMA0 quiet loglevel=0 ${QUICK_KERNEL}`],
     ],
     files: { "initrd.cpio": initrd },
     seconds: 120,

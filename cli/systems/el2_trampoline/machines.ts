@@ -7,6 +7,7 @@ import {
   type TrampolineOptions,
 } from "../../../firmware/el2_trampoline/image.ts";
 import { GUEST_RAM } from "../../../firmware/el2_trampoline/layout.ts";
+import { QUICK_KERNEL } from "../linux_arguments.ts";
 import type { CheckContext, RecordRequest } from "../scenario.ts";
 
 /** Physical address of the guests' memory. */
@@ -92,7 +93,12 @@ const SCRIPT = [
 /** A run with Debian's kernel: `period` ticks of 16 ns between two interrupts of the vmkernel. */
 export function linuxRun(
   context: CheckContext,
-  { vmm = "a64", period }: { readonly vmm?: "a64" | "typescript"; readonly period: number },
+  { vmm = "a64", period, told = QUICK_KERNEL }: {
+    readonly vmm?: "a64" | "typescript";
+    readonly period: number;
+    /** What the kernel is told. */
+    readonly told?: string;
+  },
 ): RecordRequest & { readonly image: TrampolineImage; readonly files: Record<string, Uint8Array> } {
   const initrd = context.guest("linux-cloud/initrd.gz"), { size } = Deno.statSync(initrd);
   const options: TrampolineOptions = {
@@ -109,7 +115,7 @@ export function linuxRun(
   const tree = guestDeviceTree({
     memoryMiB: LINUX_MIB,
     cpuModel: "cortex-a57",
-    append: "console=ttyAMA0 panic=-1 hypervisor=el2-trampoline",
+    append: `console=ttyAMA0 ${told} hypervisor=el2-trampoline`,
     initrd: { base: GUEST_RAM + INITRD_AT, size },
   });
   return {

@@ -1,4 +1,5 @@
 /** Unmodified Debian, alone and below Xen, that finds devices which only the monitor at EL3 has. */
+import { QUICK_KERNEL } from "../linux_arguments.ts";
 import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";
 import { foldDevices, partingOf } from "./trace.ts";
 
@@ -48,7 +49,7 @@ function recordDebian(
     options: [
       ...["-M", board, "-m", "512M", "-serial", "null", "-serial", "stdio", "-no-reboot", ...monitor],
       ...["-kernel", context.guest("linux-cloud/Image"), "-initrd", context.guest("linux-cloud/initrd.gz")],
-      ...["-append", "console=ttyAMA1 panic=-1"],
+      ...["-append", `console=ttyAMA1 ${QUICK_KERNEL}`],
     ],
     script: script(moves),
   });
@@ -98,7 +99,7 @@ export async function checkMissing(context: CheckContext): Promise<CheckOutcome>
         "512M",
         "-no-reboot",
         "-append",
-        "console=ttyAMA0 earlycon panic=-1",
+        `console=ttyAMA0 earlycon ${QUICK_KERNEL}`,
       ],
       ...["-kernel", context.guest("linux-cloud/Image"), "-initrd", context.guest("linux-cloud/initrd.gz")],
     ],
@@ -108,7 +109,7 @@ export async function checkMissing(context: CheckContext): Promise<CheckOutcome>
 }
 
 /** What Xen keeps of its console's input is 32 bytes: each piece waits for the echo of the one before. */
-function typedSlowly(text: string): string[] {
+export function typedSlowly(text: string): string[] {
   const pieces = text.match(/.{1,12}/g) ?? [];
   return [
     ...pieces.flatMap((piece) => [`send ${JSON.stringify(piece)}`, `expect ${JSON.stringify(piece)}`]),
@@ -135,7 +136,7 @@ export async function checkXen(context: CheckContext): Promise<CheckOutcome> {
       ...["-append", "dom0_mem=512M console=dtuart dtuart=/pl011@9000000", "-device"],
       `guest-loader,addr=0x49000000,kernel=${
         context.guest("linux-cloud/Image")
-      },bootargs=console=hvc0 panic=-1`,
+      },bootargs=console=hvc0 ${QUICK_KERNEL}`,
       ...["-device", `guest-loader,addr=0x4c000000,initrd=${context.guest("linux-cloud/initrd.gz")}`],
     ],
     script: [

@@ -6,6 +6,7 @@ import { EL0_ALIAS } from "../../../firmware/exclusive_probe/bare.ts";
 import { PROBE_BASE, type ProbeOptions } from "../../../firmware/exclusive_probe/probe.ts";
 import { file } from "../../host/guests/file_tree.ts";
 import { initramfs } from "../../host/guests/initramfs.ts";
+import { QUICK_KERNEL } from "../linux_arguments.ts";
 import type { CheckContext, CheckOutcome, Recorded, SystemCheck } from "../scenario.ts";
 import { probe } from "./machines.ts";
 import { mismatches, trapLevel } from "./prediction.ts";
@@ -88,7 +89,7 @@ async function inKvm(
         "-initrd",
         "kvm-initrd.gz",
       ],
-      ...["-append", "console=ttyAMA0 panic=-1"],
+      ...["-append", `console=ttyAMA0 ${QUICK_KERNEL}`],
     ],
     files: { "kvm-initrd.gz": initramfs(new Map([["init", file(executable, 0o755)]])) },
     script: [`expect "${banner}"`, 'expect "el0 verdict"'],

@@ -4,6 +4,7 @@ import { LINUX_OPERATIONS, linuxProbeProgram } from "../../../firmware/exclusive
 import { operationName } from "../../../firmware/exclusive_probe/operations.ts";
 import { file } from "../../host/guests/file_tree.ts";
 import { initramfs } from "../../host/guests/initramfs.ts";
+import { QUICK_KERNEL } from "../linux_arguments.ts";
 import type { CheckContext, CheckOutcome, Recorded, SystemCheck } from "../scenario.ts";
 import { trapLevel } from "./prediction.ts";
 import { parseLevel } from "./report.ts";
@@ -41,7 +42,7 @@ function boot(context: CheckContext, { name, monitor }: LinuxMachine): Promise<R
         "-kernel",
         context.guest("linux-cloud/Image"),
       ],
-      ...["-initrd", "probe-initrd.gz", "-append", "console=ttyAMA0 quiet panic=-1"],
+      ...["-initrd", "probe-initrd.gz", "-append", `console=ttyAMA0 quiet ${QUICK_KERNEL}`],
       ...monitor === undefined ? [] : ["--monitor", monitor],
     ],
     files: { "probe-initrd.gz": initramfs(new Map([["init", file(executable, 0o755)]])) },

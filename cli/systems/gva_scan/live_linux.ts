@@ -3,6 +3,7 @@ import { elfExecutable } from "../../../firmware/elf.ts";
 import { pagemapProgram } from "../../../firmware/gva_scan/pagemap_program.ts";
 import { concatenated, cpioArchive, file } from "../../host/guests/file_tree.ts";
 import { gzip } from "../../host/guests/initramfs.ts";
+import { QUICK_KERNEL } from "../linux_arguments.ts";
 import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";
 import { boundOf, countOf, failuresOf, type ObservedScan, observeScans, scansJson } from "./observed.ts";
 import { comparePagemap, readPagemaps } from "./pagemap_console.ts";
@@ -16,7 +17,7 @@ const pagemap = (before: string): string[] => [
 
 /** Five scans: twice while the kernel boots, at the shell, and in two programs, the second among others. */
 const SCRIPT = [
-  ...[`at 250000000 ${SCAN}`, `at 600000000 ${SCAN}`],
+  ...[`at 120000000 ${SCAN}`, `at 250000000 ${SCAN}`],
   ...['expect "hindsight: shell"', PROMPT, SCAN],
   ...pagemap(""),
   ...pagemap("yes > /dev/null & sleep 100 & top -b > /dev/null & "),
@@ -40,7 +41,7 @@ export function recordLinux(
     name,
     options: [
       ...["-kernel", context.guest("linux-cloud/Image"), "-initrd", "initrd", "-m", "256M", "-no-reboot"],
-      ...["-append", "console=ttyAMA0 panic=-1", "--monitor", "el2:gva-scan", ...machine],
+      ...["-append", `console=ttyAMA0 ${QUICK_KERNEL}`, "--monitor", "el2:gva-scan", ...machine],
     ],
     files: { initrd: initramfs(context) },
     script: SCRIPT,

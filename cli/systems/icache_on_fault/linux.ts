@@ -1,4 +1,5 @@
 /** Debian under the pager: boots to its shell, and sums of all its files are what they are without. */
+import { QUICK_KERNEL } from "../linux_arguments.ts";
 import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";
 import { judge, linesText, locate } from "./code_pages.ts";
 import { failuresOf, historyOf, notOwn } from "./history.ts";
@@ -25,7 +26,7 @@ function recordDebian(
     name,
     options: [
       ...["-kernel", context.guest("linux-cloud/Image"), "-initrd", context.guest("linux-cloud/initrd.gz")],
-      ...["-m", "128M", "-no-reboot", "-append", "console=ttyAMA0 panic=-1 quiet cryptomgr.notests", ...more],
+      ...["-m", "128M", "-no-reboot", "-append", `console=ttyAMA0 ${QUICK_KERNEL} quiet`, ...more],
     ],
     script: SUMS,
     seconds,
@@ -102,7 +103,7 @@ export async function checkMutantDebian(context: CheckContext): Promise<CheckOut
       name: "debian-without-ic",
       options: [
         ...["-kernel", context.guest("linux-cloud/Image"), "-initrd", context.guest("linux-cloud/initrd.gz")],
-        ...["-m", "128M", "-no-reboot", "-append", "console=ttyAMA0 panic=-1 quiet cryptomgr.notests"],
+        ...["-m", "128M", "-no-reboot", "-append", `console=ttyAMA0 ${QUICK_KERNEL} quiet`],
         ...["--strict", "icache", "--monitor", "el2:icache-on-fault,every=1000,seed=7,omit=ic"],
         ...["--until", String(instant)],
       ],

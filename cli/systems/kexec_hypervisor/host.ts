@@ -3,13 +3,11 @@ import { kexecLoaderExecutable } from "../../../firmware/kexec_hypervisor/loader
 import { managementExecutable } from "../../../firmware/kexec_hypervisor/management/program.ts";
 import { concatenated, cpioArchive, file, type TreeNode } from "../../host/guests/file_tree.ts";
 import { sha256 } from "../../host/guests/store.ts";
+import { QUICK_KERNEL } from "../linux_arguments.ts";
 import type { CheckContext, ForkRequest, Recorded } from "../scenario.ts";
 
 /** Guests whose files are needed. */
 export const NEEDS: readonly string[] = ["linux-cloud", "xen"];
-
-/** Kernels do without tests of their ciphers, which take half of a boot. */
-export const QUICK_KERNEL = "panic=-1 cryptomgr.notests=1";
 
 /** What Xen is told, and its first domain's kernel. */
 const XEN_ARGUMENTS = "dom0_mem=512M console=dtuart dtuart=/pl011@9000000";

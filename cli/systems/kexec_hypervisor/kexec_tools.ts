@@ -1,6 +1,7 @@
 /** The same by kexec-tools: `kexec -l xen` puts Xen and an initrd there, the first domain's kernel stands in memory that the host leaves alone. */
 import type { CheckContext, CheckOutcome } from "../scenario.ts";
-import { dom0, EL2, QUICK_KERNEL, recordHost, typed, UP } from "./host.ts";
+import { QUICK_KERNEL } from "../linux_arguments.ts";
+import { dom0, EL2, recordHost, typed, UP } from "./host.ts";
 
 /** Above what `mem=768M` leaves to the host. */
 const KERNEL_AT = "0x70000000";

@@ -13,6 +13,7 @@ import { strings, writeDeviceTree } from "../../../machine/device_tree.ts";
 import { parseDeviceTree } from "../../../machine/device_tree_reader.ts";
 import { concatenated, cpioArchive, file } from "../../host/guests/file_tree.ts";
 import { gzip } from "../../host/guests/initramfs.ts";
+import { QUICK_KERNEL } from "../linux_arguments.ts";
 import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";
 import { followHandshakes } from "./handshake.ts";
 import { boardOptions, type Kind, kindText, MAILBOX_ROOM, placed } from "./machines.ts";
@@ -112,7 +113,8 @@ export function debianMachine(context: CheckContext, kind: Kind, more: DebianOpt
     mutants: more.mutants ?? [],
     ...by === "acpi" ? { base: LOADER_AT } : {},
   });
-  const append = `console=ttyAMA0 panic=-1 ${by === "acpi" ? "acpi=force " : ""}${more.append ?? ""}`.trim();
+  const append = `console=ttyAMA0 ${QUICK_KERNEL} ${by === "acpi" ? "acpi=force " : ""}${more.append ?? ""}`
+    .trim();
   const { options, files } = by === "acpi" ? acpiParts(kind, loader, append, initrd) : {
     options: ["-kernel", "loader.bin", "-initrd", "initrd", "-append", append],
     files: {},

@@ -4,6 +4,7 @@ import { PSCI_SHIM_AT, psciShim, SHIM_KERNEL_AT } from "../../../firmware/mp_mai
 import type { ShimMutant } from "../../../firmware/mp_mailbox/psci_answers_text.ts";
 import { FUNCTION } from "../../../machine/psci.ts";
 import { eventStream } from "../../../journal/event_stream.ts";
+import { QUICK_KERNEL } from "../linux_arguments.ts";
 import type { CheckContext, CheckOutcome, Recorded, RecordRequest } from "../scenario.ts";
 import { boardOptions, placed } from "./machines.ts";
 
@@ -41,7 +42,7 @@ export function shimMachine(context: CheckContext, below: Below, mutant?: ShimMu
     options: [
       ...boardOptions({ by: "tree", gic: 2, level: 2, cpus: CPUS }, 512),
       ...first,
-      ...["-initrd", context.guest("linux-cloud/initrd.gz"), "-append", "console=ttyAMA0 panic=-1"],
+      ...["-initrd", context.guest("linux-cloud/initrd.gz"), "-append", `console=ttyAMA0 ${QUICK_KERNEL}`],
       ...placed(context.guest("linux-cloud/Image"), SHIM_KERNEL_AT),
       "-no-reboot",
     ],

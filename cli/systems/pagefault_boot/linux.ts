@@ -2,6 +2,7 @@
 import { kernelDeviceTree, LOADER_INITRD_AT } from "../../../firmware/loader/kernel_boot.ts";
 import { LOADER_DEVICE_TREE_AT, LOADER_KERNEL_AT } from "../../../firmware/loader/pagefault_boot.ts";
 import { parseConfiguration } from "../../../machine/configuration.ts";
+import { QUICK_KERNEL } from "../linux_arguments.ts";
 import type { CheckContext, CheckOutcome, RecordRequest } from "../scenario.ts";
 import { abortFailures } from "./crossing.ts";
 import { buildLoader, type Kind, kindText, loaded, type Loader, loaderRun, RAM } from "./loaders.ts";
@@ -33,7 +34,7 @@ function linuxRun(context: CheckContext, loader: Loader): RecordRequest {
   });
   const tree = kernelDeviceTree({
     configuration,
-    append: "console=ttyAMA0 panic=-1 loader=pagefault-boot",
+    append: `console=ttyAMA0 ${QUICK_KERNEL} loader=pagefault-boot`,
     initrd: { base: LOADER_INITRD_AT, size },
     ...(level === 3 ? { reserved: { base: MA, size: loader.program.size } } : {}),
   });

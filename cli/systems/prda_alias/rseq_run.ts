@@ -10,6 +10,7 @@ import type { Machine } from "../../../machine/machine.ts";
 import { CommandError } from "../../errors.ts";
 import { cpioArchive, file, fileOfCpio, type TreeNode } from "../../host/guests/file_tree.ts";
 import { gzip } from "../../host/guests/initramfs.ts";
+import { QUICK_KERNEL } from "../linux_arguments.ts";
 import type { CheckContext, QemuRequest, Recorded, RecordRequest } from "../scenario.ts";
 
 /** The guests that it takes a kernel and glibc from. */
@@ -142,7 +143,7 @@ export function boot(
   context: CheckContext,
   program: Program,
 ): Pick<RecordRequest & QemuRequest, "options" | "files"> {
-  const name = "prda-initrd.gz", append = "console=ttyAMA0 panic=-1 quiet";
+  const name = "prda-initrd.gz", append = `console=ttyAMA0 ${QUICK_KERNEL} quiet`;
   return {
     options: [
       ...["-M", "virt", "-cpu", "cortex-a57", "-smp", "2", "-m", "256M", "-kernel", context.guest(KERNEL)],

@@ -11,6 +11,7 @@ import { buildBoard, RAM_BASE } from "../../../machine/board.ts";
 import { type MachineConfiguration, parseConfiguration } from "../../../machine/configuration.ts";
 import type { EventOf, MachineEvent } from "../../../machine/events.ts";
 import { monitorMemory } from "../../../machine/monitor.ts";
+import { QUICK_KERNEL } from "../linux_arguments.ts";
 import type { CheckContext, Recorded, RecordRequest } from "../scenario.ts";
 
 /** Where the services are done, and who asks for them. */
@@ -106,7 +107,7 @@ export function typed(command: string): string[] {
 /** What is in RAM before a kernel with a command line. */
 function handOver(context: CheckContext, run: DebianRun, initrd: MemoryRange): EfiHandOff {
   const { backEnd, handOff = "A", append = "" } = run,
-    commandLine = `console=ttyAMA0 panic=-1 efi=debug ${append}`.trim();
+    commandLine = `console=ttyAMA0 ${QUICK_KERNEL} efi=debug ${append}`.trim();
   const configuration = configurationOf(backEnd), conduit = conduitOf(backEnd), ram = guestRam();
   if (handOff === "A") {
     return upcallShell({

@@ -1,6 +1,7 @@
 /** Debian's open-vm-tools as they are, in a Linux guest: what they print, and what their messages come to here. */
 import { eventStream } from "../../../journal/event_stream.ts";
 import type { EventOf } from "../../../machine/events.ts";
+import { QUICK_KERNEL } from "../linux_arguments.ts";
 import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";
 
 /** The guests that these checks boot. */
@@ -34,7 +35,7 @@ export function recordTools(
     name,
     options: [
       ...["-kernel", context.guest("linux-cloud/Image"), "-initrd", initrd, "-m", "256M", "-no-reboot"],
-      ...["-append", "console=ttyAMA0 panic=-1 quiet cryptomgr.notests"],
+      ...["-append", `console=ttyAMA0 ${QUICK_KERNEL} quiet`],
       ...monitor === undefined ? [] : ["--monitor", monitor],
     ],
     script: ['expect "hindsight: shell"', 'expect "# "', ...script, 'send "poweroff -f\\r"'],

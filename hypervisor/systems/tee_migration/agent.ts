@@ -20,6 +20,9 @@ export const MIGRATION_STEPS = [
   "teeDestroyed",
   "violated",
   "finished",
+  "copySealed",
+  "copyRestored",
+  "copyLost",
 ] as const;
 
 /** A step. */

@@ -5,7 +5,18 @@
 import { boardRow } from "../../../machine/board.ts";
 import { returnFromException } from "../../../machine/cpu/exception_return.ts";
 import { selectStackPointer } from "../../../machine/cpu/stack_pointer.ts";
-import { ByteReader, bytes, ByteWriter, listOf, record, text, u32, u64 } from "../../../machine/layout.ts";
+import {
+  ByteReader,
+  bytes,
+  ByteWriter,
+  type FieldKind,
+  listOf,
+  record,
+  text,
+  u32,
+  u64,
+  u8,
+} from "../../../machine/layout.ts";
 import type { El2Monitor } from "../../el2_monitor.ts";
 import { readPhysical, writePhysical } from "../../own_memory.ts";
 import type { Vcpu } from "../../vcpu.ts";
@@ -29,18 +40,30 @@ const FLAGS = 0x18, BUSY = 1n << 3n, RECEIVER_EMPTY = 1n << 4n, MASKS = 0x38, TR
 /** OSLSR_EL1.OSLK and CNTx_CTL_EL0.ENABLE. */
 const LOCKED = 2n, ENABLE = 1n;
 
-const layout = record({
+const cpuState = record({
+  index: u8,
   x: listOf(u64, 31),
   v: listOf(u64, 64),
   pc: u64,
   state: u64,
   osLock: u64,
   registers: listOf(record({ name: text(16), value: u64 }), 64),
+});
+
+/** The state of one CPU that is on; those that are off have none. */
+export type CpuState = ReturnType<typeof cpuState.read>;
+
+const layout = record({
+  /** CPUs that are on, in order. */
+  cpus: listOf(cpuState, 8),
   devices: listOf(record({ name: text(16), offset: u32, value: u32 }), 64),
   counter: u64,
   controller: bytes(1 << 20),
   controllerVersion: u32,
 });
+
+/** Layout of CPUs that stand still already, while others do not. */
+export const stoppedCpus: FieldKind<readonly CpuState[]> = listOf(cpuState, 8);
 
 function deviceBase({ site }: El2Monitor, name: string): number | undefined {
   return site.board.rows.some((row) => row.name === name) ? boardRow(site.board, name).base : undefined;
@@ -48,11 +71,15 @@ function deviceBase({ site }: El2Monitor, name: string): number | undefined {
 
 /**
  * Why the realm cannot be carried as it is, or undefined: an interrupt in service, a line that is not idle, a timer that
- * shows physical time. The CPU is at EL2. Most of it passes: then it is asked again.
+ * shows physical time. All CPUs that are on stand still; `vcpu` is at EL2. Most of it passes: then it is asked again.
  */
-export function obstacle(monitor: El2Monitor, vcpu: Vcpu): string | undefined {
+export function obstacle(monitor: El2Monitor, vcpu: Vcpu, cpus: readonly CpuState[]): string | undefined {
   if (!monitor.gic.isQuiet) return "an interrupt is in service";
-  if ((vcpu.get("CNTP_CTL_EL0") & ENABLE) !== 0n) return "the physical timer is used";
+  const uses = ({ index }: CpuState): boolean => {
+    const other = monitor.vcpu(monitor.site.cpus[index] as Vcpu["cpu"]);
+    return (other.get("CNTP_CTL_EL0") & ENABLE) !== 0n;
+  };
+  if (cpus.some(uses)) return "the physical timer is used";
   const uart = deviceBase(monitor, "uart0");
   if (uart === undefined) return undefined;
   const read = (offset: number): bigint => readPhysical(monitor.site.memory, vcpu.cpu, uart + offset, 4);
@@ -61,26 +88,35 @@ export function obstacle(monitor: El2Monitor, vcpu: Vcpu): string | undefined {
   return (read(MASKS) & TRANSMIT_MASK) === 0n ? undefined : "the serial line is being written to";
 }
 
-/** The state of a realm that has no obstacle; the CPU is at EL2, behind an exit. */
-export function captureState(monitor: El2Monitor, vcpu: Vcpu): Uint8Array {
-  const { cpu } = vcpu, { memory } = monitor.site, writer = new ByteWriter();
-  const controller = monitor.gic.saveModel();
-  layout.write(writer, {
-    x: [...cpu.registers.slots.subarray(0, 31)],
-    v: [...cpu.registers.v],
+/** The state of a CPU of a realm that has no obstacle; the CPU is at EL2, behind an exit. */
+export function captureCpu(vcpu: Vcpu): CpuState {
+  const { registers } = vcpu.cpu;
+  return {
+    index: vcpu.index,
+    x: [...registers.slots.subarray(0, 31)],
+    v: [...registers.v],
     pc: vcpu.returnAddress,
     state: vcpu.savedState,
     osLock: vcpu.get("OSLSR_EL1") & LOCKED,
     registers: REGISTERS.map((name) => ({ name, value: vcpu.get(name) })),
-    devices: Object.entries(DEVICES).flatMap(([name, offsets]) => {
-      const base = deviceBase(monitor, name);
-      if (base === undefined) return [];
-      return offsets.map((offset) => ({
-        name,
-        offset,
-        value: Number(readPhysical(memory, cpu, base + offset, 4)),
-      }));
-    }),
+  };
+}
+
+/** The state of a realm whose CPUs stand still, as `captureCpu` gave them; `vcpu` is at EL2. */
+export function captureState(monitor: El2Monitor, vcpu: Vcpu, cpus: readonly CpuState[]): Uint8Array {
+  const { memory } = monitor.site, writer = new ByteWriter(), controller = monitor.gic.saveModel();
+  const devices = Object.entries(DEVICES).flatMap(([name, offsets]) => {
+    const base = deviceBase(monitor, name);
+    if (base === undefined) return [];
+    return offsets.map((offset) => ({
+      name,
+      offset,
+      value: Number(readPhysical(memory, vcpu.cpu, base + offset, 4)),
+    }));
+  });
+  layout.write(writer, {
+    cpus: [...cpus].sort((a, b) => a.index - b.index),
+    devices,
     counter: vcpu.get("CNTVCT_EL0"),
     controller: controller.bytes,
     controllerVersion: controller.version,
@@ -88,35 +124,49 @@ export function captureState(monitor: El2Monitor, vcpu: Vcpu): Uint8Array {
   return writer.view().slice();
 }
 
-/**
- * Puts a realm's state in a CPU that stands still, and leaves it where the realm goes on, its counter too. Throws
- * RangeError for what is no state or not of such a machine.
- */
-export function applyState(monitor: El2Monitor, vcpu: Vcpu, state: Uint8Array): void {
-  const { cpu } = vcpu, { memory } = monitor.site, parsed = layout.read(new ByteReader(state));
-  if (parsed.x.length !== 31 || parsed.v.length !== 64) throw new RangeError("registers are missing");
+function applyCpu(vcpu: Vcpu, { x, v, registers, osLock, pc, state }: CpuState): void {
+  const { cpu } = vcpu;
+  if (x.length !== 31 || v.length !== 64) throw new RangeError("registers are missing");
   selectStackPointer(cpu, 2, 1);
   cpu.tlb.drop();
-  for (const [number, value] of parsed.x.entries()) cpu.registers.setX(number, value);
-  cpu.registers.v.set(parsed.v);
-  for (const { name, value } of parsed.registers) {
+  for (const [number, value] of x.entries()) cpu.registers.setX(number, value);
+  cpu.registers.v.set(v);
+  for (const { name, value } of registers) {
     if (!(REGISTERS as readonly string[]).includes(name)) {
       throw new RangeError(`${name} is none of a realm's registers`);
     }
     vcpu.set(name, value);
   }
-  vcpu.set("OSLAR_EL1", parsed.osLock >> 1n);
+  vcpu.set("OSLAR_EL1", osLock >> 1n);
+  vcpu.returnAddress = pc;
+  vcpu.savedState = state;
+}
+
+/**
+ * Puts a realm's state in CPUs that stand still, and leaves those that were on where the realm goes on, its counter too;
+ * returns them. Throws RangeError for what is no state or not of such a machine.
+ */
+export function applyState(monitor: El2Monitor, vcpus: readonly Vcpu[], state: Uint8Array): Vcpu[] {
+  const { memory } = monitor.site, parsed = layout.read(new ByteReader(state));
+  const on = parsed.cpus.map((saved) => {
+    const vcpu = vcpus[saved.index];
+    if (vcpu === undefined) throw new RangeError(`there is no CPU ${saved.index}`);
+    applyCpu(vcpu, saved);
+    return vcpu;
+  });
+  const first = on[0];
+  if (first === undefined) throw new RangeError("there is no CPU that is on");
   for (const { name, offset, value } of parsed.devices) {
     const base = deviceBase(monitor, name);
     if (base === undefined || !DEVICES[name]?.includes(offset)) throw new RangeError(`there is no ${name}`);
-    writePhysical(memory, cpu, base + offset, 4, BigInt(value));
+    writePhysical(memory, first.cpu, base + offset, 4, BigInt(value));
   }
   const { name } = monitor.gic.saveModel();
-  monitor.gic.adopt(cpu, { name, version: parsed.controllerVersion, bytes: parsed.controller });
-  setCounter(vcpu, parsed.counter);
-  vcpu.returnAddress = parsed.pc;
-  vcpu.savedState = parsed.state;
-  cpu.registers.pc = returnFromException(cpu);
+  const model = { name, version: parsed.controllerVersion, bytes: parsed.controller };
+  monitor.gic.adopt(on.map(({ cpu }) => cpu), model);
+  for (const vcpu of vcpus) setCounter(vcpu, parsed.counter);
+  for (const { cpu } of on) cpu.registers.pc = returnFromException(cpu);
+  return on;
 }
 
 /** The realm's virtual counter goes on from a count: it has not seen the time between. */

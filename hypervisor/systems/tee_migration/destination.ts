@@ -73,8 +73,8 @@ export interface DestinationHost extends AgentHost {
   readonly check: PolicyCheck;
   /** Writes the record, durably and as a whole. */
   persist(record: DestinationRecord): void;
-  /** Makes room for a TEE, which does not run. */
-  create(): void;
+  /** Makes room for a TEE of so many pieces, which does not run; why it cannot, or nothing. */
+  create(pieces: number): string | void;
   /** Puts a piece in its place; why it cannot, or undefined. */
   put(piece: Piece): string | undefined;
   /** Lets the TEE run. May be called when it runs. */
@@ -194,7 +194,8 @@ export class DestinationAgent {
   #begun(pieces: number): void {
     if (this.#expected !== 0 || pieces === 0) return this.#violated("it begins twice, or with nothing");
     this.#expected = pieces;
-    this.host.create();
+    const refused = this.host.create(pieces);
+    if (typeof refused === "string") return this.#violated(refused);
     this.#tell("teeCreated", `${pieces} pieces`);
   }
 

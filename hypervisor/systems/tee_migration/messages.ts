@@ -6,6 +6,7 @@ import {
   type FieldKind,
   flag,
   listOf,
+  oneOf,
   record,
   text,
   u32,
@@ -17,8 +18,15 @@ import { derivedKey, hmac, IV_BYTES, seal, TAG_BYTES, unseal } from "./crypto.ts
 /** What a destination has to have for a TEE to be sent there. */
 const policy = record({
   teeType: text(8),
+  /** A machine with a kernel of its own, or a program at EL0, which TEEs of every type can have. */
+  form: oneOf("machine", "program"),
+  /** What features are lacking may be emulated. */
+  allowsShims: flag,
+  /** Bytes to which memory of different permissions is aligned. */
+  alignment: u32,
   features: listOf(text(16), 64),
   memoryMiB: u32,
+  cpus: u8,
   agentVersion: u32,
 });
 const nonce = bytes(32);
@@ -73,6 +81,16 @@ export type Message = {
 
 const head = record({ type: u8, epoch: u32, attempt: u32, sequence: u53, fromSource: flag });
 const HEAD_BYTES = 18;
+
+/** Whether a message says of itself that it is a source's, which is to be authenticated. */
+export function isFromSource(all: Uint8Array): boolean {
+  return all[HEAD_BYTES - 1] === 1;
+}
+
+/** What a message says that it is, which is to be authenticated. */
+export function typeOf(all: Uint8Array): MessageType | undefined {
+  return TYPES[all[0] ?? TYPES.length];
+}
 
 function headBytes({ type, epoch, attempt, sequence }: MessageHead, fromSource: boolean): Uint8Array {
   const writer = new ByteWriter();

@@ -153,6 +153,25 @@ Deno.test("SPIs and PPIs become global system interrupts, with their trigger fla
   assert(both.omissions.some(({ path, property }) => path === "/pl011@9000000" && property === "interrupts"));
 });
 
+Deno.test("a headless machine's FADT says so, and DBG2 has the port of SPCR; others have neither", () => {
+  const headless = convertDeviceTree(board(), { isHeadless: true }).tables,
+    plain = convertDeviceTree(board()).tables;
+  const of = (tables: typeof plain, name: string) =>
+    tables.find(({ signature }) => signature === name)?.bytes;
+  const flags = (tables: typeof plain) => new DataView(of(tables, "FACP")!.buffer).getUint32(112, true);
+  assertEquals([flags(headless) ^ flags(plain), of(plain, "DBG2")], [1 << 12, undefined]);
+  const bytes = of(headless, "DBG2")!, view = new DataView(bytes.buffer, bytes.byteOffset);
+  // The port begins at 44: type, subtype, address, size and name as Debug Port Table 2 has them.
+  assertEquals([view.getUint32(40, true), view.getUint16(44 + 12, true), view.getUint16(44 + 14, true)], [
+    1,
+    0x8000,
+    3,
+  ]);
+  assertEquals([view.getBigUint64(44 + 22 + 4, true), view.getUint32(44 + 34, true)], [0x900_0000n, 0x1000]);
+  assertEquals(new TextDecoder().decode(bytes.subarray(44 + 38)), "\\_SB.COM0\0");
+  assertEquals(view.getUint16(45, true), bytes.length - 44);
+});
+
 Deno.test("set 2 has properties by their kinds, children as data nodes, and tells what has no form", () => {
   const tree = board((root) => {
     root.add("thing@1000").set("compatible", strings("acme,thing")).set("reg", cells(0, 0x1000, 0, 0x100))

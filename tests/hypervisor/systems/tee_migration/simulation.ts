@@ -16,7 +16,10 @@ import {
 import { sha256 } from "../../../../machine/sha256.ts";
 
 /** What both hosts are asked for. */
-export const POLICY: Policy = { teeType: "R", features: ["CRC32"], memoryMiB: 1, agentVersion: 1 };
+export const POLICY: Policy = {
+  ...{ teeType: "R", form: "machine", features: ["CRC32"], allowsShims: false },
+  ...{ alignment: 4096, memoryMiB: 1, cpus: 1, agentVersion: 1 },
+};
 const TIMEOUT = 1000, LATENCY = 10, RESTART = 5;
 
 /** What a link does to a message: those that arrive in its place. `fromSource` and `number` count each direction's. */
