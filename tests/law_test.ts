@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { trySeed } from "./law.ts";
 
-const FIRST_SEED = 1, SEEDS = 5;
+const FIRST_SEED = 1, SEEDS = 3;
 
 Deno.test(`trySeed finds no cut, snapshot, replay or loss of caches that changes a run, seeds from ${FIRST_SEED}`, () => {
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {

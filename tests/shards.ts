@@ -4,7 +4,7 @@
  */
 
 /** Shards there are; files are dealt to them in turn, which makes their times about equal. */
-export const SHARDS = 12;
+export const SHARDS = 6;
 
 /** Files that end in `_test.ts` in a folder and those inside, in order of names. */
 function testsIn(folder: URL): string[] {

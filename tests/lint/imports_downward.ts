@@ -37,8 +37,8 @@ const LAYERS: { name: string; files: RegExp; imports: readonly string[]; types?:
   { name: "network",    files: /^machine\/network\//,          imports: ["utilities", "storage"] },
   { name: "devices",    files: /^machine\/devices\//,          imports: ["utilities", "memory", "storage", "network"], types: ["cpu"] },
   { name: "machine",    files: /^machine\/[a-z0-9_]+\.ts$/,    imports: PARTS }, // what composes the parts
-  { name: "hypervisor", files: /^hypervisor\//,                imports: [...PARTS, "machine"] },
   { name: "firmware",   files: /^firmware\//,                  imports: [...PARTS, "machine"] },
+  { name: "hypervisor", files: /^hypervisor\//,                imports: [...PARTS, "machine"] },
   { name: "journal",    files: /^journal\//,                   imports: [...PARTS, "machine", "std"] },
   { name: "world",      files: /^world\//,                     imports: [...PARTS, "machine", "journal", "std"] },
   { name: "cli",        files: /^cli\//,                       imports: PRODUCT },

@@ -82,7 +82,8 @@ const BANNED_MEMBERS: [pattern: RegExp, reason: string][] = [
 /** Packages that may be imported here, with the names that may be taken (null: any). */
 const PACKAGES: Record<string, readonly string[] | null> = {
   zod: null,
-  "node:crypto": ["createHash", "createCipheriv"],
+  // Signatures are drawn by chance but with Ed25519, where they follow from key and message (RFC 8032).
+  "node:crypto": ["createHash", "createCipheriv", "createPrivateKey", "createPublicKey", "sign"],
 };
 
 /** The rule. */

@@ -1,4 +1,0 @@
-/** The eleventh share of all tests. */
-import { importShard } from "../shards.ts";
-
-await importShard(10);

@@ -1,4 +1,0 @@
-/** The seventh share of all tests. */
-import { importShard } from "../shards.ts";
-
-await importShard(6);

@@ -1,4 +1,0 @@
-/** The eighth share of all tests. */
-import { importShard } from "../shards.ts";
-
-await importShard(7);

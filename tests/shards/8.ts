@@ -1,4 +1,0 @@
-/** The ninth share of all tests. */
-import { importShard } from "../shards.ts";
-
-await importShard(8);
