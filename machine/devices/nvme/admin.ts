@@ -170,8 +170,8 @@ function abort({ queues }: AdminContext, command: NvmeCommand): Outcome {
 }
 
 /** Without a cache, nothing that was written stays volatile. */
-function setFeatures({ features, flush }: AdminContext, command: NvmeCommand): Outcome {
-  const outcome = setFeature(features, command);
+function setFeatures({ features, queues, flush }: AdminContext, command: NvmeCommand): Outcome {
+  const outcome = setFeature(features, command, queues.completions.some(({ id }) => id > 0));
   if (features.cache === 0) flush();
   return outcome;
 }

@@ -53,9 +53,8 @@ export class EventRequests {
     this.state.events.push(ERROR | (DOORBELL_ERROR[kind] << 8) | (ERROR_PAGE << 16));
   }
 
-  /** The log page of errors was read: the driver knows of those so far, and the next is told of. */
+  /** The log page of errors was read: the next that waits is told of. */
   errorsRead(): void {
-    this.state.events = this.state.events.filter((event) => (event & 7) !== ERROR);
     this.state.masked &= ~(1 << ERROR);
   }
 

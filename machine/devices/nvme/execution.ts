@@ -12,7 +12,7 @@ import { eventFields, EventRequests } from "./event_requests.ts";
 import { featureFields, type FeatureValues, initialFeatures } from "./features.ts";
 import { ioCommand } from "./input_output.ts";
 import { noStatistics, type Statistics, statisticsFields } from "./log_pages.ts";
-import { type CompletionQueue, isFull, NvmeQueues, queueFields, type SubmissionQueue } from "./queues.ts";
+import { type CompletionQueue, NvmeQueues, queueFields, roomOf, type SubmissionQueue } from "./queues.ts";
 import { Transfer } from "./transfer.ts";
 
 /** What a controller is built on. */
@@ -150,12 +150,13 @@ export class NvmeExecution {
 
   #canTake({ head, tail, completion }: SubmissionQueue): boolean {
     const queue = this.#queues.completion(completion);
-    return head !== tail && queue !== undefined && !isFull(queue);
+    return head !== tail && queue !== undefined && roomOf(queue) > 0;
   }
 
   /** Completes commands and ends requests for events, and tells the driver. */
   #serve(): void {
     const touched = new Set<CompletionQueue>();
+    this.#tellEvents(touched);
     this.#takeCommands(touched);
     this.#tellEvents(touched);
     for (const { head, tail, interrupts, vector } of touched) {
@@ -188,6 +189,8 @@ export class NvmeExecution {
     const command = readCommand(bytes);
     const completion = this.#queues.completion(queue.completion) as CompletionQueue;
     const outcome = this.#carryOut(queue.id, command, zeroed);
+    // A command may let events be told of, which end their requests before it ends itself.
+    if (queue.id === 0) this.#tellEvents(touched, 1);
     if (outcome !== undefined) this.#post(completion, queue, command.identifier, outcome, touched);
   }
 
@@ -233,11 +236,11 @@ export class NvmeExecution {
     touched.add(completion);
   }
 
-  /** Ends requests for events that have happened. */
-  #tellEvents(touched: Set<CompletionQueue>): void {
+  /** Ends requests for events that have happened, while more than `kept` completions have room. */
+  #tellEvents(touched: Set<CompletionQueue>, kept = 0): void {
     const completion = this.#queues.completion(0), submission = this.#queues.submission(0);
     if (completion === undefined || submission === undefined) return;
-    while (this.#host.isReady && this.#events.isDue && !isFull(completion)) {
+    while (this.#host.isReady && this.#events.isDue && roomOf(completion) > kept) {
       const { identifier, outcome } = this.#events.take();
       this.#post(completion, submission, identifier, outcome, touched);
     }

@@ -40,12 +40,13 @@ const ALL_QUEUES = ((IO_QUEUES - 1) << 16) | (IO_QUEUES - 1);
 /** What a feature's value is by Command Dword 11, and what setting it does; a number is a status other than success. */
 interface FeatureRow {
   readonly get: (values: FeatureValues, argument: number) => Outcome;
-  readonly set?: (values: FeatureValues, argument: number) => Outcome;
+  readonly set?: (values: FeatureValues, argument: number, hasQueues: boolean) => Outcome;
   /** Each namespace has its own. */
   readonly ofNamespace?: true;
 }
 
-const value = (result: number): Outcome => ended(STATUS.success, result);
+const value = (result: number, status: number = STATUS.success): Outcome =>
+  ended(status, status === STATUS.success ? result : 0);
 const done = value(0);
 
 /** Bits of the capabilities that Select 3 shows. */
@@ -67,7 +68,7 @@ const FEATURES: Readonly<Record<number, FeatureRow>> = {
   0x04: { get: getThreshold, set: setThreshold },                 // temperature threshold
   0x05: { get: ({ recovery }) => value(recovery), set: (values, argument) => (values.recovery = argument, done), ofNamespace: true },
   0x06: { get: ({ cache }) => value(cache), set: (values, argument) => (values.cache = argument & 1, done) },
-  0x07: { get: () => value(ALL_QUEUES), set: (_values, argument) => isTooMany(argument) ? ended(STATUS.invalidField) : value(ALL_QUEUES) },
+  0x07: { get: () => value(ALL_QUEUES), set: (_values, argument, hasQueues) => value(ALL_QUEUES, numberStatus(argument, hasQueues)) },
   0x08: { get: () => value(0) },                                  // interrupt coalescing
   0x09: { get: (_values, argument) => vectorOf(argument & 0xffff) },
   0x0a: { get: () => value(0) },                                  // write atomicity
@@ -88,9 +89,10 @@ function setThreshold(values: FeatureValues, argument: number): Outcome {
   return done;
 }
 
-/** 65,536 queues is what cannot be asked for. */
-function isTooMany(argument: number): boolean {
-  return (argument & 0xffff) === 0xffff || argument >>> 16 === 0xffff;
+/** The number of queues is agreed on before there are any; 65,536 is what cannot be asked for. */
+function numberStatus(argument: number, hasQueues: boolean): number {
+  if (hasQueues) return STATUS.sequenceError;
+  return (argument & 0xffff) === 0xffff || argument >>> 16 === 0xffff ? STATUS.invalidField : STATUS.success;
 }
 
 /** Interrupts of the admin queues are never held together. */
@@ -124,12 +126,12 @@ export function getFeature(values: FeatureValues, command: NvmeCommand): Outcome
   return value((row.set ? CHANGEABLE : 0) | (row.ofNamespace ? OF_NAMESPACE : 0));
 }
 
-/** Set Features. */
-export function setFeature(values: FeatureValues, command: NvmeCommand): Outcome {
+/** Set Features; `hasQueues` says that there are queues beside the admin queues. */
+export function setFeature(values: FeatureValues, command: NvmeCommand, hasQueues: boolean): Outcome {
   if (dword(command, 10) >>> 31 !== 0) return ended(STATUS.featureNotSaveable);
   const row = FEATURES[dword(command, 10) & 0xff];
   if (row === undefined) return ended(STATUS.invalidField);
   const status = namespaceStatus(row, command.namespace, true);
   if (status !== STATUS.success) return ended(status);
-  return row.set?.(values, dword(command, 11)) ?? ended(STATUS.featureNotChangeable);
+  return row.set?.(values, dword(command, 11), hasQueues) ?? ended(STATUS.featureNotChangeable);
 }

@@ -48,9 +48,9 @@ export const queueFields = {
   completions: listOf(record(completion), IO_QUEUES + 1),
 };
 
-/** Whether no completion fits. */
-export function isFull({ head, tail, size }: CompletionQueue): boolean {
-  return (tail + 1) % size === head;
+/** Completions that a queue has room for; one entry stays empty. */
+export function roomOf({ head, tail, size }: CompletionQueue): number {
+  return (head - tail - 1 + size) % size;
 }
 
 /** All queues of a controller, by number. */

@@ -164,6 +164,11 @@ export function virtualGicSteps(random: Random): Steps {
     first: [...enable, ["w", 4, GICH, 1], ["w", 4, GICV, 7], ["w", 4, GICV + 4, 0xff]],
     next: () => [virtualStep(random, acknowledged)],
     ignores: (address, value) => (address === GICC + 0x18 || address === GICV + 0x18) && value < 16,
+    // QEMU signals a physical interrupt that GICV_EOIR or GICV_DIR deactivated with the next change of the distributor.
+    completes: ([kind, , address]) =>
+      kind === "w" && (address === GICV + 0x10 || address === GICV + 0x1000)
+        ? ["w", 4, GICD + 0x100, 0]
+        : undefined,
     answered: (address, value) => {
       if (address === GICV + 0xc && value < 1020) acknowledged.push(value);
     },

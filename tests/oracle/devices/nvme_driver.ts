@@ -132,10 +132,10 @@ export class NvmeDriver {
     await this.write(0x1000 + 8 * queue, place.tail);
   }
 
-  /** Gives QEMU time, then takes all completions; looks at every queue. */
-  async reap(milliseconds: number): Promise<void> {
+  /** Lets QEMU finish, then takes all completions; looks at every queue. */
+  async reap(): Promise<void> {
     this.lines.push("s");
-    await new Promise((resolve) => setTimeout(resolve, milliseconds));
+    await this.qtest.rest();
     for (const [id, queue] of this.completions) {
       const bytes = await this.bytes(queue.address, queue.entries * 16);
       let taken = 0;

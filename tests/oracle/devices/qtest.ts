@@ -73,6 +73,17 @@ export class Qtest {
     await this.command(`set_irq_in /machine/unattached/device[6] unnamed-gpio-in ${line} ${level ? 1 : 0}`);
   }
 
+  /** Waits until all of QEMU sleeps, and no thread ran between two looks: what was asked of its disks is done. */
+  async rest(): Promise<void> {
+    const threads = `grep -hE "^State|ctxt_switches" /proc/${this.#process.pid}/task/*/status`;
+    for (let before = "";;) {
+      const { stdout } = await new Deno.Command("sh", { args: ["-c", threads] }).output();
+      const now = new TextDecoder().decode(stdout);
+      if (now === before && now !== "" && !/State:\s+[^S]/.test(now)) return;
+      before = now;
+    }
+  }
+
   /** Ends QEMU. */
   async stop(): Promise<void> {
     this.#process.kill();

@@ -16,6 +16,8 @@ export interface Steps {
   next(): readonly Step[];
   /** Reads in which QEMU is not followed, left out of the trace. */
   ignores?(address: number, value: number): boolean;
+  /** What QEMU needs besides to have done a step; left out of the trace, and without an effect of its own. */
+  completes?(step: Step): Step | undefined;
   /** Told of each value read. */
   answered?(address: number, value: number): void;
 }
@@ -93,7 +95,8 @@ export async function recordTrace(name: keyof typeof RECORDINGS, seed: number): 
   for (let index = 0; index < count; index++) {
     if (queue.length === 0) queue.push(...steps.next());
     const step = queue.shift() as Step;
-    const value = await perform(qtest, step, serial);
+    const value = await perform(qtest, step, serial), completion = steps.completes?.(step);
+    if (completion !== undefined) await perform(qtest, completion, serial);
     if (step[0] === "r") {
       if (steps.ignores?.(step[2], value)) continue;
       steps.answered?.(step[2], value);

@@ -103,10 +103,23 @@ Deno.test("NvmeController tells a driver that asked for events of doorbells that
   rig.write(0x1000 + 8, 32);
   rig.settle();
   assertEquals(rig.reap(), []);
-  rig.run({ opcode: 2, namespace: 0xffff_ffff, prp1: DATA, dwords: [1 | 15 << 16] });
-  rig.write(0x1000 + 8, 32);
+  const reading = rig.submit({ opcode: 2, namespace: 0xffff_ffff, prp1: DATA, dwords: [1 | 15 << 16] });
   rig.settle();
-  assertEquals(rig.reap().map(({ result }) => result), [0x1_0100]);
+  assertEquals(rig.reap().map(({ identifier, result }) => [identifier, result]), [
+    [waiting[2], 0x1_0100],
+    [reading, 0],
+  ]);
+});
+
+Deno.test("setFeature agrees on the number of queues before there are any, and not after (section 5.21.1.7)", () => {
+  const rig = ready();
+  const number = { opcode: 9, dwords: [7, 0x1_0001] };
+  assertEquals(rig.run(number).status, STATUS.sequenceError);
+  rig.enable();
+  assertEquals([rig.run(number).status, rig.run({ opcode: 9, dwords: [7, 0xffff] }).status], [
+    STATUS.success,
+    STATUS.invalidField,
+  ]);
 });
 
 Deno.test("NvmeController fails for good when a queue is not in memory", () => {
