@@ -2,10 +2,14 @@
  * A guest's virtual memory as its monitor reaches it: AT S12E1R or S1E2R page by page, PAR_EL1 kept for the guest, then
  * accesses by physical address (Arm ARM C5.4, PAR_EL1).
  */
-import type { PhysicalAddress } from "../machine/address.ts";
+import type { IntermediateAddress, PhysicalAddress } from "../machine/address.ts";
 import type { Cpu } from "../machine/cpu/cpu.ts";
+import { splitAddress } from "../machine/cpu/place.ts";
 import { INDEX } from "../machine/cpu/system_register_index.ts";
+import { controlsOf } from "../machine/cpu/translation_regime.ts";
 import { PAGE_SIZE } from "../machine/memory/physical.ts";
+import { walk } from "../machine/memory/table_walk.ts";
+import { rangeOf, TABLE_READ, translateStage2 } from "../machine/memory/translation.ts";
 import { performSystem, readPhysical, writePhysical } from "./own_memory.ts";
 
 /** Whose translation an address is given to: of EL0 or EL1 by both stages, by the first alone, or that of EL2. */
@@ -30,6 +34,24 @@ export function translateGuest(cpu: Cpu, stage: GuestStage, address: bigint, wri
   if (isAbort) return { faulted: true, par: undefined };
   if ((par & FAULT) !== 0n) return { faulted: true, par };
   return { faulted: false, address: Number(par & OUTPUT) + Number(address & 0xfffn) };
+}
+
+/**
+ * Level of the stage 1 table that stage 2 does not let a walk of EL1&0 read, 0–3, whose stage 2 fault has a level of its
+ * own in the syndrome; undefined when the walk ends otherwise now.
+ */
+export function tableLevel(cpu: Cpu, address: bigint, isFetch: boolean): number | undefined {
+  const { memory } = cpu.surroundings, { stage1, stage2 } = controlsOf(cpu, "EL1&0");
+  const found = stage1.enabled ? rangeOf(stage1, splitAddress(address), isFetch) : undefined;
+  if (found === undefined || stage2 === undefined) return undefined;
+  let level = found.range.level - 1, isMet = false;
+  walk(memory, found.range, found.input, 1, false, (table) => {
+    level++;
+    const place = translateStage2(memory, stage2, table as IntermediateAddress, TABLE_READ, true);
+    isMet = place.faulted;
+    return place.faulted ? place : place.address;
+  });
+  return isMet ? level : undefined;
 }
 
 /** An access to guest memory that could not be done, and what was done before. */

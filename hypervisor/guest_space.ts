@@ -9,7 +9,7 @@ import { type MappedDevice, PAGE_SIZE } from "../machine/memory/physical.ts";
 import type { MonitorSite } from "../machine/monitor.ts";
 import type { Section } from "../machine/snapshot.ts";
 import type { Exit } from "./exit.ts";
-import { injectExternalAbort } from "./injection.ts";
+import { injectNoAnswer } from "./injection.ts";
 import { decodeMmio, performMmio } from "./mmio.ts";
 import { layOwnSpace, ownSpaceRegisters } from "./own_space.ts";
 import { PagePool } from "./page_pool.ts";
@@ -20,8 +20,6 @@ import { VirtualBus } from "./virtual_bus.ts";
 
 /** HCR_EL2.VM; VTCR_EL2.PS, which says the same as ID_AA64MMFR0_EL1.PARange. */
 const HCR_VM = 1n, VTCR_PS = 16n;
-/** ISS of a data abort that is kept when an external abort is injected in its place: CM and WnR. */
-const ISS_KEPT = 1 << 8 | 1 << 6;
 
 /** A range of intermediate physical addresses. */
 interface Range {
@@ -91,17 +89,17 @@ export class GuestSpace {
   }
 
   /** A data abort of stage 2: does the access to an emulated register, or injects that nothing answers. */
-  dataAborted(vcpu: Vcpu, { iss, ipa, faultAddress }: Exit): void {
-    if (ipa >= 0 && this.bus.find(ipa) !== undefined) {
+  dataAborted(vcpu: Vcpu, exit: Exit): void {
+    if (exit.ipa >= 0 && this.bus.find(exit.ipa) !== undefined) {
       const access = decodeMmio(vcpu.cpu);
       if (access !== undefined && performMmio(vcpu.cpu, this.bus, access)) return vcpu.skip();
     }
-    injectExternalAbort(vcpu, "data", faultAddress, iss & ISS_KEPT);
+    injectNoAnswer(vcpu, exit);
   }
 
   /** A fetch that stage 2 refuses: nothing answers. */
-  fetchAborted(vcpu: Vcpu, { faultAddress }: Exit): void {
-    injectExternalAbort(vcpu, "instruction", faultAddress);
+  fetchAborted(vcpu: Vcpu, exit: Exit): void {
+    injectNoAnswer(vcpu, exit);
   }
 
   /** Sections `NAME_pool` and `NAME_stage2`. */

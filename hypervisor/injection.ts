@@ -1,6 +1,8 @@
 /** Injection: the registers of the guest's level as if hardware had taken an exception there (Arm ARM D1.10). */
 import { EXCEPTION_CLASS, type ExceptionClass, SYNDROME_IL } from "../machine/cpu/syndrome.ts";
 import { PSTATE_BIT } from "../machine/cpu/pstate.ts";
+import type { Exit } from "./exit.ts";
+import { tableLevel } from "./guest_memory.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** An exception for the guest. */
@@ -82,7 +84,7 @@ export function injectUndefined(vcpu: Vcpu): void {
   injectException(vcpu, { syndrome: syndrome("unknown") });
 }
 
-/** A synchronous External abort of the access or fetch at an address, as where nothing answers. */
+/** A synchronous External abort of the access or fetch at an address, as where nothing answers; `iss` may say on a walk. */
 export function injectExternalAbort(
   vcpu: Vcpu,
   access: "data" | "instruction",
@@ -94,4 +96,17 @@ export function injectExternalAbort(
   const exceptionClass = vcpu.level < target ? lower : lower + SAME_OR_LOWER;
   const value = (exceptionClass << 26 | SYNDROME_IL | iss | EXTERNAL_ABORT) >>> 0;
   injectException(vcpu, { syndrome: value, faultAddress, target });
+}
+
+/** ISS of a data abort that is kept when an external abort is injected in its place: CM and WnR. */
+const ISS_KEPT = 1 << 8 | 1 << 6;
+/** ISS: the stage 2 fault was on a stage 1 walk. DFSC and IFSC: an External abort on a walk, with the level of its table. */
+const S1PTW = 1 << 7, ON_WALK = 0x14;
+
+/** An External abort in place of an abort of stage 2, where nothing is that could answer the access or the walk. */
+export function injectNoAnswer(vcpu: Vcpu, { class: name, iss, faultAddress }: Exit): void {
+  const isFetch = name === "instructionAbortLower";
+  const status = (iss & S1PTW) === 0 ? 0 : ON_WALK | (tableLevel(vcpu.cpu, faultAddress, isFetch) ?? 0);
+  if (isFetch) injectExternalAbort(vcpu, "instruction", faultAddress, status);
+  else injectExternalAbort(vcpu, "data", faultAddress, iss & ISS_KEPT | status);
 }

@@ -64,6 +64,8 @@ export function trappedInstruction(cpu: Cpu, level: 2 | 3): number | undefined {
 export function decodeMmio(cpu: Cpu, level: 2 | 3 = 2): MmioAccess | undefined {
   const { system } = cpu.registers, { esr, far, spsr } = BANKS[level];
   const syndrome = system[esr] as bigint;
+  // A walk wanted a descriptor, which no register is.
+  if (level === 2 && (syndrome & S1PTW) !== 0n) return undefined;
   let access = level === 2 ? describedLoadStore(syndrome) : undefined;
   if (access === undefined) {
     const word = trappedInstruction(cpu, level);

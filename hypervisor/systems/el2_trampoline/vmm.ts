@@ -18,7 +18,7 @@ import { u32 } from "../../../machine/layout.ts";
 import type { InstalledMonitor, MonitorSite } from "../../../machine/monitor.ts";
 import { type Section, sectionLayout } from "../../../machine/snapshot.ts";
 import { type Exit, exitOf, systemAccessOf } from "../../exit.ts";
-import { injectExternalAbort, injectUndefined } from "../../injection.ts";
+import { injectNoAnswer, injectUndefined } from "../../injection.ts";
 import { decodeMmio, performMmio } from "../../mmio.ts";
 import { EXIT_NANOSECONDS } from "../../monitor.ts";
 import { Vcpu } from "../../vcpu.ts";
@@ -73,9 +73,6 @@ const options = z.strictObject({
 });
 
 const layout = sectionLayout("trampoline VMM", 1, { control: u32 });
-
-/** ISS of a data abort: WnR, CM. */
-const WNR = 1 << 6, CM = 1 << 8;
 
 /** The VMM. */
 export class TrampolineVmm implements InstalledMonitor {
@@ -133,7 +130,7 @@ export class TrampolineVmm implements InstalledMonitor {
       case "dataAbortLower":
         return void this.#access(vcpu, exit);
       case "instructionAbortLower":
-        return void injectExternalAbort(vcpu, "instruction", exit.faultAddress);
+        return void injectNoAnswer(vcpu, exit);
       default:
         return void injectUndefined(vcpu);
     }
@@ -155,10 +152,10 @@ export class TrampolineVmm implements InstalledMonitor {
     vcpu.skip();
   }
 
-  #access(vcpu: Vcpu, { faultAddress, iss }: Exit): void {
+  #access(vcpu: Vcpu, exit: Exit): void {
     const access = decodeMmio(vcpu.cpu);
     if (access !== undefined && performMmio(vcpu.cpu, this.#interrupts, access)) return vcpu.skip();
-    injectExternalAbort(vcpu, "data", faultAddress, iss & (WNR | CM));
+    injectNoAnswer(vcpu, exit);
   }
 
   prepareTimeScale(): () => void {

@@ -3,7 +3,7 @@ import type { ExceptionClass } from "../../../machine/cpu/syndrome.ts";
 import type { MonitorSite } from "../../../machine/monitor.ts";
 import { Psci } from "../../../machine/psci.ts";
 import type { Exit } from "../../exit.ts";
-import { injectExternalAbort } from "../../injection.ts";
+import { injectNoAnswer } from "../../injection.ts";
 import { decodeMmio, performMmio } from "../../mmio.ts";
 import type { ExitHandler } from "../../system.ts";
 import type { Vcpu } from "../../vcpu.ts";
@@ -12,9 +12,6 @@ import { CALL_IMMEDIATE, type ManagementCalls } from "./management_calls.ts";
 import type { VmObject } from "./objects.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { WorldSwitch } from "./world_switch.ts";
-
-/** ISS.CM and WnR, which an external abort of EL1 has as the abort of stage 2 had them. */
-const ISS_KEPT = 1 << 8 | 1 << 6;
 
 /** Who has to do with exits. */
 export interface ExitParts {
@@ -36,10 +33,7 @@ export function exitHandlers(parts: ExitParts): Readonly<Partial<Record<Exceptio
     waitTrapped: (vcpu, exit) => wait(parts, vcpu, exit),
     hypervisorCall: (vcpu, exit) => called(parts, vcpu, exit),
     dataAbortLower: (vcpu, exit) => dataAborted(parts, vcpu, exit),
-    instructionAbortLower: (
-      vcpu,
-      { faultAddress },
-    ) => (injectExternalAbort(vcpu, "instruction", faultAddress), true),
+    instructionAbortLower: (vcpu, exit) => (injectNoAnswer(vcpu, exit), true),
   };
 }
 
@@ -53,14 +47,14 @@ function wait({ world, scheduler }: ExitParts, vcpu: Vcpu, { iss }: Exit): boole
 }
 
 /** Registers of its interrupt controller and console are emulated; where there is nothing, the bus says so. */
-function dataAborted({ world }: ExitParts, vcpu: Vcpu, { iss, ipa, faultAddress }: Exit): boolean {
+function dataAborted({ world }: ExitParts, vcpu: Vcpu, exit: Exit): boolean {
   const { bus } = world.running;
-  if (ipa >= 0 && bus.find(ipa) !== undefined) {
+  if (exit.ipa >= 0 && bus.find(exit.ipa) !== undefined) {
     world.sample(vcpu);
     const access = decodeMmio(vcpu.cpu);
     if (access !== undefined && performMmio(vcpu.cpu, bus, access)) return vcpu.skip(), true;
   }
-  injectExternalAbort(vcpu, "data", faultAddress, iss & ISS_KEPT);
+  injectNoAnswer(vcpu, exit);
   return true;
 }
 
