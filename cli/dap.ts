@@ -6,7 +6,7 @@ import type { Arguments } from "./dap/protocol.ts";
 import { TIMELINE_OPTIONS, timelineOptionsOf } from "./engine_options.ts";
 import { GdbPort, serveClient, standardChannel } from "./host/gdb_server.ts";
 import type { Host } from "./host/host.ts";
-import { findImages } from "./host/image_files.ts";
+import { findImages } from "./host/image_search.ts";
 import { openRun } from "./host/open_run.ts";
 import { symbolsIn } from "./host/symbol_files.ts";
 import type { Options } from "./options.ts";

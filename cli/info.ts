@@ -6,7 +6,7 @@ import { STOPPED_AT } from "../machine/compose.ts";
 import { type Command } from "./command.ts";
 import { configurationLines } from "./configuration_text.ts";
 import type { Host } from "./host/host.ts";
-import { neededImages } from "./host/image_files.ts";
+import { neededImages } from "./host/image_search.ts";
 import { type OpenedRun, openRun } from "./host/open_run.ts";
 import type { Options } from "./options.ts";
 import { bytesText, counted, grouped, paletteFor, secondsText } from "./text.ts";

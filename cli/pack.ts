@@ -10,7 +10,7 @@ import { IMAGE_OPTIONS } from "./command.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { FileSink } from "./host/file_sink.ts";
 import type { Host } from "./host/host.ts";
-import { neededImages } from "./host/image_files.ts";
+import { neededImages } from "./host/image_search.ts";
 import { imagesOf, type OpenedRun, openRun } from "./host/open_run.ts";
 import { Progress } from "./host/progress.ts";
 import type { Options } from "./options.ts";

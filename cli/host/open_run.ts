@@ -10,7 +10,7 @@ import type { Options } from "../options.ts";
 import { grouped } from "../text.ts";
 import { FileSource } from "./file_source.ts";
 import type { Host } from "./host.ts";
-import { findImages } from "./image_files.ts";
+import { findImages } from "./image_search.ts";
 
 /** A journal that was opened. */
 export interface OpenedRun {

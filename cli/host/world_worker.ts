@@ -6,7 +6,7 @@ import type { Reports, Round } from "../../world/course.ts";
 import { type CrewOptions, LocalCrew } from "../../world/crew.ts";
 import type { WorldDescription } from "../../world/description.ts";
 import { type Failure, failureOf } from "../failure.ts";
-import { findImages } from "./image_files.ts";
+import { findImages } from "./image_search.ts";
 import { programsOf } from "./world_programs.ts";
 
 /** What a worker is told first. */

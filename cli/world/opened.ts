@@ -7,7 +7,7 @@ import { type RecordedLife, RecordedWorld } from "../../world/run.ts";
 import { CommandError, UsageError } from "../errors.ts";
 import { FileSource, readWholeFile } from "../host/file_source.ts";
 import type { Host } from "../host/host.ts";
-import { findImages, neededImages } from "../host/image_files.ts";
+import { findImages, neededImages } from "../host/image_search.ts";
 import type { Options } from "../options.ts";
 import { grouped, secondsText } from "../text.ts";
 

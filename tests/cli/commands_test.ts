@@ -265,6 +265,9 @@ Deno.test("record unpacks a kernel that is compressed with gzip, and either file
   assertEquals((await hindsight(["diff", one, other])).code, 0);
   assertEquals((await hindsight(["replay", other, "--image", plain])).code, 0);
   assertEquals((await hindsight(["replay", one, "--image", gz])).code, 0);
+  Deno.removeSync(plain);
+  Deno.renameSync(gz, folder.path("renamed"));
+  assertEquals((await hindsight(["replay", one])).code, 0, "found by what it unpacks to");
   const refused = await hindsight(["record", "-kernel", cut, "-o", folder.path("x"), "--until", "5"]);
   assertEquals(refused.code, 1);
   assertMatch(refused.err, /Cannot unpack kernel ".*cut\.gz": it is compressed with gzip, but /);

@@ -1,6 +1,6 @@
 /** Opens journals of real guests for rows that look at them in this process. */
 import { FileSource } from "../../cli/host/file_source.ts";
-import { findImages } from "../../cli/host/image_files.ts";
+import { findImages } from "../../cli/host/image_search.ts";
 import type { MachineImages } from "../../machine/compose.ts";
 import { JournalReader } from "../../journal/file.ts";
 import { RecordedRun } from "../../journal/run.ts";

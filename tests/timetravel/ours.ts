@@ -3,7 +3,7 @@
  * `deno run -A tests/timetravel/ours.ts JOURNAL` prints JSON.
  */
 import { FileSource } from "../../cli/host/file_source.ts";
-import { findImages } from "../../cli/host/image_files.ts";
+import { findImages } from "../../cli/host/image_search.ts";
 import { JournalReader } from "../../journal/file.ts";
 import { imageReferences, packedImages } from "../../journal/images.ts";
 import { Replay } from "../../journal/replay.ts";

@@ -51,8 +51,17 @@ const choices = ({ models, cpus = 1 }: MaintenanceProgram): ConfigurationInput =
   strictModels: [...models],
 });
 
-for (const engine of Object.keys(ENGINES)) {
-  for (const program of PROGRAMS) {
+/** With ORACLE_ENGINES=all every engine runs every program; otherwise they are dealt to the engines. */
+const RUNS_ALL = Deno.env.get("ORACLE_ENGINES") === "all";
+
+/** The engines for a program. */
+function enginesFor(program: MaintenanceProgram): string[] {
+  const engines = Object.keys(ENGINES), at = PROGRAMS.indexOf(program);
+  return engines.filter((_, index) => RUNS_ALL || at % engines.length === index);
+}
+
+for (const program of PROGRAMS) {
+  for (const engine of enginesFor(program)) {
     const { name, models, right, wrong, event, cpus = 1 } = program;
     const careful = guestOf(program, false), forgetful = guestOf(program, true);
     Deno.test(`--strict ${models} shows that a program forgets ${name} (${engine})`, () => {
@@ -72,7 +81,9 @@ for (const engine of Object.keys(ENGINES)) {
 
 Deno.test("strict models give equal events and roots on every engine", () => {
   for (const program of PROGRAMS) {
-    const runs = Object.keys(ENGINES).map((engine) => run(guestOf(program, true), choices(program), engine));
+    const runs = ["reference", ...enginesFor(program)].map((engine) =>
+      run(guestOf(program, true), choices(program), engine)
+    );
     for (const { events, machine } of runs) {
       assertEquals(events, runs[0]!.events, program.name);
       assertEquals(machine.stateRoot(), runs[0]!.machine.stateRoot(), program.name);
@@ -84,7 +95,7 @@ Deno.test("strict models replay to equal roots on every engine", () => {
   for (const program of PROGRAMS) {
     const guest = guestOf(program, true);
     const recording = recordGuest(guest, { machine: { ...choices(program), rootInterval: 20 } });
-    for (const engine of Object.keys(ENGINES)) {
+    for (const engine of enginesFor(program)) {
       const replay = new Replay(recording.run, guest.images, { engine });
       replay.runToEnd();
       assert(replay.rootsChecked > 1, program.name);
