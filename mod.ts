@@ -212,6 +212,7 @@ export type { WorldEvent, WorldEventKind, WorldEventOf, WorldInput } from "./wor
 export { WORLD_EVENT_KINDS, WORLD_EVENT_NAMES } from "./world/events.ts";
 export { WORLD_FAMILY, WORLD_FORMAT } from "./world/family.ts";
 export * from "./world/fork.ts";
+export { type LifeNumber, LifeSource } from "./world/life_source.ts";
 export type { Delivery, MemberMark, MemberRoots, Report, Sent, Turn } from "./world/member.ts";
 export { type NodeProcess, type NodeProgram, nodeProgram, type NodeSite } from "./world/node_program.ts";
 export { WORLD_END_REASONS, type WorldEnd, type WorldManifest } from "./world/payloads.ts";

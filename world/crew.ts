@@ -6,13 +6,14 @@ import type { Reports, Round } from "./course.ts";
 import type { MemberCheckpoint } from "./checkpoint.ts";
 import type { WorldDescription } from "./description.ts";
 import { WorldError } from "./errors.ts";
+import type { LifeSource } from "./life_source.ts";
 import { MachineMember } from "./machine_member.ts";
 import type { ResumedMachine } from "./machine_options.ts";
 import type { Member, MemberMark, Report } from "./member.ts";
 import { type NodeProgram, programNamed } from "./node_program.ts";
 import { ProgramMember } from "./program_member.ts";
 import { PROGRAMS } from "./programs/table.ts";
-import type { RecordedWorld, StoredCheckpoint } from "./run.ts";
+import type { StoredCheckpoint } from "./run.ts";
 
 /** How nodes are made; but for `depth`, nothing of it changes what they do. */
 export interface CrewOptions extends MachineOptions {
@@ -52,8 +53,8 @@ export interface DistantCrew {
 
 /** Where a recorded world goes on. */
 export interface ResumedWorld {
-  /** The world. */
-  readonly run: RecordedWorld;
+  /** The world, or as much of its file as nodes need: its blocks and the journals in them. */
+  readonly run: Pick<LifeSource, "reader" | "journal">;
   /** One of its checkpoints. */
   readonly checkpoint: StoredCheckpoint;
 }

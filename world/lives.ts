@@ -168,6 +168,15 @@ export class Lives {
       replay = this.#replay(whole),
       { run } = replay;
     replay.skipTo(instant);
+    const sink = depth === undefined ? undefined : new PieceSink();
+    const writer = journalWriter(sink, checkpointSpacing, (sink) => {
+      const journal = new JournalWriter(sink), reader = JournalReader.open(before);
+      journal.copyFrom(reader, reader.blocks.length);
+      sink.take();
+      return journal;
+    });
+    // The next checkpoint is a difference to the last one, where the machine stands now.
+    if (writer instanceof CheckpointedJournal) writer.begin(replay.machine);
     replay.runTo(instant);
     const { machine, history } = replay.release();
     // What came at this step boundary, in time before the root.
@@ -181,13 +190,6 @@ export class Lives {
       machine.wait(virtualTime);
       hasWaited = true;
     }
-    const sink = depth === undefined ? undefined : new PieceSink();
-    const writer = journalWriter(sink, checkpointSpacing, (sink) => {
-      const journal = new JournalWriter(sink), reader = JournalReader.open(before);
-      journal.copyFrom(reader, reader.blocks.length);
-      sink.take();
-      return journal;
-    });
     const root = run.roots.findLast((root) => root.instant <= instant) ?? run.checkpoint?.root;
     const resumed = { machine, history, parts: root?.parts ?? [] };
     const recorder = new Recorder(run.manifest, images, writer, { ...this.#options, resumed });

@@ -8,9 +8,8 @@ import type { Source } from "../journal/storage.ts";
 import type { Schema } from "../machine/layout.ts";
 import type { TimedWorldInput, WorldRoot } from "./course.ts";
 import { type WorldCheckpoint, worldCheckpointSchema } from "./checkpoint.ts";
-import { WorldError } from "./errors.ts";
 import { compareWorldEvents, type WorldEvent } from "./events.ts";
-import { numberOfLife, WORLD_FAMILY } from "./family.ts";
+import { type LifeNumber, LifeSource, openBlocks, refusedBlock } from "./life_source.ts";
 import {
   type WorldEnd,
   worldEndSchema,
@@ -21,11 +20,7 @@ import {
 } from "./payloads.ts";
 
 /** A life of a machine, from power-on to power-off. */
-export interface RecordedLife {
-  /** Number of the node. */
-  readonly node: number;
-  /** Counts the node's lives. */
-  readonly life: number;
+export interface RecordedLife extends LifeNumber {
   /** The world's time at power-on. */
   readonly start: number;
 }
@@ -36,44 +31,6 @@ export interface StoredCheckpoint extends WorldCheckpoint {
   readonly root: WorldRoot;
   /** Number of its block. */
   readonly block: number;
-}
-
-/** The pieces of a life's journal as one file, read piece by piece. */
-class PiecedSource implements Source {
-  readonly size: number;
-  readonly #starts: readonly number[];
-  #last: { readonly index: number; readonly bytes: Uint8Array } | undefined;
-
-  constructor(
-    readonly name: string,
-    private readonly pieces: readonly BlockInfo[],
-    private readonly bytesOf: (block: BlockInfo) => Uint8Array,
-  ) {
-    let size = 0;
-    this.#starts = pieces.map(({ rawLength }) => (size += rawLength) - rawLength);
-    this.size = size;
-  }
-
-  #piece(index: number): Uint8Array {
-    if (this.#last?.index !== index) this.#last = { index, bytes: this.bytesOf(this.pieces[index]!) };
-    return this.#last.bytes;
-  }
-
-  read(offset: number, length: number): Uint8Array {
-    const end = Math.min(this.size, offset + length);
-    if (offset >= end) return new Uint8Array(0);
-    let index = this.#starts.findLastIndex((start) => start <= offset);
-    const first = this.#piece(index), at = offset - this.#starts[index]!;
-    if (at + end - offset <= first.length) return first.subarray(at, at + end - offset);
-    const bytes = new Uint8Array(end - offset);
-    for (let done = 0; done < bytes.length; index++) {
-      const piece = this.#piece(index), from = offset + done - this.#starts[index]!;
-      const part = piece.subarray(from, from + bytes.length - done);
-      bytes.set(part, done);
-      done += part.length;
-    }
-    return bytes;
-  }
 }
 
 /** Everything that a world's file says. */
@@ -90,11 +47,13 @@ export class RecordedWorld {
   readonly end: WorldEnd | undefined;
   /** The last time of which the file knows, in nanoseconds. */
   readonly lastTime: number;
+  readonly #journals: LifeSource;
 
   /** Throws JournalFormatError naming the block that is not what its kind promises. */
   constructor(readonly reader: JournalReader) {
     const of = (kind: BlockInfo["kind"]) => reader.blocks.filter((block) => block.kind === kind);
     this.manifest = this.#parse(worldManifestSchema, reader.blocks[0]!);
+    this.#journals = new LifeSource(reader, this.manifest.world);
     const blocks = of("events").map((block) => ({ block, ...this.#parse(worldEventsSchema, block) }));
     this.events = blocks.flatMap(({ events }) => events);
     this.roots = of("roots").map((block) => this.#parse(worldRootSchema, block));
@@ -106,20 +65,14 @@ export class RecordedWorld {
 
   /** Opens a file. Throws JournalError for what is damaged or no world. */
   static open(source: Source, options: OpenOptions = {}): RecordedWorld {
-    return new RecordedWorld(JournalReader.open(source, { ...options, family: WORLD_FAMILY }));
-  }
-
-  #refuse(block: BlockInfo, what: string): JournalFormatError {
-    return new JournalFormatError(
-      `Cannot read the world: block ${block.number} at offset ${block.offset} (${block.kind}) ${what}`,
-    );
+    return new RecordedWorld(openBlocks(source, options));
   }
 
   #parse<T>(schema: Schema<T>, block: BlockInfo): T {
     const parsed = schema.safeParse(this.reader.payload(block.number));
     if (parsed.success) return parsed.data;
     const issue = parsed.error.issues[0];
-    throw this.#refuse(block, `is not valid: ${issue?.path.join(".")}: ${issue?.message.slice(0, 300)}`);
+    throw refusedBlock(block, `is not valid: ${issue?.path.join(".")}: ${issue?.message.slice(0, 300)}`);
   }
 
   #checkpoint(block: BlockInfo): StoredCheckpoint {
@@ -131,7 +84,7 @@ export class RecordedWorld {
       sequences.every(({ length }, link) => length === links[link]!.ends.length) &&
       inFlight.every(({ link, end, to }) => Math.max(end, to) < (links[link]?.ends.length ?? 0));
     if (root !== undefined && isOfWorld) return { ...checkpoint, root, block: block.number };
-    throw this.#refuse(block, root === undefined ? "has no root at its time" : "is not of this world");
+    throw refusedBlock(block, root === undefined ? "has no root at its time" : "is not of this world");
   }
 
   /** The last checkpoint at or before a time from which the world can go on. */
@@ -188,33 +141,19 @@ export class RecordedWorld {
     const { nodes } = this.manifest.world;
     return this.events.flatMap((event) =>
       event.kind === "nodePoweredOn" && nodes[event.node]!.kind === "machine" &&
-        this.#pieces(event.node, event.life).length > 0
+        this.#journals.has(event)
         ? [{ node: event.node, life: event.life, start: event.time }]
         : []
     );
   }
 
-  #pieces(node: number, life: number, before = Infinity): BlockInfo[] {
-    const span = numberOfLife(node, life);
-    return this.reader.blocks.filter(({ kind, firstInstant, number }) =>
-      kind === "member" && firstInstant === span && number < before
-    );
-  }
-
-  /** The journal of a life, as a file; that of the pieces before a block, if one is given. Throws WorldError when there is none. */
-  journal({ node, life }: Pick<RecordedLife, "node" | "life">, before?: number): Source {
-    const name = `${this.manifest.world.nodes[node]?.name ?? node}.${life}`,
-      pieces = this.#pieces(node, life, before);
-    if (pieces.length === 0) throw new WorldError(`The world has no journal of ${name}`);
-    return new PiecedSource(name, pieces, (block) => {
-      const bytes = this.reader.payload(block.number);
-      if (bytes instanceof Uint8Array) return bytes;
-      throw this.#refuse(block, "holds no bytes");
-    });
+  /** As `LifeSource.journal`. */
+  journal(life: LifeNumber, before?: number): Source {
+    return this.#journals.journal(life, before);
   }
 
   /** The run of a life, for whatever reads a machine's run. Throws JournalError. */
-  run(life: Pick<RecordedLife, "node" | "life">): RecordedRun {
+  run(life: LifeNumber): RecordedRun {
     return new RecordedRun(JournalReader.open(this.journal(life)));
   }
 }

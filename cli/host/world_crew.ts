@@ -4,6 +4,7 @@ import type { Reports, Round } from "../../world/course.ts";
 import type { CrewOptions, DistantCrew } from "../../world/crew.ts";
 import type { WorldDescription } from "../../world/description.ts";
 import type { Report } from "../../world/member.ts";
+import type { StoredCheckpoint } from "../../world/run.ts";
 import { CommandError } from "../errors.ts";
 import { atEnd } from "./endings.ts";
 import type { FromWorldWorker, ToWorldWorker, WorldWorkerSetup } from "./world_worker.ts";
@@ -39,14 +40,19 @@ class Hand {
   }
 }
 
+/** What each worker makes for itself. */
+type NotSent = "only" | "programs" | "compileCache" | "resumedAt";
+
 /** What workers are given beside the options of a crew. */
-export interface WorkerCrewOptions extends Omit<CrewOptions, "only" | "programs" | "compileCache"> {
+export interface WorkerCrewOptions extends Omit<CrewOptions, NotSent> {
   /** Workers, at least 1. */
   readonly threads: number;
   /** Files given with --image. */
   readonly files: readonly string[];
   /** The world's file. */
   readonly path: string;
+  /** One of the checkpoints in that file, if nodes go on there. */
+  readonly checkpoint?: StoredCheckpoint | undefined;
   /** A module with programs. */
   readonly module: string | undefined;
 }
@@ -57,7 +63,7 @@ export class WorkerCrew implements DistantCrew {
 
   /** Starts the workers and makes the nodes there. Rejects with CommandError. */
   static async start(world: WorldDescription, options: WorkerCrewOptions): Promise<WorkerCrew> {
-    const { threads, files, path, module, images, ...rest } = options;
+    const { threads, files, path, checkpoint, module, images, ...rest } = options;
     const numbers = [...world.nodes.keys()], count = Math.min(threads, numbers.length);
     const hands = Array.from(
       { length: count },
@@ -74,7 +80,7 @@ export class WorkerCrew implements DistantCrew {
     );
     await Promise.all(hands.map((hand) => {
       const setup: WorldWorkerSetup = {
-        ...{ world, only: hand.nodes, options: own, images: inMemory, files, path, module },
+        ...{ world, only: hand.nodes, options: own, images: inMemory, files, path, checkpoint, module },
       };
       return hand.ask({ setup });
     }));

@@ -46,13 +46,12 @@ interface CrewRequest {
   readonly path: string;
   /** Nanoseconds between checkpoints. */
   readonly checkpointSpacing?: number | undefined;
-  /** Where it goes on; only in this thread. */
+  /** Where it goes on; the world's file is `path`. */
   readonly resumedAt?: ResumedWorld | undefined;
 }
 
-/** The last checkpoint of a world before a time; none for worker threads, which begin at power-on. */
-export function resumedBefore(run: RecordedWorld, time: number, options: Options): ResumedWorld | undefined {
-  if ((options.number("threads", 0, 64) ?? 0) > 0) return undefined;
+/** The last checkpoint of a world before a time. */
+export function resumedBefore(run: RecordedWorld, time: number): ResumedWorld | undefined {
   const checkpoint = run.checkpointBefore(time);
   return checkpoint && { run, checkpoint };
 }
@@ -68,11 +67,10 @@ export async function crewFor(request: CrewRequest, options: Options): Promise<C
     recordedBy: RECORDED_BY,
     checkpointSpacing: request.checkpointSpacing,
   };
-  if (threads === 0) {
-    const { resumedAt } = request;
-    return new LocalCrew(world, { ...how, resumedAt, programs: await programsOf(module) });
-  }
-  return await WorkerCrew.start(world, { ...how, threads, files: options.texts("image"), path, module });
+  const { resumedAt } = request;
+  if (threads === 0) return new LocalCrew(world, { ...how, resumedAt, programs: await programsOf(module) });
+  const files = options.texts("image"), checkpoint = resumedAt?.checkpoint;
+  return await WorkerCrew.start(world, { ...how, threads, files, path, checkpoint, module });
 }
 
 /** The longest step, if it was given. */

@@ -29,7 +29,7 @@ const nameOf = ({ manifest }: RecordedWorld, { node, life }: Pick<RecordedLife, 
 export async function replayWorld(path: string, options: Options, host: Host): Promise<number> {
   const { run } = openWorld(path, host), { world } = run.manifest, progress = new Progress(host, "replaying");
   const from = options.text("from");
-  const resumedAt = from === undefined ? undefined : resumedBefore(run, timeOf(from, "--from"), options);
+  const resumedAt = from === undefined ? undefined : resumedBefore(run, timeOf(from, "--from"));
   const crew = await crewFor(
     { world, images: worldImages(run, path, options), depth: undefined, path, resumedAt },
     options,

@@ -92,7 +92,7 @@ export async function forkRecorded(path: string, options: Options, host: Host): 
   if (at === undefined) throw new UsageError("world fork needs a time: --at TIME");
   if (options.text("output") === path) throw new UsageError(`-o ${path}: that is the world itself`);
   const { run } = openWorld(path, host), { manifest } = run, { world } = manifest;
-  const time = timeOf(at, "--at"), resumedAt = resumedBefore(run, time, options);
+  const time = timeOf(at, "--at"), resumedAt = resumedBefore(run, time);
   const fork = forkWorld(
     run,
     time,

@@ -79,6 +79,28 @@ Deno.test("world records what a file describes, and everything else reads it", a
   assertEquals(JSON.parse((await hindsight(["world", "info", w!, "--json"])).out).lives.length, 3);
 });
 
+Deno.test("world replays and forks from a checkpoint, whatever the number of threads", async () => {
+  using folder = new TestFolder();
+  const whole = folder.path("whole.hsworld"), until = ["--until", "2ms", "--checkpoints", "500us"];
+  const world = (...args: string[]) => hindsight(["world", ...args, "--engine", "threaded"]);
+  const recorded = await world("record", describe(folder), ...until, "-o", whole, "--json");
+  const { historyRoot } = JSON.parse(recorded.out), forks: Uint8Array[] = [];
+  const checked: unknown[] = [];
+  for (const threads of ["0", "1", "2"]) {
+    const replayed = await world("replay", whole, "--from", "1.7ms", "--threads", threads, "--json");
+    const { equal, from, rootsChecked, ...end } = JSON.parse(replayed.out);
+    checked.push([equal, from, rootsChecked, end.historyRoot]);
+  }
+  assertEquals(checked, Array(3).fill([true, 1_500_000, 2, historyRoot]));
+  for (const threads of ["0", "2"]) {
+    const file = folder.path(`${threads}.hsworld`), edit = ["--at", "1.2ms", "--do", "1.6ms:ping:power off"];
+    const { err } = await world("fork", whole, ...edit, ...until, "--threads", threads, "-o", file);
+    assertStringIncludes(err, "recorded from 0.001 s on");
+    forks.push(Deno.readFileSync(file));
+  }
+  assertEquals(forks[1], forks[0]);
+});
+
 Deno.test("world says what is wrong", async () => {
   using folder = new TestFolder();
   const file = describe(folder), missing = folder.path("none.hsworld");

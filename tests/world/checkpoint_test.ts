@@ -82,10 +82,18 @@ Deno.test("a fork that is recorded from a checkpoint is the one that is recorded
     assertEquals(rootsOf(quick), rootsOf(whole), name);
     assertEquals(quick.run.events, whole.run.events, name);
     assertEquals(short.sharedRoots(), long.sharedRoots(), name);
+    // Its lives lay checkpoints where they would have from power-on.
+    assertEquals(quick.file.bytes, whole.file.bytes, name);
     const { blocks } = run.reader,
       { block } = checkpoint,
       length = blocks[block]!.offset + blocks[block]!.byteLength;
     assertEquals(quick.file.bytes.slice(0, length), marked.file.bytes.slice(0, length), name);
+    const isLaidLater = checkpoint.members.some((member, node) =>
+      member.kind === "machine" && member.life !== null &&
+      quick.run.run({ node, life: member.lives - 1 }).laterCheckpoints.at(-1)!.root.instant >
+        member.life.instant
+    );
+    assert(isLaidLater, name);
     for (const life of quick.run.lives) {
       new Replay(quick.run.run(life), images, { engine: "threaded" }).runToEnd();
     }
