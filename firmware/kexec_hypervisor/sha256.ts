@@ -1,28 +1,12 @@
 /** SHA-256 in A64 (FIPS 180-4): by the instructions of FEAT_SHA256 where ID_AA64ISAR0_EL1 has them, else in general registers. */
 import type { Source } from "../../machine/a64/program.ts";
-
-/** The first primes. */
-function primes(count: number): bigint[] {
-  const found: bigint[] = [];
-  for (let n = 2n; found.length < count; n++) {
-    if (found.every((prime) => n % prime !== 0n)) found.push(n);
-  }
-  return found;
-}
-
-/** The first 32 bits of the fraction of a prime's root of degree 2 or 3 (FIPS 180-4, 4.2.2 and 5.3.3). */
-function rootFraction(prime: bigint, degree: 2n | 3n): bigint {
-  const target = prime << (32n * degree);
-  let root = 0n;
-  for (let bit = 1n << 36n; bit > 0n; bit >>= 1n) {
-    const tried = root + bit;
-    if (tried * tried * (degree === 2n ? 1n : tried) <= target) root = tried;
-  }
-  return BigInt.asUintN(32, root);
-}
-
-const words = (count: number, degree: 2n | 3n): string =>
-  primes(count).map((prime) => `        .word   0x${rootFraction(prime, degree).toString(16)}\n`).join("");
+import {
+  SHA256_CONSTANTS,
+  SHA256_START,
+  sha256Begin,
+  type Sha256Form,
+  sha256Rounds,
+} from "../sha256_block.ts";
 
 /** The state's registers of a round, moved on by one each time. */
 const STATE = ["w20", "w21", "w22", "w23", "w24", "w25", "w26", "w27"];
@@ -30,21 +14,8 @@ const ROUNDS = STATE.map((_, round) =>
   `        sha256_round ${STATE.map((_, index) => STATE[(index - round + 8) % 8]).join(", ")}\n`
 ).join("");
 
-/** Four rounds with FEAT_SHA256: words `w0` of the schedule, those that follow, and whether more are to be made. */
-function fourRounds(quad: number): string {
-  const [w0, w1, w2, w3] = [0, 1, 2, 3].map((index) => `v${16 + (quad + index) % 4}`);
-  const expands = quad < 12;
-  return `
-        ldr     q6, [x5], #16
-        add     v5.4s, ${w0}.4s, v6.4s
-${expands ? `        sha256su0 ${w0}.4s, ${w1}.4s` : ""}
-        mov     v2.16b, v0.16b
-        sha256h q0, q1, v5.4s
-        sha256h2 q1, q2, v5.4s
-${expands ? `        sha256su1 ${w0}.4s, ${w2}.4s, ${w3}.4s` : ""}`;
-}
-
-const FAST_ROUNDS = Array.from({ length: 16 }, (_, quad) => fourRounds(quad)).join("");
+/** A block by FEAT_SHA256. */
+const FAST: Sha256Form = { kept: ["v3", "v4"], constants: 6, load: "LDR", half: "v2", takesHalf: "second" };
 
 /** Bytes of memory that `sha256` works in. */
 export const SHA256_WORK = 512;
@@ -195,18 +166,7 @@ ${ROUNDS}
 
 sha256_fast:
         ldp     q0, q1, [x2]
-6:      adr     x5, sha256_constants
-        ldp     q16, q17, [x0], #32
-        ldp     q18, q19, [x0], #32
-        rev32   v16.16b, v16.16b
-        rev32   v17.16b, v17.16b
-        rev32   v18.16b, v18.16b
-        rev32   v19.16b, v19.16b
-        mov     v3.16b, v0.16b
-        mov     v4.16b, v1.16b
-${FAST_ROUNDS}
-        add     v0.4s, v0.4s, v3.4s
-        add     v1.4s, v1.4s, v4.4s
+6:      adr     x5, sha256_constants${sha256Begin(FAST)}${sha256Rounds(FAST)}
         subs    x1, x1, #1
         b.ne    6b
         stp     q0, q1, [x2]
@@ -214,8 +174,6 @@ ${FAST_ROUNDS}
 
         .balign 16
 sha256_start:
-${words(8, 2n)}
-sha256_constants:
-${words(64, 3n)}
-`,
+${SHA256_START}sha256_constants:
+${SHA256_CONSTANTS}`,
 };
