@@ -24,7 +24,10 @@ import { secondStageProgram } from "../second_stage.ts";
 import { SHA256, SHA256_WORK } from "../sha256.ts";
 import { ADOPTION } from "./adoption.ts";
 import { FILES } from "./files.ts";
+import { KINDS } from "./kinds.ts";
+import { LOAD } from "./load.ts";
 import { MAIN } from "./main.ts";
+import { MANIFEST } from "./manifest.ts";
 import { PLAN } from "./plan.ts";
 import { INFO_LIST } from "./info_list.ts";
 import { TEXTS } from "./texts.ts";
@@ -56,10 +59,13 @@ export function kexecLoaderProgram(): Program {
     { name: "equates", text: BOOT_INFO_EQUATES + LOADER_EQUATES + TREE_EQUATES },
     { name: "main", text: MAIN },
     { name: "files", text: FILES },
+    { name: "kinds", text: KINDS },
+    { name: "manifest", text: MANIFEST },
     { name: "tree", text: TREE },
     { name: "tree_read", text: TREE_READ },
     { name: "tree_written", text: TREE_WRITTEN },
     { name: "plan", text: PLAN },
+    { name: "load", text: LOAD },
     { name: "info_list", text: INFO_LIST },
     { name: "adoption", text: ADOPTION },
     SHA256,
