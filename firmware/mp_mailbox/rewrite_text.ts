@@ -1,5 +1,6 @@
 /** The loader writes the device tree that the operating system gets, as assembly: token by token from the one it found. */
 import type { Source } from "../../machine/a64/program.ts";
+import { type Writing, WRITINGS } from "./rewrite_protocols_text.ts";
 
 /** Names that are put behind the tree's own strings; where each is among them is an equate ADDED_…. */
 export const ADDED_NAMES = ["enable-method", "cpu-release-addr", "status", "bootargs", "method"] as const;
@@ -22,17 +23,8 @@ const EQUATES = `
         .equ    ADDED_SIZE, ${ADDED_STRINGS.length}
 ${OFFSETS}`;
 
-/** What is written for one kind of machine. */
-interface Writing {
-  /** x2 and x3 get the first address and the bytes of what is reserved; to 3f when nothing is. */
-  readonly reservation: string;
-  /** `write_parked`, properties in front of those of a CPU that waits, and `write_psci`. */
-  readonly parked: string;
-  /** A node that is no CPU's, at the offset x0: x24 may become COPY_PSCI. */
-  readonly psci: string;
-}
-
-const copy = ({ reservation, parked, psci }: Writing): string => `
+/** The reservations of the tree that is read. */
+const RESERVATIONS = `
 // Writes the tree at x19, which was read, to tree_copy. x0 = 1: for one CPU only, 0: as the cores have it. x0 = the copy.
 write_tree:
         stp     x29, x30, [sp, #-16]!
@@ -48,7 +40,10 @@ write_tree:
         stp     x2, x3, [x9], #16
         b       1b
 2:      cbnz    x27, 3f
-${reservation}        rev     x2, x2
+`;
+
+/** One more, then tokens in turn; nodes are told apart. */
+const TOKENS = `        rev     x2, x2
         rev     x3, x3
         stp     x2, x3, [x9], #16
 3:      stp     xzr, xzr, [x9], #16
@@ -87,7 +82,10 @@ write_begin:
         bic     w3, w3, w1
         tst     w3, w2, lsl #7                  // has the word a zero byte?
         b.eq    1b
-        cmp     x24, #COPY_PARKED
+`;
+
+/** The other kinds of nodes that are written another way. */
+const NODES = `        cmp     x24, #COPY_PARKED
         b.eq    write_parked
         cmp     x24, #COPY_DEAD
         b.eq    write_dead
@@ -106,7 +104,10 @@ write_begin:
         bl      put_bytes
         b       write_token
 
-${parked}
+`;
+
+/** Properties, strings, and the header. */
+const PROPERTIES = `
 write_dead:
         mov     x0, #5
         mov     x1, #ADDED_STATUS
@@ -211,7 +212,10 @@ copy_kind:
         sub     x1, x1, #1
         b       1b
 2:      ret
-4:      ${psci}
+`;
+
+/** What all of it uses. */
+const PUTTING = `
         ret
 3:      ldr     x1, [x28, #VARS_CHOSEN]
         sub     x1, x1, #1
@@ -251,6 +255,11 @@ put_bytes:
 2:      ret
 `;
 
+function copy({ reservation, boot, parked, psci }: Writing): string {
+  return [RESERVATIONS, reservation, TOKENS, boot, NODES, parked, PROPERTIES, `4:      ${psci}`, PUTTING]
+    .join("");
+}
+
 const TEXTS = `
         .rodata
 text_spin_table: .asciz "spin-table"
@@ -275,65 +284,6 @@ omitted_names:
         .text
 `;
 
-/** For each protocol that is written. */
-const WRITINGS: Readonly<Record<"spin-table" | "psci", Writing>> = {
-  "spin-table": {
-    reservation: `        ldr     x2, [x28, #VARS_PAGES]
-        cbz     x2, 3f
-        lsl     x3, x2, #12
-        adrp    x2, mailboxes
-        add     x2, x2, :lo12:mailboxes
-`,
-    parked: `write_parked:
-        mov     x0, #11
-        mov     x1, #ADDED_ENABLE_METHOD
-        bl      put_property
-        adr     x0, text_spin_table
-        mov     x1, #11
-        bl      put_bytes
-        mov     x0, #8
-        mov     x1, #ADDED_CPU_RELEASE_ADDR
-        bl      put_property
-        ldr     x0, [x26, #CORE_PAGE]           // the core's page
-        add     x0, x0, #MAILBOX_ADDRESS
-        lsr     x1, x0, #32
-        rev     w1, w1
-        rev     w0, w0
-        stp     w1, w0, [x9], #8
-        b       write_token
-write_psci:
-        b       write_token`,
-    psci: "mov     x24, #COPY_PLAIN",
-  },
-  psci: {
-    reservation: `        adr     x2, _start
-        adrp    x3, image_end
-        sub     x3, x3, x2
-`,
-    parked: `write_parked:
-        mov     x0, #5
-        mov     x1, #ADDED_ENABLE_METHOD
-        bl      put_property
-        adr     x0, name_psci_method
-        mov     x1, #5
-        bl      put_bytes
-        b       write_token
-write_psci:
-        mov     x0, #4
-        mov     x1, #ADDED_METHOD
-        bl      put_property
-        adr     x0, name_hvc
-        mov     x1, #4
-        bl      put_bytes
-        b       write_token`,
-    psci: `ldr     x1, [x28, #VARS_PSCI]
-        sub     x1, x1, #1
-        cmp     x1, x0
-        mov     x2, #COPY_PSCI
-        csel    x24, x2, xzr, eq`,
-  },
-};
-
 /**
  * `write_tree`. The copy is packed: reservations, structure and strings in this order, without NOP; its strings are the
  * old ones and `ADDED_NAMES`. To `spin-table`: CPUs that wait get `enable-method = "spin-table"` and `cpu-release-addr`,
@@ -341,12 +291,5 @@ write_psci:
  * To `psci`: all CPUs are enabled by PSCI, called by HVC, and the writer's own memory is reserved.
  */
 export function deviceTreeWriter(to: keyof typeof WRITINGS): Source {
-  const text = EQUATES + copy(WRITINGS[to]) + TEXTS;
-  // The boot CPU is one like the others where PSCI is written.
-  return {
-    name: "write_tree",
-    text: to === "psci" ? text.replace("cmp     x24, #COPY_PARKED", BOOT_TOO) : text,
-  };
+  return { name: "write_tree", text: EQUATES + copy(WRITINGS[to]) + TEXTS };
 }
-
-const BOOT_TOO = "cmp     x24, #COPY_BOOT\n        b.eq    write_parked\n        cmp     x24, #COPY_PARKED";
