@@ -2,18 +2,10 @@
 import { flag, record, u16, u32, u8 } from "../../machine/layout.ts";
 import type { FieldKind, ValueOf } from "../../machine/layout.ts";
 import { asciiOf } from "./characters.ts";
-import {
-  ATTRIBUTE,
-  BLANK,
-  COLOUR,
-  Grid,
-  gridFields,
-  isWideCode,
-  type Pen,
-  PLAIN,
-  RIGHT_HALF,
-} from "./grid.ts";
-import type { Modes, Scrolled } from "./screen.ts";
+import { BLANK, Grid, gridFields, isWideCode, type Pen, PLAIN, RIGHT_HALF } from "./grid.ts";
+import { LINE_MODES, lineModeFields, type LineModes, modesTo, pickModes } from "./line_modes.ts";
+import { renditionTo } from "./rendition.ts";
+import type { Scrolled } from "./scrolling.ts";
 
 /** What is to be shown. */
 export interface View {
@@ -29,23 +21,6 @@ export interface View {
   readonly scrolled?: Scrolled;
 }
 
-/** Modes of a screen that act in the terminal at the other end: what its keys send, and its cursor. */
-export type LineModes = Pick<
-  Modes,
-  "cursorVisible" | "cursorKeys" | "keypad" | "bracketedPaste" | "mouse" | "mouseFormat" | "focus"
->;
-
-/** As a terminal is after a reset. */
-const LINE_MODES: LineModes = {
-  cursorVisible: true,
-  cursorKeys: false,
-  keypad: false,
-  bracketedPaste: false,
-  mouse: 0,
-  mouseFormat: 0,
-  focus: false,
-};
-
 const fields = {
   shown: gridFields,
   isPlaced: flag,
@@ -56,15 +31,7 @@ const fields = {
   background: u32,
   attributes: u8,
   isAscii: flag,
-  modes: record({
-    cursorVisible: flag,
-    cursorKeys: flag,
-    keypad: flag,
-    bracketedPaste: flag,
-    mouse: u16,
-    mouseFormat: u16,
-    focus: flag,
-  }) as FieldKind<LineModes>,
+  modes: lineModeFields,
 };
 
 /** A painter's state. */
@@ -238,35 +205,13 @@ export class Painter {
   }
 
   #setPen(pen: Pen): void {
-    const before = this.#pen;
-    if (before !== undefined && isSamePen(before, pen)) return;
+    this.#out += renditionTo(this.#pen, pen);
     this.#pen = pen;
-    const adds = before !== undefined && (before.attributes & ~pen.attributes) === 0;
-    const old = adds ? before : PLAIN;
-    const codes = [
-      ...adds ? [] : ["0"],
-      ...ATTRIBUTE_CODES.filter(([bit]) => (pen.attributes & ~old.attributes & bit) !== 0).map(([, code]) =>
-        code
-      ),
-      ...pen.foreground === old.foreground ? [] : [colourCode(pen.foreground, 30)],
-      ...pen.background === old.background ? [] : [colourCode(pen.background, 40)],
-    ];
-    this.#out += `\x1b[${codes.length === 1 && codes[0] === "0" ? "" : codes.join(";")}m`;
   }
 
   #setModes(modes: LineModes): void {
-    const before = this.#modes;
+    this.#out += modesTo(this.#modes, modes);
     this.#modes = pickModes(modes);
-    const set = (number: number, isSet: boolean): void => {
-      this.#out += `\x1b[?${number}${isSet ? "h" : "l"}`;
-    };
-    for (const [name, number] of PLAIN_MODES) if (before[name] !== modes[name]) set(number, modes[name]);
-    if (before.keypad !== modes.keypad) this.#out += modes.keypad ? "\x1b=" : "\x1b>";
-    for (const name of ["mouse", "mouseFormat"] as const) {
-      if (before[name] === modes[name]) continue;
-      if (before[name] !== 0) set(before[name], false);
-      if (modes[name] !== 0) set(modes[name], true);
-    }
   }
 
   /** The state. */
@@ -293,44 +238,4 @@ export class Painter {
     this.isAscii = state.isAscii;
     this.#modes = state.modes;
   }
-}
-
-/** A copy of what acts in the other terminal, of a screen's modes. */
-function pickModes(modes: LineModes): LineModes {
-  const { cursorVisible, cursorKeys, keypad, bracketedPaste, mouse, mouseFormat, focus } = modes;
-  return { cursorVisible, cursorKeys, keypad, bracketedPaste, mouse, mouseFormat, focus };
-}
-
-const PLAIN_MODES = [
-  ["cursorVisible", 25],
-  ["cursorKeys", 1],
-  ["bracketedPaste", 2004],
-  ["focus", 1004],
-] as const;
-
-/** Attributes by the SGR parameters that set them. */
-const ATTRIBUTE_CODES: readonly (readonly [bit: number, code: string])[] = [
-  [ATTRIBUTE.bold, "1"],
-  [ATTRIBUTE.faint, "2"],
-  [ATTRIBUTE.italic, "3"],
-  [ATTRIBUTE.underlined, "4"],
-  [ATTRIBUTE.blinking, "5"],
-  [ATTRIBUTE.reverse, "7"],
-  [ATTRIBUTE.hidden, "8"],
-  [ATTRIBUTE.crossedOut, "9"],
-];
-
-function isSamePen(a: Pen, b: Pen): boolean {
-  return a.foreground === b.foreground && a.background === b.background && a.attributes === b.attributes;
-}
-
-/** The parameters of SGR for a colour; `base` is 30 for the foreground and 40 for the background. */
-function colourCode(colour: number, base: 30 | 40): string {
-  if (colour === COLOUR.default) return String(base + 9);
-  const value = colour & 0xff_ffff;
-  if ((colour & COLOUR.direct) !== 0) {
-    return `${base + 8};2;${value >> 16};${value >> 8 & 0xff};${value & 0xff}`;
-  }
-  if (value < 8) return String(base + value);
-  return value < 16 ? String(base + 60 + value - 8) : `${base + 8};5;${value}`;
 }

@@ -1,66 +1,13 @@
 /** What a terminal shows and remembers: grids, cursor, margins, tabs, modes; and the operations on them (ECMA-48, VT220). */
-import { flag, listOf, record, u16, u32, u8 } from "../../machine/layout.ts";
+import { flag, listOf, record, u16, u32 } from "../../machine/layout.ts";
 import type { FieldKind, ValueOf } from "../../machine/layout.ts";
 import { isCombining, specialGraphic } from "./characters.ts";
-import { Grid, gridFields, isWideCode, MOST_COLUMNS, MOST_ROWS, type Pen, PLAIN } from "./grid.ts";
-
-/** Modes that a terminal begins with: what the line's terminal has to have too, and what acts here. */
-// deno-fmt-ignore
-const MODES = {
-  insert: false, newLine: false, origin: false, wrap: true, cursorVisible: true,
-  cursorKeys: false, keypad: false, bracketedPaste: false, mouse: 0, mouseFormat: 0, focus: false,
-};
-
-/** Modes of a terminal. */
-export type Modes = { -readonly [K in keyof typeof MODES]: (typeof MODES)[K] };
-
-const modeFields = record({
-  insert: flag,
-  newLine: flag,
-  origin: flag,
-  wrap: flag,
-  cursorVisible: flag,
-  cursorKeys: flag,
-  keypad: flag,
-  bracketedPaste: flag,
-  mouse: u16,
-  mouseFormat: u16,
-  focus: flag,
-}) as FieldKind<Modes>;
-
-/** A cursor with what is saved beside it. */
-interface Cursor {
-  x: number;
-  y: number;
-  /** The last column was written: the next character goes to the next row. */
-  isWrapPending: boolean;
-  pen: Pen;
-  isOrigin: boolean;
-  /** Character sets G0 and G1: DEC Special Graphics or not; and which of them is in use. */
-  graphics: boolean[];
-  shift: number;
-}
-
-const penFields = record({ foreground: u32, background: u32, attributes: u8 });
-const cursorFields = record({
-  x: u16,
-  y: u16,
-  isWrapPending: flag,
-  pen: penFields,
-  isOrigin: flag,
-  graphics: listOf(flag, 2),
-  shift: u8,
-}) as FieldKind<Cursor>;
-
-const NO_CURSOR = (): Cursor => ({
-  x: 0,
-  y: 0,
-  isWrapPending: false,
-  pen: PLAIN,
-  isOrigin: false,
-  graphics: [false, false],
-  shift: 0,
-});
+import { type Cursor, cursorFields, NO_CURSOR } from "./cursor.ts";
+import { eraseScreen } from "./editor_functions.ts";
+import { Grid, gridFields, isWideCode, MOST_COLUMNS, MOST_ROWS, type Pen } from "./grid.ts";
+import { modeFields, MODES, type Modes } from "./modes.ts";
+import { scrolledOn, type Scrolling } from "./scrolling.ts";
+import { TabStops } from "./tab_stops.ts";
 
 const fields = {
   grids: listOf(gridFields, 2),
@@ -80,16 +27,6 @@ export type ScreenState = ValueOf<typeof fields>;
 /** The layout of a screen's state in a section. */
 export const screenFields: FieldKind<ScreenState> = record(fields);
 
-/** Rows that moved by one operation. */
-export interface Scrolled {
-  /** First row. */
-  readonly top: number;
-  /** Row behind the last. */
-  readonly bottom: number;
-  /** Rows up; down when negative. */
-  readonly count: number;
-}
-
 /** A screen with its alternate. */
 export class Screen {
   #grids: [Grid, Grid];
@@ -98,19 +35,20 @@ export class Screen {
   #saved: [Cursor, Cursor] = [NO_CURSOR(), NO_CURSOR()];
   #top = 0;
   #bottom: number;
-  #tabs: Set<number>;
+  /** Tab stops. */
+  readonly tabs: TabStops;
   /** Modes. */
   modes: Modes = { ...MODES };
   /** The character that was shown last, for REP; 0 for none. */
   #last = 0;
   /** How rows moved since somebody last took note; undefined where that is not one movement. */
-  scrolled: Scrolled | "none" | "many" = "none";
+  scrolled: Scrolling = "none";
 
   /** A blank screen. */
   constructor(columns: number, rows: number) {
     this.#grids = [new Grid(columns, rows), new Grid(columns, rows)];
     this.#bottom = rows;
-    this.#tabs = usualTabs(columns);
+    this.tabs = new TabStops(columns);
   }
 
   /** The cells that are shown. */
@@ -226,46 +164,7 @@ export class Screen {
     this.grid.scroll(from, this.#bottom, count, this.#background);
     const most = this.#bottom - from;
     const moved = { top: from, bottom: this.#bottom, count: Math.max(-most, Math.min(most, count)) };
-    const before = this.scrolled;
-    if (before === "none") this.scrolled = moved;
-    else if (before !== "many" && before.top === from && before.bottom === this.#bottom) {
-      this.scrolled = { ...moved, count: before.count + moved.count };
-    } else this.scrolled = "many";
-  }
-
-  /** Lines come in at the cursor's row, or go for a negative count; nothing outside of the region. */
-  insertLines(count: number): void {
-    if (this.y < this.#top || this.y >= this.#bottom) return;
-    this.scroll(-count, this.y);
-    this.#cursor.isWrapPending = false;
-  }
-
-  /** Blanks come in at the cursor, or cells go for a negative count. */
-  insertCells(count: number): void {
-    this.grid.shift(this.x, this.y, count, this.#background);
-    this.#cursor.isWrapPending = false;
-  }
-
-  /** Erases in the cursor's row: 0 from the cursor on, 1 up to it, 2 all. */
-  eraseLine(which: number): void {
-    const from = which === 0 ? this.x : 0, to = which === 1 ? this.x + 1 : this.columns;
-    if (which <= 2) this.grid.erase(this.y, from, to, this.#background);
-    this.#cursor.isWrapPending = false;
-  }
-
-  /** Erases in the screen: 0 from the cursor on, 1 up to it, 2 all; 3 what has scrolled away, of which nothing is kept. */
-  eraseScreen(which: number): void {
-    if (which > 2) return;
-    const from = which === 0 ? this.y + 1 : 0, to = which === 1 ? this.y : this.rows;
-    if (which < 2) this.eraseLine(which);
-    for (let y = from; y < to; y++) this.grid.erase(y, 0, this.columns, this.#background);
-    this.#cursor.isWrapPending = false;
-  }
-
-  /** Erases cells from the cursor on. */
-  eraseCells(count: number): void {
-    this.grid.erase(this.y, this.x, Math.min(this.columns, this.x + count), this.#background);
-    this.#cursor.isWrapPending = false;
+    this.scrolled = scrolledOn(this.scrolled, moved);
   }
 
   /** Sets the scrolling region, rows from 0 on; nothing for one of fewer than two rows. The cursor goes home. */
@@ -279,35 +178,7 @@ export class Screen {
 
   /** The cursor goes to the next tab, the last column at most, or back for a negative count. */
   tab(count: number): void {
-    const step = Math.sign(count);
-    let x = this.x;
-    for (let left = Math.abs(count); left > 0; left--) {
-      do x += step; while (x > 0 && x < this.columns - 1 && !this.#tabs.has(x));
-      x = Math.max(0, Math.min(this.columns - 1, x));
-    }
-    this.#cursor.x = x;
-    this.#cursor.isWrapPending = false;
-  }
-
-  /** Sets a tab at the cursor. */
-  setTab(): void {
-    this.#tabs.add(this.x);
-  }
-
-  /** Clears the tab at the cursor, or all. */
-  clearTabs(isAll: boolean): void {
-    if (isAll) this.#tabs.clear();
-    else this.#tabs.delete(this.x);
-  }
-
-  /** Fills the screen with E. */
-  alignmentTest(): void {
-    this.#top = 0;
-    this.#bottom = this.rows;
-    for (let y = 0; y < this.rows; y++) {
-      for (let x = 0; x < this.columns; x++) this.grid.set(x, y, 0x45, PLAIN);
-    }
-    this.moveTo(0, 0);
+    this.moveTo(this.tabs.from(this.x, count, this.columns), this.y);
   }
 
   /** Says of G0 or G1 whether it is DEC Special Graphics. */
@@ -365,9 +236,9 @@ export class Screen {
     this.setAlternate(false);
     this.softReset();
     this.#cursor = NO_CURSOR();
-    this.#tabs = usualTabs(this.columns);
+    this.tabs.reset(this.columns);
     this.#last = 0;
-    this.eraseScreen(2);
+    eraseScreen(this, 2);
     this.scrolled = "many";
   }
 
@@ -385,7 +256,7 @@ export class Screen {
     for (const grid of this.#grids) grid.resize(columns, rows);
     this.#top = 0;
     this.#bottom = rows;
-    for (const x of usualTabs(columns)) if (x >= before) this.#tabs.add(x);
+    this.tabs.widen(before, columns);
     this.moveTo(this.x, this.y - above);
     this.scrolled = "many";
   }
@@ -399,7 +270,7 @@ export class Screen {
       saved: [...this.#saved],
       top: this.#top,
       bottom: this.#bottom,
-      tabs: [...this.#tabs].sort((a, b) => a - b),
+      tabs: this.tabs.save(),
       modes: { ...this.modes },
       last: this.#last,
     };
@@ -415,13 +286,9 @@ export class Screen {
     this.#saved = [state.saved[0] ?? NO_CURSOR(), state.saved[1] ?? NO_CURSOR()];
     this.#top = state.top;
     this.#bottom = state.bottom;
-    this.#tabs = new Set(state.tabs.filter((x) => x < MOST_COLUMNS));
+    this.tabs.restore(state.tabs);
     this.modes = { ...state.modes };
     this.#last = state.last;
     this.scrolled = "many";
   }
-}
-
-function usualTabs(columns: number): Set<number> {
-  return new Set(Array.from({ length: Math.ceil(columns / 8) }, (_, index) => index * 8));
 }
