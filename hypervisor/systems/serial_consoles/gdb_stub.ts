@@ -5,17 +5,15 @@ import {
   latin1Bytes,
   PACKET_SIZE,
   PacketReader,
-  toHex,
 } from "../../../machine/debugger_packets.ts";
 import { bytes, flag, listOf, record, u8 } from "../../../machine/layout.ts";
 import type { FieldKind, ValueOf } from "../../../machine/layout.ts";
-import { PAGE_SIZE } from "../../../machine/memory/physical.ts";
 import type { El2Monitor } from "../../el2_monitor.ts";
 import type { Exit } from "../../exit.ts";
-import { readPhysical, writePhysical } from "../../own_memory.ts";
 import type { Vcpu } from "../../vcpu.ts";
 import { GuestHold, holdFields, type HoldReason } from "./gdb_hold.ts";
-import { generalText, registerText, setGeneral, setRegister, targetDescription } from "./gdb_registers.ts";
+import { GdbMemory } from "./gdb_memory.ts";
+import { type Answer, carryOut, ERROR, hexNumber, OK } from "./gdb_packets.ts";
 
 const fields = {
   hold: holdFields,
@@ -37,61 +35,13 @@ export type GdbStubState = ValueOf<typeof fields>;
 export const gdbStubFields: FieldKind<GdbStubState> = record(fields);
 
 const SIGINT = 2, SIGTRAP = 5;
-const ERROR = "E01", OK = "OK";
-const hexNumber = (digits: string | undefined): bigint | undefined =>
-  digits !== undefined && /^[0-9a-f]{1,16}$/i.test(digits) ? BigInt(`0x${digits}`) : undefined;
-
-/** What a packet is answered with; nothing where the answer comes when the guest stops. */
-type Answer = string | undefined;
-type Handler = (stub: GdbStub, vcpu: Vcpu, rest: string) => Answer;
-
-/** By the packet's letter, or name. */
-// deno-fmt-ignore
-const PACKETS: Readonly<Record<string, Handler>> = {
-  "?": (stub) => stub.stopReply(SIGTRAP),
-  g: (stub, vcpu) => generalText(stub.cpu(vcpu)),
-  G: (stub, vcpu, rest) => setGeneral(stub.cpu(vcpu), rest) ? OK : ERROR,
-  p: (stub, vcpu, rest) => registerText(stub.cpu(vcpu), parseInt(rest, 16)) ?? ERROR,
-  P: (stub, vcpu, rest) => setRegister(stub.cpu(vcpu), parseInt(rest, 16), rest.slice(rest.indexOf("=") + 1)) ? OK : ERROR,
-  m: (stub, vcpu, rest) => stub.readMemory(vcpu, rest),
-  M: (stub, vcpu, rest) => stub.writeMemory(vcpu, rest),
-  H: (stub, _vcpu, rest) => stub.select(rest),
-  T: (stub, _vcpu, rest) => stub.threadOf(rest) === undefined ? ERROR : OK,
-  c: (stub, vcpu, rest) => stub.proceed(vcpu, rest),
-  C: (stub, vcpu, rest) => stub.proceed(vcpu, rest.split(";")[1] ?? ""),
-  s: (stub, vcpu, rest) => stub.step(vcpu, stub.stepThread, rest),
-  S: (stub, vcpu, rest) => stub.step(vcpu, stub.stepThread, rest.split(";")[1] ?? ""),
-  Z: (stub, vcpu, rest) => stub.point(vcpu, rest, true),
-  z: (stub, vcpu, rest) => stub.point(vcpu, rest, false),
-  D: (stub, vcpu) => { stub.leave(vcpu); return OK; },
-  k: (stub, vcpu) => { stub.leave(vcpu); return undefined; },
-  "vCont?": () => "vCont;c;C;s;S",
-  vCont: (stub, vcpu, rest) => stub.continueEach(vcpu, rest),
-  vKill: (stub, vcpu) => { stub.leave(vcpu); return OK; },
-  qSupported: (stub, _vcpu, rest) => stub.supported(rest),
-  qAttached: () => "1",
-  qC: (stub) => `QC${(stub.selected + 1).toString(16)}`,
-  qfThreadInfo: (stub) => `m${Array.from({ length: stub.cpus }, (_, cpu) => (cpu + 1).toString(16)).join(",")}`,
-  qsThreadInfo: () => "l",
-  qThreadExtraInfo: (stub, _vcpu, rest) => toHex(`CPU ${stub.threadOf(rest) ?? "?"}`),
-  qSymbol: () => OK,
-  qXfer: (_stub, _vcpu, rest) => transfer(rest),
-  QStartNoAckMode: (stub) => { stub.acknowledges = false; return OK; },
-};
-
-function transfer(rest: string): string {
-  const [, from, size] = /^features:read:target\.xml:([0-9a-f]+),([0-9a-f]+)$/i.exec(rest) ?? [];
-  if (from === undefined || size === undefined) return "";
-  const text = targetDescription(),
-    start = parseInt(from, 16),
-    end = start + Math.min(parseInt(size, 16), PACKET_SIZE - 8);
-  return (end >= text.length ? "l" : "m") + text.slice(start, end);
-}
 
 /** The stub of one guest. */
 export class GdbStub {
   readonly #monitor: El2Monitor;
   readonly #hold: GuestHold;
+  /** The guest's memory. */
+  readonly memory: GdbMemory;
   #reader = new PacketReader();
   #partial: number[] = [];
   #last: Uint8Array = new Uint8Array(0);
@@ -107,6 +57,7 @@ export class GdbStub {
   constructor(monitor: El2Monitor, private readonly send: (bytes: Uint8Array) => void) {
     this.#monitor = monitor;
     this.#hold = new GuestHold(monitor, (vcpu, reason) => this.#stopped(vcpu, reason));
+    this.memory = new GdbMemory(monitor.site, this.#hold);
   }
 
   /** How many CPUs there are. */
@@ -165,10 +116,7 @@ export class GdbStub {
     if (this.acknowledges) this.send(latin1Bytes("+"));
     // A client that speaks although it waits for nothing is a new one, after one that left.
     if (!this.#hold.isHeld && !this.#runs) this.#hold.hold(vcpu);
-    const [, name, rest] = /^(v[A-Z][a-z]+\??|[qQ][A-Za-z]+)[:;,]?(.*)$/s.exec(payload) ?? [];
-    const key = name ?? payload.slice(0, 1);
-    const handler = Object.hasOwn(PACKETS, key) ? PACKETS[key] : undefined;
-    const answer = handler === undefined ? "" : handler(this, vcpu, rest ?? payload.slice(1));
+    const answer = carryOut(this, vcpu, payload);
     if (answer !== undefined) this.#reply(answer);
   }
 
@@ -185,7 +133,7 @@ export class GdbStub {
   }
 
   /** Why the guest stands still. */
-  stopReply(signal: number, reason = ""): string {
+  stopReply(signal = SIGTRAP, reason = ""): string {
     this.#runs = false;
     return `T${hexByte(signal)}${reason}thread:${(this.selected + 1).toString(16)};`;
   }
@@ -265,66 +213,6 @@ export class GdbStub {
     if (type !== "0" || address === undefined) return "";
     if (!inserts) this.#hold.remove(vcpu, address);
     return !inserts || this.#hold.insert(vcpu, this.selected, address) ? OK : ERROR;
-  }
-
-  /** Parts of a range of guest memory that are in one page each; undefined from the first that is not there on. */
-  #parts(
-    vcpu: Vcpu,
-    address: bigint,
-    size: number,
-    writes = false,
-  ): { physical: number | undefined; at: number; count: number }[] {
-    const parts = [];
-    for (let at = 0; at < size;) {
-      const here = BigInt.asUintN(64, address + BigInt(at));
-      const count = Math.min(size - at, PAGE_SIZE - Number(here & BigInt(PAGE_SIZE - 1)));
-      const physical = this.#hold.physical(vcpu, this.selected, here, writes);
-      parts.push({ physical, at, count });
-      if (physical === undefined) break;
-      at += count;
-    }
-    return parts;
-  }
-
-  /** Memory by the guest's virtual addresses, up to where there is none. */
-  readMemory(vcpu: Vcpu, rest: string): string {
-    const [, digits, length] = /^([0-9a-f]{1,16}),([0-9a-f]{1,6})$/i.exec(rest) ?? [],
-      address = hexNumber(digits);
-    if (address === undefined) return ERROR;
-    const { memory } = this.#monitor.site;
-    const read: number[] = [];
-    for (
-      const { physical, count } of this.#parts(
-        vcpu,
-        address,
-        Math.min(parseInt(length!, 16), PACKET_SIZE / 2 - 8),
-      )
-    ) {
-      if (physical === undefined) break;
-      const part = Uint8Array.from(
-        { length: count },
-        (_, byte) => Number(readPhysical(memory, vcpu.cpu, physical + byte, 1)),
-      );
-      this.#hold.withoutBreakpoints(physical, part);
-      read.push(...part);
-    }
-    return read.length === 0 && parseInt(length!, 16) > 0 ? ERROR : toHex(Uint8Array.from(read));
-  }
-
-  /** Writes memory, if all of it is there. */
-  writeMemory(vcpu: Vcpu, rest: string): string {
-    const [, digits, length, data = ""] = /^([0-9a-f]{1,16}),([0-9a-f]{1,6}):([0-9a-f]*)$/i.exec(rest) ?? [];
-    const address = hexNumber(digits), size = parseInt(length ?? "0", 16);
-    if (address === undefined || data.length !== 2 * size) return ERROR;
-    const values = Uint8Array.fromHex(data), parts = this.#parts(vcpu, address, size, true);
-    if (parts.some(({ physical }) => physical === undefined)) return ERROR;
-    for (const { physical, at, count } of parts) {
-      for (let byte = 0; byte < count; byte++) {
-        const value = BigInt(values[at + byte] as number);
-        writePhysical(this.#monitor.site.memory, vcpu.cpu, physical as number + byte, 1, value);
-      }
-    }
-    return OK;
   }
 
   /** Before an exit is handled; true when it was the debugger's. */
