@@ -15,7 +15,7 @@ import { WorldRecorder } from "../../../world/recorder.ts";
 import { WorldReplay } from "../../../world/replay.ts";
 import { RecordedWorld } from "../../../world/run.ts";
 import { WorldSession } from "../../../world/session.ts";
-import type { Task } from "../../../world/programs/bmc/job.ts";
+import type { Task } from "../../../world/programs/bmc/records.ts";
 import { neededImages } from "../../host/image_search.ts";
 import { WorkerCrew } from "../../host/world_crew.ts";
 import { RECORDED_BY } from "../../machine_options.ts";

@@ -7,7 +7,7 @@ import { standInImage } from "../../../firmware/dpu_provision/stand_in.ts";
 import { variablesOn } from "../../../hypervisor/variable_store/variable_log.ts";
 import type { DiskImage } from "../../../machine/storage/block.ts";
 import { MESSAGE, REFUSALS } from "../../../machine/dpu_channel.ts";
-import { readMessage, writeMessage } from "../../../world/programs/bmc/job.ts";
+import { readMessage, writeMessage } from "../../../world/programs/bmc/messages.ts";
 import { type NodeProgram, nodeProgram } from "../../../world/node_program.ts";
 import type { WorldSession } from "../../../world/session.ts";
 import type { CheckContext, CheckOutcome } from "../scenario.ts";

@@ -13,7 +13,7 @@ import {
 } from "../../../firmware/dpu_provision/image.ts";
 import { modelBytes, SMALL_DPU } from "../../../firmware/dpu_provision/platform.ts";
 import { ucs2 } from "../../../firmware/efi/tables.ts";
-import { readMessage, writeMessage } from "../../../world/programs/bmc/job.ts";
+import { readMessage, writeMessage } from "../../../world/programs/bmc/messages.ts";
 import { WorldSession } from "../../../world/session.ts";
 import { buildMessage, parseMessage, parseUri, statusOf } from "../../../world/stations/http.ts";
 import { addressOf, newStation, Station } from "../../../world/stations/station.ts";

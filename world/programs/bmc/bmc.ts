@@ -9,7 +9,8 @@ import { buildMessage, parseMessage } from "../../stations/http.ts";
 import { addressOf, newStation, Station, type StationState } from "../../stations/station.ts";
 import { type NodeProcess, type NodeProgram, nodeProgram, type NodeSite } from "../../node_program.ts";
 import { discardImage, Fetch, type FetchState, imageBytes, newFetch } from "./fetch.ts";
-import { type JobRecord, type JobState, newJobState, Provisioning, recordSchema } from "./job.ts";
+import { type JobState, newJobState, Provisioning } from "./job.ts";
+import { type JobRecord, recordSchema } from "./records.ts";
 import { errorResource, REDFISH, REQUEST_BODIES, resourceAt, taskPath, taskResource } from "./redfish.ts";
 
 const time = (value: number) => z.int().min(1000).max(3.6e12).default(value);

@@ -4,7 +4,7 @@ import { join } from "../../../machine/network/peer/big_endian.ts";
 import { buildMessage, type HttpMessage, parseMessage, parseUri, statusOf } from "../../stations/http.ts";
 import { addressOf, type Station } from "../../stations/station.ts";
 import type { Ending } from "../../stations/tcp.ts";
-import { type ImageManifest, manifestSchema } from "./job.ts";
+import { type ImageManifest, manifestSchema } from "./records.ts";
 
 /** Bytes of the pieces in which an image is kept. */
 export const PIECE = 0x1_0000;

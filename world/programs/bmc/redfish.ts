@@ -3,7 +3,7 @@
  * VirtualMedia, ComputerSystem, SoftwareInventory): what a client asks for and gets, checked by zod.
  */
 import { z } from "zod";
-import type { Task } from "./job.ts";
+import type { Task } from "./records.ts";
 
 /** Paths of the resources. */
 export const REDFISH = {
