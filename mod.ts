@@ -188,6 +188,7 @@ export {
   type WorldRoot,
 } from "./world/course.ts";
 export * from "./world/bisect.ts";
+export * from "./world/bisect_inputs.ts";
 export type {
   MachineCheckpoint,
   MemberCheckpoint,
@@ -213,12 +214,15 @@ export { WORLD_EVENT_KINDS, WORLD_EVENT_NAMES } from "./world/events.ts";
 export { WORLD_FAMILY, WORLD_FORMAT } from "./world/family.ts";
 export * from "./world/fork.ts";
 export { type LifeNumber, LifeSource } from "./world/life_source.ts";
+export type { InFlight, LinksMark } from "./world/links.ts";
 export type { Delivery, MemberMark, MemberRoots, Report, Sent, Turn } from "./world/member.ts";
 export { type NodeProcess, type NodeProgram, nodeProgram, type NodeSite } from "./world/node_program.ts";
 export { WORLD_END_REASONS, type WorldEnd, type WorldManifest } from "./world/payloads.ts";
+export * from "./world/power_cuts.ts";
 export * from "./world/recorder.ts";
 export { differingParts, WorldReplay } from "./world/replay.ts";
-export type { InFlight, WorldHistory } from "./world/roots.ts";
+export type { WorldHistory } from "./world/roots.ts";
 export { type RecordedLife, RecordedWorld, type StoredCheckpoint } from "./world/run.ts";
+export { searched, type WorldSearch, type WorldVerdict } from "./world/search.ts";
 export * from "./world/session.ts";
 export * from "./world/timeline.ts";

@@ -4,7 +4,8 @@ import type { Schema } from "../machine/layout.ts";
 import type { CourseMark, TimedWorldInput, WorldRoot } from "./course.ts";
 import { MOST_NODES } from "./description.ts";
 import { type WorldEvent, worldEventSchema } from "./events.ts";
-import { type InFlight, WorldHistory } from "./roots.ts";
+import type { LinksMark } from "./links.ts";
+import { WorldHistory } from "./roots.ts";
 
 /** A point of a node that is a machine; its journal has the state. */
 export interface MachineCheckpoint {
@@ -74,17 +75,13 @@ export interface ProgramCheckpoint {
 export type MemberCheckpoint = MachineCheckpoint | ProgramCheckpoint;
 
 /** The block after the root of its time. */
-export interface WorldCheckpoint {
+export interface WorldCheckpoint extends LinksMark {
   /** The root's time. */
   readonly time: number;
-  /** Messages that each end of each link has sent. */
-  readonly sequences: readonly (readonly number[])[];
   /** When each node does anything next; null for never. */
   readonly next: readonly (number | null)[];
   /** To what time each has come. */
   readonly reached: readonly number[];
-  /** Messages under way. */
-  readonly inFlight: readonly InFlight[];
   /** Events at or after its time that were known already. */
   readonly held: readonly WorldEvent[];
   /** The nodes. */

@@ -1,12 +1,11 @@
 /** The course of a world: cuts its time into rounds in which nodes cannot reach one another, and orders what comes of them. */
-import { sha256 } from "../journal/hash.ts";
-import { ByteWriter } from "../machine/layout.ts";
 import { storedCourse, type WorldCheckpoint } from "./checkpoint.ts";
-import { type LinkDescription, lookaheadOf, type WorldDescription } from "./description.ts";
+import { lookaheadOf, type WorldDescription } from "./description.ts";
 import { WorldError } from "./errors.ts";
 import { compareWorldEvents, type WorldEvent, type WorldInput } from "./events.ts";
+import { type Arrival, Links, type LinksMark } from "./links.ts";
 import type { Delivery, MemberRoots, Report, Turn } from "./member.ts";
-import { compareInFlight, type InFlight, WorldHistory, worldStateRoot } from "./roots.ts";
+import { WorldHistory, worldStateRoot } from "./roots.ts";
 
 /** What the nodes are to do next, by number; undefined for one that has nothing to do. */
 export type Round = readonly (Turn | undefined)[];
@@ -61,30 +60,14 @@ export type CourseStop =
   /** Nothing is due at any node and nothing is under way: only an input can go on. */
   | "resting";
 
-/** Whether a message is lost on its way to an end: drawn from the seed and its own address. */
-function isLost(
-  seed: number,
-  link: number,
-  { lossPerMillion }: LinkDescription,
-  at: readonly number[],
-): boolean {
-  if (lossPerMillion === 0) return false;
-  const writer = new ByteWriter();
-  for (const value of [seed, link, ...at]) writer.u53(value);
-  const bytes = sha256(writer.view());
-  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) % 1_000_000 < lossPerMillion;
-}
-
 interface QueuedInput extends TimedWorldInput {
   readonly number: number;
 }
 
 /** All that a course keeps at a time between two rounds; plain but for the history. */
-export interface CourseMark {
+export interface CourseMark extends LinksMark {
   /** The course's `now`. */
   readonly now: number;
-  /** Messages that each end of each link has sent. */
-  readonly sequences: readonly (readonly number[])[];
   /** Up to here. */
   readonly history: WorldHistory;
   /** When each node does anything next. */
@@ -95,8 +78,6 @@ export interface CourseMark {
   readonly inputs: readonly Required<TimedWorldInput>[];
   /** Inputs that were given or are to come. */
   readonly inputCount: number;
-  /** Messages under way. */
-  readonly inFlight: readonly InFlight[];
   /** Events before which something may still come. */
   readonly held: readonly WorldEvent[];
   /** When the next root is taken, if it is known. */
@@ -110,14 +91,12 @@ export class Course {
   /** Everything before this time has happened; nothing can be given before it. */
   now = 0;
   readonly #lookahead: number;
-  readonly #routes = new Map<string, { readonly link: number; readonly end: number }>();
-  #sequences: number[][];
+  readonly #links: Links;
   #history = new WorldHistory();
   #next: number[];
   #reached: number[];
   #inputs: QueuedInput[] = [];
   #inputCount = 0;
-  #inFlight: InFlight[] = [];
   #held: WorldEvent[] = [];
   #rootDue: number | undefined;
   /** When the last checkpoint was. */
@@ -135,14 +114,11 @@ export class Course {
     slice: number = Infinity,
     private readonly spacing: number = Infinity,
   ) {
-    const { nodes, links } = description;
+    const { nodes } = description;
     this.#lookahead = Math.max(1, Math.min(lookaheadOf(description), slice));
-    this.#sequences = links.map(({ ends }) => ends.map(() => 0));
+    this.#links = new Links(description);
     this.#next = nodes.map(() => 0);
     this.#reached = nodes.map(() => 0);
-    for (const [link, { ends }] of links.entries()) {
-      for (const [end, { node, port }] of ends.entries()) this.#routes.set(`${node}:${port}`, { link, end });
-    }
   }
 
   /** Number of a node by name; throws WorldError. */
@@ -169,13 +145,12 @@ export class Course {
   mark(): CourseMark {
     return {
       now: this.now,
-      sequences: this.#sequences.map((ends) => [...ends]),
+      ...this.#links.mark(),
       history: this.#history.copy(),
       next: [...this.#next],
       reached: [...this.#reached],
       inputs: [...this.#inputs],
       inputCount: this.#inputCount,
-      inFlight: [...this.#inFlight],
       held: [...this.#held],
       rootDue: this.#rootDue,
       lastRoot: this.lastRoot,
@@ -185,13 +160,12 @@ export class Course {
   /** Goes to where a course of the same world was; its nodes are whoever carries rounds out takes there. */
   returnTo(mark: CourseMark): void {
     this.now = mark.now;
-    this.#sequences = mark.sequences.map((ends) => [...ends]);
+    this.#links.returnTo(mark);
     this.#history = mark.history.copy();
     this.#next = [...mark.next];
     this.#reached = [...mark.reached];
     this.#inputs = [...mark.inputs];
     this.#inputCount = mark.inputCount;
-    this.#inFlight = [...mark.inFlight];
     this.#held = [...mark.held];
     this.#rootDue = mark.rootDue;
     this.#checkpointed = mark.now;
@@ -205,8 +179,7 @@ export class Course {
 
   /** The earliest time at which anything happens; Infinity for never. */
   get nextTime(): number {
-    const arrivals = this.#inFlight.map(({ arrival }) => arrival);
-    return Math.min(...this.#next, ...arrivals, this.#inputs[0]?.time ?? Infinity);
+    return Math.min(...this.#next, this.#links.next, this.#inputs[0]?.time ?? Infinity);
   }
 
   /**
@@ -267,11 +240,7 @@ export class Course {
       deliveries[node]!.push({ kind: "input", time, number, input });
       this.#reached[node] = Math.max(this.#reached[node]!, time);
     }
-    this.#inFlight.sort(compareInFlight);
-    const arriving = this.#inFlight.findIndex(({ arrival }) => arrival >= until);
-    for (const message of this.#inFlight.splice(0, arriving < 0 ? this.#inFlight.length : arriving)) {
-      this.#arrive(message, deliveries);
-    }
+    for (const arrival of this.#links.take(until)) this.#arrive(arrival, deliveries);
     return deliveries.map((list, node): Turn | undefined => {
       if (list.length === 0 && this.#next[node]! >= until) return undefined;
       // Inputs come before messages at one time; each kind is in order already.
@@ -279,15 +248,11 @@ export class Course {
     });
   }
 
-  #arrive(
-    { arrival: time, link, end, to, sequence, isLost, bytes }: InFlight,
-    deliveries: Delivery[][],
-  ): void {
-    const { kind: carries, ends } = this.description.links[link]!, { node: name, port } = ends[to]!;
-    const node = this.nodeNamed(name);
+  #arrive({ node, isLost, delivery }: Arrival, deliveries: Delivery[][]): void {
+    const { time, link, end, sequence } = delivery;
     this.#reached[node] = Math.max(this.#reached[node]!, time);
     if (isLost) this.#held.push({ kind: "messageLost", time, node, link, end, sequence, reason: "loss" });
-    else deliveries[node]!.push({ kind: "message", time, carries, port, link, end, sequence, bytes });
+    else deliveries[node]!.push(delivery);
   }
 
   /** Takes what came of a round. */
@@ -297,26 +262,15 @@ export class Course {
       this.#next[node] = report.next;
       this.#reached[node] = Math.max(this.#reached[node]!, report.now);
       this.#held.push(...report.events);
-      for (const { port, time, bytes } of report.sent) this.#send(node, port, time, bytes);
+      for (const sent of report.sent) {
+        const event = this.#links.send(node, sent);
+        if (event !== undefined) this.#held.push(event);
+      }
       for (const { life, bytes } of report.journal) this.observer.recorded?.(node, life, bytes);
       if (report.console.length > 0) this.observer.wrote?.(node, report.console);
     }
     this.now = until;
     this.#emit(until);
-  }
-
-  #send(node: number, port: string, time: number, bytes: Uint8Array): void {
-    const { nodes, links, seed } = this.description;
-    const route = this.#routes.get(`${nodes[node]!.name}:${port}`);
-    if (route === undefined) return;
-    const { link, end } = route, description = links[link]!, sequence = this.#sequences[link]![end]!++;
-    const digest = sha256(bytes), { latency, ends } = description;
-    this.#held.push({ kind: "messageSent", time, node, link, end, sequence, size: bytes.length, digest });
-    for (const to of ends.keys()) {
-      if (to === end) continue;
-      const lost = isLost(seed, link, description, [end, sequence, to]);
-      this.#inFlight.push({ arrival: time + latency, link, end, to, sequence, isLost: lost, bytes });
-    }
   }
 
   /** Tells the events before a time in their total order. */
@@ -334,7 +288,7 @@ export class Course {
     if (!isTaken) this.#take(time, reports);
     this.#rootDue = undefined;
     const members = reports.map((report) => report!.roots!);
-    const stateRoot = worldStateRoot(time, members, this.#inFlight, this.#sequences);
+    const stateRoot = worldStateRoot(time, members, this.#links.mark());
     const root = { time, stateRoot, historyRoot: this.#history.close(stateRoot, members), members };
     this.lastRoot = root;
     if (!isTaken) this.observer.rooted?.(root);

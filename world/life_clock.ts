@@ -6,6 +6,16 @@ export function timeOf({ recorder, start }: Life): number {
   return start + recorder.machine.virtualTime;
 }
 
+/** What a clock keeps from turn to turn. */
+export interface ClockMark {
+  /** The time to which it has come. */
+  readonly now: number;
+  /** When it does anything next. */
+  readonly next: number;
+  /** No CPU could run when it came back. */
+  readonly isIdle: boolean;
+}
+
 /** The time of one machine's lives; all times are the world's, in nanoseconds. */
 export class LifeClock {
   /** The time that it has come to. */
@@ -16,6 +26,18 @@ export class LifeClock {
   isIdle = false;
   /** Instant at which it has passed time since without a step or an input; −1 for nowhere. */
   #waitedAt = -1;
+
+  /** Remembers where it is. */
+  mark(): ClockMark {
+    return { now: this.now, next: this.next, isIdle: this.isIdle };
+  }
+
+  /** Goes to where it was. */
+  returnTo({ now, next, isIdle }: ClockMark): void {
+    this.now = now;
+    this.next = next;
+    this.isIdle = isIdle;
+  }
 
   /** A life is another, or was given something: no time was passed since. */
   acted(): void {

@@ -6,29 +6,15 @@ import { InputRefusedError } from "../machine/errors.ts";
 import type { Input } from "../machine/events.ts";
 import { ByteWriter } from "../machine/layout.ts";
 import type { Machine } from "../machine/machine.ts";
-import { type MachineCheckpoint, storedTime, timeFrom } from "./checkpoint.ts";
+import { type MachineCheckpoint, timeFrom } from "./checkpoint.ts";
 import { type Durable, durableOf, durableRootOf } from "./durable.ts";
 import type { WorldEvent, WorldEventOf, WorldInput } from "./events.ts";
 import { LifeClock, timeOf } from "./life_clock.ts";
-import { type Life, type LifeMark, Lives } from "./lives.ts";
+import { type Life, Lives } from "./lives.ts";
+import { machineCheckpoint, type MachineMark } from "./machine_mark.ts";
 import type { MachineMemberOptions, ResumedMachine } from "./machine_options.ts";
 import { MachinePorts } from "./machine_ports.ts";
-import type { Delivery, Member, MemberMark, MemberRoots, Report, Turn } from "./member.ts";
-import type { SerialLineMark } from "./serial_line.ts";
-
-/** A point of a node that is a machine. */
-interface MachineMark extends MemberMark {
-  readonly life: LifeMark | undefined;
-  readonly lives: number;
-  readonly durable: Durable | undefined;
-  readonly last: Pick<MemberRoots, "stateRoot" | "historyRoot">;
-  readonly now: number;
-  readonly next: number;
-  readonly isIdle: boolean;
-  readonly line: SerialLineMark | undefined;
-  /** What the first report will tell. */
-  readonly events: readonly WorldEvent[];
-}
+import type { Delivery, Member, MemberRoots, Report, Turn } from "./member.ts";
 
 const ZEROS = new Uint8Array(32);
 
@@ -83,25 +69,14 @@ export class MachineMember implements Member {
   }
 
   #checkpoint(): MachineCheckpoint {
-    const life = this.#life, line = this.#ports.line?.mark();
-    return {
-      ...{ kind: "machine", lives: this.#count, now: this.#clock.now, next: storedTime(this.#clock.next) },
-      isIdle: this.#clock.isIdle,
-      line: line === undefined ? null : { ...line, bytes: Uint8Array.from(line.bytes) },
-      life: life === undefined ? null : {
-        ...{ start: life.start, instant: life.recorder.machine.instant, inputs: life.inputs },
-        virtualTime: life.recorder.machine.virtualTime,
-      },
-    };
+    return machineCheckpoint(this.#count, this.#life, this.#clock.mark(), this.#ports.line?.mark());
   }
 
   /** Goes on from a checkpoint of a recorded world. Throws JournalError where a journal is not what the root says. */
   #resume({ checkpoint, roots, journalOf, block }: ResumedMachine): void {
     const { lives, now, next, isIdle, line, life } = checkpoint;
     this.#count = lives;
-    this.#clock.now = now;
-    this.#clock.next = timeFrom(next);
-    this.#clock.isIdle = isIdle;
+    this.#clock.returnTo({ now, next: timeFrom(next), isIdle });
     this.#last = roots;
     if (line !== null) this.#ports.line?.returnTo({ ...line, bytes: [...line.bytes] });
     if (life === null && lives > 0) {
@@ -238,9 +213,7 @@ export class MachineMember implements Member {
       lives: this.#count,
       durable: this.#durable,
       last: this.#last,
-      now: this.#clock.now,
-      next: this.#clock.next,
-      isIdle: this.#clock.isIdle,
+      ...this.#clock.mark(),
       line: this.#ports.line?.mark(),
       events: [...this.#events],
     };
@@ -253,9 +226,7 @@ export class MachineMember implements Member {
     this.#count = mark.lives;
     this.#durable = mark.durable;
     this.#last = mark.last;
-    this.#clock.now = mark.now;
-    this.#clock.next = mark.next;
-    this.#clock.isIdle = mark.isIdle;
+    this.#clock.returnTo(mark);
     this.#events = [...mark.events];
     if (mark.line !== undefined) this.#ports.line?.returnTo(mark.line);
   }

@@ -2,78 +2,23 @@
 import { decodeValue, encodeValue } from "../journal/codec.ts";
 import { equalBytes, sha256 } from "../journal/hash.ts";
 import { ByteWriter } from "../machine/layout.ts";
-import { type ProgramCheckpoint, type StoredEntries, storedTime, timeFrom } from "./checkpoint.ts";
+import type { ToldCheckpoint } from "./checkpoint.ts";
 import { WorldError } from "./errors.ts";
 import type { WorldEvent, WorldEventOf, WorldInput } from "./events.ts";
-import type { Delivery, Member, MemberMark, MemberRoots, Report, Sent, Turn } from "./member.ts";
-import type { NodeProcess, NodeProgram, NodeSite } from "./node_program.ts";
+import type { Delivery, Member, MemberRoots, Report, Sent, Turn } from "./member.ts";
+import type { NodeProcess, NodeSite } from "./node_program.ts";
+import {
+  type Beginning,
+  type Chain,
+  programCheckpoint,
+  type ProgramMark,
+  programMark,
+  toldIn,
+} from "./program_mark.ts";
+import { type ProgramMemberOptions, programOptions } from "./program_options.ts";
+import { ProgramStore } from "./program_store.ts";
 
-/** What a node is made from. */
-export interface ProgramMemberOptions {
-  /** Its number in the description. */
-  readonly node: number;
-  /** Its name. */
-  readonly name: string;
-  /** What runs. */
-  readonly program: NodeProgram;
-  /** Its options, not checked yet. */
-  readonly options: unknown;
-  /** Its ports with links. */
-  readonly ports: ReadonlySet<string>;
-  /** The world's seed. */
-  readonly seed: number;
-  /** It begins without power. */
-  readonly isOff: boolean;
-  /** It can be returned to earlier states, or tells what a checkpoint keeps. */
-  readonly keepsMarks: boolean;
-  /** Where it goes on from instead of from power-on. */
-  readonly resumed?: ProgramCheckpoint | undefined;
-}
-
-/** What a process was told, with the time. */
-type Told =
-  | { readonly kind: "woken"; readonly time: number }
-  | { readonly kind: "received"; readonly time: number; readonly port: string; readonly bytes: Uint8Array }
-  | { readonly kind: "commanded"; readonly time: number; readonly command: string };
-
-/** A chain of what was told, the last first: marks share what came before. */
-interface Chain {
-  readonly told: Told;
-  readonly before: Chain | undefined;
-}
-
-type Store = ReadonlyMap<string, Uint8Array>;
-
-/** How a life began. */
-interface Beginning {
-  readonly time: number;
-  readonly store: Store;
-}
-
-/** A point of a node that is a program. */
-interface ProgramMark extends MemberMark {
-  readonly beginning: Beginning | undefined;
-  readonly chain: Chain | undefined;
-  readonly lives: number;
-  readonly told: number;
-  readonly now: number;
-  readonly next: number;
-  readonly store: Store;
-  readonly state: Uint8Array;
-  /** What the first report will tell. */
-  readonly events: readonly WorldEvent[];
-  readonly sent: readonly Sent[];
-}
-
-/** A copy of what is stored, of which values that are in `known` are shared with that. */
-function copyOf(store: Store, known: Store): Store {
-  return new Map([...store].map(([key, bytes]) => {
-    const other = known.get(key);
-    return [key, other !== undefined && equalBytes(other, bytes) ? other : bytes.slice()];
-  }));
-}
-
-const MOST_BYTES = 65536, MOST_STORED = 64 << 20;
+const MOST_BYTES = 65536;
 const ZEROS = new Uint8Array(32), NO_BYTES = new Uint8Array(0);
 const encoder = new TextEncoder();
 
@@ -82,45 +27,14 @@ function cut(text: string, most: number): string {
   return encoder.encode(text).length <= most ? text : `${text.slice(0, Math.floor(most / 4))}…`;
 }
 
-const entriesOf = (store: Store): StoredEntries => [...store];
-
-/** A mark as a checkpoint has it. */
-function checkpointOf(
-  { beginning, chain, lives, told, now, next, store, state }: ProgramMark,
-): ProgramCheckpoint {
-  const all: Told[] = [];
-  for (let link = chain; link !== undefined; link = link.before) all.push(link.told);
-  return {
-    ...{ kind: "program", lives, told, now, next: storedTime(next), store: entriesOf(store), state },
-    life: beginning === undefined
-      ? null
-      : { time: beginning.time, store: entriesOf(beginning.store), told: all.reverse() },
-  };
-}
-
-function markOf({ life, lives, told, now, next, store, state }: ProgramCheckpoint): ProgramMark {
-  return {
-    ...{ lives, told, now, next: timeFrom(next), store: new Map(store), state, events: [], sent: [] },
-    beginning: life === null ? undefined : { time: life.time, store: new Map(life.store) },
-    chain: life?.told.reduce<Chain | undefined>((before, told) => ({ told, before }), undefined),
-  };
-}
-
-function isSameStore(one: Store, other: Store): boolean {
-  return one.size === other.size &&
-    [...one].every(([key, bytes]) => equalBytes(bytes, other.get(key) ?? NO_BYTES) && other.has(key));
-}
-
 /** A program as a node. */
 export class ProgramMember implements Member, NodeSite {
   readonly #made: ProgramMemberOptions;
   readonly #options: unknown;
-  readonly store: Map<string, Uint8Array> = new Map();
+  readonly #store = new ProgramStore();
   #process: NodeProcess | undefined;
   #beginning: Beginning | undefined;
   #chain: Chain | undefined;
-  /** What the store was when anybody looked last. */
-  #known: Store = new Map();
   /** The process is told again what it was told: what it does then has been done. */
   #isAgain = false;
   #lives = 0;
@@ -133,15 +47,8 @@ export class ProgramMember implements Member, NodeSite {
   /** Throws WorldError for options that the program does not take. */
   constructor(made: ProgramMemberOptions) {
     this.#made = made;
-    const parsed = made.program.options.safeParse(made.options);
-    if (!parsed.success) {
-      const issues = parsed.error.issues.map(({ path, message }) =>
-        `${path.join(".") || "options"}: ${message}`
-      );
-      throw new WorldError(`Cannot set node "${made.name}" up: ${issues.join("; ")}`);
-    }
-    this.#options = parsed.data;
-    if (made.resumed !== undefined) this.returnTo(markOf(made.resumed));
+    this.#options = programOptions(made);
+    if (made.resumed !== undefined) this.returnTo(programMark(made.resumed));
     else if (!made.isOff) this.#switch(true, "start");
   }
 
@@ -151,6 +58,10 @@ export class ProgramMember implements Member, NodeSite {
 
   get seed(): number {
     return this.#made.seed;
+  }
+
+  get store(): Map<string, Uint8Array> {
+    return this.#store.entries;
   }
 
   get now(): number {
@@ -187,7 +98,7 @@ export class ProgramMember implements Member, NodeSite {
     }
     this.#wake(until, false);
     const report = this.#report(wantsRoots);
-    return wantsCheckpoint ? { ...report, checkpoint: checkpointOf(this.mark()) } : report;
+    return wantsCheckpoint ? { ...report, checkpoint: programCheckpoint(this.mark()) } : report;
   }
 
   #wake(time: number, isIncluded: boolean): void {
@@ -218,7 +129,7 @@ export class ProgramMember implements Member, NodeSite {
   }
 
   /** Tells the process something, and remembers it where somebody may want to return here. */
-  #tell(told: Told): void {
+  #tell(told: ToldCheckpoint): void {
     const isKept = this.#made.keepsMarks && this.#made.program.resume === undefined;
     if (isKept && !this.#isAgain) this.#chain = { told, before: this.#chain };
     const process = this.#process as NodeProcess;
@@ -246,7 +157,7 @@ export class ProgramMember implements Member, NodeSite {
     const { node, program } = this.#made, time = this.#now;
     if (isOn) {
       this.#events.push({ kind: "nodePoweredOn", time, node, life: this.#lives++, cause });
-      if (this.#made.keepsMarks) this.#beginning = { time, store: this.#storeNow() };
+      if (this.#made.keepsMarks) this.#beginning = { time, store: this.#store.copy() };
       this.#process = program.start(this.#options, this);
     } else {
       this.#process = undefined;
@@ -268,10 +179,6 @@ export class ProgramMember implements Member, NodeSite {
     return this.#report(false);
   }
 
-  #storeNow(): Store {
-    return this.#known = copyOf(this.store, this.#known);
-  }
-
   #state(): Uint8Array {
     return this.#process === undefined ? NO_BYTES : encodeValue(this.#process.state()).slice();
   }
@@ -280,7 +187,7 @@ export class ProgramMember implements Member, NodeSite {
     if (!this.#made.keepsMarks) throw new TypeError(`Node "${this.name}" keeps no marks`);
     return {
       ...{ beginning: this.#beginning, chain: this.#chain, lives: this.#lives, told: this.#told },
-      ...{ now: this.#now, next: this.#next, store: this.#storeNow(), state: this.#state() },
+      ...{ now: this.#now, next: this.#next, store: this.#store.copy(), state: this.#state() },
       ...{ events: [...this.#events], sent: [...this.#sent] },
     };
   }
@@ -290,18 +197,17 @@ export class ProgramMember implements Member, NodeSite {
     this.#process = undefined;
     this.#next = Infinity;
     // The process may hold what is stored, which therefore is not replaced behind it.
-    if (beginning === undefined) this.#put(mark.store);
+    if (beginning === undefined) this.#store.put(mark.store);
     else if (this.#made.program.resume !== undefined) this.#resume(mark);
     else this.#startAgain(beginning, chain);
     const isSame = equalBytes(this.#state(), mark.state) && this.#next === mark.next &&
-      isSameStore(this.store, mark.store);
+      this.#store.is(mark.store);
     if (!isSame) {
       throw new WorldError(
         `Node "${this.name}": told the same again, program "${this.#made.program.name}" did something else; ` +
           `it may look at nothing but its site, and \`state\` is all that it keeps`,
       );
     }
-    this.#known = mark.store;
     this.#events = [...mark.events];
     this.#sent = [...mark.sent];
     this.#beginning = beginning;
@@ -312,14 +218,8 @@ export class ProgramMember implements Member, NodeSite {
     this.#next = mark.next;
   }
 
-  #put(store: Store): void {
-    this.store.clear();
-    for (const [key, bytes] of store) this.store.set(key, bytes.slice());
-    this.#known = store;
-  }
-
   #resume({ state, store, now, next }: ProgramMark): void {
-    this.#put(store);
+    this.#store.put(store);
     this.#now = now;
     this.#isAgain = true;
     try {
@@ -332,21 +232,19 @@ export class ProgramMember implements Member, NodeSite {
 
   /** Starts the program as at a life's beginning, and tells it what it was told; nothing of what it does comes out. */
   #startAgain({ time, store }: Beginning, chain: Chain | undefined): void {
-    const all: Told[] = [];
-    for (let link = chain; link !== undefined; link = link.before) all.push(link.told);
-    this.#put(store);
+    this.#store.put(store);
     this.#now = time;
     this.#next = Infinity;
     this.#isAgain = true;
     try {
       this.#process = this.#made.program.start(this.#options, this);
-      for (const told of all.reverse()) this.#againTold(told);
+      for (const told of toldIn(chain)) this.#againTold(told);
     } finally {
       this.#isAgain = false;
     }
   }
 
-  #againTold(told: Told): void {
+  #againTold(told: ToldCheckpoint): void {
     this.#now = told.time;
     if (told.kind === "woken") this.#next = Infinity;
     try {
@@ -359,27 +257,13 @@ export class ProgramMember implements Member, NodeSite {
 
   durableRoot(): Uint8Array {
     const writer = new ByteWriter();
-    this.#writeStore(writer);
+    this.#store.write(writer, this.name);
     return sha256(writer.view());
-  }
-
-  #writeStore(writer: ByteWriter): void {
-    const stored = [...this.store].sort(([a], [b]) => a < b ? -1 : 1);
-    const size = stored.reduce((sum, [, { length }]) => sum + length, 0);
-    if (size > MOST_STORED) {
-      throw new RangeError(`Node "${this.name}" stores ${size} bytes, more than ${MOST_STORED}`);
-    }
-    for (const [key, bytes] of stored) {
-      const name = encoder.encode(key);
-      writer.u32(name.length);
-      writer.raw(name);
-      writer.raw(sha256(bytes));
-    }
   }
 
   #roots(): MemberRoots {
     const writer = new ByteWriter();
-    this.#writeStore(writer);
+    this.#store.write(writer, this.name);
     writer.u53(Math.min(this.#next, Number.MAX_SAFE_INTEGER));
     writer.u32(this.#told);
     return {

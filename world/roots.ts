@@ -3,37 +3,14 @@ import { createHash, type Hash } from "node:crypto";
 import { sha256 } from "../journal/hash.ts";
 import { ByteWriter } from "../machine/layout.ts";
 import { type WorldEvent, writeWorldEvent } from "./events.ts";
+import { compareInFlight, type LinksMark } from "./links.ts";
 import type { MemberRoots } from "./member.ts";
-
-/** A message on its way. */
-export interface InFlight {
-  /** When it arrives. */
-  readonly arrival: number;
-  /** The link. */
-  readonly link: number;
-  /** The end that sent it. */
-  readonly end: number;
-  /** The end to which it comes. */
-  readonly to: number;
-  /** How many the sending end had sent before. */
-  readonly sequence: number;
-  /** It will not arrive. */
-  readonly isLost: boolean;
-  /** What it says. */
-  readonly bytes: Uint8Array;
-}
-
-/** Messages in the order in which they arrive. */
-export function compareInFlight(a: InFlight, b: InFlight): number {
-  return a.arrival - b.arrival || a.link - b.link || a.end - b.end || a.sequence - b.sequence || a.to - b.to;
-}
 
 /** The root of a world's state: its time, its nodes' roots, and what is under way. */
 export function worldStateRoot(
   time: number,
   members: readonly MemberRoots[],
-  inFlight: readonly InFlight[],
-  sequences: readonly (readonly number[])[],
+  { inFlight, sequences }: LinksMark,
 ): Uint8Array {
   const writer = new ByteWriter();
   writer.u53(time);

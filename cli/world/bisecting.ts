@@ -1,12 +1,9 @@
 /** `hindsight world bisect` over a whole world: the time of a text, the inputs that it takes, the windows of power cuts. */
-import {
-  bisectTime,
-  cutWindows,
-  minimizeWorldInputs,
-  type WorldSearch,
-  type WorldVerdict,
-} from "../../world/bisect.ts";
+import { bisectTime } from "../../world/bisect.ts";
+import { minimizeWorldInputs } from "../../world/bisect_inputs.ts";
 import type { TimedWorldInput } from "../../world/course.ts";
+import { cutWindows } from "../../world/power_cuts.ts";
+import type { WorldSearch, WorldVerdict } from "../../world/search.ts";
 import type { WorldSession } from "../../world/session.ts";
 import { WorldTimeline } from "../../world/timeline.ts";
 import { UsageError } from "../errors.ts";

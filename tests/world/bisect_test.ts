@@ -1,11 +1,14 @@
 /** Bisect of worlds: the first time of something, the inputs that it takes, and windows of power cuts. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { z } from "zod";
-import { bisectTime, cutWindows, minimizeWorldInputs, searched } from "../../world/bisect.ts";
+import { bisectTime } from "../../world/bisect.ts";
+import { minimizeWorldInputs } from "../../world/bisect_inputs.ts";
 import type { TimedWorldInput } from "../../world/course.ts";
 import { parseWorld } from "../../world/description.ts";
 import { WorldError } from "../../world/errors.ts";
 import { type NodeProgram, nodeProgram } from "../../world/node_program.ts";
+import { cutWindows } from "../../world/power_cuts.ts";
+import { searched } from "../../world/search.ts";
 import type { WorldSession } from "../../world/session.ts";
 import { WorldTimeline } from "../../world/timeline.ts";
 import { seededRandom } from "../journal/support.ts";

@@ -1,5 +1,5 @@
 /** dpu-provision's power cuts: at every step that lasts, at every message, and at random; and the window of an unsafe order. */
-import { cutWindows } from "../../../world/bisect.ts";
+import { cutWindows } from "../../../world/power_cuts.ts";
 import type { WorldSession } from "../../../world/session.ts";
 import { WorldTimeline } from "../../../world/timeline.ts";
 import type { InstallOrder } from "../../../firmware/dpu_provision/stand_in.ts";
