@@ -18,7 +18,7 @@ export interface CommandedConsoles {
 }
 
 /** What a command does; undefined for what is none. */
-export function commandOf(
+function commandOf(
   consoles: CommandedConsoles,
   verb: string | undefined,
   word: string | undefined,
@@ -32,29 +32,62 @@ export function commandOf(
   return verb !== "resize" || size === undefined ? undefined : () => consoles.resize(size);
 }
 
-/** Throws InputRefusedError for what is no command, cannot be done with the line as it is, or is one too many. */
-export function refuseCommand(
-  slug: string,
-  [verb, word, ...rest]: readonly string[],
-  { consoles, shown, waiting }: {
-    readonly consoles: CommandedConsoles;
-    readonly shown: ConsoleName;
-    /** Commands that wait. */
-    readonly waiting: number;
-  },
-): void {
-  if (rest.length > 0 || commandOf(consoles, verb, word) === undefined) {
-    throw new InputRefusedError(
-      `${slug} takes "switch ${CONSOLES.join("|")}", "attach", "identify", "encoding ${
-        ENCODINGS.join("|")
-      }" and ` +
-        `"resize COLUMNSxROWS" from ${SIZES}`,
-    );
+/** What the operator wants, as soon as a CPU is in the handler. */
+export class WaitingCommands {
+  #waiting: string[] = [];
+
+  /** `consoles` carries them out. */
+  constructor(private readonly slug: string, private readonly consoles: CommandedConsoles) {}
+
+  /** Nothing waits. */
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0;
   }
-  if (verb !== "switch" && shown === "gdb") {
-    throw new InputRefusedError(`The line is a debugger's: first "${slug} switch shell"`);
+
+  /** Throws InputRefusedError for what is no command, cannot be done with the line as it is, or is one too many. */
+  refuse([verb, word, ...rest]: readonly string[], shown: ConsoleName): void {
+    const { slug } = this;
+    if (rest.length > 0 || commandOf(this.consoles, verb, word) === undefined) {
+      throw new InputRefusedError(
+        `${slug} takes "switch ${CONSOLES.join("|")}", "attach", "identify", "encoding ${
+          ENCODINGS.join("|")
+        }" and ` +
+          `"resize COLUMNSxROWS" from ${SIZES}`,
+      );
+    }
+    if (verb !== "switch" && shown === "gdb") {
+      throw new InputRefusedError(`The line is a debugger's: first "${slug} switch shell"`);
+    }
+    if (this.#waiting.length === MOST_COMMANDS) {
+      throw new InputRefusedError(`${slug} has ${MOST_COMMANDS} commands to carry out already`);
+    }
   }
-  if (waiting === MOST_COMMANDS) {
-    throw new InputRefusedError(`${slug} has ${MOST_COMMANDS} commands to carry out already`);
+
+  /** One that was not refused waits. */
+  push(words: readonly string[]): void {
+    this.#waiting.push(words.join(" "));
+  }
+
+  /** Carries out all that wait. */
+  carryOut(): void {
+    for (const command of this.#waiting.splice(0)) {
+      const [verb, word] = command.split(" ");
+      commandOf(this.consoles, verb, word)?.();
+    }
+  }
+
+  /** Power-on state. */
+  reset(): void {
+    this.#waiting = [];
+  }
+
+  /** The state. */
+  save(): string[] {
+    return [...this.#waiting];
+  }
+
+  /** Restores what `save` gave. */
+  restore(commands: readonly string[]): void {
+    this.#waiting = [...commands];
   }
 }

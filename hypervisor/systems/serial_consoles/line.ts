@@ -1,6 +1,7 @@
 /** The line: the board's PL011 as the monitor drives it from EL2, with its interrupt (Arm DDI 0183G). */
-import { type BoardRow, SPI_BASE } from "../../../machine/board.ts";
+import { type Board, type BoardRow, SPI_BASE } from "../../../machine/board.ts";
 import { readDevice, writeDevice } from "../../../machine/cpu/device_access.ts";
+import { ConfigurationError } from "../../../machine/errors.ts";
 import type { El2Monitor } from "../../el2_monitor.ts";
 import type { Vcpu } from "../../vcpu.ts";
 
@@ -9,6 +10,17 @@ const DR = 0x000, FR = 0x018, LCR_H = 0x02c, CR = 0x030, IMSC = 0x038;
 const FR_RXFE = 1n << 4n, LCR_H_FIFOS = 0x70n, CR_ON = 0x301n, INT_RX = 0x10n;
 /** How a GICv2 and a GICv3 are told that an interrupt is CPU 0's. */
 const TO_CPU_0 = { 2: 1, 3: 0 } as const;
+
+/** The UART of the line. Throws ConfigurationError for a board where the guest would have but one port. */
+export function lineUart({ rows }: Board, slug: string): BoardRow {
+  const first = rows.find(({ name }) => name === "uart0");
+  if (first === undefined || !rows.some(({ name, secureOnly }) => name === "uart1" && !secureOnly)) {
+    throw new ConfigurationError(
+      `Cannot enable ${slug}: the kernel's log has no serial port; add uart1=on to -M virt`,
+    );
+  }
+  return first;
+}
 
 /** The one line; every access is one that EL2 of `vcpu` makes. */
 export class ConsoleLine {
