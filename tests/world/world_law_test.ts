@@ -5,6 +5,8 @@ import { Course, type TimedWorldInput, type WorldRoot } from "../../world/course
 import { carryOutApart } from "../../world/crew.ts";
 import { type MachineNode, parseWorld, type WorldDescription } from "../../world/description.ts";
 import type { WorldEvent, WorldInput } from "../../world/events.ts";
+import { WorldReplay } from "../../world/replay.ts";
+import type { StoredCheckpoint } from "../../world/run.ts";
 import { WorldTimeline } from "../../world/timeline.ts";
 import { seededRandom } from "../journal/support.ts";
 import { PING_PONG_IMAGES as images, pingPong } from "./guests.ts";
@@ -73,6 +75,23 @@ function textsOf(roots: readonly WorldRoot[]): string[] {
 
 const rootsOf = ({ run, end }: Recorded): string[] => textsOf([...run.roots, end]);
 
+/** Replays a recorded world from a checkpoint in threads, which have it from its file. */
+async function resumedInThreads({ file, run }: Recorded, checkpoint: StoredCheckpoint, threads: number) {
+  const path = await Deno.makeTempFile({ suffix: ".hsworld" });
+  try {
+    await Deno.writeFile(path, file.bytes);
+    const crew = await WorkerCrew.start(run.manifest.world, {
+      ...{ images, engine: "threaded", threads, files: [], path, checkpoint, module: undefined },
+    });
+    const replay = new WorldReplay(run, {}, undefined, checkpoint);
+    const { historyRoot } = await carryOutApart(replay.rounds(), crew);
+    await crew.finish();
+    return historyRoot;
+  } finally {
+    await Deno.remove(path);
+  }
+}
+
 async function inThreads(world: WorldDescription, inputs: readonly TimedWorldInput[], threads: number) {
   const events: WorldEvent[] = [], roots: WorldRoot[] = [];
   const crew = await WorkerCrew.start(world, {
@@ -107,6 +126,17 @@ Deno.test("law: random worlds come to the same whatever carries them out, and fr
         { events: [...first.run.events], roots: rootsOf(first) },
         `seed ${seed}: ${threads} threads`,
       );
+      const marked = recordWorld(world, { inputs, until: UNTIL, engine, checkpointSpacing: 1 });
+      assertEquals(rootsOf(marked), rootsOf(first), `seed ${seed}: with checkpoints`);
+      const { checkpoints } = marked.run, checkpoint = checkpoints[random(checkpoints.length)];
+      if (checkpoint !== undefined) {
+        const found = await resumedInThreads(marked, checkpoint, threads);
+        assertEquals(
+          found,
+          first.end.historyRoot,
+          `seed ${seed}: ${threads} threads from ${checkpoint.time} ns on`,
+        );
+      }
     }
     const timeline = new WorldTimeline(first.run, { images, engine, spacing: 50_000 + random(500_000) });
     for (let fork = 0; fork < 2; fork++) {
