@@ -1,12 +1,11 @@
 /**
  * What hosts of programs have in common, whatever their TEEs are: an agent, its durable record, its time-outs and
- * commands, and a program in pieces: canonical state first, then pages of 4 KiB at virtual addresses.
+ * commands, and what it does to a program.
  */
 import { z } from "zod";
 import type { Alarm } from "../../../../machine/clock.ts";
-import { InputRefusedError, MachineInvariantError } from "../../../../machine/errors.ts";
-import { bytes, flag, listOf, u53 } from "../../../../machine/layout.ts";
-import { PAGE_SIZE } from "../../../../machine/memory/physical.ts";
+import { InputRefusedError } from "../../../../machine/errors.ts";
+import { bytes, flag } from "../../../../machine/layout.ts";
 import { sha256 } from "../../../../machine/sha256.ts";
 import { type Section, sectionLayout } from "../../../../machine/snapshot.ts";
 import type { TrapMonitor } from "../../../monitor.ts";
@@ -21,18 +20,15 @@ import {
   FRESH_DESTINATION,
 } from "../destination.ts";
 import type { Policy } from "../messages.ts";
-import { type Piece, STATE_PLACE, type TeeImage } from "../pieces.ts";
+import { PORT } from "../keeper.ts";
+import { SLUG } from "../options.ts";
+import type { Piece } from "../pieces.ts";
 import { SourceAgent, sourceProgress, type SourceRecord, sourceRecord } from "../source.ts";
-import { pagesOf, placeOf, type ProgramHeader } from "./program_image.ts";
+import type { ProgramHeader } from "./program_image.ts";
 import { PLANTED, type Planted } from "./planted.ts";
 import { policyOf, PROGRAM_AGENT_VERSION, type ProgramPlace, unmet } from "./program_policy.ts";
-import { decodeProgram, encodeProgram, type ProgramState } from "./program_state.ts";
-
-const SLUG = "tee-migration", PORT = "mig";
-/** Virtual nanoseconds that sealing, or opening, a piece takes. */
-const PIECE_NANOSECONDS = 2000;
-/** Most bytes of a program's state. */
-const MOST_STATE = 1 << 14;
+import { PIECES_FIELDS, ProgramPieces } from "./program_pieces.ts";
+import type { ProgramState } from "./program_state.ts";
 
 /** Options of a host of programs. */
 export const HOST_OPTIONS = {
@@ -65,14 +61,11 @@ const layout = sectionLayout(`${SLUG} of programs`, 1, {
   destinationProgress,
   isFrozen: flag,
   isWanted: flag,
-  hasRoom: flag,
-  state: bytes(MOST_STATE),
-  pages: listOf(u53, 1 << 12),
+  ...PIECES_FIELDS,
   own: bytes(1 << 16),
 });
 
 const FRESH_SOURCE: SourceRecord = { epoch: 0, attempt: 0, phase: "running" };
-const NOTHING = new Uint8Array(0);
 
 /** A host of programs. */
 export abstract class ProgramMigration implements MonitorSystem {
@@ -86,11 +79,7 @@ export abstract class ProgramMigration implements MonitorSystem {
   protected isFrozen = false;
   /** It was asked to. */
   #isWanted = false;
-  #state: Uint8Array = NOTHING;
-  /** Of a program that comes: there is room. */
-  #hasRoom = false;
-  /** Addresses of pages that are not zero, of a program that is frozen. */
-  #pages: readonly number[] = [];
+  readonly #pieces: ProgramPieces;
 
   /** Nothing of the monitor is used before the first reset. */
   constructor(protected readonly options: HostOptions, protected readonly monitor: TrapMonitor) {
@@ -102,6 +91,11 @@ export abstract class ProgramMigration implements MonitorSystem {
       timeout: options.timeout * 1_000_000,
     };
     this.#alarm = site.clock.alarm(SLUG, () => this.#agent.woken());
+    this.#pieces = new ProgramPieces(monitor, options.planted, {
+      readPage: (address) => this.readPage(address),
+      makeRoom: (header) => this.makeRoom(header),
+      writePage: (...page) => this.writePage(...page),
+    });
     [this.#source, this.#destination] = this.#agents();
   }
 
@@ -180,7 +174,7 @@ export abstract class ProgramMigration implements MonitorSystem {
         if (record.phase === "prepared" && this.has("no-commit")) this.#resume();
       },
       create: () => this.#clear(),
-      put: (piece: Piece) => this.#put(piece),
+      put: (piece: Piece) => this.#pieces.put(piece),
       resume: () => this.#resume(),
     };
   }
@@ -189,91 +183,39 @@ export abstract class ProgramMigration implements MonitorSystem {
     this.#alarm.clear();
     this.#records = { source: FRESH_SOURCE, destination: FRESH_DESTINATION };
     this.isFrozen = this.#isWanted = false;
-    this.#forget();
+    this.#pieces.forget();
     [this.#source, this.#destination] = this.#agents();
-  }
-
-  #forget(): void {
-    this.#state = NOTHING;
-    this.#hasRoom = false;
-    this.#pages = [];
   }
 
   /** The program stands still, in this state. */
   protected rested(state: ProgramState): void {
     this.isFrozen = true;
     this.#isWanted = false;
-    this.#state = encodeProgram({
+    this.#pieces.take({
       ...state,
       ...this.has("no-vector") ? { v: state.v.with(63, 0n) } : {},
       ...this.has("no-flags") ? { flags: 0n } : {},
       ...this.has("more-time") ? { counter: state.counter + 1_000_000n } : {},
     });
-    const { header } = decodeProgram(this.#state);
-    this.#pages = [...pagesOf(header)].filter((address) => this.readPage(address).some((byte) => byte !== 0));
-    this.#source.frozen(this.#image());
-  }
-
-  #image(): TeeImage {
-    const { clock } = this.monitor.site, state = this.#state, pages = this.#pages;
-    const parts = Math.ceil(state.length / PAGE_SIZE);
-    return {
-      count: parts + pages.length,
-      piece: (index) => {
-        clock.charge(PIECE_NANOSECONDS);
-        const at = index * PAGE_SIZE;
-        if (index < parts) return { place: STATE_PLACE + at, bytes: state.slice(at, at + PAGE_SIZE) };
-        const place = pages[index - parts] as number, contents = this.readPage(place);
-        if (this.has("plain-page")) this.monitor.site.transmit(PORT, contents);
-        return { place, bytes: contents };
-      },
-    };
+    this.#source.frozen(this.#pieces.image());
   }
 
   #thaw(): void {
     if (!this.isFrozen && !this.#isWanted) return;
     this.isFrozen = this.#isWanted = false;
-    this.#forget();
+    this.#pieces.forget();
     this.goOn();
   }
 
-  #put({ place, bytes: contents }: Piece): string | undefined {
-    this.monitor.site.clock.charge(PIECE_NANOSECONDS);
-    if (place < STATE_PLACE) return this.#putPage(place, contents);
-    const at = place - STATE_PLACE;
-    if (at !== this.#state.length || at + contents.length > MOST_STATE) return "its state is not in order";
-    const state = new Uint8Array(at + contents.length);
-    state.set(this.#state);
-    state.set(contents, at);
-    this.#state = state;
-    return undefined;
-  }
-
-  #putPage(address: number, contents: Uint8Array): string | undefined {
-    try {
-      const { header } = decodeProgram(this.#state);
-      const refused = this.#hasRoom ? undefined : this.makeRoom(header);
-      if (refused !== undefined) return refused;
-      this.#hasRoom = true;
-      const isPage = address % PAGE_SIZE === 0 && placeOf(header, address, PAGE_SIZE) !== undefined;
-      if (!isPage || contents.length !== PAGE_SIZE) return "it has a page where the program has no memory";
-      this.writePage(header, address, contents);
-      return undefined;
-    } catch (error) {
-      if (error instanceof MachineInvariantError) throw error;
-      return `its state is none: ${(error as Error).message}`.slice(0, 200);
-    }
-  }
-
   #resume(): void {
-    if (this.#state.length === 0) return;
-    const { state } = decodeProgram(this.#state);
-    this.#forget();
+    const state = this.#pieces.arrived;
+    if (state === undefined) return;
+    this.#pieces.forget();
     this.begin(state);
   }
 
   #clear(): void {
-    this.#forget();
+    this.#pieces.forget();
     this.isFrozen = this.#isWanted = false;
     this.clear();
   }
@@ -304,13 +246,8 @@ export abstract class ProgramMigration implements MonitorSystem {
     return layout.encode(this.monitor.sectionName(SLUG), {
       ...{ source, sourceProgress: this.#source.save() },
       ...{ destination, destinationProgress: this.#destination.save() },
-      ...{
-        isFrozen: this.isFrozen,
-        isWanted: this.#isWanted,
-        hasRoom: this.#hasRoom,
-        state: this.#state,
-        pages: [...this.#pages],
-      },
+      ...{ isFrozen: this.isFrozen, isWanted: this.#isWanted },
+      ...this.#pieces.save(),
       own: this.saveOwn(),
     });
   }
@@ -320,11 +257,13 @@ export abstract class ProgramMigration implements MonitorSystem {
     this.#records = { source: saved.source, destination: saved.destination };
     this.isFrozen = saved.isFrozen;
     this.#isWanted = saved.isWanted;
-    this.#state = saved.state;
-    this.#hasRoom = saved.hasRoom;
-    this.#pages = saved.pages;
+    this.#pieces.restore(saved);
     this.restoreOwn(saved.own);
-    this.#source.restore(saved.source, saved.sourceProgress, this.isFrozen ? this.#image() : undefined);
+    this.#source.restore(
+      saved.source,
+      saved.sourceProgress,
+      this.isFrozen ? this.#pieces.image() : undefined,
+    );
     this.#destination.restore(saved.destination, saved.destinationProgress);
   }
 }

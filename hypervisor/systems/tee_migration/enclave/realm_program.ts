@@ -9,28 +9,19 @@
 import { z } from "zod";
 import type { PhysicalAddress } from "../../../../machine/address.ts";
 import { ConfigurationError } from "../../../../machine/errors.ts";
-import { ByteReader, bytes, ByteWriter, flag, record, u53, u64 } from "../../../../machine/layout.ts";
+import { ByteReader, bytes, ByteWriter, flag, record, u64 } from "../../../../machine/layout.ts";
 import { PAGE_SIZE } from "../../../../machine/memory/physical.ts";
 import { sha256 } from "../../../../machine/sha256.ts";
 import type { El2Monitor } from "../../../el2_monitor.ts";
-import { translateGuest } from "../../../guest_memory.ts";
 import type { MonitorSystem } from "../../../system.ts";
 import type { Vcpu } from "../../../vcpu.ts";
 import { setCounter } from "../canonical_state.ts";
-import {
-  HEADER_BYTES,
-  imageBytes,
-  MOST_IMAGE,
-  pagesOf,
-  parseHeader,
-  placedBytes,
-  placeOf,
-  type ProgramHeader,
-} from "./program_image.ts";
+import { SLUG } from "../options.ts";
+import { HEADER_BYTES, imageBytes, MOST_IMAGE, parseHeader, type ProgramHeader } from "./program_image.ts";
 import { HOST_OPTIONS, type HostOptions, ProgramMigration } from "./program_migration.ts";
 import { policyOf, type ProgramPlace, unmet } from "./program_policy.ts";
 import { captureProgram, type ProgramIdentity, type ProgramState } from "./program_state.ts";
-import { clearMemory } from "./secure_space.ts";
+import { MEMORY_FIELDS, NO_MEMORY, RuntimeMemory } from "./runtime_memory.ts";
 import { emulate } from "./shims.ts";
 
 /** Calls of the runtime: X0 of HVC #0, other immediates. */
@@ -39,14 +30,11 @@ const CARRY = 0xc600_0060n, AWAIT = 0xc600_0061n, ENDED = 0xc600_0062n, UNDEFINE
 const INVALID = -2n, DENIED = -3n;
 /** Counts of the timer until it is tried again to find the program at EL0. */
 const AGAIN = 64n;
-const SLUG = "tee-migration";
 
 const own = record({
   header: bytes(HEADER_BYTES),
   measurement: bytes(32),
-  pool: u53,
-  poolSize: u53,
-  context: u53,
+  ...MEMORY_FIELDS,
   counter: u64,
   isAwaiting: flag,
   isStopped: flag,
@@ -63,8 +51,7 @@ export class RealmProgram extends ProgramMigration {
   };
   #identity: ProgramIdentity | undefined;
   #header: ProgramHeader | undefined;
-  #pool = { base: 0, size: 0 };
-  #context = 0;
+  readonly #memory: RuntimeMemory;
   #isAwaiting = false;
   /** Its CPU stands still. */
   #isStopped = false;
@@ -78,6 +65,7 @@ export class RealmProgram extends ProgramMigration {
     if (el2.site.board.configuration.cpus !== 1) {
       throw new ConfigurationError("A realm that carries a program has one CPU: use -smp 1");
     }
+    this.#memory = new RuntimeMemory(el2);
     el2.timer.use(SLUG);
   }
 
@@ -87,7 +75,7 @@ export class RealmProgram extends ProgramMigration {
 
   protected get place(): ProgramPlace {
     const { cpuModel: model } = this.el2.site.board.configuration;
-    const memory = this.#pool.size;
+    const { capacity: memory } = this.#memory;
     return { type: "R", model, hasShims: this.options.shims, granule: PAGE_SIZE, memory };
   }
 
@@ -97,8 +85,7 @@ export class RealmProgram extends ProgramMigration {
 
   override reset(): void {
     this.#identity = this.#header = undefined;
-    this.#pool = { base: 0, size: 0 };
-    this.#context = 0;
+    this.#memory.restore(NO_MEMORY);
     this.#isAwaiting = this.#isStopped = this.#isWanted = false;
     super.reset();
   }
@@ -120,23 +107,14 @@ export class RealmProgram extends ProgramMigration {
     return true;
   }
 
-  /** A range of the realm's memory in registers Xn and Xn+1, or undefined. */
-  #range(vcpu: Vcpu, n: number, most: number): { base: number; size: number } | undefined {
-    const [base, size] = [Number(vcpu.x(n)), Number(vcpu.x(n + 1))], { ram } = this.el2.space;
-    const isWithin = base % PAGE_SIZE === 0 && size > 0 && size <= most && base >= ram.base &&
-      base + size <= ram.base + ram.size;
-    return isWithin ? { base, size } : undefined;
-  }
-
   #carry(vcpu: Vcpu): bigint {
-    const image = this.#range(vcpu, 1, MOST_IMAGE), pool = this.#range(vcpu, 3, this.el2.space.ram.size);
+    const memory = this.#memory, image = memory.rangeIn(vcpu, 1, MOST_IMAGE), pool = memory.rangeIn(vcpu, 3);
     if (image === undefined || pool === undefined || this.#header !== undefined) return INVALID;
-    this.#pool = pool;
+    memory.setAside(pool);
     try {
-      const { memory } = this.el2.site;
-      const contents = memory.viewBytes(image.base as PhysicalAddress, image.size);
+      const contents = this.el2.site.memory.viewBytes(image.base as PhysicalAddress, image.size);
       const header = parseHeader(contents);
-      if (imageBytes(header) > image.size || placedBytes(header, PAGE_SIZE) > pool.size) return INVALID;
+      if (imageBytes(header) > image.size || !memory.hasRoom(header)) return INVALID;
       if (unmet(policyOf(header, "R"), this.place) !== undefined) return DENIED;
       this.#identity = { header: contents.slice(0, HEADER_BYTES), measurement: sha256(contents) };
       this.#header = header;
@@ -148,13 +126,10 @@ export class RealmProgram extends ProgramMigration {
   }
 
   #await(vcpu: Vcpu): void {
-    const pool = this.#range(vcpu, 3, this.el2.space.ram.size), context = Number(vcpu.x(1));
+    const memory = this.#memory, pool = memory.rangeIn(vcpu, 3), context = memory.pageIn(vcpu, 1);
     vcpu.setX(0, INVALID);
-    if (pool === undefined || context % PAGE_SIZE !== 0) return;
-    const { ram } = this.el2.space;
-    if (context < ram.base || context + PAGE_SIZE > ram.base + ram.size) return;
-    this.#pool = pool;
-    this.#context = context;
+    if (pool === undefined || context === undefined) return;
+    memory.setAside(pool, context);
     this.#isAwaiting = true;
     vcpu.cpu.on = false;
     vcpu.cpu.attention = true;
@@ -203,7 +178,8 @@ export class RealmProgram extends ProgramMigration {
 
   #stop(vcpu: Vcpu, { pc, state }: { pc: bigint; state: bigint }): void {
     const { cpu } = vcpu;
-    if (this.#identity === undefined || !this.#isMapped(vcpu)) return;
+    // Where the runtime has a page elsewhere, the program is not what its header says.
+    if (this.#identity === undefined || !this.#memory.isMapped(cpu, this.#header as ProgramHeader)) return;
     this.#isWanted = false;
     this.#isStopped = true;
     this.el2.timer.set(vcpu, SLUG, undefined);
@@ -212,18 +188,6 @@ export class RealmProgram extends ProgramMigration {
     cpu.on = false;
     cpu.attention = true;
     this.rested(captureProgram(vcpu, this.#identity, { pc, state, counter }));
-  }
-
-  /** The runtime has every page where the pool has it: otherwise the program is not what its header says. */
-  #isMapped({ cpu }: Vcpu): boolean {
-    return [...pagesOf(this.#header as ProgramHeader)].every((address) => {
-      const place = translateGuest(cpu, "s12e0", BigInt(address));
-      return !place.faulted && place.address === this.#at(this.#header as ProgramHeader, address);
-    });
-  }
-
-  #at(header: ProgramHeader, address: number): PhysicalAddress {
-    return (this.#pool.base + (placeOf(header, address, PAGE_SIZE) as number)) as PhysicalAddress;
   }
 
   protected goOn(): void {
@@ -243,25 +207,21 @@ export class RealmProgram extends ProgramMigration {
   }
 
   protected readPage(address: number): Uint8Array {
-    return this.el2.site.memory.viewBytes(this.#at(this.#header as ProgramHeader, address), PAGE_SIZE);
+    return this.#memory.read(this.#header as ProgramHeader, address);
   }
 
   protected makeRoom(header: ProgramHeader): string | undefined {
     if (!this.#isAwaiting) return "no runtime waits for a program";
-    return placedBytes(header, PAGE_SIZE) > this.#pool.size ? "the runtime's pool is too small" : undefined;
+    return this.#memory.hasRoom(header) ? undefined : "the runtime's pool is too small";
   }
 
   protected writePage(header: ProgramHeader, address: number, contents: Uint8Array): void {
-    this.el2.site.memory.patchBytes(this.#at(header, address), contents);
+    this.#memory.write(header, address, contents);
   }
 
   protected begin(state: ProgramState): void {
-    const vcpu = this.#vcpu, { header, measurement, x, registers, pc, flags, v } = state;
-    const words = BigUint64Array.from([...x, ...registers, pc, flags, ...v]);
-    const context = new Uint8Array(PAGE_SIZE);
-    context.set(header);
-    context.set(new Uint8Array(words.buffer), HEADER_BYTES);
-    this.el2.site.memory.patchBytes(this.#context as PhysicalAddress, context);
+    const vcpu = this.#vcpu, { header, measurement } = state;
+    this.#memory.writeContext(state);
     this.#identity = { header, measurement };
     this.#header = parseHeader(header);
     this.#isAwaiting = false;
@@ -271,17 +231,10 @@ export class RealmProgram extends ProgramMigration {
   }
 
   protected clear(): void {
-    const { ram } = this.el2.space, page = (base: number) => ({ base, size: base === 0 ? 0 : PAGE_SIZE });
     // A runtime that waits has nothing of the program outside; one whose program is gone is gone itself.
-    const ranges = this.#isAwaiting || this.options.role === "destination"
-      ? [this.#pool, page(this.#context)]
-      : [ram];
-    for (const range of ranges) this.#clearRange(range);
+    if (this.#isAwaiting || this.options.role === "destination") this.#memory.clear();
+    else this.#memory.clearAll();
     if (this.options.role === "source") this.#forget();
-  }
-
-  #clearRange({ base, size }: { readonly base: number; readonly size: number }): void {
-    clearMemory(this.el2.site.memory, base, size);
   }
 
   #forget(): void {
@@ -294,18 +247,18 @@ export class RealmProgram extends ProgramMigration {
     own.write(writer, {
       header: identity?.header ?? new Uint8Array(0),
       measurement: identity?.measurement ?? new Uint8Array(0),
-      ...{ pool: this.#pool.base, poolSize: this.#pool.size, context: this.#context, counter: this.#counter },
+      ...this.#memory.save(),
+      counter: this.#counter,
       ...{ isAwaiting: this.#isAwaiting, isStopped: this.#isStopped, isWanted: this.#isWanted },
     });
     return writer.view().slice();
   }
 
   protected restoreOwn(saved: Uint8Array): void {
-    const { header, measurement, pool, poolSize, context, ...rest } = own.read(new ByteReader(saved));
+    const { header, measurement, ...rest } = own.read(new ByteReader(saved));
     this.#identity = header.length === 0 ? undefined : { header, measurement };
     this.#header = header.length === 0 ? undefined : parseHeader(header);
-    this.#pool = { base: pool, size: poolSize };
-    this.#context = context;
+    this.#memory.restore(rest);
     this.#counter = rest.counter;
     this.#isAwaiting = rest.isAwaiting;
     this.#isStopped = rest.isStopped;
