@@ -1,14 +1,12 @@
 /** virtual-hypervisors (US11422840B2): one hypervisor kernel partitioned into virtual hypervisors that cannot tell of each other. */
 import type { SystemScenario } from "./scenario.ts";
+import { consolesAreTheirOwn } from "./virtual_hypervisors/consoles.ts";
+import { planesCrash } from "./virtual_hypervisors/crashes.ts";
 import { oneEach, twoEach } from "./virtual_hypervisors/debian.ts";
+import { fuzzedCalls } from "./virtual_hypervisors/fuzzed_calls.ts";
 import { leaksAreFound, sameStepByStep, sameWithAll } from "./virtual_hypervisors/interference.ts";
-import {
-  consolesAreTheirOwn,
-  fuzzedCalls,
-  limitsHold,
-  planesCrash,
-  refusals,
-} from "./virtual_hypervisors/management.ts";
+import { limitsHold } from "./virtual_hypervisors/limits.ts";
+import { refusals } from "./virtual_hypervisors/refusals.ts";
 import { sharesHold } from "./virtual_hypervisors/shares.ts";
 
 const EXPLAIN =

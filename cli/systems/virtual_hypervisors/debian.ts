@@ -1,8 +1,8 @@
 /** Unmodified Debian kernels in virtual machines of two instances. */
 import { hostileSource } from "../../../firmware/virtual_hypervisors/hostile.ts";
 import type { CheckContext, CheckOutcome, Recorded } from "../scenario.ts";
+import { callAt } from "./calls.ts";
 import { credentialOf, type InstancePlan, planMachine, type VmPlan } from "./machines.ts";
-import { callAt } from "./management.ts";
 import { firstDifference, projectedLines, projectionOf } from "./projections.ts";
 import { stepsOf } from "./shares.ts";
 
