@@ -55,6 +55,28 @@ const WRITE_ORDER = `
         bl      set_variable
         cbnz    x0, failed`;
 
+/** How the installer ends, and what it says. */
+const INSTALLER_END = `        adr     x0, text_installed
+        bl      print
+        ldr     x0, =${FUNCTION.SYSTEM_RESET}
+        smc     #0
+        b       .
+failed: adr     x0, text_failed
+        bl      print
+        ldr     x0, =${FUNCTION.SYSTEM_OFF}
+        smc     #0
+        b       .
+        .ltorg
+text_writing:   .asciz "${STAND_IN_SAYS.WRITING}"
+text_installed: .asciz "${STAND_IN_SAYS.INSTALLED}\\r\\n"
+text_failed:    .asciz "${STAND_IN_SAYS.FAILED}\\r\\n"
+text_end:       .asciz "\\r\\n"
+        .balign 8
+vendor: .incbin "vendor"
+${nameData("boot_order", "BootOrder")}
+        .balign 4
+`;
+
 function installerText(order: InstallOrder): string {
   return `
 _start: mov     x19, x0                         // the volatile disk
@@ -115,26 +137,7 @@ _start: mov     x19, x0                         // the volatile disk
         add     x2, x19, #1, lsl #12            // the system's header
         ${WRITE_HEADER}
         ${order === "other partition" ? `mov x1, #4\n${WRITE_ORDER}` : ""}
-        adr     x0, text_installed
-        bl      print
-        ldr     x0, =${FUNCTION.SYSTEM_RESET}
-        smc     #0
-        b       .
-failed: adr     x0, text_failed
-        bl      print
-        ldr     x0, =${FUNCTION.SYSTEM_OFF}
-        smc     #0
-        b       .
-        .ltorg
-text_writing:   .asciz "${STAND_IN_SAYS.WRITING}"
-text_installed: .asciz "${STAND_IN_SAYS.INSTALLED}\\r\\n"
-text_failed:    .asciz "${STAND_IN_SAYS.FAILED}\\r\\n"
-text_end:       .asciz "\\r\\n"
-        .balign 8
-vendor: .incbin "vendor"
-${nameData("boot_order", "BootOrder")}
-        .balign 4
-`;
+${INSTALLER_END}`;
 }
 
 function systemText(version: number): string {

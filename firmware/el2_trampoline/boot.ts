@@ -2,12 +2,8 @@
 
 import { INTERRUPT_SETUP } from "./vmkernel.ts";
 
-/** `isFromEl3`: entered at EL3 in RAM, which gives EL2 everything but SCR_EL3.HCE, so that HVC is UNDEFINED. */
-export function bootText(isFromEl3: boolean): string {
-  return `
-boot_start:
-        ${isFromEl3 ? FROM_EL3 : ""}
-        mrs     x1, currentel
+/** EL2's own registers, with the MMU off. */
+const EL2_STATE = `        mrs     x1, currentel
         cmp     x1, #(2 << 2)
         b.eq    1f
         adr     x0, text_not_el2
@@ -42,7 +38,10 @@ text_not_el2:   .asciz  "el2-trampoline: entered below EL2; use -M virt,virtuali
         .irp    n, 0, 1, 2, 3
         str     wzr, [x1, #(0x100 + 4 * \\n)]
         .endr
-        // The vmkernel's EL1, translated from the first instruction on.
+`;
+
+/** Those of EL1; X0 stays MAIR. */
+const EL1_STATE = `        // The vmkernel's EL1, translated from the first instruction on.
         ldr     x0, =MAIR
 .if IS_HOST
         msr     mair_el12, x0
@@ -67,7 +66,10 @@ text_not_el2:   .asciz  "el2-trampoline: entered below EL2; use -M virt,virtuali
         ldr     x1, =SCTLR_EL1_ON
         msr     sctlr_el1, x1
 .endif
-        // EL2: the small map, the trampoline's vectors.
+`;
+
+/** EL2's translation, and the vmkernel is entered. */
+const ENTER_KERNEL = `        // EL2: the small map, the trampoline's vectors.
         msr     mair_el2, x0
         ldr     x1, =TCR_EL2_VALUE
         msr     tcr_el2, x1
@@ -102,6 +104,13 @@ ${INTERRUPT_SETUP}
         b       activate
         .ltorg
 `;
+
+/** `isFromEl3`: entered at EL3 in RAM, which gives EL2 everything but SCR_EL3.HCE, so that HVC is UNDEFINED. */
+export function bootText(isFromEl3: boolean): string {
+  return `
+boot_start:
+        ${isFromEl3 ? FROM_EL3 : ""}
+${EL2_STATE}${EL1_STATE}${ENTER_KERNEL}`;
 }
 
 /** To EL2, with SCR_EL3 = NS, RW and RES1 bits, and no HCE. */

@@ -24,10 +24,8 @@ export interface SmallGuestOptions {
   readonly work?: number;
 }
 
-/** Assembles a guest. */
-export function smallGuest({ rounds, pauth = false, work = 0 }: SmallGuestOptions): Program {
-  const rows = worldRegisters(pauth).filter(({ trapped }) => trapped !== true);
-  const text = String.raw`
+/** Its own translation; what is the vmkernel's is tried. */
+const BEGIN = String.raw`
 _start: adr     x0, guest_table
         ldr     x1, =0x0060000000000401         // Device, 1 GiB
         str     x1, [x0]
@@ -69,22 +67,10 @@ _start: adr     x0, guest_table
         msr     pmccntr_el0, x0
         msr     dbgbvr0_el1, x0
         msr     cntp_cval_el0, x0
-guest_run:
-${
-    work === 0 ? "" : `
-        ldr     x0, =${Math.ceil(work / 2)}
-1:      subs    x0, x0, #1
-        b.ne    1b`
-  }
-${plantingText("guest_plant", "guest_random", rows)}
-        hvc     #${CALL.YIELD}
-guest_back:
-        adr     x10, guest_random
-        ldr     x11, [x10, #8]
-        ldr     x12, =${rounds}
-        cmp     x11, x12
-        b.lo    guest_run
-        ldr     x26, =${DEVICES.UART}
+`;
+
+/** What it tells, and its exceptions. */
+const END = String.raw`        ldr     x26, =${DEVICES.UART}
         adr     x0, guest_text
         bl      put_text
         adr     x0, guest_answer
@@ -136,5 +122,25 @@ guest_answer:   .quad 0, 0
         .balign 4096
 guest_table:    .space 4096
 `;
+
+/** Assembles a guest. */
+export function smallGuest({ rounds, pauth = false, work = 0 }: SmallGuestOptions): Program {
+  const rows = worldRegisters(pauth).filter(({ trapped }) => trapped !== true);
+  const text = String.raw`${BEGIN}guest_run:
+${
+    work === 0 ? "" : `
+        ldr     x0, =${Math.ceil(work / 2)}
+1:      subs    x0, x0, #1
+        b.ne    1b`
+  }
+${plantingText("guest_plant", "guest_random", rows)}
+        hvc     #${CALL.YIELD}
+guest_back:
+        adr     x10, guest_random
+        ldr     x11, [x10, #8]
+        ldr     x12, =${rounds}
+        cmp     x11, x12
+        b.lo    guest_run
+${END}`;
   return assembleProgram([{ name: "guest", text }, CONSOLE], { base: GUEST_BASE });
 }

@@ -27,9 +27,8 @@ function plantedAtEl0(rows: readonly WorldRegister[]): WorldRegister[] {
   return rows.filter(({ name }) => ["TPIDR_EL0", "FPSR", "FPCR"].includes(name));
 }
 
-/** The text of the vmkernel; `planted` as in `VmkernelOptions`. */
-export function redirectionText(rows: readonly WorldRegister[], planted: boolean): string {
-  return String.raw`
+/** Exceptions of commands, bounced to EL2 and told apart. */
+const BOUNCED = String.raw`
         .balign 4096
 vmkernel:
 vmkernel_vectors:
@@ -60,14 +59,10 @@ bounced:
         cmp     x0, #${CALL_PLANT}
         b.ne    refuse
         save_x
-${
-    planted
-      ? `${plantingGroups("kernel2_plant", "kernel2_random", plantedAtEl2(rows), 2)}
-kernel2_plant_general:
-        str     x9, [x10]`
-      : ""
-  }
-        str     xzr, [sp]
+`;
+
+/** Back to the commands; interrupts. */
+const RETURN = String.raw`        str     xzr, [sp]
         return_from_el2
 
 // The vmkernel's interrupt, at EL2, where it is masked: it is acknowledged all the same.
@@ -87,7 +82,18 @@ kernel2_random: .quad 0xd1342543de82ef95, 0
         .balign 4096
 kernel2_end:
 
-commands:
+`;
+
+/** The text of the vmkernel; `planted` as in `VmkernelOptions`. */
+export function redirectionText(rows: readonly WorldRegister[], planted: boolean): string {
+  return String.raw`${BOUNCED}${
+    planted
+      ? `${plantingGroups("kernel2_plant", "kernel2_random", plantedAtEl2(rows), 2)}
+kernel2_plant_general:
+        str     x9, [x10]`
+      : ""
+  }
+${RETURN}commands:
 vmkernel_main:
         svc     #${CALL_PLANT}
 ${planted ? plantingText("vmkernel_first", "vmkernel_random", plantedAtEl0(rows)) : ""}

@@ -47,9 +47,8 @@ export interface TrampolineText {
   readonly isHost: boolean;
 }
 
-/** The trampoline's text. */
-export function trampolineText({ rows, isHost }: TrampolineText): string {
-  return String.raw`
+/** What comes to EL2 from the vmkernel. */
+const VECTORS = String.raw`
         .balign 4096
 trampoline:
 trampoline_vectors:
@@ -79,7 +78,10 @@ refuse:
         .balign 128
         .endr
 
-// To the VMM, which is entered with the guest's EL1 in place.
+`;
+
+/** To the VMM and back, and what of EL2 differs between them. */
+const SWITCH = String.raw`// To the VMM, which is entered with the guest's EL1 in place.
 enter:  save_x
         bl      save_world
         adr     x0, guest_world
@@ -128,27 +130,10 @@ switch_tlbi:
         isb
         ret
 
-// The state of EL1 to CONTEXT, but the general registers. Changes x0 to x2.
-save_world:
-        mrs     x1, elr_el2
-        mrs     x2, spsr_el2
-        stp     x1, x2, [sp, #C_PC]
-${vectorRegisters("stp")}
-        add     x0, sp, #C_SYSTEM
-${saveText(rows, isHost)}
-        ret
+`;
 
-// The state of EL1 from there. Changes x0 to x2.
-load_world:
-        ldp     x1, x2, [sp, #C_PC]
-        msr     elr_el2, x1
-        msr     spsr_el2, x2
-${vectorRegisters("ldp")}
-        add     x0, sp, #C_SYSTEM
-${loadText(rows, isHost)}
-        ret
-
-// What may not be: the power goes off.
+/** The power off, EL2's translation on, and the worlds. */
+const ENDS = String.raw`// What may not be: the power goes off.
 broken: ldr     x0, =0x84000008
         smc     #0
         b       .
@@ -169,4 +154,29 @@ guest_world:
         .balign 4096
 trampoline_end:
 `;
+
+/** The trampoline's text. */
+export function trampolineText({ rows, isHost }: TrampolineText): string {
+  return String
+    .raw`${VECTORS}${SWITCH}// The state of EL1 to CONTEXT, but the general registers. Changes x0 to x2.
+save_world:
+        mrs     x1, elr_el2
+        mrs     x2, spsr_el2
+        stp     x1, x2, [sp, #C_PC]
+${vectorRegisters("stp")}
+        add     x0, sp, #C_SYSTEM
+${saveText(rows, isHost)}
+        ret
+
+// The state of EL1 from there. Changes x0 to x2.
+load_world:
+        ldp     x1, x2, [sp, #C_PC]
+        msr     elr_el2, x1
+        msr     spsr_el2, x2
+${vectorRegisters("ldp")}
+        add     x0, sp, #C_SYSTEM
+${loadText(rows, isHost)}
+        ret
+
+${ENDS}`;
 }

@@ -45,7 +45,7 @@ export const MAILBOX_PREFIX = "mp-mailbox: ";
 export const MAILBOX_TREE_AT = LOADER_DEVICE_TREE_AT, MAILBOX_KERNEL_AT = LOADER_KERNEL_AT;
 
 /** As a kernel is entered (booting.rst), or by power-on with a tree at its fixed place. */
-const entry = (level: 1 | 2): string => `
+const begin = (level: 1 | 2): string => `
 _start: b       begin
         .word   0
         .quad   0x80000, image_end - _start, 10
@@ -104,7 +104,10 @@ begin:  msr     daifset, #15
         bl      write_tree
         b       hand_over
 
-// What is wrong is at x0: nothing was changed or started.
+`;
+
+/** The ends: one CPU only, the kernel, or nothing at all. */
+const ENDS = `// What is wrong is at x0: nothing was changed or started.
 refuse:
         adrp    x1, stack_top
         add     x1, x1, :lo12:stack_top
@@ -140,7 +143,11 @@ stop:   mov     x20, x0
 park:   wfi
         b       park
 
-unexpected:
+`;
+
+/** Exceptions, and the vectors. */
+const exceptions = (level: 1 | 2): string =>
+  `unexpected:
         ldr     x0, [x28, #VARS_CALLING]
         cbnz    x0, 1f
         ldr     x1, [x28, #VARS_READING]
@@ -211,7 +218,7 @@ export function mailboxLoaderSources({ level, mutants = [] }: MailboxLoaderOptio
   const inPen = mutants.find((one): one is PenMutant => PEN_MUTANTS.includes(one));
   const elsewhere = mutants.find((one): one is StartMutant => !PEN_MUTANTS.includes(one));
   return [
-    { name: "mp_mailbox", text: sharedEquates(LOADER_KERNEL_AT) + entry(level) },
+    { name: "mp_mailbox", text: sharedEquates(LOADER_KERNEL_AT) + begin(level) + ENDS + exceptions(level) },
     deviceTreeReader("psci"),
     ACPI_TABLES,
     startText(level, elsewhere),

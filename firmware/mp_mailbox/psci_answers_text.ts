@@ -4,8 +4,8 @@ import { FUNCTION } from "../../machine/psci.ts";
 /** A fault to be planted in the shim: CPU_ON answers and forgets the release word. */
 export type ShimMutant = "releasesNobody";
 
-/** `shim_call` and `shim_vectors`. */
-export const psciAnswers = (mutant: ShimMutant | undefined): string => `
+/** A call, and the table of what answers it. */
+const CALLS = `
 // A call: x0 to x3; x4 to x17 may change (SMCCC).
 shim_call:
         mrs     x17, esr_el2
@@ -45,7 +45,10 @@ answers:
         answer  ${FUNCTION.SYSTEM_RESET}, answer_below
         .word   0, 0
 
-answer_version:
+`;
+
+/** What asks and changes nothing. */
+const QUESTIONS = `answer_version:
         mov     x0, #0x10000
         br      x14
 answer_migrate:
@@ -80,7 +83,11 @@ answer_below:
         smc     #0
         br      x14
 
-answer_on:
+`;
+
+/** CPU_ON. */
+const answerOn = (mutant: ShimMutant | undefined): string =>
+  `answer_on:
         tst     x2, #3
         b.ne    answer_invalid
         mov     x12, x2
@@ -117,7 +124,11 @@ answer_late:
         mov     x0, x2
         br      x14
 
-answer_off:                                     // it comes back by CPU_ON, through shim_secondary
+`;
+
+/** CPU_OFF, and the vectors. */
+const OFF =
+  `answer_off:                                     // it comes back by CPU_ON, through shim_secondary
         bl      own_core
         mov     x1, #STATE_OFF
         str     x1, [x0, #SHIM_STATE]
@@ -143,3 +154,8 @@ shim_vectors:
         .endr
         .ltorg
 `;
+
+/** `shim_call` and `shim_vectors`. */
+export function psciAnswers(mutant: ShimMutant | undefined): string {
+  return CALLS + QUESTIONS + answerOn(mutant) + OFF;
+}

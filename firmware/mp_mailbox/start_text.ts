@@ -109,7 +109,7 @@ find_redistributor:
 /** The counter's event stream, by which WFE ends about each millisecond: EVNTEN, and EVNTI for bit 15. */
 const EVENT_STREAM = { 1: "cntkctl_el1", 2: "cnthctl_el2" } as const, EVENTS = 0xf4;
 
-const start = (level: 1 | 2, mutant: StartMutant | undefined): string => `
+const startCores = (level: 1 | 2): string => `
 // Starts every core but this one; each is CORE_PARKED or CORE_DEAD afterwards.
 start_cores:
         mrs     x0, ${EVENT_STREAM[level]}
@@ -149,7 +149,10 @@ start_done:
         msr     ${EVENT_STREAM[level]}, x0
         ret
 
-// The core at x25.
+`;
+
+const startCore = (mutant: StartMutant | undefined): string =>
+  `// The core at x25.
 start_core:
         stp     x29, x30, [sp, #-16]!
         mov     w0, #CORE_DEAD
@@ -221,7 +224,9 @@ start_over:
         ldp     x29, x30, [sp], #16
         ret
 
-// x0 = what PSCI answers to x0 to x3; NOT_SUPPORTED where nothing answers.
+`;
+
+const PSCI_CALLS = `// x0 = what PSCI answers to x0 to x3; NOT_SUPPORTED where nothing answers.
 call_psci:
         ldr     x4, [x28, #VARS_CONDUIT]
         mov     x5, #1
@@ -278,5 +283,6 @@ export function coresText(): Source {
 
 /** `add_core`, `check_cores`, `prepare_gic`, `probe_psci` and `start_cores`; x28 = variables. */
 export function startText(level: 1 | 2, mutant?: StartMutant): Source {
-  return { name: "start_cores", text: CORES + CORE_TEXTS + CHECK + GIC + start(level, mutant) + TEXTS };
+  const start = startCores(level) + startCore(mutant) + PSCI_CALLS;
+  return { name: "start_cores", text: CORES + CORE_TEXTS + CHECK + GIC + start + TEXTS };
 }

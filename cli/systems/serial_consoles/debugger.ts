@@ -112,11 +112,9 @@ function symbols(context: CheckContext, names: readonly string[]): bigint[] {
   });
 }
 
-/** A debugger attaches, looks, steps, sets breakpoints, changes memory; then the line is the shell's again. */
-export async function checkDebugger(context: CheckContext): Promise<CheckOutcome> {
-  requireGdb();
-  const [open = 0n, uts = 0n] = symbols(context, ["do_sys_openat2", "init_uts_ns"]);
-  const debug = new Debugger([
+/** What gdb is told; `open` and `uts` are a function and a structure of the kernel's. */
+function commands(open: bigint, uts: bigint): string[] {
+  return [
     "info threads",
     `x/s ${uts}`,
     "p/x $TTBR1_EL1 != 0",
@@ -138,41 +136,51 @@ export async function checkDebugger(context: CheckContext): Promise<CheckOutcome
     `tbreak *${open}`,
     "continue",
     `p $pc == ${open}`,
-  ]);
+  ];
+}
+
+/** What is typed before and after, and what the operator does. */
+const SCRIPT: readonly string[] = [
+  `expect "${SHELL_PROMPT}"`,
+  keys("1"),
+  'expect "Run /init as init process"',
+  keys("3"),
+  'expect "Virtual time"',
+  keys("2"),
+  `expect "${SHELL_PROMPT}"`,
+  typed("while :; do cat /proc/uptime; done >/dev/null & echo gdb''\" now\"\r"),
+  'expect "gdb now"',
+  keys("?"),
+  `expect "${LAST_ANSWER}"`,
+  // Keys do not lead out.
+  keys("2"),
+  "monitor el2 serial-consoles switch shell",
+  `expect "${SHELL_PROMPT}"`,
+  typed("kill %1; uname; echo alive$((6*7))\r"),
+  'expect "Minux"',
+  'expect "alive42"',
+  // Lines that are written while others are shown are all there.
+  typed(`seq 1 ${LINES}\r`),
+  'expect "500"',
+  keys("1"),
+  keys("3"),
+  'expect "Virtual time"',
+  keys("2"),
+  `expect "${LINES}"`,
+  typed("poweroff -f\r"),
+];
+
+/** A debugger attaches, looks, steps, sets breakpoints, changes memory; then the line is the shell's again. */
+export async function checkDebugger(context: CheckContext): Promise<CheckOutcome> {
+  requireGdb();
+  const [open = 0n, uts = 0n] = symbols(context, ["do_sys_openat2", "init_uts_ns"]);
+  const debug = new Debugger(commands(open, uts));
   const recorded = await context.record(debian(context, {
     name: "debugger",
     append: "nokaslr",
     more: ["-smp", "2"],
     line: debug,
-    script: [
-      `expect "${SHELL_PROMPT}"`,
-      keys("1"),
-      'expect "Run /init as init process"',
-      keys("3"),
-      'expect "Virtual time"',
-      keys("2"),
-      `expect "${SHELL_PROMPT}"`,
-      typed("while :; do cat /proc/uptime; done >/dev/null & echo gdb''\" now\"\r"),
-      'expect "gdb now"',
-      keys("?"),
-      `expect "${LAST_ANSWER}"`,
-      // Keys do not lead out.
-      keys("2"),
-      "monitor el2 serial-consoles switch shell",
-      `expect "${SHELL_PROMPT}"`,
-      typed("kill %1; uname; echo alive$((6*7))\r"),
-      'expect "Minux"',
-      'expect "alive42"',
-      // Lines that are written while others are shown are all there.
-      typed(`seq 1 ${LINES}\r`),
-      'expect "500"',
-      keys("1"),
-      keys("3"),
-      'expect "Virtual time"',
-      keys("2"),
-      `expect "${LINES}"`,
-      typed("poweroff -f\r"),
-    ],
+    script: SCRIPT,
   }));
   const said = await debug.said();
   const failures = expected(open).filter((wanted) => !wanted.test(said)).map((wanted) =>
