@@ -1,59 +1,9 @@
-/** Tests of backward slices: guests whose values have known origins. */
-import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+/** Tests of backward slices of values: guests whose values have known origins. */
+import { assertEquals, assertThrows } from "@std/assert";
 import { QuestionError } from "../../journal/errors.ts";
-import type { SliceNode } from "../../journal/slice_graph.ts";
-import { Timeline } from "../../journal/timeline.ts";
-import { lastWriters, type Subject, why, type WhyOptions } from "../../journal/why.ts";
-import "../../hypervisor/install.ts";
-import type { ConfigurationInput } from "../../machine/configuration.ts";
-import { disassemble } from "../../machine/a64/assembly.ts";
-import type { Input } from "../../machine/events.ts";
-import { flatGuest, type Guest, recordGuest } from "./guest.ts";
+import { lastWriters, type Subject, why } from "../../journal/why.ts";
 import { SEED, seededRandom } from "./support.ts";
-
-const POWER_OFF = "\n        ldr     w0, =0x84000008\n        hvc     #0\n";
-
-/** A guest of one CPU, recorded. */
-function recorded(
-  source: string,
-  inputs: readonly { instant: number; input: Input }[] = [],
-  cpus = 1,
-  more: ConfigurationInput = {},
-): { guest: Guest; timeline: Timeline; at: (label: string, nth?: number) => number } {
-  const guest = flatGuest(source);
-  const { run } = recordGuest(guest, { machine: { cpus, memoryMiB: 8, ...more }, inputs, limit: 200_000 });
-  const timeline = new Timeline(run, guest.images);
-  const steps = timeline.events(0, run.lastInstant, ["step"]);
-  /** The instant at which a label is reached for the nth time. */
-  const at = (label: string, nth = 0): number => {
-    const address = guest.program.symbols.get(label);
-    const found = steps.filter((event) => event.kind === "stepRetired" && event.pc === address)[nth];
-    if (found === undefined) throw new Error(`${label} is not reached`);
-    return found.instant;
-  };
-  return { guest, timeline, at };
-}
-
-const register = (name: string): Subject => ({ kind: "register", name });
-
-/** A slice as lines: what, then the instruction or the origin, indented by depth; a node again is its number. */
-function lines(root: SliceNode, indent = "", shown = new Set<SliceNode>()): string[] {
-  return root.sources.flatMap(({ what, role, node }) => {
-    const of = role === "value" ? "" : `${role} `;
-    const text = node.step === undefined
-      ? `${node.kind}${node.event === undefined ? "" : ` ${node.event.kind}`}${
-        node.text === undefined ? "" : `: ${node.text}`
-      }`
-      : disassemble(node.step.opcode, node.step.pc);
-    if (shown.has(node)) return [`${indent}${of}${what}: again ${text}`];
-    shown.add(node);
-    return [`${indent}${of}${what}: ${text}`, ...lines(node, `${indent}  `, shown)];
-  });
-}
-
-function tree(timeline: Timeline, name: string, at: number, options: WhyOptions = {}): string[] {
-  return lines(why(timeline, register(name), at, options).root);
-}
+import { lines, POWER_OFF, recorded, register, tree } from "./why_support.ts";
 
 Deno.test("why follows registers, flags and memory to constants and the boot image", () => {
   const { timeline, at } = recorded(`
@@ -157,138 +107,6 @@ done:   ${POWER_OFF}`);
     ["[0x40200000, 1]", 0n, 0x11n, "step"],
     ["[0x40200001, 1]", 0n, 0n, "step"],
   ]);
-});
-
-Deno.test("why follows what an exception writes, and the flags that ERET brings back", () => {
-  const { timeline, at } = recorded(`
-start:  adr     x0, vectors
-        msr     VBAR_EL1, x0
-        mov     x1, #0x7000000000
-        mov     x2, #8
-        add     x3, x1, x2
-        mov     x5, #5
-        cmp     x5, #5
-        ldr     x4, [x3]
-next:   cset    x7, eq
-        mov     x8, x6
-done:   ${POWER_OFF}
-        .align  11
-vectors:
-        .org    vectors + 0x200
-        mrs     x6, FAR_EL1
-        mrs     x9, ELR_EL1
-        mrs     x10, ESR_EL1
-        cmp     x9, #0
-        add     x9, x9, #4
-        msr     ELR_EL1, x9
-        eret
-        .org    vectors + 0x800
-`);
-  assertEquals(tree(timeline, "x8", at("done")), [
-    "x8: mov x8, x6",
-    "  x6: mrs x6, FAR_EL1",
-    "    FAR_EL1: exception exceptionTaken",
-    "      x3: add x3, x1, x2",
-    "        x2: mov x2, #8",
-    "        x1: mov x1, #481036337152",
-  ]);
-  assertEquals(tree(timeline, "x7", at("done")), [
-    "x7: cset x7, eq",
-    "  nzcv: return exceptionReturned",
-    "    SPSR_EL1: exception exceptionTaken",
-    "      nzcv: cmp x5, #5",
-    "        x5: mov x5, #5",
-  ]);
-  assertEquals(tree(timeline, "pc", at("next")), [
-    "pc: return exceptionReturned",
-    "  ELR_EL1: msr ELR_EL1, x9",
-    "    x9: add x9, x9, #4",
-    "      x9: mrs x9, ELR_EL1",
-    "        ELR_EL1: exception exceptionTaken",
-  ]);
-  assertEquals(tree(timeline, "x10", at("done")), [
-    "x10: mrs x10, ESR_EL1",
-    "  ESR_EL1: exception exceptionTaken",
-  ]);
-});
-
-Deno.test("why ends in device registers with their input, in counters, and in what an operator changed", () => {
-  const source = `
-start:  ldr     x1, =0x09000000
-        mov     w0, #0x301
-        str     w0, [x1, #0x30]
-wait:   ldr     w2, [x1, #0x18]
-        tbnz    w2, #4, wait
-        ldr     w3, [x1]
-        add     w0, w3, #1
-        mrs     x4, CNTVCT_EL0
-        ldr     x6, =0x40200000
-        ldr     x5, [x6]
-done:   ${POWER_OFF}`;
-  const inputs = [
-    { instant: 30, input: { kind: "memoryPatched", address: 0x40200004, bytes: Uint8Array.of(1, 2) } },
-    { instant: 40, input: { kind: "registerPatched", target: 0, register: "x9", value: 5n } },
-    { instant: 50, input: { kind: "consoleReceived", bytes: new TextEncoder().encode("k") } },
-  ] as const;
-  const { timeline, at } = recorded(source, inputs);
-  assertEquals(tree(timeline, "x0", at("done")), [
-    "x0: add w0, w3, #1",
-    "  x3: ldr w3, [x1]",
-    "    [0x9000000, 4]: device deviceRead: uart0 at 0x9000000",
-    "      console: input consoleReceived",
-  ]);
-  assertEquals(tree(timeline, "x4", at("done")), [
-    "x4: mrs x4, CNTVCT_EL0",
-    "  CNTVCT_EL0: machine: CNTVCT_EL0",
-  ]);
-  assertEquals(tree(timeline, "x5", at("done")), [
-    "x5: ldr x5, [x6]",
-    "  [0x40200004, 2]: input memoryPatched: patched",
-    "  [0x40200000, 4]: zero: memory that nobody wrote",
-    "  [0x40200006, 2]: zero: memory that nobody wrote",
-  ]);
-  assertEquals(tree(timeline, "x9", at("done")), ["x9: input registerPatched"]);
-  assertEquals(tree(timeline, "x20", at("done")), ["x20: reset: power-on"]);
-  // Another key is another value: the origin is one.
-  const other = recorded(source, [{
-    ...inputs[2],
-    input: { ...inputs[2].input, bytes: new TextEncoder().encode("b") },
-  }]);
-  const value = (from: typeof other) => why(from.timeline, register("x0"), from.at("done")).target.value;
-  assertEquals([value({ timeline, at } as typeof other), value(other)], [0x6cn, 0x63n]);
-});
-
-Deno.test("why follows a value from one CPU to another, through PSCI and memory", () => {
-  const { timeline, at } = recorded(
-    `
-start:  ldr     x0, =0xc4000003                 // CPU_ON
-        mov     x1, #1
-        adr     x2, second
-        mov     x3, #77
-        hvc     #0
-        ldr     x4, =0x40200000
-wait:   ldr     x5, [x4]
-        cbz     x5, wait
-done:   ${POWER_OFF}
-second: add     x6, x0, #1
-        ldr     x4, =0x40200000
-        str     x6, [x4]
-1:      wfi
-        b       1b
-`,
-    [],
-    2,
-  );
-  assertEquals(tree(timeline, "x5", at("done"), { cpu: 0 }), [
-    "x5: ldr x5, [x4]",
-    "  [0x40200000, 8]: str x6, [x4]",
-    "    x6: add x6, x0, #1",
-    "      x0: firmware cpuStarted",
-    "        x3: mov x3, #77",
-  ]);
-  // The value is there because the loop was left.
-  const control = tree(timeline, "x5", at("done"), { cpu: 0, control: true, depth: 2 });
-  assertEquals(control.filter((line) => line.includes("control ")), ["  control pc: cbz x5, 0x40080018"]);
 });
 
 Deno.test("lastWriters finds writers of registers, with values before and after", () => {
@@ -402,50 +220,6 @@ Deno.test(`what is not in a slice with addresses does not change the value (SEED
   }
 });
 
-Deno.test("why follows an acknowledged interrupt to who raised it", () => {
-  const { timeline, at } = recorded(
-    `
-start:  adr     x0, vectors
-        msr     VBAR_EL1, x0
-        ldr     x21, =0x08000000
-        ldr     x22, =0x08010000
-        mov     w0, #1
-        str     w0, [x21]                       // GICD_CTLR
-        str     w0, [x22]                       // GICC_CTLR
-        mov     w0, #0xff
-        str     w0, [x22, #4]                   // GICC_PMR
-        mov     w0, #0x100
-        str     w0, [x21, #0x104]               // GICD_ISENABLER: 40
-        mov     w0, #1
-        strb    w0, [x21, #0x828]               // GICD_ITARGETSR
-        mov     x5, #3
-        cmp     x5, #3
-        msr     DAIFClr, #2
-loop:   b       loop
-        .align  11
-vectors:
-        .org    vectors + 0x280                 // IRQ, same level
-        ldr     w0, [x22, #0xc]                 // GICC_IAR
-        mrs     x1, SPSR_EL1
-done:   ${POWER_OFF}
-        .org    vectors + 0x800
-`,
-    [{ instant: 100, input: { kind: "interruptInjected", interrupt: 40 } }],
-  );
-  assertEquals(tree(timeline, "x0", at("done")), [
-    "x0: ldr w0, [x22, #12]",
-    "  [0x801000c, 4]: device deviceRead: gicc at 0x801000c: interrupt 40, acknowledged",
-    "    interrupt: device interruptRaised",
-  ]);
-  assertEquals(tree(timeline, "x1", at("done")), [
-    "x1: mrs x1, SPSR_EL1",
-    "  SPSR_EL1: exception exceptionTaken",
-    "    control interrupt: device interruptRaised",
-    "    nzcv: cmp x5, #3",
-    "      x5: mov x5, #3",
-  ]);
-});
-
 Deno.test("why finds writers far back: of memory by watch points, of system registers by events", () => {
   const { timeline, at } = recorded(`
 start:  mov     x0, #7
@@ -480,35 +254,4 @@ done:   ${POWER_OFF}`);
   // A register that only steps write is given up where patience ends.
   const older = why(timeline, register("x30"), at("done"), { patience: 4096 });
   assertEquals(older.root.sources.map(({ node }) => node.kind), ["older"]);
-});
-
-Deno.test("why follows what a monitor gave: answers of calls to their arguments, injected exceptions to the monitor", () => {
-  const { timeline, at } = recorded(
-    `
-start:  adr     x9, vectors
-        msr     VBAR_EL1, x9
-        ldr     w0, =0x8600ff01                 // no service
-        mov     x1, #5
-        hvc     #0
-        add     x10, x0, #1
-called: hvc     #7                              // reserved: UNDEFINED
-done:   ${POWER_OFF}
-        .balign 2048
-vectors: .space 0x200
-        mrs     x11, ESR_EL1
-        add     x12, x11, #1
-        b       done
-`,
-    [],
-    1,
-    { monitors: [{ level: 2, systems: [] }], memoryMiB: 32 },
-  );
-  const [answer, firmware, argument] = tree(timeline, "x10", at("called"));
-  assertEquals([answer, firmware], ["x10: add x10, x0, #1", "  x0: firmware guestRegisterWritten"]);
-  assertMatch(argument ?? "", /^ {4}x0: ldr w0, /);
-  assertEquals(tree(timeline, "x12", at("done")).slice(0, 3), [
-    "x12: add x12, x11, #1",
-    "  x11: mrs x11, ESR_EL1",
-    "    ESR_EL1: firmware exceptionInjected",
-  ]);
 });
