@@ -49,7 +49,9 @@ export class EventRequests {
 
   /** The driver wrote to a doorbell what it may not; told to a driver that wants to know. */
   doorbell(kind: keyof typeof DOORBELL_ERROR): void {
-    if (this.state.requests.length === 0 || this.state.events.length >= EVENTS) return;
+    // An event that is due has taken its request already.
+    const waiting = this.state.requests.length - (this.isDue ? 1 : 0);
+    if (waiting === 0 || this.state.events.length >= EVENTS) return;
     this.state.events.push(ERROR | (DOORBELL_ERROR[kind] << 8) | (ERROR_PAGE << 16));
   }
 

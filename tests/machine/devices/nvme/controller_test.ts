@@ -111,6 +111,20 @@ Deno.test("NvmeController tells a driver that asked for events of doorbells that
   ]);
 });
 
+Deno.test("EventRequests.doorbell counts a request as taken by the event that is due", () => {
+  const rig = ready();
+  const waiting = rig.submit({ opcode: 0xc });
+  rig.settle();
+  rig.write(0x1000 + 8, 32);
+  rig.write(0x1000 + 8, 33);
+  rig.settle();
+  assertEquals(rig.reap().map(({ identifier, result }) => [identifier, result]), [[waiting, 0x1_0100]]);
+  rig.run({ opcode: 2, namespace: 0xffff_ffff, prp1: DATA, dwords: [1 | 15 << 16] });
+  rig.submit({ opcode: 0xc });
+  rig.settle();
+  assertEquals(rig.reap(), []);
+});
+
 Deno.test("setFeature agrees on the number of queues before there are any, and not after (section 5.21.1.7)", () => {
   const rig = ready();
   const number = { opcode: 9, dwords: [7, 0x1_0001] };
