@@ -1,6 +1,7 @@
 /** tee-migration (US20220188146A1, US11922211): trusted execution environments move between hosts. */
 import type { SystemScenario } from "./scenario.ts";
 import { debianMoves, debianOfTwo } from "./tee_migration/debian.ts";
+import { debianPowerLosses } from "./tee_migration/debian_power.ts";
 import { ENCLAVE_CHECKS } from "./tee_migration/enclave_checks.ts";
 import { hostIsDenied } from "./tee_migration/host_checks.ts";
 import { replays, sameJournal } from "./tee_migration/journals.ts";
@@ -81,6 +82,13 @@ export const scenario: SystemScenario = {
       needs: ["linux-cloud"],
       isLong: true,
       run: debianOfTwo,
+    },
+    {
+      name:
+        "Debian's hosts lose power at events of every kind: one realm goes on, and writes what it writes alone",
+      needs: ["linux-cloud"],
+      isLong: true,
+      run: debianPowerLosses,
     },
     ...ENCLAVE_CHECKS,
   ],

@@ -11,7 +11,7 @@ interface Segment {
   text: string;
 }
 
-function segmentsOf({ writes, events }: Lived): Segment[] {
+function segmentsOf({ writes, events }: Pick<Lived, "writes" | "events">): Segment[] {
   const segments: Segment[] = [], current = new Map<number, Segment>();
   const powerOns = events.filter((event) => event.kind === "nodePoweredOn" && event.cause !== "start");
   let next = 0;
@@ -36,7 +36,7 @@ function segmentsOf({ writes, events }: Lived): Segment[] {
  * What is wrong with how a realm lived whose hosts lost power, or undefined: what was written between two losses of power
  * is part of what it writes alone, it is written by one at a time, and exactly one, the last, goes on to the end.
  */
-export function wrongAfterPower(lived: Lived, alone: string): string | undefined {
+export function wrongAfterPower(lived: Pick<Lived, "writes" | "events">, alone: string): string | undefined {
   const segments = segmentsOf(lived), told = segments.map(({ node, text }) => `${node}:${text}`).join(" ");
   const ends = segments.filter(({ text }) => alone.endsWith(text) && text.length > 1);
   if (ends.length !== 1) return `${ends.length} copies of it went on to the end (${told})`;
