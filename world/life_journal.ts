@@ -1,5 +1,5 @@
 /** The journal of a machine's life in a world: written in pieces, with checkpoints at its roots if there are to be any. */
-import type { BlockSpan } from "../journal/block.ts";
+import { type BlockSpan, MAX_RAW_LENGTH } from "../journal/block.ts";
 import type { BlockKind } from "../journal/block_kinds.ts";
 import { checkpointSpan } from "../journal/checkpoint.ts";
 import type { JournalWriter } from "../journal/file.ts";
@@ -8,6 +8,7 @@ import type { StoredRoot } from "../journal/payloads.ts";
 import type { BlockWriter } from "../journal/recorder.ts";
 import type { Sink } from "../journal/storage.ts";
 import type { Machine } from "../machine/machine.ts";
+import { numberOfLife } from "./family.ts";
 
 /** Keeps what is written until it is taken. */
 export class PieceSink implements Sink {
@@ -79,4 +80,12 @@ export function journalWriter(
 ): BlockWriter {
   if (sink === undefined) return NOWHERE;
   return spacing === undefined ? open(sink) : new CheckpointedJournal(open(sink), spacing);
+}
+
+/** Puts a piece of a life's journal into the world's file, in as many blocks as it takes. Throws JournalWriteError. */
+export function appendPiece(world: JournalWriter, node: number, life: number, bytes: Uint8Array): void {
+  const number = numberOfLife(node, life), span = { firstInstant: number, lastInstant: number };
+  for (let at = 0; at === 0 || at < bytes.length; at += MAX_RAW_LENGTH) {
+    world.append("member", bytes.subarray(at, at + MAX_RAW_LENGTH), span);
+  }
 }

@@ -5,7 +5,8 @@ import { courseFrom, type WorldCheckpoint } from "./checkpoint.ts";
 import type { ResumedWorld } from "./crew.ts";
 import { Course, type CourseObserver, type Reports, type Round, type TimedWorldInput } from "./course.ts";
 import type { WorldEvent } from "./events.ts";
-import { numberOfLife, WORLD_FAMILY } from "./family.ts";
+import { WORLD_FAMILY } from "./family.ts";
+import { appendPiece } from "./life_journal.ts";
 import { MOST_EVENTS, storedWorldManifest, type WorldEnd, type WorldManifest } from "./payloads.ts";
 
 /** How a world is recorded; none of it changes what is recorded. */
@@ -50,8 +51,7 @@ export class WorldRecorder {
           observer.rooted?.(root);
         },
         recorded: (node, life, bytes) => {
-          const number = numberOfLife(node, life);
-          this.#writer.append("member", bytes, { firstInstant: number, lastInstant: number });
+          appendPiece(this.#writer, node, life, bytes);
           observer.recorded?.(node, life, bytes);
         },
         wrote: (node, bytes) => observer.wrote?.(node, bytes),
@@ -103,10 +103,7 @@ export class WorldRecorder {
   finish(reason: WorldEnd["reason"], reports: Reports): WorldEnd {
     const root = this.course.lastRoot!;
     for (const [node, report] of reports.entries()) {
-      for (const { life, bytes } of report?.journal ?? []) {
-        const number = numberOfLife(node, life);
-        this.#writer.append("member", bytes, { firstInstant: number, lastInstant: number });
-      }
+      for (const { life, bytes } of report?.journal ?? []) appendPiece(this.#writer, node, life, bytes);
     }
     this.#flush();
     const end = { ...root, reason };
