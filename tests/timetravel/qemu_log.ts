@@ -1,7 +1,7 @@
 /** `export --format qemu-log` beside what QEMU itself writes for the same small guest. */
 import { assembleProgram } from "../../machine/a64/program.ts";
 import { hindsight } from "../boots/hindsight.ts";
-import { QEMU } from "../boots/qemu.ts";
+import { PLAIN, QEMU } from "../boots/qemu.ts";
 import type { Row, RowContext } from "./row.ts";
 
 /** Takes one exception of each of several classes, and an interrupt of the virtual timer, in a loop of EL0 and EL1. */
@@ -72,16 +72,16 @@ async function run({ folder, tell, check }: RowContext): Promise<void> {
   const machine = ["-M", "virt", "-cpu", "cortex-a57", "-m", "128", "-kernel", image];
   await hindsight(["record", ...machine, "-o", `${folder}/run`], { seconds: 60 });
   await hindsight(["export", `${folder}/run`, "--format", "qemu-log", "-o", ours]);
-  const log = ["-nographic", "-singlestep", "-d", "in_asm,exec,int,nochain", "-D", theirs, "-no-reboot"];
+  const log = [...PLAIN, "-singlestep", "-d", "in_asm,exec,int,nochain", "-D", theirs, "-no-reboot"];
   const qemu = new Deno.Command(QEMU, {
     args: [...machine, ...log],
     stdin: "null",
     stdout: "null",
-    stderr: "null",
+    stderr: "piped",
     signal: AbortSignal.timeout(30_000),
   });
-  const { code } = await qemu.output();
-  check("QEMU powers off", code === 0, `exit code ${code}`);
+  const { code, stderr } = await qemu.output();
+  check("QEMU powers off", code === 0, `exit code ${code}: ${new TextDecoder().decode(stderr).trim()}`);
   const [left, right] = [ours, theirs].map((path) => facts(Deno.readTextFileSync(path)));
   const index = left!.findIndex((line, at) => line !== right![at]);
   const kinds = new Set(right!.flatMap((line) => /^Taking exception (\d+)/.exec(line)?.[1] ?? []));
