@@ -3,10 +3,12 @@
  * tries what it can do to it.
  *
  * Link address as `host=` says, a multiple of 2 MiB, entry at EL1 at its first byte on the last CPU. Needs the calls of
- * the monitor, the virtual timer and 128 KiB of RAM. What it has found is in memory at `HOST_LOG` from its start on.
+ * the monitor, the virtual timer and 128 KiB of RAM below 2 GiB; makes tables of its own, all memory where it is. What it has found is in memory at `HOST_LOG` from its start on.
  */
 import { assembleProgram } from "../../machine/a64/program.ts";
 
+/** Offset of the host's own table of level 1. */
+const HOST_TABLE = 0x8000;
 /** Offset of what a host has found, and its fields: 64-bit words, in order. */
 export const HOST_LOG = 0x1_0000;
 /** Names of the words. */
@@ -18,6 +20,7 @@ export const HOST_FINDINGS = [
   "residue", // times that granules it was given back were not zero
   "returned", // times that it was given them back
   "refusals", // calls that were to be refused, and were
+  "walks", // of the faults, those of walks of tables among the realm's granules
 ] as const;
 
 /** Granules tried in a lap, and counts of the timer between laps: 40 µs. */
@@ -32,6 +35,20 @@ start:  adr     x0, vectors
         ldr     x20, =0x40000000                // the realm's first granule
         ldr     x21, =GRANULES
         mov     x22, #0                         // where the next lap begins
+        ldr     x0, =TABLE
+        mov     x1, #0x401                      // blocks of 1 GiB: Device, and Normal from 0x40000000 on
+        ldr     x2, =0x40000705
+        stp     x1, x2, [x0]
+        msr     TTBR0_EL1, x0
+        ldr     x0, =0x4404                     // Device-nGnRE, Normal Non-cacheable
+        msr     MAIR_EL1, x0
+        ldr     x0, =(25 | 25 << 16 | 2 << 30 | 2 << 32)
+        msr     TCR_EL1, x0
+        isb
+        mrs     x0, SCTLR_EL1
+        orr     x0, x0, #1
+        msr     SCTLR_EL1, x0
+        isb
         // what is not to be: undelegate what is not delegated, create what is not there, enter nothing
         bl      refusals
 give:   ldr     x0, =0xc4000151                 // GRANULE_DELEGATE
@@ -70,6 +87,19 @@ try:    ldr     x0, =GRANULES
         str     x0, [x19, #16]
         ldr     x24, =0x09020010
         str     x0, [x24]
+        ldr     x0, [x19, #16]                  // its granules as tables, which a walk would read
+        add     x0, x0, #1
+        str     x0, [x19, #16]
+        ldr     x0, =GRANULES
+        udiv    x1, x22, x0
+        msub    x1, x1, x0, x22
+        add     x1, x20, x1, lsl #12
+        msr     TTBR1_EL1, x1
+        tlbi    vmalle1
+        dsb     sy
+        isb
+        mov     x24, #0xffffff8000000000
+        ldr     x0, [x24]
         ldr     x0, =0xc6000150                 // REALM_STATUS
         hvc     #0
         cmp     x0, #3
@@ -154,6 +184,12 @@ counted:
 fault:  ldr     x9, [x19, #24]
         add     x9, x9, #1
         str     x9, [x19, #24]
+        mrs     x9, ESR_EL1
+        and     x9, x9, #0x3f
+        cmp     x9, #0x15                       // External abort on a walk, level 1
+        ldr     x9, [x19, #56]
+        cinc    x9, x9, eq
+        str     x9, [x19, #56]
         mrs     x9, ELR_EL1
         add     x9, x9, #4
         msr     ELR_EL1, x9
@@ -167,7 +203,13 @@ vectors:
 
 /** The host's program, for a realm of all RAM below `base`; `pause` in counts of 16 ns. */
 export function hostProgram(base: number, pause = PAUSE): Uint8Array {
-  const symbols = { LOG: base + HOST_LOG, GRANULES: (base - 0x4000_0000) / 4096, TRIES, PAUSE: pause };
+  const symbols = {
+    LOG: base + HOST_LOG,
+    TABLE: base + HOST_TABLE,
+    GRANULES: (base - 0x4000_0000) / 4096,
+    TRIES,
+    PAUSE: pause,
+  };
   return assembleProgram(SOURCE, {
     name: "host",
     base: BigInt(base),

@@ -117,7 +117,7 @@ export async function watch(context: CheckContext, hosts: HostsOptions, until?: 
   }
   if (!wasThere) failures.add("the canary was never where the realm has it: nothing was looked for");
   for (const [node, found] of last) {
-    const { failedCalls = 1, refusals = 0, returned = 0, faults = 0, tries = 0 } = found;
+    const { failedCalls = 1, refusals = 0, returned = 0, faults = 0, tries = 0, laps = 0, walks = 0 } = found;
     if (failedCalls !== 0 || refusals < 6 || refusals > 6 + returned) {
       failures.add(`node ${node}: calls went wrong`);
     }
@@ -126,6 +126,9 @@ export async function watch(context: CheckContext, hosts: HostsOptions, until?: 
       failures.add(
         `node ${node}: of ${found.tries} accesses to the realm's granules ${found.faults} were denied`,
       );
+    }
+    if (laps - walks > 1 || walks === 0) {
+      failures.add(`node ${node}: of ${laps} walks of the realm's granules as tables ${walks} were denied`);
     }
     if (found.residue !== 0) {
       failures.add(`node ${node}: granules came back with something in them`);

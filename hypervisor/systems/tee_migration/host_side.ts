@@ -7,7 +7,8 @@
 import { bytes, flag, record, u53 } from "../../../machine/layout.ts";
 import { PAGE_SIZE } from "../../../machine/memory/physical.ts";
 import type { El2Monitor } from "../../el2_monitor.ts";
-import { injectExternalAbort, injectUndefined } from "../../injection.ts";
+import type { Exit } from "../../exit.ts";
+import { injectNoAnswer, injectUndefined } from "../../injection.ts";
 import type { ExitHandler } from "../../system.ts";
 import type { Vcpu } from "../../vcpu.ts";
 import { GranuleTable } from "./granules.ts";
@@ -36,8 +37,8 @@ const SYSTEM_OFF = 0x8400_0008;
 const VIRTUAL_TIMER = 27, MASK = 2n;
 /** HCR_EL2.VI and VF: the host has no virtual interrupts. */
 const VIRTUAL = 3n << 6n;
-/** ISS of a data abort that is kept: CM and WnR. */
-const KEPT = 1 << 8 | 1 << 6, WRITE = 1 << 6;
+/** ISS of a data abort: WnR. */
+const WRITE = 1 << 6;
 
 /** What a realm is to its host. */
 export const REALM_STATES = ["none", "created", "running", "moved", "ended"] as const;
@@ -171,25 +172,19 @@ export class HostSide {
       vcpu.setX(0, BigInt.asUintN(64, this.#call(vcpu, Number(vcpu.x(0) & 0xffff_ffffn))));
       return true;
     },
-    dataAbortLower: (vcpu, { ipa, iss, faultAddress }) => {
-      this.#denied(vcpu, ipa, (iss & WRITE) === 0 ? "read" : "write");
-      injectExternalAbort(vcpu, "data", faultAddress, iss & KEPT);
-      return true;
-    },
-    instructionAbortLower: (vcpu, { ipa, faultAddress }) => {
-      this.#denied(vcpu, ipa, "fetch");
-      injectExternalAbort(vcpu, "instruction", faultAddress);
-      return true;
-    },
+    dataAbortLower: (vcpu, exit) => this.#denied(vcpu, exit, (exit.iss & WRITE) === 0 ? "read" : "write"),
+    instructionAbortLower: (vcpu, exit) => this.#denied(vcpu, exit, "fetch"),
     systemRegisterTrapped: (vcpu) => {
       injectUndefined(vcpu);
       return true;
     },
   };
 
-  #denied(vcpu: Vcpu, ipa: number, access: "read" | "write" | "fetch"): void {
+  #denied(vcpu: Vcpu, exit: Exit, access: "read" | "write" | "fetch"): true {
     this.#denials++;
-    this.monitor.site.events.emit("hostAccessDenied", vcpu.index, { address: Math.max(0, ipa), access });
+    this.monitor.site.events.emit("hostAccessDenied", vcpu.index, { address: Math.max(0, exit.ipa), access });
+    injectNoAnswer(vcpu, exit);
+    return true;
   }
 
   #call(vcpu: Vcpu, id: number): bigint {

@@ -87,6 +87,7 @@ Deno.test("a host is denied its realm's granules, whatever it tries", () => {
   const { consoles } = lab.live([], { hosts: { hasHost: true }, look, until: 8_000_000 });
   assertEquals([consoles[0].length, found.failedCalls, found.refusals], [26, 0, 6]);
   assert(found.tries! > 1000 && found.tries! - found.faults! <= 2, JSON.stringify(found));
+  assert(found.walks! > 30 && found.laps! - found.walks! <= 1, JSON.stringify(found));
 });
 
 Deno.test("a realm of two CPUs moves there and back", () => {
