@@ -1,5 +1,6 @@
 /** Engines in lockstep on a few random programs; differences once found stay mended; planted faults are found. */
 import { assert, assertEquals } from "@std/assert";
+import { GOES_THROUGH_ALL } from "./extent.ts";
 import { campaign } from "./lockstep/campaign.ts";
 import { compareEngines, type Contestant, CONTESTANTS } from "./lockstep/compare.ts";
 import { type Fault, faulty } from "./lockstep/faulty_engine.ts";
@@ -39,8 +40,7 @@ const FAULTS: readonly Fault[] = [
     corrupt: (cpu) => { cpu.slots[35] = (cpu.slots[35] as bigint) ^ 4n; } },
 ];
 
-/** With LOCKSTEP_FAULTS=all each of them is looked for. */
-const PLANTED = Deno.env.get("LOCKSTEP_FAULTS") === "all" ? FAULTS : FAULTS.slice(0, 1);
+const PLANTED = GOES_THROUGH_ALL ? FAULTS : FAULTS.slice(0, 1);
 
 for (const fault of PLANTED) {
   Deno.test(`campaign finds ${fault.name}, and makes the program short`, () => {

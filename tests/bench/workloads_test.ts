@@ -6,13 +6,14 @@ import { recordFlat } from "../../bench/machines.ts";
 import { FAST_ENGINES } from "../../bench/runners.ts";
 import { buildWorkload, type Workload, WORKLOADS } from "../../bench/workloads.ts";
 import { ENGINES } from "../../machine/machine.ts";
+import { GOES_THROUGH_ALL } from "../extent.ts";
 
 /** Rounds that the reference engine can do in a test, and those that make a program hot. */
 const FEW = 2, MANY = 50;
 /** The reference engine and one of the others, which are compared with one another where programs are hot. */
 const COLD_ENGINES = Object.keys(ENGINES).slice(0, 2);
-/** With ORACLE_ENGINES=all every fast engine gets hot; otherwise the one that compiles. */
-const HOT_ENGINES = Deno.env.get("ORACLE_ENGINES") === "all" ? FAST_ENGINES : FAST_ENGINES.slice(-1);
+/** Those that get hot: all that are fast, or the one that compiles. */
+const HOT_ENGINES = GOES_THROUGH_ALL ? FAST_ENGINES : FAST_ENGINES.slice(-1);
 /** The most data that a program works on here. */
 const MOST_SIZE = 2 ** 19;
 

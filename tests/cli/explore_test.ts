@@ -62,7 +62,7 @@ Deno.test("explore has the same outcomes with workers, without pruning, and on e
     "--from",
     "400",
     "--to",
-    "500",
+    "450",
     "--inject",
     "switch",
     "--inject",

@@ -86,12 +86,12 @@ Deno.test("world replays and forks from a checkpoint, whatever the number of thr
   const recorded = await world("record", describe(folder), ...until, "-o", whole, "--json");
   const { historyRoot } = JSON.parse(recorded.out), forks: Uint8Array[] = [];
   const checked: unknown[] = [];
-  for (const threads of ["0", "1", "2"]) {
+  for (const threads of ["0", "2"]) {
     const replayed = await world("replay", whole, "--from", "1.7ms", "--threads", threads, "--json");
     const { equal, from, rootsChecked, ...end } = JSON.parse(replayed.out);
     checked.push([equal, from, rootsChecked, end.historyRoot]);
   }
-  assertEquals(checked, Array(3).fill([true, 1_500_000, 2, historyRoot]));
+  assertEquals(checked, Array(2).fill([true, 1_500_000, 2, historyRoot]));
   for (const threads of ["0", "2"]) {
     const file = folder.path(`${threads}.hsworld`), edit = ["--at", "1.2ms", "--do", "1.6ms:ping:power off"];
     const { err } = await world("fork", whole, ...edit, ...until, "--threads", threads, "-o", file);

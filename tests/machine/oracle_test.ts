@@ -8,13 +8,12 @@ import { digest, formatFixtures, parseFixtures, readFixtures } from "../oracle/i
 import { MachineCpu } from "../oracle/machine_cpu.ts";
 import { comparedRows, SEEDS_PER_ROW } from "../oracle/instruction_oracle.ts";
 import type { Records } from "../oracle/record.ts";
+import { GOES_THROUGH_ALL } from "../extent.ts";
 
 const fixtures = readFixtures();
 
 /** Batches of each row that are run here; `deno task mutants` and the oracle use all that are recorded. */
 const SEEDS = 1;
-/** With ORACLE_ENGINES=all each engine runs every row behind translation tables; otherwise the rows are dealt to them. */
-const RUNS_ALL = Deno.env.get("ORACLE_ENGINES") === "all";
 
 /** Rows and seeds, of each row the first `seeds`, of which `run` gives other outcomes than the recorded. */
 function differing(seeds: number, run: (batch: Batch) => Records, rows = comparedRows()): string[] {
@@ -36,12 +35,15 @@ Deno.test(`every row with a meaning leaves behind what qemu-aarch64 recorded, ${
   assertNone(differing(SEEDS, (batch) => runBatch(batch)));
 });
 
+// Of each engine, or the rows are dealt to them.
 for (const [index, engine] of Object.keys(ENGINES).entries()) {
   Deno.test(`the machine at EL0 on engine ${engine}, behind translation tables, leaves behind the same, 50 cases each`, () => {
     const cpus = new Map(
       (["cortex-a57", "max"] as const).map((model) => [model as string, new MachineCpu(model, engine)]),
     );
-    const rows = comparedRows().filter((_, at) => RUNS_ALL || at % Object.keys(ENGINES).length === index);
+    const rows = comparedRows().filter((_, at) =>
+      GOES_THROUGH_ALL || at % Object.keys(ENGINES).length === index
+    );
     assertNone(differing(1, ({ model, records }) => (cpus.get(model) as MachineCpu).run(records), rows));
   });
 }
@@ -51,10 +53,10 @@ for (const [index, engine] of Object.keys(ENGINES).entries()) {
  * steps have to wait until the engine makes handlers, the first time and the second: what has none is not compiled.
  */
 const COMPILED_CASES = 2, ROUNDS = 14, FIRST_PATIENCE = 1000, PATIENCE = 90_000;
-/** Of how many rows one is compiled here, with ORACLE_ENGINES=all every one. */
-const ONE_OF = RUNS_ALL ? 1 : 3;
+/** Of how many rows one is compiled here. */
+const ONE_OF = GOES_THROUGH_ALL ? 1 : 3;
 /** Rows of which at least one case must be compiled; others are for the reference engine. */
-const MOST_ROWS = RUNS_ALL ? { "cortex-a57": 800, max: 70 } : { "cortex-a57": 260, max: 22 };
+const MOST_ROWS = GOES_THROUGH_ALL ? { "cortex-a57": 800, max: 70 } : { "cortex-a57": 260, max: 22 };
 
 for (const model of ["cortex-a57", "max"] as const) {
   Deno.test(`compiled code at EL0 on ${model} leaves behind the same, ${COMPILED_CASES} cases each`, () => {
@@ -78,8 +80,11 @@ for (const model of ["cortex-a57", "max"] as const) {
   });
 }
 
-Deno.test("the recorded outcomes find 99 % of 200 faults planted in lowerings, seed 1", () => {
-  const { killed, survivors } = plantFaults(200, 1);
+/** Faults planted here; `deno task mutants --all` plants every one. */
+const FAULTS = 200;
+
+Deno.test(`the recorded outcomes find 99 % of ${FAULTS} faults planted in lowerings, seed 1`, () => {
+  const { killed, survivors } = plantFaults(FAULTS, 1);
   assert(killed >= 0.99 * (killed + survivors.length), survivors.join("\n"));
 });
 

@@ -9,7 +9,7 @@ import { Random } from "../../oracle/devices/random.ts";
 
 const SEED = 20261121;
 /** Settings of a row's other fields, and words with each, that differ in registers and immediates. */
-const SETTINGS = 4, WORDS = 18;
+const SETTINGS = 3, WORDS = 12;
 
 const FREE = /^(R[dnmas]|Rt2?|imm\w+)$/;
 

@@ -10,6 +10,7 @@ import { DCACHE_PROGRAMS } from "./dcache_programs.ts";
 import { ICACHE_PROGRAMS } from "./icache_programs.ts";
 import { guestOf, type MaintenanceProgram } from "./program.ts";
 import { TLB_PROGRAMS } from "./tlb_programs.ts";
+import { GOES_THROUGH_ALL } from "../../extent.ts";
 
 const PROGRAMS = [...TLB_PROGRAMS, ...ICACHE_PROGRAMS, ...DCACHE_PROGRAMS, ...CONTEXT_PROGRAMS];
 const STRICT = /^(stale|breakBeforeMake)/;
@@ -51,13 +52,10 @@ const choices = ({ models, cpus = 1 }: MaintenanceProgram): ConfigurationInput =
   strictModels: [...models],
 });
 
-/** With ORACLE_ENGINES=all every engine runs every program; otherwise they are dealt to the engines. */
-const RUNS_ALL = Deno.env.get("ORACLE_ENGINES") === "all";
-
-/** The engines for a program. */
+/** The engines for a program: all, or one to which it is dealt. */
 function enginesFor(program: MaintenanceProgram): string[] {
   const engines = Object.keys(ENGINES), at = PROGRAMS.indexOf(program);
-  return engines.filter((_, index) => RUNS_ALL || at % engines.length === index);
+  return engines.filter((_, index) => GOES_THROUGH_ALL || at % engines.length === index);
 }
 
 for (const program of PROGRAMS) {

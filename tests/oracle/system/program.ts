@@ -85,11 +85,13 @@ export class SystemProgram {
   /** Names of the runs, in the order of results. */
   readonly names: string[] = [];
   readonly #writer = new ByteWriter();
+  #isFull = false;
 
-  /** A program for machines whose highest level is `top`. */
-  constructor(readonly top: TopLevel) {}
+  /** A program for machines whose highest level is `top`; runs after the first `most`, and what follows, are left out. */
+  constructor(readonly top: TopLevel, readonly most = Infinity) {}
 
   #emit(...values: bigint[]): this {
+    if (this.#isFull) return this;
     for (const value of values) this.#writer.u64(BigInt.asUintN(64, value));
     return this;
   }
@@ -129,6 +131,8 @@ export class SystemProgram {
     if (code.length > MAXIMUM_INSTRUCTIONS) {
       throw new RangeError(`Run "${name}" has ${code.length} instructions`);
     }
+    this.#isFull ||= this.names.length === this.most;
+    if (this.#isFull) return this;
     this.names.push(name);
     const reset = this.top === 1 ? 0x30d0_0800n : 0x30c5_0830n;
     this.#emit(3n, spsr ?? spsrOf(level), pc, sctlr ?? reset);
@@ -153,7 +157,7 @@ export class SystemProgram {
 
   /** The operations as they are loaded at CASES_BASE. */
   bytes(): Uint8Array<ArrayBuffer> {
-    this.#emit(0n);
+    this.#writer.u64(0n);
     return this.#writer.bytes();
   }
 }
